@@ -1,0 +1,23 @@
+"""The one colour convention for spins: hue = in-plane angle (+x is red), lightness = S_z (+z is white)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def spin_colors(spins: np.ndarray) -> np.ndarray:
+    """Colours of spins in the HLS space at full saturation.
+
+    Args:
+        spins: Unit vectors, `(..., 3)`.
+
+    Returns:
+        RGB values in 0 ... 1, `(..., 3)`; white for +z, black for -z, a pure hue in the plane.
+    """
+    spins = np.asarray(spins, dtype=np.float64)
+    angle = np.arctan2(spins[..., 1], spins[..., 0])
+    # Red, green and blue are cut-off triangle waves of the hue, a third of a turn apart.
+    phase = (angle[..., None] / (2 * np.pi) - np.array([0.0, 1 / 3, 2 / 3]) + 0.5) % 1.0 - 0.5
+    hue = np.clip(2.0 - 6.0 * np.abs(phase), 0.0, 1.0)
+    lightness = np.clip((1.0 + spins[..., 2:]) / 2, 0.0, 1.0)
+    return np.where(lightness < 0.5, hue * 2 * lightness, hue + (1.0 - hue) * (2 * lightness - 1.0))

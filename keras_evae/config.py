@@ -1,0 +1,282 @@
+"""Typed configuration of a run: the defaults are the paper's values, a YAML file holds the differences.
+
+    hamiltonian   the energy, Equation 1
+    dataset       annealed spin configurations: where, how many, how made
+    network       size of the latent space
+    training      optimiser, batches, seeds
+    vae           stages of beta with gamma = 0
+    evae          stages of gamma at one beta; absent for a plain VAE
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from keras_evae.errors import ConfigError
+
+LATTICE_MULTIPLE = 16
+Boundary = Literal["periodic", "open"]
+Count = Annotated[int, Field(gt=0)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+
+
+def _multiple_of_16(side: int) -> int:
+    if side <= 0 or side % LATTICE_MULTIPLE:
+        raise ValueError(f"a positive multiple of {LATTICE_MULTIPLE}: the encoder halves each side four times")
+    return side
+
+
+def _increasing(values: tuple[float, ...]) -> tuple[float, ...]:
+    if list(values) != sorted(set(values)):
+        raise ValueError("increasing values, each once: stages follow one another from the weak to the strong")
+    return values
+
+
+Side = Annotated[int, AfterValidator(_multiple_of_16)]
+# YAML has lists only; `strict=False` lets a list become a tuple while its items stay strict.
+Ladder = Annotated[
+    tuple[Annotated[float, Field(ge=0, allow_inf_nan=False, strict=True)], ...],
+    Field(strict=False, min_length=1),
+    AfterValidator(_increasing),
+]
+Epochs = Count | Annotated[tuple[Annotated[int, Field(gt=0, strict=True)], ...], Field(strict=False, min_length=1)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class HamiltonianConfig(_Section):
+    """Parameters of Equation 1, in units of the exchange constant."""
+
+    J: Finite = 1.0
+    D: Finite = 0.3
+    B: Finite = 0.05
+    K: Finite = 0.0
+    dmi: Literal["neel", "bloch"] = "neel"
+    boundary: Boundary | Annotated[tuple[Boundary, Boundary], Field(strict=False)] = "periodic"
+
+
+class AnnealingConfig(_Section):
+    """Schedule of the simulated annealing; see `keras_evae.annealing.AnnealingSchedule`."""
+
+    start_temperature: Positive = 1.0
+    end_temperature: Positive = 0.01
+    temperatures: Count = 100
+    sweeps: Count = 2
+    over_relaxation: Annotated[int, Field(ge=0)] = 1
+    torque_tolerance: Positive = 1e-4
+    max_greedy_sweeps: Annotated[int, Field(ge=0)] = 5000
+
+
+class DatasetConfig(_Section):
+    """Annealed configurations: file, lattice `(y, x)`, sizes of the three splits, seed and schedule."""
+
+    path: Path = Field(Path("data/skyrmions_128x128.h5"), strict=False)
+    shape: Annotated[tuple[Side, Side], Field(strict=False)] = (128, 128)
+    train: Count = 30_000
+    validation: Count = 5_000
+    test: Count = 4_300
+    seed: Seed = 0
+    schedule: AnnealingConfig = AnnealingConfig()
+
+
+class NetworkConfig(_Section):
+    """The paper's network; only the latent space has a size to choose."""
+
+    latent_dim: Count = 100
+
+
+class TrainingConfig(_Section):
+    """Optimiser and batches.
+
+    `augmentation` draws a random translation and lattice symmetry for each sample, `reset_optimizer` starts
+    each stage with a fresh Adam state, `jit_compile` compiles the training step with XLA (for GPUs; slower
+    than the default on CPUs).
+    """
+
+    seed: Seed = 0
+    batch_size: Count = 100
+    learning_rate: Positive = 1e-3
+    augmentation: bool = False
+    reset_optimizer: bool = False
+    jit_compile: bool = False
+
+
+class VAEConfig(_Section):
+    """Stages of the standard VAE; `epochs` is one number, or one for each stage."""
+
+    betas: Ladder = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+    epochs: Epochs = 100
+
+
+class EVAEConfig(_Section):
+    """Stages of the E-VAE, which starts from the VAE trained at `beta`; `epochs` as in the VAE."""
+
+    beta: NonNegative = 1e-3
+    gammas: Ladder = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0, 500.0, 1000.0, 1500.0, 2000.0, 5000.0, 1e4, 1e5, 1e6)
+    epochs: Epochs = 100
+
+
+class Config(_Section):
+    """A whole run. `Config()` is the paper's VAE at full size."""
+
+    hamiltonian: HamiltonianConfig = HamiltonianConfig()
+    dataset: DatasetConfig = DatasetConfig()
+    network: NetworkConfig = NetworkConfig()
+    training: TrainingConfig = TrainingConfig()
+    vae: VAEConfig = VAEConfig()
+    evae: EVAEConfig | None = None
+
+    @model_validator(mode="after")
+    def _sections_fit_together(self) -> Config:
+        if self.training.batch_size > self.dataset.train:
+            raise _mismatch(
+                "training.batch_size", f"at most dataset.train = {self.dataset.train}", self.training.batch_size
+            )
+        if self.evae and self.evae.beta not in self.vae.betas:
+            raise _mismatch("evae.beta", f"one of vae.betas = {list(self.vae.betas)}", self.evae.beta)
+        for name, epochs, ladder in self._ladders():
+            if isinstance(epochs, tuple) and len(epochs) != len(ladder):
+                expected = f"one number, or {len(ladder)} of them, one for each stage"
+                raise _mismatch(f"{name}.epochs", expected, list(epochs))
+        return self
+
+    def _ladders(self) -> Iterable[tuple[str, Any, tuple[float, ...]]]:
+        yield "vae", self.vae.epochs, self.vae.betas
+        if self.evae:
+            yield "evae", self.evae.epochs, self.evae.gammas
+
+
+def load_config(path: str | Path, overrides: Iterable[str] = ()) -> Config:
+    """Reads a configuration file and applies `section.key=value` overrides.
+
+    Raises:
+        ConfigError: With one line that names the file, the key, what was expected and what was found.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not a text file"
+        raise ConfigError(f"{path}: expected a YAML configuration file, found: {reason}") from error
+    values = _parse(text, str(path)) or {}
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path}: expected sections with keys, found {values!r}")
+    for override in overrides:
+        _apply_override(values, override)
+    try:
+        return Config.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(f"{path}: {_first_problem(error)}") from error
+
+
+def dump_config(config: Config) -> str:
+    """The whole configuration as YAML text that `load_config` reads back to an equal one."""
+    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe loader that reads numbers as YAML 1.2 does and refuses a key given twice."""
+
+    # PyYAML's own table is YAML 1.1, where 1e-6 is a string and 010 is eight.
+    yaml_implicit_resolvers: dict[str, Any] = {}
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, str):
+                problem = f"expected a name as key, found {key!r}"
+                raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
+            if key in seen:
+                problem = f"key '{key}' is given twice"
+                raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def _construct_int(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int:
+    return int(str(loader.construct_scalar(node)))
+
+
+_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"true|false", re.IGNORECASE), list("tTfF"))
+_Loader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"~|null|$", re.IGNORECASE), ["~", "n", "N", ""])
+_Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"[-+]?[0-9]+$"), list("-+0123456789"))
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$|[-+]?\.inf$|\.nan$", re.IGNORECASE),
+    list("-+.0123456789"),
+)
+_Loader.add_constructor("tag:yaml.org,2002:int", _construct_int)
+
+
+def _parse(text: str, source: str) -> Any:
+    try:
+        return _Loader(text).get_single_data()
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{source}: line {mark.line + 1}" if mark else source
+        raise ConfigError(f"{where}: {getattr(error, 'problem', None) or 'not valid YAML'}") from error
+
+
+def _apply_override(values: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals or not all(key.split(".")):
+        raise ConfigError(f"--set {override}: expected section.key=value, such as training.batch_size=50")
+    *sections, name = key.split(".")
+    target = values
+    for section in sections:
+        if target.get(section) is None:
+            target[section] = {}
+        target = target[section]
+        if not isinstance(target, dict):
+            raise ConfigError(f"--set {override}: expected a section at '{section}', found {target!r}")
+    target[name] = _parse(text, f"--set {override}")
+
+
+class _Mismatch(ValueError):
+    """Two keys, each valid, that do not fit together."""
+
+
+def _mismatch(key: str, expected: str, found: Any) -> _Mismatch:
+    return _Mismatch(f"{key}: expected {expected}, found {found!r}")
+
+
+def _first_problem(error: ValidationError) -> str:
+    problems = error.errors()
+    first = problems[0]
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    cause = first.get("ctx", {}).get("error")
+    if isinstance(cause, _Mismatch):
+        return str(cause)
+    keys = [str(part) for part in first["loc"] if not _is_union_branch(part)]
+    key = ".".join(keys)
+    if first["type"] == "extra_forbidden":
+        return f"{key}: unknown key{_nearest(keys)}{more}"
+    expected = str(cause) if cause else re.sub(r"^Input should be ", "", first["msg"])
+    return f"{key}: expected {expected[0].lower() + expected[1:]}, found {first['input']!r}{more}"
+
+
+def _is_union_branch(part: Any) -> bool:
+    # pydantic inserts the name of the union's member into the location, such as "tuple[...]" or "literal[...]".
+    return isinstance(part, str) and ("constrained-" in part or "[" in part)
+
+
+def _nearest(keys: list[str]) -> str:
+    section: type[BaseModel] = Config
+    for key in keys[:-1]:
+        annotation: Any = section.model_fields[key].annotation
+        section = EVAEConfig if key == "evae" else annotation
+    known = list(section.model_fields)
+    match = difflib.get_close_matches(keys[-1], known, n=1)
+    return f", did you mean '{match[0]}'?" if match else f", expected one of: {', '.join(known)}"

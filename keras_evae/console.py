@@ -1,0 +1,69 @@
+"""How the commands speak: plain lines on standard output, an error as one line and an exit code.
+
+Exit codes: 0 done, 2 bad configuration, 3 bad data, 4 mismatch, 5 disk, 7 numerical, 130 and 143 stopped.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+
+from keras_evae.errors import DiskError, EVAEError
+
+
+def run_command(command: Callable[[], None]) -> int:
+    """Runs a command and returns its exit code; what a user can mend is said in one line."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        command()
+    except EVAEError as error:
+        return _fail(str(error), error.exit_code)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        return _fail(f"{error.filename or 'output'}: the disk is full; finished work is kept", DiskError.exit_code)
+    except KeyboardInterrupt:
+        return _fail("interrupted; finished work is kept, the same command goes on from there", 130)
+    return 0
+
+
+@contextlib.contextmanager
+def quiet_tensorflow() -> Iterator[None]:
+    """Keeps what TensorFlow's native libraries write while they are loaded away from the terminal.
+
+    They write notes on the processor straight to the file descriptor, before any log level applies. A failing
+    import still raises its exception.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    sys.stderr.flush()
+    terminal = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(terminal, 2)
+        os.close(terminal)
+
+
+def format_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Rows of text under a header, in aligned columns."""
+    widths = [max(len(row[column]) for row in (header, *rows)) for column in range(len(header))]
+    lines = [header, ["-" * width for width in widths], *rows]
+    return "\n".join("  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)) for line in lines)
+
+
+def _fail(message: str, exit_code: int) -> int:
+    sys.stderr.write(f"error: {message}\n")
+    return exit_code
+
+
+def _terminate(signal_number: int, frame: object) -> None:
+    _fail("terminated; finished work is kept, the same command goes on from there", 143)
+    sys.exit(143)

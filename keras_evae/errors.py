@@ -1,0 +1,42 @@
+"""Errors that a user can mend, each with the exit code its command leaves with.
+
+The message is one line: what was expected, what was found, how to mend it.
+"""
+
+from __future__ import annotations
+
+
+class EVAEError(Exception):
+    """Base of all errors that are reported as one line instead of a traceback."""
+
+    exit_code = 1
+
+
+class ConfigError(EVAEError, ValueError):
+    """A configuration file or override that cannot be used."""
+
+    exit_code = 2
+
+
+class DataError(EVAEError):
+    """A file that is missing, damaged or not what its name says."""
+
+    exit_code = 3
+
+
+class MismatchError(EVAEError):
+    """Two artefacts, each valid, that do not belong together."""
+
+    exit_code = 4
+
+
+class DiskError(EVAEError):
+    """Not enough room on the disk."""
+
+    exit_code = 5
+
+
+class NumericalError(EVAEError):
+    """NaN or Inf where a finite number is needed."""
+
+    exit_code = 7

@@ -1,0 +1,210 @@
+r"""The 2-D Heisenberg Hamiltonian with Dzyaloshinskii-Moriya interaction (Equation 1 of the paper).
+
+The convention, stated once and used everywhere in the package:
+
+    E = -J sum_<ij> S_i.S_j  -  D sum_<ij> d_ij.(S_i x S_j)  -  B sum_i S_i^z  -  K sum_i (S_i^z)^2
+
+Every bond <ij> between nearest neighbours is counted once, as the right or the up bond of site i.
+Spins are unit vectors in arrays of shape ``(..., y, x, 3)``: row = y, column = x, z out of plane.
+Energies are in units of the exchange constant. ``d_ij = z x r_ij`` for Neel and ``d_ij = r_ij`` for
+Bloch type interaction, where ``r_ij`` points from i to j. Bonds that would leave an open edge are missing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+import numpy as np
+
+DMI_TYPES = ("neel", "bloch")
+BOUNDARIES = ("periodic", "open")
+# Array axes of a lattice stored as (..., y, x, 3), and the unit vectors of the bonds along them.
+AXES = (-3, -2)
+BOND_DIRECTIONS = ((0.0, 1.0, 0.0), (1.0, 0.0, 0.0))
+
+
+@dataclasses.dataclass(frozen=True)
+class Hamiltonian:
+    """Energy and effective field of spin configurations, on NumPy arrays and on tensors.
+
+    NumPy arrays give NumPy results of the same precision. Tensors give tensors: differentiable, with
+    the neighbour sums made of `tf.roll`, and with minus the effective field as the exact gradient.
+
+    Args:
+        J: Exchange constant.
+        D: Strength of the Dzyaloshinskii-Moriya interaction.
+        B: Field along +z.
+        K: Uniaxial anisotropy along z (positive: easy axis).
+        dmi: `"neel"` (d_ij = z x r_ij) or `"bloch"` (d_ij = r_ij).
+        boundary: `"periodic"` or `"open"`, or one of them per axis in array order, `(y, x)`.
+
+    Example:
+
+    >>> import numpy as np
+    >>> up = np.zeros((16, 32, 3)); up[..., 2] = 1.0
+    >>> float(Hamiltonian().energy_per_site(up))
+    -2.05
+    """
+
+    J: float = 1.0
+    D: float = 0.3
+    B: float = 0.05
+    K: float = 0.0
+    dmi: str = "neel"
+    boundary: str | tuple[str, str] = "periodic"
+
+    def __post_init__(self) -> None:
+        for name in "JDBK":
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+                raise ValueError(f"`{name}` must be a finite number. Received: {name}={value!r}")
+        if self.dmi not in DMI_TYPES:
+            raise ValueError(f"`dmi` must be one of {DMI_TYPES}. Received: dmi={self.dmi!r}")
+        boundary = (self.boundary,) * 2 if isinstance(self.boundary, str) else tuple(self.boundary)
+        if len(boundary) != 2 or any(kind not in BOUNDARIES for kind in boundary):
+            raise ValueError(
+                f"`boundary` must be one of {BOUNDARIES}, or a pair of them for (y, x). "
+                f"Received: boundary={self.boundary!r}"
+            )
+        # One spelling for each geometry, so that equal Hamiltonians compare equal.
+        object.__setattr__(self, "boundary", boundary[0] if boundary[0] == boundary[1] else boundary)
+
+    @property
+    def periodic(self) -> tuple[bool, bool]:
+        """Whether the y and the x axis close on themselves."""
+        kinds = (self.boundary,) * 2 if isinstance(self.boundary, str) else self.boundary
+        return kinds[0] == "periodic", kinds[1] == "periodic"
+
+    def energy(self, spins: Any) -> Any:
+        """Total energy of each configuration.
+
+        Args:
+            spins: Unit vectors, `(..., y, x, 3)`, array or tensor.
+
+        Returns:
+            Energies of shape `(...,)`, in units of the exchange constant.
+        """
+        _check_spins(spins)
+        if isinstance(spins, np.ndarray):
+            return self._energy(spins, np)
+        return self._tensor_energy(spins)
+
+    def energy_per_site(self, spins: Any) -> Any:
+        """Energy divided by the number of sites y * x; shapes as in `energy`."""
+        energy = self.energy(spins)
+        return energy / (spins.shape[-3] * spins.shape[-2])
+
+    def effective_field(self, spins: Any) -> Any:
+        """Effective field h_i = -dE/dS_i at every site.
+
+        Args:
+            spins: Unit vectors, `(..., y, x, 3)`, array or tensor.
+
+        Returns:
+            Fields of the same shape, in units of the exchange constant.
+        """
+        _check_spins(spins)
+        return self._effective_field(spins, np if isinstance(spins, np.ndarray) else _tensorflow())
+
+    def reference_energy_per_site(self, shape: tuple[int, int]) -> float:
+        """E0 / N: the exchange energy -J x (number of bonds) of a uniform state, per site.
+
+        -2J on a periodic lattice, as in Equation 3 of the paper; open edges have fewer bonds.
+        """
+        height, width = shape
+        periodic_y, periodic_x = self.periodic
+        bonds = (height if periodic_y else height - 1) * width + height * (width if periodic_x else width - 1)
+        return -self.J * bonds / (height * width)
+
+    def to_config(self) -> dict[str, Any]:
+        """Plain numbers, strings and lists that rebuild the Hamiltonian with `Hamiltonian(**config)`."""
+        config = dataclasses.asdict(self)
+        if isinstance(self.boundary, tuple):
+            config["boundary"] = list(self.boundary)
+        return config
+
+    def describe(self) -> str:
+        """The Hamiltonian in words, one line."""
+        dmi = {"neel": "Neel type (d = z x r)", "bloch": "Bloch type (d = r)"}[self.dmi]
+        edges = self.boundary if isinstance(self.boundary, str) else "y {}, x {}".format(*self.boundary)
+        return (
+            f"exchange J = {self.J:g}, Dzyaloshinskii-Moriya D = {self.D:g} of {dmi}, field B = {self.B:g} along +z, "
+            f"anisotropy K = {self.K:g}, boundary {edges}"
+        )
+
+    def coupling(self, axis: int) -> np.ndarray:
+        """Matrix C of the bond from a site to its next neighbour along an axis: E = -S_i . (C S_j).
+
+        Args:
+            axis: 0 for the up bond (y), 1 for the right bond (x).
+
+        Returns:
+            `(3, 3)` matrix, J on the diagonal and the Dzyaloshinskii-Moriya vector off it.
+        """
+        direction = np.array(BOND_DIRECTIONS[axis])
+        d = np.cross((0.0, 0.0, 1.0), direction) if self.dmi == "neel" else direction
+        # d.(S_i x S_j) = S_i.(S_j x d), and S_j x d is linear in S_j.
+        return self.J * np.eye(3) + self.D * np.cross(np.eye(3), d).T
+
+    def _bond_field(self, spins: Any, xp: Any, backward: bool) -> Any:
+        """Field on each site from its next (and previous, if `backward`) neighbours along both axes."""
+        field = 0.0
+        for axis, periodic in enumerate(self.periodic):
+            coupling = self.coupling(axis)
+            for shift in (-1, 1) if backward else (-1,):
+                neighbour = xp.roll(spins, shift, AXES[axis])
+                if not periodic:
+                    neighbour = neighbour * _inner_bonds(spins.shape[AXES[axis]], shift, axis, spins.dtype)
+                # S_i C S_j seen from j is S_j C^T S_i: the transpose couples to the previous neighbour.
+                field = field + xp.matmul(neighbour, _constant(coupling.T if shift == -1 else coupling, spins.dtype))
+        return field
+
+    def _effective_field(self, spins: Any, xp: Any) -> Any:
+        field = self._bond_field(spins, xp, backward=True) + _constant((0.0, 0.0, self.B), spins.dtype)
+        if self.K:
+            field = field + spins * _constant((0.0, 0.0, 2.0 * self.K), spins.dtype)
+        return field
+
+    def _energy(self, spins: Any, xp: Any) -> Any:
+        field = self._bond_field(spins, xp, backward=False) + _constant((0.0, 0.0, self.B), spins.dtype)
+        if self.K:
+            field = field + spins * _constant((0.0, 0.0, self.K), spins.dtype)
+        total = xp.sum if xp is np else xp.reduce_sum
+        return -total(spins * field, axis=(-3, -2, -1))
+
+    def _tensor_energy(self, spins: Any) -> Any:
+        tf = _tensorflow()
+
+        @tf.custom_gradient
+        def energy(spins: Any) -> Any:
+            def gradient(upstream: Any) -> Any:
+                return -upstream[..., None, None, None] * self._effective_field(spins, tf)
+
+            return self._energy(spins, tf), gradient
+
+        return energy(tf.convert_to_tensor(spins))
+
+
+def _tensorflow() -> Any:
+    """TensorFlow, imported only when a tensor is at hand: the import takes seconds."""
+    import tensorflow
+
+    return tensorflow
+
+
+def _constant(values: Any, dtype: Any) -> np.ndarray:
+    return np.asarray(values, dtype=getattr(dtype, "as_numpy_dtype", dtype))
+
+
+def _inner_bonds(side: int, shift: int, axis: int, dtype: Any) -> np.ndarray:
+    """Weights that remove the one bond which a roll by `shift` wraps around an open edge."""
+    weights = _constant(np.ones(side), dtype)
+    weights[-1 if shift == -1 else 0] = 0.0
+    return weights.reshape((side, 1, 1) if axis == 0 else (1, side, 1))
+
+
+def _check_spins(spins: Any) -> None:
+    if len(spins.shape) < 3 or spins.shape[-1] != 3:
+        raise ValueError(f"Spins must have the shape (..., y, x, 3). Received: shape={tuple(spins.shape)}")

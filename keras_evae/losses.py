@@ -1,0 +1,54 @@
+"""The three terms of the E-VAE's loss (Equations 2 and 3 of the paper).
+
+    loss = L_RC + beta L_KL + gamma L_H
+
+Each function returns one scalar tensor. The sums and means are part of the definition: they fix where
+the critical values of beta and gamma lie.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from keras import ops
+
+from keras_evae.hamiltonian import Hamiltonian
+
+
+def reconstruction_loss(spins_in: Any, spins_out: Any) -> Any:
+    """L_RC: squared distance between input and output spins, mean over the batch and the sites.
+
+    Args:
+        spins_in, spins_out: `(batch, y, x, 3)`.
+
+    Returns:
+        Scalar between 0 (equal) and 4 (every spin reversed); the sum runs over the spin components.
+    """
+    return ops.mean(ops.sum(ops.square(spins_in - spins_out), axis=-1))
+
+
+def kl_loss(mean: Any, log_variance: Any) -> Any:
+    """L_KL: Kullback-Leibler divergence from the standard normal, sum over the latent space, mean over the batch.
+
+    Args:
+        mean, log_variance: `(batch, latent_dim)`, of the posterior of each input.
+
+    Returns:
+        Scalar `-1/2 sum (1 + log s^2 - m^2 - s^2)`; 0 when every posterior is the standard normal.
+    """
+    divergence = 1.0 + log_variance - ops.square(mean) - ops.exp(log_variance)
+    return ops.mean(-0.5 * ops.sum(divergence, axis=-1))
+
+
+def hamiltonian_loss(hamiltonian: Hamiltonian, spins: Any) -> Any:
+    """L_H: energy above the uniform state's exchange energy, per site, mean over the batch.
+
+    Args:
+        hamiltonian: Energy of the spins.
+        spins: `(batch, y, x, 3)`, usually the decoder's output.
+
+    Returns:
+        Scalar `mean (E - E0) / N` in units of the exchange constant.
+    """
+    reference = hamiltonian.reference_energy_per_site((spins.shape[-3], spins.shape[-2]))
+    return ops.mean(hamiltonian.energy_per_site(spins)) - reference

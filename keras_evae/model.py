@@ -1,0 +1,166 @@
+"""The energy-minimisation variational autoencoder (E-VAE) as a Keras model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_evae.hamiltonian import Hamiltonian
+from keras_evae.layers import Sampling
+from keras_evae.losses import hamiltonian_loss, kl_loss, reconstruction_loss
+from keras_evae.networks import build_decoder, build_encoder
+
+# States decoded at once by `generate`; bounds its memory.
+GENERATE_BATCH = 100
+
+
+@keras.saving.register_keras_serializable(package="keras_evae")
+class EVAE(keras.Model):
+    """Variational autoencoder whose loss contains the energy of its output.
+
+    `loss = L_RC + beta L_KL + gamma L_H` (Equation 2 of the paper). With `gamma=0` it is a standard VAE;
+    a small gamma removes local noise from its states; beyond a critical gamma it generates only one state,
+    the ground state. `beta` and `gamma` are variables of the model: assign to them to change the loss of a
+    model that is already compiled and traced.
+
+    Reference:
+        - Kwon et al., Magnetic State Generation using Hamiltonian Guided Variational Autoencoder with Spin
+          Structure Stabilization, Advanced Science 8, 2004795 (2021).
+
+    Args:
+        lattice_shape: `(y, x)`, each side a multiple of 16.
+        latent_dim: Size of the latent space.
+        hamiltonian: Energy of the spins; its boundary also sets the padding of the convolutions.
+        beta: Weight of the Kullback-Leibler loss.
+        gamma: Weight of the Hamiltonian loss.
+        seed: Seed of the initial weights and of the sampling noise.
+
+    Example:
+
+    ```python
+    model = EVAE(lattice_shape=(64, 64), hamiltonian=Hamiltonian(), beta=1e-3)
+    model.compile(optimizer=keras.optimizers.Adam(1e-3))
+    model.fit(spins, batch_size=100, epochs=10)
+    model.gamma.assign(1e3)
+    model.fit(spins, batch_size=100, epochs=10)
+    states = model.generate(100, seed=0)
+    ```
+    """
+
+    def __init__(
+        self,
+        lattice_shape: tuple[int, int] = (128, 128),
+        latent_dim: int = 100,
+        hamiltonian: Hamiltonian | None = None,
+        beta: float = 1e-3,
+        gamma: float = 0.0,
+        seed: int = 0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.lattice_shape = tuple(lattice_shape)
+        self.latent_dim = latent_dim
+        self.hamiltonian = hamiltonian or Hamiltonian()
+        self.seed = seed
+        encoder_seed, decoder_seed, noise_seed = (int(s) for s in np.random.SeedSequence(seed).generate_state(3))
+        periodic = self.hamiltonian.periodic
+        self.encoder = build_encoder(self.lattice_shape, latent_dim, periodic, encoder_seed)
+        self.decoder = build_decoder(self.lattice_shape, latent_dim, periodic, decoder_seed)
+        self.sampling = Sampling(noise_seed, name="sampling")
+        self.beta = self._loss_weight("beta", beta)
+        self.gamma = self._loss_weight("gamma", gamma)
+        self.loss_metrics = {
+            name: keras.metrics.Mean(name=name)
+            for name in ("loss", "reconstruction_loss", "kl_loss", "hamiltonian_loss")
+        }
+        self.built = True
+
+    def _loss_weight(self, name: str, value: float) -> keras.Variable:
+        if not value >= 0:
+            raise ValueError(f"`{name}` must be a non-negative number. Received: {name}={value}")
+        return self.add_weight(
+            shape=(), initializer=keras.initializers.Constant(value), trainable=False, name=name
+        )
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        return list(self.loss_metrics.values())
+
+    def encode(self, spins: Any) -> tuple[tf.Tensor, tf.Tensor]:
+        """Mean and log-variance of the posterior, each `(n, latent_dim)`, of spins `(n, y, x, 3)`."""
+        return self.encoder(spins, training=False)
+
+    def decode(self, z: Any) -> tf.Tensor:
+        """Unit spins `(n, y, x, 3)` of latent vectors `(n, latent_dim)`; differentiable in `z`."""
+        return self.decoder(z, training=False)
+
+    def generate(self, n: int, seed: int | None = None) -> np.ndarray:
+        """Generates states from latent vectors drawn from the standard normal (X'_out of the paper).
+
+        Args:
+            n: Number of states.
+            seed: Seed of the latent vectors; None draws new ones at each call.
+
+        Returns:
+            `(n, y, x, 3)` float32 array of unit spins.
+        """
+        if n < 1:
+            raise ValueError(f"`n` must be at least 1. Received: n={n}")
+        latent = np.random.default_rng(seed).standard_normal((n, self.latent_dim), dtype=np.float32)
+        batches = [latent[start : start + GENERATE_BATCH] for start in range(0, n, GENERATE_BATCH)]
+        return np.concatenate([self.decode(batch).numpy() for batch in batches])
+
+    def call(self, spins: Any, training: bool = False) -> Any:
+        """Output spins (X_out of the paper) of input spins, through a sampled latent vector."""
+        posterior = self.encoder(spins, training=training)
+        return self.decoder(self.sampling(posterior), training=training)
+
+    def _loss_terms(self, spins: Any, training: bool) -> dict[str, Any]:
+        """The named loss terms and their weighted sum, for `train_step` and `test_step` alike."""
+        mean, log_variance = self.encoder(spins, training=training)
+        outputs = self.decoder(self.sampling((mean, log_variance)), training=training)
+        reconstruction = reconstruction_loss(spins, outputs)
+        kl = kl_loss(mean, log_variance)
+        energy = hamiltonian_loss(self.hamiltonian, outputs)
+        return {
+            "loss": reconstruction + self.beta * kl + self.gamma * energy,
+            "reconstruction_loss": reconstruction,
+            "kl_loss": kl,
+            "hamiltonian_loss": energy,
+        }
+
+    def train_step(self, data: Any) -> dict[str, Any]:
+        spins = keras.utils.unpack_x_y_sample_weight(data)[0]
+        with tf.GradientTape() as tape:
+            terms = self._loss_terms(spins, training=True)
+        gradients = tape.gradient(terms["loss"], self.trainable_variables)
+        self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
+        return self._update_metrics(terms, spins)
+
+    def test_step(self, data: Any) -> dict[str, Any]:
+        spins = keras.utils.unpack_x_y_sample_weight(data)[0]
+        return self._update_metrics(self._loss_terms(spins, training=False), spins)
+
+    def _update_metrics(self, terms: dict[str, Any], spins: Any) -> dict[str, Any]:
+        # Weighted by the batch size: the last batch of a split may be smaller than the others.
+        for name, metric in self.loss_metrics.items():
+            metric.update_state(terms[name], sample_weight=tf.cast(tf.shape(spins)[0], tf.float32))
+        return {name: metric.result() for name, metric in self.loss_metrics.items()}
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "lattice_shape": self.lattice_shape,
+            "latent_dim": self.latent_dim,
+            "hamiltonian": self.hamiltonian.to_config(),
+            "beta": float(self.beta),
+            "gamma": float(self.gamma),
+            "seed": self.seed,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> EVAE:
+        return cls(**{**config, "hamiltonian": Hamiltonian(**config["hamiltonian"])})

@@ -1,0 +1,96 @@
+"""What a run is going to do: in words, with what is there already and how long the rest will take."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import time
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from keras_evae.annealing import anneal
+from keras_evae.config import Config
+from keras_evae.dataset import DatasetSpecification
+from keras_evae.model import EVAE
+from keras_evae.schedules import Stage
+
+PROBE_BATCH = 25
+
+
+def describe_plan(
+    config: Config, specification: DatasetSpecification, model: EVAE, stages: Sequence[Stage], finished: int
+) -> Iterator[str]:
+    """Lines that say the Hamiltonian, the dataset, the stages, and the time that what is missing will take.
+
+    Args:
+        config: The run's configuration.
+        specification: Its dataset.
+        model: The model to be trained; a few samples are passed through it to measure its speed.
+        stages: All stages.
+        finished: Number of stages that are there already.
+    """
+    height, width = specification.shape
+    yield f"Hamiltonian  {specification.hamiltonian.describe()}"
+    there = config.dataset.path.exists()
+    seconds = 0.0 if there else _annealing_seconds(specification)
+    todo = "there" if there else f"to anneal, about {format_seconds(seconds)}"
+    yield f"Dataset      {config.dataset.path}: {specification.count} lattices of {height} x {width}; {todo}"
+    for part, group in itertools.groupby(stages, key=lambda stage: "E-VAE" if stage.gamma else "VAE"):
+        yield from _describe_stages(part, list(group), finished)
+    steps = config.dataset.train // config.training.batch_size
+    samples = sum(stage.epochs for stage in stages[finished:]) * steps * config.training.batch_size
+    if samples:
+        training = samples * _seconds_per_sample(model)
+        yield f"Training     {samples} samples to go, about {format_seconds(training)}"
+        seconds += training
+    yield f"Time         about {format_seconds(seconds)} in all, from a short trial on this machine's {os.cpu_count()} cores"
+
+
+def format_seconds(seconds: float) -> str:
+    """A duration in the unit that a reader would choose."""
+    for unit, length in (("days", 86400.0), ("hours", 3600.0), ("min", 60.0)):
+        if seconds >= 1.5 * length:
+            return f"{seconds / length:.1f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def _describe_stages(part: str, stages: Sequence[Stage], finished: int) -> Iterator[str]:
+    ladder = "gamma" if stages[0].gamma else "beta"
+    fixed = f" at beta = {stages[0].beta:g}" if ladder == "gamma" else ""
+    epochs = sorted({stage.epochs for stage in stages})
+    each = f"{epochs[0]}" if len(epochs) == 1 else f"{epochs[0]} to {epochs[-1]}"
+    yield f"{part:12s} {len(stages)} stages of {each} epochs{fixed}"
+    for state, chosen in (
+        ("there", [stage for stage in stages if stage.index < finished]),
+        ("to train", [stage for stage in stages if stage.index >= finished]),
+    ):
+        if chosen:
+            yield f"{'':12s} {state}: {ladder} = " + ", ".join(f"{getattr(stage, ladder):g}" for stage in chosen)
+
+
+def _annealing_seconds(specification: DatasetSpecification) -> float:
+    """Time of one lattice, after one that compiles the kernels, times their number, shared by the cores."""
+    durations = []
+    for _ in range(2):
+        start = time.perf_counter()
+        anneal(specification.hamiltonian, specification.shape, specification.schedule, specification.seed)
+        durations.append(time.perf_counter() - start)
+    return durations[-1] * specification.count / (os.cpu_count() or 1)
+
+
+def _seconds_per_sample(model: EVAE) -> float:
+    """Time of a forward and backward pass per sample; the weights are not changed."""
+    spins = np.zeros((PROBE_BATCH, *model.lattice_shape, 3), np.float32)
+    spins[..., 2] = 1.0
+    durations = []
+    for _ in range(2):
+        start = time.perf_counter()
+        with tf.GradientTape() as tape:
+            mean, log_variance = model.encoder(spins, training=False)
+            outputs = model.decoder(mean + log_variance, training=False)
+            energy = tf.reduce_sum(model.hamiltonian.energy(outputs))
+        tape.gradient(energy, model.trainable_variables)
+        durations.append(time.perf_counter() - start)
+    return durations[-1] / PROBE_BATCH

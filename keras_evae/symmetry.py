@@ -1,0 +1,60 @@
+"""Symmetries that leave the energy of a configuration unchanged: translations and the joint point group.
+
+With a Dzyaloshinskii-Moriya interaction the lattice and the spins must be turned together. For Neel type
+interaction the in-plane spin components transform like the lattice vectors; Bloch type is the same after a
+quarter turn of the spins about z, so there a mirror gets the other sign.
+"""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+
+from keras_evae.hamiltonian import Hamiltonian
+
+# (transpose, flip y, flip x): the eight elements of C4v.
+PointOperation = tuple[bool, bool, bool]
+
+
+def point_group(hamiltonian: Hamiltonian, shape: tuple[int, int]) -> tuple[PointOperation, ...]:
+    """Elements of the joint lattice and spin point group: C4v on a square lattice, C2v otherwise.
+
+    Args:
+        hamiltonian: Its boundary must be the same on both axes for a quarter turn to be a symmetry.
+        shape: `(y, x)`.
+    """
+    square = shape[0] == shape[1] and hamiltonian.periodic[0] == hamiltonian.periodic[1]
+    return tuple(itertools.product((False, True) if square else (False,), (False, True), (False, True)))
+
+
+def apply_point_operation(spins: np.ndarray, operation: PointOperation, dmi: str = "neel") -> np.ndarray:
+    """Applies one element of the point group to lattice and spins.
+
+    Args:
+        spins: `(..., y, x, 3)`.
+        operation: Transpose, then flips of the y and the x axis.
+        dmi: `"neel"` or `"bloch"`.
+
+    Returns:
+        New array, `(..., y, x, 3)` with y and x swapped if the operation transposes.
+    """
+    transpose, flip_y, flip_x = operation
+    sign = 1.0 if dmi == "neel" else -1.0
+    x, y, z = np.moveaxis(spins, -1, 0)
+    if transpose:
+        x, y, z = (np.swapaxes(component, -1, -2) for component in (sign * y, sign * x, z))
+    if flip_y:
+        x, y, z = sign * x[..., ::-1, :], -sign * y[..., ::-1, :], z[..., ::-1, :]
+    if flip_x:
+        x, y, z = -sign * x[..., ::-1], sign * y[..., ::-1], z[..., ::-1]
+    return np.stack((x, y, z), axis=-1)
+
+
+def random_symmetry(spins: np.ndarray, hamiltonian: Hamiltonian, random: np.random.Generator) -> np.ndarray:
+    """One configuration `(y, x, 3)` under a random point operation and a random periodic translation."""
+    operations = point_group(hamiltonian, spins.shape[:2])
+    turned = apply_point_operation(spins, operations[random.integers(len(operations))], hamiltonian.dmi)
+    shifts = random.integers(0, turned.shape[:2])
+    shifts = [int(shift) if periodic else 0 for shift, periodic in zip(shifts, hamiltonian.periodic, strict=True)]
+    return np.roll(turned, shifts, axis=(0, 1))

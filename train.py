@@ -1,0 +1,40 @@
+"""Trains an E-VAE: anneals the dataset if it is missing, then the VAE's and the E-VAE's stages."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from keras_evae.config import load_config
+from keras_evae.console import quiet_tensorflow, run_command
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        epilog="Started again with the same arguments, it goes on after the last finished stage. "
+        "Watch it with: tensorboard --logdir runs",
+    )
+    parser.add_argument("--config", required=True, metavar="FILE", help="YAML file, such as configs/quickstart.yaml")
+    parser.add_argument("--output", metavar="DIR", help="run folder (default: runs/<name of the config file>)")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="SECTION.KEY=VALUE",
+        help="override one value, such as training.seed=1; may be repeated",
+    )
+    return parser.parse_args()
+
+
+def main(arguments: argparse.Namespace) -> None:
+    config = load_config(arguments.config, arguments.set)
+    # Imported late: --help and a bad configuration need not wait for TensorFlow.
+    with quiet_tensorflow():
+        from keras_evae.training import train
+
+    train(config, arguments.output or Path("runs") / Path(arguments.config).stem)
+
+
+if __name__ == "__main__":
+    arguments = parse_arguments()
+    sys.exit(run_command(lambda: main(arguments)))
