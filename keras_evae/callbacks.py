@@ -72,6 +72,8 @@ class StopOnNonFinite(keras.callbacks.Callback):
 class StageProgress(keras.callbacks.Callback):
     """One progress bar for a stage, with the running losses of the epoch.
 
+    A context manager: leaving it removes the bar, also when the training stops with an error.
+
     Args:
         description: Text before the bar.
         steps: Training steps in the stage.
@@ -79,17 +81,16 @@ class StageProgress(keras.callbacks.Callback):
 
     def __init__(self, description: str, steps: int) -> None:
         super().__init__()
-        self.description = description
-        self.steps = steps
+        self.bar = tqdm(desc=description, total=steps, unit="step", leave=False)
 
-    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        self.bar = tqdm(desc=self.description, total=self.steps, unit="step", leave=False)
+    def __enter__(self) -> StageProgress:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.bar.close()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         logs = logs or {}
         names = {"L_RC": "reconstruction_loss", "L_KL": "kl_loss", "L_H": "hamiltonian_loss"}
         self.bar.set_postfix({short: f"{logs[name]:.4g}" for short, name in names.items()}, refresh=False)
         self.bar.update()
-
-    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
-        self.bar.close()

@@ -30,6 +30,8 @@ def run_command(command: Callable[[], None]) -> int:
         return _fail(f"{error.filename or 'output'}: the disk is full; finished work is kept", DiskError.exit_code)
     except KeyboardInterrupt:
         return _fail("interrupted; finished work is kept, the same command goes on from there", 130)
+    except _Terminated:
+        return _fail("terminated; finished work is kept, the same command goes on from there", 143)
     return 0
 
 
@@ -64,6 +66,9 @@ def _fail(message: str, exit_code: int) -> int:
     return exit_code
 
 
+class _Terminated(BaseException):
+    """SIGTERM, raised where the program stands so that it cleans up as for Ctrl-C."""
+
+
 def _terminate(signal_number: int, frame: object) -> None:
-    _fail("terminated; finished work is kept, the same command goes on from there", 143)
-    sys.exit(143)
+    raise _Terminated

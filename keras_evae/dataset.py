@@ -161,9 +161,11 @@ def _write(path: Path, specification: DatasetSpecification, workers: int | None)
     configurations = anneal_many(
         hamiltonian, shape, specification.count, specification.schedule, specification.seed, workers
     )
-    progress = tqdm(configurations, "annealing", specification.count, unit="lattice")
-    annealed = iter(progress)
-    with h5py.File(path, "w") as file:
+    with (
+        tqdm(configurations, "annealing", specification.count, unit="lattice", leave=False) as progress,
+        h5py.File(path, "w") as file,
+    ):
+        annealed = iter(progress)
         file.attrs["format_version"] = FORMAT_VERSION
         file.attrs["specification"] = json.dumps(specification.attributes())
         file.attrs["versions"] = json.dumps({"keras_evae": keras_evae.__version__, "kernel": KERNEL_VERSION})
@@ -174,7 +176,6 @@ def _write(path: Path, specification: DatasetSpecification, workers: int | None)
                 group["spins"][index] = spins
                 group["energy"][index] = hamiltonian.energy(spins.astype(np.float64))
                 group["charge"][index] = topological_charge(spins, hamiltonian.periodic)
-    progress.close()
 
 
 def _create_split(file: h5py.File, split: str, size: int, shape: tuple[int, int]) -> h5py.Group:

@@ -86,7 +86,7 @@ class Hamiltonian:
         Returns:
             Energies of shape `(...,)`, in units of the exchange constant.
         """
-        _check_spins(spins)
+        spins = _as_spins(spins)
         if isinstance(spins, np.ndarray):
             return self._energy(spins, np)
         return self._tensor_energy(spins)
@@ -105,7 +105,7 @@ class Hamiltonian:
         Returns:
             Fields of the same shape, in units of the exchange constant.
         """
-        _check_spins(spins)
+        spins = _as_spins(spins)
         return self._effective_field(spins, np if isinstance(spins, np.ndarray) else _tensorflow())
 
     def reference_energy_per_site(self, shape: tuple[int, int]) -> float:
@@ -205,6 +205,10 @@ def _inner_bonds(side: int, shift: int, axis: int, dtype: Any) -> np.ndarray:
     return weights.reshape((side, 1, 1) if axis == 0 else (1, side, 1))
 
 
-def _check_spins(spins: Any) -> None:
+def _as_spins(spins: Any) -> Any:
     if len(spins.shape) < 3 or spins.shape[-1] != 3:
         raise ValueError(f"Spins must have the shape (..., y, x, 3). Received: shape={tuple(spins.shape)}")
+    if isinstance(spins, np.ndarray) and not np.issubdtype(spins.dtype, np.floating):
+        # J, D and B would be cut to integers too.
+        return spins.astype(np.float64)
+    return spins

@@ -44,11 +44,11 @@ def train(config: Config, output: str | Path) -> None:
         config: The run's configuration.
         output: The run's folder; an existing one goes on from its last finished stage.
     """
-    folder = open_run_folder(output, config)
     specification = dataset_specification(config)
     path = config.dataset.path
     if path.exists():
         check_dataset(path, specification)
+    folder = open_run_folder(output, config)
     stages = planned_stages(config)
     finished = finished_stages(folder, stages)
     model = _build_model(config, specification.hamiltonian)
@@ -105,24 +105,25 @@ def _train_stage(config: Config, folder: Path, model: EVAE, stages: tuple[Stage,
         training.seed,
         model.hamiltonian if training.augmentation else None,
     )
-    steps = len(batches) // stage.epochs
-    validation = evaluation_batches(path, "validation", training.batch_size)
-    history = model.fit(
-        batches,
-        initial_epoch=stage.first_epoch,
-        epochs=stage.last_epoch,
-        steps_per_epoch=steps,
-        validation_data=validation,
-        verbose=0,
-        shuffle=False,
-        callbacks=[
-            BetaScheduler(lambda epoch: stage_at(stages, epoch).beta),
-            GammaScheduler(lambda epoch: stage_at(stages, epoch).gamma),
-            StopOnNonFinite(),
-            StageProgress(f"stage {stage.index + 1}/{len(stages)} {_weights_in_words(stage)}", len(batches)),
-            keras.callbacks.TensorBoard(folder / "tensorboard", write_graph=False),
-        ],
-    )
+    words = f"stage {stage.index + 1}/{len(stages)} {_weights_in_words(stage)}"
+    with StageProgress(words, len(batches)) as progress:
+        history = model.fit(
+            batches,
+            initial_epoch=stage.first_epoch,
+            epochs=stage.last_epoch,
+            steps_per_epoch=len(batches) // stage.epochs,
+            validation_data=evaluation_batches(path, "validation", training.batch_size),
+            verbose=0,
+            # The pipeline shuffles; Keras would only warn that it cannot.
+            shuffle=False,
+            callbacks=[
+                BetaScheduler(lambda epoch: stage_at(stages, epoch).beta),
+                GammaScheduler(lambda epoch: stage_at(stages, epoch).gamma),
+                StopOnNonFinite(),
+                progress,
+                keras.callbacks.TensorBoard(folder / "tensorboard", write_graph=False),
+            ],
+        )
     seconds = time.perf_counter() - start
     metrics, pictures = _evaluate_stage(config, model)
     log_stage(folder / "tensorboard" / "stages", stage.last_epoch - 1, metrics, pictures)

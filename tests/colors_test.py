@@ -1,0 +1,22 @@
+import colorsys
+
+import numpy as np
+import pytest
+
+from keras_evae.colors import spin_colors
+from tests.states import random_spins
+
+
+@pytest.mark.parametrize(
+    ("spin", "color"),
+    [((1, 0, 0), (1, 0, 0)), ((0, 0, 1), (1, 1, 1)), ((0, 0, -1), (0, 0, 0)), ((-1, 0, 0), (0, 1, 1))],
+)
+def test_axes(spin, color):
+    np.testing.assert_allclose(spin_colors(np.array(spin, float)), color, atol=1e-12)
+
+
+def test_equals_the_standard_library():
+    for spin in random_spins(200):
+        hue = np.arctan2(spin[1], spin[0]) / (2 * np.pi) % 1.0
+        expected = colorsys.hls_to_rgb(hue, (1 + spin[2]) / 2, 1.0)
+        np.testing.assert_allclose(spin_colors(spin), expected, atol=1e-9)

@@ -1,0 +1,118 @@
+"""What a configuration file may say, and what is answered when it says something else."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from keras_evae.annealing import AnnealingSchedule
+from keras_evae.config import Config, dump_config, load_config
+from keras_evae.errors import ConfigError
+from keras_evae.hamiltonian import Hamiltonian
+from keras_evae.runs import planned_stages
+
+CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.yaml"))
+
+
+@pytest.fixture
+def load(tmp_path):
+    def load_text(text, *overrides):
+        file = tmp_path / "run.yaml"
+        file.write_text(text)
+        return load_config(file, overrides)
+
+    return load_text
+
+
+def test_defaults_are_the_paper(load):
+    config = load("")
+    assert config == Config()
+    assert config.dataset.shape == (128, 128)
+    assert (config.dataset.train, config.dataset.validation, config.dataset.test) == (30_000, 5_000, 4_300)
+    assert config.vae.betas == (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+    assert (config.vae.epochs, config.training.batch_size, config.training.learning_rate) == (100, 100, 1e-3)
+
+
+def test_defaults_agree_with_the_classes_they_configure():
+    assert Hamiltonian(**Config().hamiltonian.model_dump()) == Hamiltonian()
+    assert Config().dataset.schedule.model_dump() == dataclasses.asdict(AnnealingSchedule())
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_shipped_configurations_are_valid_and_survive_a_round_trip(path, load):
+    config = load_config(path)
+    assert load(dump_config(config)) == config
+    assert planned_stages(config)
+
+
+def test_tiers_are_complete():
+    assert {path.stem for path in CONFIGS} >= {
+        "vae", "evae_b1e-3", "evae_b1e-4", "reduced_vae", "reduced_evae_b1e-3", "reduced_evae_b1e-4",
+        "quickstart", "smoke",
+    }  # fmt: skip
+
+
+def test_numbers_are_numbers(load):
+    config = load("vae: {betas: [1e-6, 1E-5, 0.1, 1]}\ntraining: {seed: 010, learning_rate: .5}")
+    assert config.vae.betas == (1e-6, 1e-5, 0.1, 1.0)
+    assert (config.training.seed, config.training.learning_rate) == (10, 0.5)
+
+
+def test_overrides(load):
+    config = load("evae: {beta: 1e-3}", "evae.beta=1e-4", "vae.betas=[1e-4]", "dataset.schedule.sweeps=7", "training.seed=3")
+    assert (config.evae.beta, config.vae.betas, config.dataset.schedule.sweeps, config.training.seed) == (
+        1e-4, (1e-4,), 7, 3
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("vae: {beta: 3}", "vae.beta: unknown key, did you mean 'betas'?"),
+        ("evae: {gamas: [1]}", "evae.gamas: unknown key, did you mean 'gammas'?"),
+        ("nonsense: 1", "nonsense: unknown key, expected one of: hamiltonian, dataset"),
+        ("vae: {epochs: 3}\nvae: {epochs: 4}", "line 2: key 'vae' is given twice"),
+        ("dataset: {train: ten}", "dataset.train: expected a valid integer, found 'ten'"),
+        ("dataset: {train: 1.5}", "dataset.train: expected a valid integer"),
+        ("dataset: {shape: [100, 128]}", "dataset.shape.0: expected a positive multiple of 16"),
+        ("dataset: {shape: [128]}", "dataset.shape.1: "),
+        ("dataset: {train: 10}", "training.batch_size: expected at most dataset.train = 10, found 100"),
+        ("hamiltonian: {J: true}", "hamiltonian.J: expected a valid number, found True"),
+        ("hamiltonian: {B: .nan}", "hamiltonian.B: expected a finite number, found nan"),
+        ("hamiltonian: {boundary: wrap}", "hamiltonian.boundary: expected 'periodic' or 'open', found 'wrap'"),
+        ("training: {seed: -1}", "training.seed: expected greater than or equal to 0, found -1"),
+        ("training: {augmentation: yes}", "training.augmentation: expected a valid boolean, found 'yes'"),
+        ("evae: {beta: 3}", "evae.beta: expected one of vae.betas"),
+        ("vae: {betas: [1, 0.1]}", "vae.betas: expected increasing values"),
+        ("vae: {epochs: [1, 2]}", "vae.epochs: expected one number, or 7 of them"),
+        ("vae: 3", "vae: expected"),
+        ("- 3", "expected sections with keys"),
+        ("a: [", "line 1: "),
+        ("x: !!python/object/apply:os.system [ls]", "could not determine a constructor"),
+    ],
+)
+def test_bad_files_are_answered_in_one_line(load, text, message):
+    with pytest.raises(ConfigError) as error:
+        load(text)
+    assert message in str(error.value)
+    assert "run.yaml" in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("override", ["training", "=3", "training.=3", "vae.betas.x=3"])
+def test_bad_overrides(load, override):
+    with pytest.raises(ConfigError, match="--set"):
+        load("vae: {betas: [1]}", override)
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(ConfigError, match=r"absent.yaml: expected a YAML configuration file, found: No such file"):
+        load_config(tmp_path / "absent.yaml")
+
+
+def test_every_key_is_read_somewhere():
+    package = Path(__file__).parents[1] / "keras_evae"
+    code = "\n".join(path.read_text() for path in package.rglob("*.py") if path.name != "config.py")
+    for section, field in Config.model_fields.items():
+        model = field.annotation if section != "evae" else type(Config(evae={"beta": 1e-3}).evae)
+        for key in model.model_fields:
+            assert f".{key}" in code or f"{section}.model_dump()" in code, f"{section}.{key} is never read"

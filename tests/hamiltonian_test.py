@@ -1,0 +1,173 @@
+"""Energies and fields against closed forms, symmetries and a double loop over bonds."""
+
+import itertools
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_evae.hamiltonian import Hamiltonian
+
+SHAPES = [(6, 8), (8, 6), (4, 10)]
+BOUNDARIES = ["periodic", "open", ("open", "periodic"), ("periodic", "open")]
+GEOMETRIES = list(itertools.product(["neel", "bloch"], BOUNDARIES))
+
+
+def random_spins(shape, seed=0):
+    spins = np.random.default_rng(seed).normal(size=(*shape, 3))
+    return spins / np.linalg.norm(spins, axis=-1, keepdims=True)
+
+
+def uniform(shape, direction):
+    return np.broadcast_to(np.array(direction, float), (*shape, 3)).copy()
+
+
+def cycloid(shape, periods, axis, chirality):
+    """S = (sin qx, 0, cos qx) along x (axis 1), S = (0, sin qy, cos qy) along y (axis 0)."""
+    angle = 2 * np.pi * periods * np.arange(shape[axis]) / shape[axis]
+    spins = np.zeros((*shape, 3))
+    profile = (slice(None), None) if axis == 0 else (None, slice(None))
+    spins[..., 1 - axis] = chirality * np.sin(angle)[profile]
+    spins[..., 2] = np.cos(angle)[profile]
+    return spins
+
+
+def energy_by_bonds(h, spins):
+    """Plain double loop over sites and their right and up bonds."""
+    height, width, _ = spins.shape
+    total = 0.0
+    for y, x in itertools.product(range(height), range(width)):
+        site = spins[y, x]
+        total -= h.B * site[2] + h.K * site[2] ** 2
+        for axis, (dy, dx) in enumerate([(1, 0), (0, 1)]):
+            inside = y + dy < height and x + dx < width
+            if not inside and not h.periodic[axis]:
+                continue
+            other = spins[(y + dy) % height, (x + dx) % width]
+            bond = np.array([dx, dy, 0.0])
+            vector = np.cross([0.0, 0.0, 1.0], bond) if h.dmi == "neel" else bond
+            total -= h.J * site @ other + h.D * vector @ np.cross(site, other)
+    return total
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_uniform_state(shape):
+    h = Hamiltonian(J=1.3, D=0.3, B=0.05)
+    assert h.energy_per_site(uniform(shape, (0, 0, 1))) == pytest.approx(-2 * 1.3 - 0.05)
+    assert h.energy_per_site(uniform(shape, (1, 0, 0))) == pytest.approx(-2 * 1.3)
+
+
+def test_anisotropy_and_field_on_open_lattice():
+    h = Hamiltonian(J=1.0, D=0.3, B=0.2, K=0.1, boundary="open")
+    bonds = 5 * 4 + 6 * 3
+    assert h.energy(uniform((6, 4), (0, 0, 1))) == pytest.approx(-bonds - (0.2 + 0.1) * 24)
+    assert h.reference_energy_per_site((6, 4)) == pytest.approx(-bonds / 24)
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_cycloid(axis):
+    shape = (128, 16) if axis == 0 else (16, 128)
+    q = 2 * np.pi * 6 / 128
+    h = Hamiltonian(B=0.0)
+    favoured = h.energy_per_site(cycloid(shape, 6, axis, +1))
+    opposed = h.energy_per_site(cycloid(shape, 6, axis, -1))
+    assert favoured == pytest.approx(-(1 + np.cos(q)) - 0.3 * np.sin(q), abs=1e-13)
+    assert favoured == pytest.approx(-2.0440257389, abs=1e-10)
+    assert opposed == pytest.approx(-1.8698549, abs=1e-7)
+
+
+def test_paper_reference_energy_and_lower_bound():
+    h = Hamiltonian()
+    assert h.reference_energy_per_site((128, 64)) == -2.0
+    bound = -2 * np.hypot(h.J, h.D) - abs(h.B)
+    assert bound == pytest.approx(-2.13806, abs=1e-5)
+    assert np.all(h.energy_per_site(random_spins((50, 6, 8))) > bound)
+
+
+@pytest.mark.parametrize(("dmi", "boundary"), GEOMETRIES)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_energy_equals_sum_over_bonds(shape, dmi, boundary):
+    h = Hamiltonian(J=0.9, D=0.4, B=0.1, K=-0.2, dmi=dmi, boundary=boundary)
+    spins = random_spins((2, *shape))
+    expected = [energy_by_bonds(h, configuration) for configuration in spins]
+    np.testing.assert_allclose(h.energy(spins), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize(("dmi", "boundary"), GEOMETRIES)
+def test_effective_field_is_minus_the_derivative(dmi, boundary):
+    h = Hamiltonian(D=0.4, B=0.1, K=0.2, dmi=dmi, boundary=boundary)
+    spins, direction = random_spins((6, 8)), random_spins((6, 8), seed=1)
+    step = 1e-5
+    numerical = (h.energy(spins + step * direction) - h.energy(spins - step * direction)) / (2 * step)
+    assert -np.sum(h.effective_field(spins) * direction) == pytest.approx(numerical, rel=1e-7)
+
+
+@pytest.mark.parametrize(("dmi", "boundary"), GEOMETRIES)
+def test_tensors_agree_with_arrays(dmi, boundary):
+    h = Hamiltonian(D=0.4, B=0.1, K=0.2, dmi=dmi, boundary=boundary)
+    spins = random_spins((3, 6, 8))
+    tensor = tf.constant(spins)
+    np.testing.assert_allclose(h.energy(tensor).numpy(), h.energy(spins), rtol=1e-12)
+    np.testing.assert_allclose(h.energy_per_site(tensor).numpy(), h.energy_per_site(spins), rtol=1e-12)
+    np.testing.assert_allclose(h.effective_field(tensor).numpy(), h.effective_field(spins), rtol=1e-12)
+
+
+@pytest.mark.parametrize(("dmi", "boundary"), GEOMETRIES)
+def test_custom_gradient_equals_automatic_differentiation(dmi, boundary):
+    h = Hamiltonian(D=0.4, B=0.1, K=0.2, dmi=dmi, boundary=boundary)
+    spins, weights = tf.constant(random_spins((3, 6, 8))), tf.constant([0.5, -1.0, 2.0], tf.float64)
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(spins)
+        custom = tf.reduce_sum(weights * h.energy(spins))
+        plain = tf.reduce_sum(weights * h._energy(spins, tf))
+    np.testing.assert_allclose(tape.gradient(custom, spins), tape.gradient(plain, spins), rtol=1e-12, atol=1e-14)
+
+
+def test_precision_is_kept():
+    h, spins = Hamiltonian(K=0.1), random_spins((6, 8))
+    assert h.energy(spins).dtype == np.float64
+    assert h.effective_field(spins.astype(np.float32)).dtype == np.float32
+    assert h.energy(spins.astype(np.float32)).dtype == np.float32
+    assert h.energy(tf.constant(spins, tf.float32)).dtype == tf.float32
+
+
+def test_integer_spins_do_not_cut_the_parameters():
+    up = np.zeros((4, 6, 3), int)
+    up[..., 2] = 1
+    assert Hamiltonian().energy_per_site(up) == pytest.approx(-2.05)
+
+
+def test_bloch_and_neel_map_onto_each_other():
+    spins = random_spins((6, 8))
+    turned = np.stack((-spins[..., 1], spins[..., 0], spins[..., 2]), axis=-1)
+    assert Hamiltonian(dmi="neel").energy(turned) == pytest.approx(Hamiltonian(dmi="bloch").energy(spins), abs=1e-12)
+
+
+def test_quarter_turn_of_lattice_and_spins_leaves_the_energy():
+    spins = random_spins((8, 8))
+    # Turning the lattice counter-clockwise: the site at (x, y) goes to (-y, x).
+    lattice = np.rot90(spins, k=-1, axes=(0, 1))
+    turned = np.stack((-lattice[..., 1], lattice[..., 0], lattice[..., 2]), axis=-1)
+    for dmi in ("neel", "bloch"):
+        h = Hamiltonian(dmi=dmi)
+        assert h.energy(turned) == pytest.approx(h.energy(spins), abs=1e-12)
+        assert abs(h.energy(lattice) - h.energy(spins)) > 1e-2
+
+
+def test_config_round_trip():
+    h = Hamiltonian(D=0.4, boundary=("open", "periodic"), dmi="bloch")
+    assert Hamiltonian(**h.to_config()) == h
+    assert Hamiltonian(boundary=("open", "open")) == Hamiltonian(boundary="open")
+
+
+@pytest.mark.parametrize(
+    "arguments", [{"J": "1"}, {"D": np.nan}, {"dmi": "Neel"}, {"boundary": "wrap"}, {"boundary": ("open",)}, {"K": True}]
+)
+def test_bad_arguments_name_what_was_received(arguments):
+    with pytest.raises(ValueError, match=rf"{next(iter(arguments))}.*Received"):
+        Hamiltonian(**arguments)
+
+
+def test_bad_shapes():
+    with pytest.raises(ValueError, match=r"\(\.\.\., y, x, 3\).*Received"):
+        Hamiltonian().energy(np.zeros((4, 4)))

@@ -1,0 +1,36 @@
+"""Each reduction of the loss terms against a closed form."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_evae.hamiltonian import Hamiltonian
+from keras_evae.losses import hamiltonian_loss, kl_loss, reconstruction_loss
+
+
+def test_reconstruction_loss_sums_components_and_averages_sites():
+    up = np.zeros((2, 4, 6, 3), np.float32)
+    up[..., 2] = 1.0
+    half_reversed = up.copy()
+    half_reversed[:, :2] *= -1
+    assert float(reconstruction_loss(up, up)) == 0.0
+    assert float(reconstruction_loss(up, -up)) == pytest.approx(4.0)
+    assert float(reconstruction_loss(up, half_reversed)) == pytest.approx(2.0)
+
+
+def test_kl_loss_of_shifted_and_scaled_normals():
+    latent_dim = 7
+    zeros = np.zeros((5, latent_dim), np.float32)
+    assert float(kl_loss(zeros, zeros)) == 0.0
+    assert float(kl_loss(zeros + 2.0, zeros)) == pytest.approx(latent_dim * 2.0)
+    variance = 3.0
+    expected = 0.5 * latent_dim * (variance - 1.0 - np.log(variance))
+    assert float(kl_loss(zeros, zeros + np.float32(np.log(variance)))) == pytest.approx(expected, rel=1e-5)
+
+
+def test_hamiltonian_loss_of_uniform_state_is_minus_the_field():
+    up = np.zeros((2, 4, 6, 3), np.float32)
+    up[..., 2] = 1.0
+    for boundary in ("periodic", "open"):
+        h = Hamiltonian(D=0.3, B=0.05, boundary=boundary)
+        assert float(hamiltonian_loss(h, tf.constant(up))) == pytest.approx(-0.05, abs=1e-6)

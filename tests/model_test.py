@@ -1,0 +1,162 @@
+"""The E-VAE: its loss, its variables, its training, and its files."""
+
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_evae.hamiltonian import Hamiltonian
+from keras_evae.losses import hamiltonian_loss, kl_loss, reconstruction_loss
+from keras_evae.model import EVAE
+from tests.states import random_spins
+
+SHAPE = (16, 32)
+METRICS = ["loss", "reconstruction_loss", "kl_loss", "hamiltonian_loss"]
+
+
+def small_model(**arguments):
+    model = EVAE(SHAPE, latent_dim=8, hamiltonian=Hamiltonian(), **arguments)
+    model.compile(optimizer=keras.optimizers.Adam(1e-3))
+    return model
+
+
+@pytest.fixture(scope="module")
+def spins():
+    return random_spins(24, *SHAPE).astype(np.float32)
+
+
+def test_loss_is_the_weighted_sum_of_its_terms(spins):
+    model = small_model(beta=0.01, gamma=3.0)
+    mean, log_variance = model.encode(spins)
+    outputs = small_model(beta=0.01, gamma=3.0)(spins)
+    terms = model._loss_terms(tf.constant(spins), training=False)
+    assert float(terms["reconstruction_loss"]) == pytest.approx(float(reconstruction_loss(spins, outputs)), rel=1e-5)
+    assert float(terms["kl_loss"]) == pytest.approx(float(kl_loss(mean, log_variance)), rel=1e-5)
+    energy = hamiltonian_loss(model.hamiltonian, outputs)
+    assert float(terms["hamiltonian_loss"]) == pytest.approx(float(energy), rel=1e-4)
+    expected = terms["reconstruction_loss"] + 0.01 * terms["kl_loss"] + 3.0 * terms["hamiltonian_loss"]
+    assert float(terms["loss"]) == pytest.approx(float(expected), rel=1e-6)
+
+
+@pytest.mark.parametrize("weight", ["beta", "gamma"])
+def test_changing_a_weight_after_tracing_changes_loss_and_gradient(spins, weight):
+    model = small_model(beta=1e-3, gamma=1e-3)
+
+    @tf.function
+    def traced(batch):
+        model.sampling.seed_generator.state.assign([1, 0])
+        with tf.GradientTape() as tape:
+            loss = model._loss_terms(batch, training=False)["loss"]
+        return loss, tape.gradient(loss, model.encoder.trainable_variables[0])
+
+    before = [value.numpy() for value in traced(tf.constant(spins))]
+    getattr(model, weight).assign(1.0)
+    after = [value.numpy() for value in traced(tf.constant(spins))]
+    assert abs(after[0] - before[0]) > 1e-2
+    assert np.abs(after[1] - before[1]).max() > 1e-4
+    assert traced.experimental_get_tracing_count() == 1
+
+
+def test_fit_reports_every_term_and_learns(spins):
+    model = small_model(beta=1e-4)
+    history = model.fit(spins, batch_size=8, epochs=6, validation_data=(spins[:5],), verbose=0).history
+    assert set(history) == {*METRICS, *(f"val_{name}" for name in METRICS)}
+    assert history["reconstruction_loss"][-1] < history["reconstruction_loss"][0]
+    weight = float(model.beta)
+    assert history["loss"][-1] == pytest.approx(
+        history["reconstruction_loss"][-1] + weight * history["kl_loss"][-1], rel=1e-5
+    )
+
+
+def test_metrics_weigh_batches_by_their_size(spins):
+    """A split of 20 + 4 samples has the mean over samples, not over batches."""
+    model = small_model()
+    uneven = model.evaluate(spins, batch_size=20, verbose=0, return_dict=True)["kl_loss"]
+    mean, log_variance = model.encode(spins)
+    assert uneven == pytest.approx(float(kl_loss(mean, log_variance)), rel=1e-4)
+
+
+def test_large_gamma_lowers_the_energy_of_generated_states(spins):
+    model = small_model(beta=1e-3, gamma=0.0)
+    energy = model.hamiltonian.energy_per_site
+    before = energy(model.generate(20, seed=0)).mean()
+    model.gamma.assign(1e3)
+    model.fit(spins, batch_size=8, epochs=20, verbose=0)
+    after = energy(model.generate(20, seed=0)).mean()
+    assert after < before - 0.1
+
+
+def test_generate_is_reproducible_and_of_unit_spins():
+    model = small_model()
+    states = model.generate(205, seed=7)
+    assert states.shape == (205, *SHAPE, 3) and states.dtype == np.float32
+    np.testing.assert_allclose(np.linalg.norm(states, axis=-1), 1.0, rtol=1e-5)
+    np.testing.assert_array_equal(states, model.generate(205, seed=7))
+    assert np.abs(states[:5] - model.generate(5)).max() > 0
+    with pytest.raises(ValueError, match="Received: n=0"):
+        model.generate(0)
+
+
+def test_decode_is_differentiable_in_the_latent_vector():
+    model, z = small_model(), tf.Variable(np.zeros((1, 8), np.float32))
+    with tf.GradientTape() as tape:
+        energy = tf.reduce_sum(model.hamiltonian.energy(model.decode(z)))
+    assert np.abs(tape.gradient(energy, z)).max() > 0
+
+
+def test_equal_seeds_give_equal_training(spins):
+    first, second, other = (small_model(seed=seed) for seed in (3, 3, 4))
+    for model in (first, second, other):
+        model.fit(spins, batch_size=8, epochs=2, verbose=0, shuffle=False)
+    assert all(np.array_equal(a, b) for a, b in zip(first.get_weights(), second.get_weights(), strict=True))
+    assert not all(np.array_equal(a, b) for a, b in zip(first.get_weights(), other.get_weights(), strict=True))
+
+
+LOADER = """
+import sys, keras, numpy as np
+from keras_evae.hamiltonian import Hamiltonian
+from keras_evae.model import EVAE
+folder = sys.argv[1]
+whole = keras.models.load_model(folder + "/model.keras")
+assert whole.hamiltonian == Hamiltonian(D=0.2, dmi="bloch") and float(whole.gamma) == 7.0
+weights = EVAE((16, 32), latent_dim=8, hamiltonian=Hamiltonian(D=0.2, dmi="bloch"), seed=9)
+weights.load_weights(folder + "/model.weights.h5")
+np.savez(folder + "/outputs.npz", whole=whole.generate(3, seed=1), weights=weights.generate(3, seed=1),
+         gamma=float(weights.gamma), noise=weights.sampling.seed_generator.state.numpy())
+"""
+
+
+def test_saved_model_and_weights_load_in_a_new_process(tmp_path, spins):
+    model = EVAE(SHAPE, latent_dim=8, hamiltonian=Hamiltonian(D=0.2, dmi="bloch"), gamma=7.0)
+    model.compile(optimizer=keras.optimizers.Adam(1e-3))
+    model.fit(spins, batch_size=8, epochs=1, verbose=0)
+    model.save(tmp_path / "model.keras")
+    model.save_weights(tmp_path / "model.weights.h5")
+    subprocess.run([sys.executable, "-c", LOADER, str(tmp_path)], check=True, capture_output=True)
+    loaded = np.load(tmp_path / "outputs.npz")
+    expected = model.generate(3, seed=1)
+    np.testing.assert_array_equal(loaded["whole"], expected)
+    np.testing.assert_array_equal(loaded["weights"], expected)
+    assert loaded["gamma"] == 7.0
+    np.testing.assert_array_equal(loaded["noise"], model.sampling.seed_generator.state.numpy())
+
+
+def test_training_goes_on_from_weights_as_if_uninterrupted(tmp_path, spins):
+    def fit(model):
+        return model.fit(spins, batch_size=8, epochs=1, verbose=0, shuffle=False).history["loss"]
+
+    model = small_model()
+    fit(model)
+    model.save_weights(tmp_path / "model.weights.h5")
+    resumed = small_model(seed=5)
+    resumed.optimizer.build(resumed.trainable_variables)
+    resumed.load_weights(tmp_path / "model.weights.h5")
+    assert fit(resumed) == fit(model)
+
+
+def test_bad_weights():
+    with pytest.raises(ValueError, match="Received: beta=-1"):
+        EVAE(SHAPE, beta=-1)

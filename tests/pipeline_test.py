@@ -1,0 +1,66 @@
+"""tf.data pipelines: every sample once an epoch, an order that follows from (seed, epoch), exact augmentation."""
+
+import numpy as np
+import pytest
+
+from keras_evae.annealing import AnnealingSchedule
+from keras_evae.dataset import DatasetSpecification, generate_dataset, read_split
+from keras_evae.errors import DataError
+from keras_evae.hamiltonian import Hamiltonian
+from keras_evae.pipeline import evaluation_batches, training_batches
+
+HAMILTONIAN = Hamiltonian()
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    file = tmp_path_factory.mktemp("data") / "spins.h5"
+    schedule = AnnealingSchedule(temperatures=5, max_greedy_sweeps=50)
+    generate_dataset(file, DatasetSpecification(HAMILTONIAN, (16, 16), (10, 5, 1), 0, schedule))
+    return file
+
+
+def stream(path, epochs, seed=0, augment=None, batch_size=5):
+    return np.stack([batch.numpy() for batch in training_batches(path, batch_size, epochs, seed, augment)])
+
+
+def test_each_epoch_is_a_permutation_of_the_split(path):
+    spins = read_split(path, "train")
+    batches = stream(path, range(3))
+    assert batches.shape == (6, 5, 16, 16, 3)
+    epochs = batches.reshape(3, 10, -1)
+    for epoch in epochs:
+        order = [int(np.flatnonzero((spins.reshape(10, -1) == sample).all(axis=1))[0]) for sample in epoch]
+        assert sorted(order) == list(range(10))
+    assert not np.array_equal(epochs[0], epochs[1])
+
+
+def test_remainder_is_left_out_and_length_is_known(path):
+    batches = training_batches(path, 4, range(2, 5))
+    assert len(batches) == 6
+    assert [batch.shape[0] for batch in batches] == [4] * 6
+
+
+@pytest.mark.parametrize("augment", [None, HAMILTONIAN])
+def test_order_follows_from_seed_and_epoch(path, augment):
+    whole = stream(path, range(4), seed=3, augment=augment)
+    np.testing.assert_array_equal(stream(path, range(2, 4), seed=3, augment=augment), whole[4:])
+    assert not np.array_equal(stream(path, range(4), seed=4, augment=augment), whole)
+
+
+def test_augmentation_moves_every_sample_and_keeps_its_energy(path):
+    plain, moved = stream(path, range(1)), stream(path, range(1), augment=HAMILTONIAN)
+    assert np.abs(plain - moved).max(axis=(2, 3, 4)).min() > 1e-3
+    energies = HAMILTONIAN.energy(np.stack((plain, moved)).astype(np.float64))
+    np.testing.assert_allclose(energies[1], energies[0], rtol=1e-13)
+
+
+def test_evaluation_keeps_order_and_every_sample(path):
+    batches = evaluation_batches(path, "validation", 2)
+    assert len(batches) == 3
+    np.testing.assert_array_equal(np.concatenate([b.numpy() for b in batches]), read_split(path, "validation"))
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(DataError, match="found no file"):
+        training_batches(tmp_path / "absent.h5", 5, range(1))

@@ -1,0 +1,142 @@
+"""Run folders: stages appear whole, damage is noticed, and loading executes nothing from the files."""
+
+import json
+import pickle
+
+import numpy as np
+import pytest
+
+from keras_evae.config import load_config
+from keras_evae.errors import DataError, MismatchError
+from keras_evae.model import EVAE
+from keras_evae.runs import (
+    finished_stages,
+    latest_run,
+    load_run,
+    open_run_folder,
+    planned_stages,
+    save_stage,
+)
+
+METRICS = {"train": {"loss": 1.0}, "validation": {"loss": 2.0}, "generated": {"fft_mse": 3.0}}
+TEXT = """
+dataset: {shape: [16, 32], train: 10, validation: 5, test: 5}
+network: {latent_dim: 4}
+training: {batch_size: 5}
+vae: {betas: [1e-4, 1e-3], epochs: 2}
+evae: {beta: 1e-3, gammas: [10], epochs: 1}
+"""
+
+
+@pytest.fixture
+def config(tmp_path):
+    (tmp_path / "run.yaml").write_text(TEXT)
+    return load_config(tmp_path / "run.yaml")
+
+
+@pytest.fixture
+def run(tmp_path, config):
+    """A run with two of its three stages finished."""
+    folder = open_run_folder(tmp_path / "runs" / "small", config)
+    for stage in planned_stages(config)[:2]:
+        model = EVAE((16, 32), latent_dim=4, seed=stage.index)
+        model.beta.assign(stage.beta)
+        save_stage(folder, stage, model, METRICS, {"loss": [0.5] * stage.epochs})
+    return folder
+
+
+def test_run_explains_itself(run, config):
+    assert load_config(run / "config.yaml") == config
+    environment = json.loads((run / "environment.json").read_text())
+    assert environment["versions"]["keras"] and environment["cores"] >= 1
+    history = (run / "stages" / "01_beta_0.001_gamma_0" / "history.csv").read_text().splitlines()
+    assert history == ["epoch,loss", "2,0.5", "3,0.5"]
+
+
+def test_load_run_gives_the_last_or_the_chosen_stage(run):
+    loaded = load_run(run)
+    assert [stage.name for stage in loaded.stages] == ["00_beta_0.0001_gamma_0", "01_beta_0.001_gamma_0"]
+    assert loaded.stages[1].metrics["generated"]["fft_mse"] == 3.0
+    assert loaded.hamiltonian.D == 0.3
+    assert float(loaded.model.beta) == pytest.approx(1e-3)
+    for stage, seed in ((0, 0), ("01_beta_0.001_gamma_0", 1)):
+        expected = EVAE((16, 32), latent_dim=4, seed=seed).generate(2, seed=0)
+        np.testing.assert_array_equal(load_run(run, stage).model.generate(2, seed=0), expected)
+    with pytest.raises(DataError, match=r"expected a finished stage 7, found: 00_beta"):
+        load_run(run, 7)
+
+
+def test_unfinished_stage_does_not_count(run, config):
+    (run / "stages" / ".02_beta_0.001_gamma_10.partial").mkdir()
+    assert len(finished_stages(run, planned_stages(config))) == 2
+
+
+def test_stages_after_a_missing_one_do_not_count(run, config):
+    (run / "stages" / "00_beta_0.0001_gamma_0").rename(run / "elsewhere")
+    assert finished_stages(run, planned_stages(config)) == ()
+    with pytest.raises(DataError, match="no stage is finished yet"):
+        _ = load_run(run).model
+
+
+def test_another_configuration_is_refused(run, tmp_path):
+    other = load_config(tmp_path / "run.yaml", ["training.seed=3"])
+    before = (run / "config.yaml").read_bytes()
+    with pytest.raises(MismatchError, match=r"training.seed: expected 3 as configured now, found 0; nothing was changed"):
+        open_run_folder(run, other)
+    assert (run / "config.yaml").read_bytes() == before
+
+
+def test_folder_with_other_files_is_not_taken(tmp_path, config):
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "thesis.tex").write_text("years of work")
+    with pytest.raises(DataError, match="expected a run folder or an empty one"):
+        open_run_folder(tmp_path / "full", config)
+    assert [file.name for file in (tmp_path / "full").iterdir()] == ["thesis.tex"]
+
+
+@pytest.mark.parametrize("kept", [0.0, 0.5, 0.999])
+def test_truncated_weights_are_noticed(run, kept):
+    file = run / "stages" / "01_beta_0.001_gamma_0" / "model.weights.h5"
+    content = file.read_bytes()
+    file.write_bytes(content[: int(kept * len(content))])
+    with pytest.raises(DataError, match="missing or damaged"):
+        _ = load_run(run).model
+
+
+def test_flipped_bits_are_noticed(run):
+    file = run / "stages" / "01_beta_0.001_gamma_0" / "model.weights.h5"
+    content = file.read_bytes()
+    for position in np.random.default_rng(0).integers(0, 8 * len(content), 50):
+        flipped = bytearray(content)
+        flipped[position // 8] ^= 1 << (position % 8)
+        file.write_bytes(flipped)
+        with pytest.raises(DataError, match="missing or damaged"):
+            _ = load_run(run).model
+
+
+def test_damaged_metrics_are_noticed(run):
+    (run / "stages" / "00_beta_0.0001_gamma_0" / "metrics.json").write_text('{"metrics": ')
+    with pytest.raises(DataError, match="metrics.json: missing or damaged"):
+        load_run(run)
+
+
+class Hostile:
+    def __reduce__(self):
+        return (exec, ("raise SystemExit('executed')",))
+
+
+def test_loading_executes_nothing(run):
+    (run / "stages" / "01_beta_0.001_gamma_0" / "model.weights.h5").write_bytes(pickle.dumps(Hostile()))
+    with pytest.raises(DataError):
+        _ = load_run(run).model
+    (run / "config.yaml").write_text("training: !!python/object/apply:os.system [false]\n")
+    with pytest.raises(ValueError, match="could not determine a constructor"):
+        load_run(run)
+
+
+def test_latest_run(run, tmp_path, config):
+    assert latest_run(tmp_path / "runs") == run
+    newer = open_run_folder(tmp_path / "runs" / "newer", config)
+    assert latest_run(tmp_path / "runs") == newer
+    with pytest.raises(DataError, match="no run found; start one with"):
+        latest_run(tmp_path / "nowhere")

@@ -1,0 +1,51 @@
+"""The augmentation conserves the energy, and is the symmetry group it says."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from keras_evae.hamiltonian import Hamiltonian
+from keras_evae.symmetry import apply_point_operation, point_group, random_symmetry
+
+
+def random_spins(shape, dtype=np.float64):
+    spins = np.random.default_rng(0).normal(size=(*shape, 3))
+    return (spins / np.linalg.norm(spins, axis=-1, keepdims=True)).astype(dtype)
+
+
+@pytest.mark.parametrize(
+    ("dmi", "boundary"), list(itertools.product(["neel", "bloch"], ["periodic", "open", ("open", "periodic")]))
+)
+@pytest.mark.parametrize("shape", [(8, 8), (6, 8)])
+def test_point_group_conserves_the_energy(shape, dmi, boundary):
+    h = Hamiltonian(D=0.4, B=0.1, K=0.1, dmi=dmi, boundary=boundary)
+    spins = random_spins(shape)
+    operations = point_group(h, shape)
+    assert len(operations) == (8 if shape == (8, 8) and isinstance(boundary, str) else 4)
+    for operation in operations:
+        turned = apply_point_operation(spins, operation, dmi)
+        assert h.energy(turned) == pytest.approx(h.energy(spins), abs=1e-11)
+
+
+def test_operations_are_distinct():
+    spins = random_spins((8, 8))
+    images = [apply_point_operation(spins, operation) for operation in point_group(Hamiltonian(), (8, 8))]
+    for one, other in itertools.combinations(images, 2):
+        assert np.abs(one - other).max() > 0.1
+
+
+def test_wrong_dmi_type_changes_the_energy():
+    h, spins = Hamiltonian(dmi="neel"), random_spins((8, 8))
+    assert abs(h.energy(apply_point_operation(spins, (False, True, False), "bloch")) - h.energy(spins)) > 1e-2
+
+
+@pytest.mark.parametrize("boundary", ["periodic", ("open", "periodic")])
+def test_random_symmetry_conserves_the_energy_in_single_precision(boundary):
+    h, random = Hamiltonian(boundary=boundary), np.random.default_rng(1)
+    spins = random_spins((16, 16), np.float32)
+    energy = h.energy_per_site(spins.astype(np.float64))
+    moved = [random_symmetry(spins, h, random) for _ in range(20)]
+    assert all(image.dtype == np.float32 for image in moved)
+    np.testing.assert_allclose(h.energy_per_site(np.stack(moved).astype(np.float64)), energy, rtol=1e-13)
+    assert len({image.tobytes() for image in moved}) > 15
