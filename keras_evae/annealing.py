@@ -61,7 +61,7 @@ class AnnealingSchedule:
         max_greedy_sweeps: The relaxation ends after this number of sweeps in any case, of which it needs some 1,000.
 
     The defaults cool fast enough to leave local defects and various numbers of skyrmions. At the paper's couplings the
-    mean of E/N is -2.0557 at 64 x 64 and -2.0560 at 128 x 128; the perfect triangular lattice has -2.0573. More sweeps
+    mean of E/N is -2.0558 at 64 x 64 and -2.0562 at 128 x 128; the perfect triangular lattice has -2.0573. More sweeps
     at each temperature, above all of over-relaxation, come closer to that.
 
     Example:

@@ -70,13 +70,13 @@ class HamiltonianConfig(_Section):
 class AnnealingConfig(_Section):
     """Schedule of the simulated annealing; see `keras_evae.annealing.AnnealingSchedule`."""
 
-    start_temperature: Positive = 1.0
-    end_temperature: Positive = 0.01
-    temperatures: Count = 100
-    sweeps: Count = 2
-    over_relaxation: Annotated[int, Field(ge=0)] = 1
+    start_temperature: Positive = 2.0
+    end_temperature: Positive = 0.05
+    temperatures: Count = 150
+    sweeps: Count = 1
+    over_relaxation: Annotated[int, Field(ge=0)] = 0
     torque_tolerance: Positive = 1e-4
-    max_greedy_sweeps: Annotated[int, Field(ge=0)] = 5000
+    max_greedy_sweeps: Annotated[int, Field(ge=0)] = 20_000
 
 
 class DatasetConfig(_Section):

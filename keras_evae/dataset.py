@@ -101,7 +101,7 @@ def generate_dataset(path: str | Path, specification: DatasetSpecification, work
 
 
 def check_dataset(path: str | Path, specification: DatasetSpecification) -> None:
-    """Checks that a file is complete and was made by a specification.
+    """Checks that a file was made by a specification and is complete and undamaged to the last bit.
 
     Raises:
         DataError: If the file is missing, damaged, or not a dataset.
@@ -119,6 +119,11 @@ def check_dataset(path: str | Path, specification: DatasetSpecification) -> None
             shape = (size, *specification.shape, 3)
             if split not in file or file[split]["spins"].shape != shape:
                 raise DataError(f"{path}: expected {split}/spins of shape {shape}; the file is damaged")
+            for name in ("energy", "charge"):
+                file[split][name][:]
+            # Reading a configuration verifies its checksum.
+            for index in range(size):
+                file[split]["spins"][index]
 
 
 def read_attributes(path: str | Path) -> dict[str, Any]:
@@ -127,7 +132,7 @@ def read_attributes(path: str | Path) -> dict[str, Any]:
         version = file.attrs.get("format_version")
         if version != FORMAT_VERSION:
             raise DataError(f"{path}: expected a spin dataset of format version {FORMAT_VERSION}, found {version}")
-        return json.loads(file.attrs["specification"])
+        return json.loads(bytes(file.attrs["specification"]))
 
 
 def read_split(path: str | Path, split: str, count: int | None = None) -> np.ndarray:
@@ -151,7 +156,7 @@ def open_dataset(path: str | Path) -> Iterator[h5py.File]:
     try:
         with h5py.File(path, "r") as file:
             yield file
-    except (OSError, KeyError, json.JSONDecodeError) as error:
+    except (OSError, RuntimeError, KeyError, ValueError) as error:
         reason = str(error).splitlines()[0].strip("'\"")
         raise DataError(f"{path}: truncated or damaged ({reason}); delete it, and it will be generated again") from error
 
@@ -163,12 +168,13 @@ def _write(path: Path, specification: DatasetSpecification, workers: int | None)
     )
     with (
         tqdm(configurations, "annealing", specification.count, unit="lattice", leave=False) as progress,
-        h5py.File(path, "w") as file,
+        # The latest format checksums the file's structure too, not only its data.
+        h5py.File(path, "w", libver="latest") as file,
     ):
         annealed = iter(progress)
         file.attrs["format_version"] = FORMAT_VERSION
-        file.attrs["specification"] = json.dumps(specification.attributes())
-        file.attrs["versions"] = json.dumps({"keras_evae": keras_evae.__version__, "kernel": KERNEL_VERSION})
+        _write_attribute(file, "specification", specification.attributes())
+        _write_attribute(file, "versions", {"keras_evae": keras_evae.__version__, "kernel": KERNEL_VERSION})
         for split, size in zip(SPLITS, specification.sizes, strict=True):
             group = _create_split(file, split, size, shape)
             for index in range(size):
@@ -176,6 +182,11 @@ def _write(path: Path, specification: DatasetSpecification, workers: int | None)
                 group["spins"][index] = spins
                 group["energy"][index] = hamiltonian.energy(spins.astype(np.float64))
                 group["charge"][index] = topological_charge(spins, hamiltonian.periodic)
+
+
+def _write_attribute(file: h5py.File, name: str, values: dict[str, Any]) -> None:
+    # Bytes of fixed length lie in the checksummed header; strings would lie in a heap without checksum.
+    file.attrs[name] = np.bytes_(json.dumps(values))
 
 
 def _create_split(file: h5py.File, split: str, size: int, shape: tuple[int, int]) -> h5py.Group:

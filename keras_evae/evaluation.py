@@ -11,15 +11,16 @@ import matplotlib
 import numpy as np
 
 from keras_evae import plotting
-from keras_evae.console import format_table
+from keras_evae.console import format_table, quiet_tensorflow
 from keras_evae.dataset import read_energies, read_split
 from keras_evae.errors import DataError
-from keras_evae.runs import FinishedStage, Run, load_run
+from keras_evae.runs import FinishedStage, Run, load_run, load_stage_weights
 
 logger = logging.getLogger(__name__)
 
 SPLITS = ("train", "validation")
-RECONSTRUCTED = 1
+# Stages side by side in a picture, and the seed of its generated states.
+COLUMNS, GENERATION_SEED = 8, 0
 
 
 def evaluate(folders: Sequence[Path], recipes: Sequence[Callable[[Sequence[Run], Path], None]], output: Path) -> None:
@@ -38,8 +39,9 @@ def evaluate(folders: Sequence[Path], recipes: Sequence[Callable[[Sequence[Run],
                 f"{run.path}: no stage is finished yet; let train.py go on, it says how long the first stage takes"
             )
     output.mkdir(parents=True, exist_ok=True)
-    for recipe in recipes:
-        recipe(runs, output)
+    with plotting.style():
+        for recipe in recipes:
+            recipe(runs, output)
 
 
 def losses(runs: Sequence[Run], output: Path) -> None:
@@ -58,19 +60,19 @@ def losses(runs: Sequence[Run], output: Path) -> None:
 
 
 def reconstructions(runs: Sequence[Run], output: Path) -> None:
-    """Figure S1: one test configuration and what the model of each stage makes of it."""
+    """Figure S1: one test configuration, what the model of each stage makes of it, and a generated state."""
     for run in runs:
-        spins = read_split(run.config.dataset.path, "test", RECONSTRUCTED)
-        outputs = [_reconstruct(run, stage, spins) for stage in run.stages]
+        spins = read_split(run.config.dataset.path, "test", 1)
+        outputs, generated = zip(*(_reconstruct(run, stage, spins) for stage in run.stages), strict=True)
         name = "reconstructions" if len(runs) == 1 else f"reconstructions_{run.name}"
         rows = [
-            [stage.beta, stage.gamma, float(np.sum((out - spins) ** 2, axis=-1).mean()), float(out[..., 2].mean())]
+            [stage.beta, stage.gamma, float(np.sum((out - spins[0]) ** 2, axis=-1).mean()), float(out[..., 2].mean())]
             for stage, out in zip(run.stages, outputs, strict=True)
         ]
         logger.info("\n%s: one test configuration (m_z = %.4f) and its reconstruction", run.name, spins[..., 2].mean())
         logger.info(format_table(["beta", "gamma", "L_RC", "m_z"], [[f"{v:.5g}" for v in row] for row in rows]))
         _write_csv(output / f"{name}.csv", ["beta", "gamma", "reconstruction_loss", "magnetization_z"], rows)
-        _draw_reconstructions(run, spins[0], [out[0] for out in outputs], output / f"{name}.png")
+        _draw_reconstructions(run, spins[0], outputs, generated, output / f"{name}.png")
 
 
 def fft_mse(runs: Sequence[Run], output: Path) -> None:
@@ -134,21 +136,31 @@ def _draw_losses(run: Run, data_mean: float, path: Path) -> None:
     _say_written(path)
 
 
-def _draw_reconstructions(run: Run, spins: np.ndarray, outputs: Sequence[np.ndarray], path: Path) -> None:
-    columns = min(len(outputs) + 1, 6)
-    rows = -(-(len(outputs) + 1) // columns)
-    figure, axes = plotting.new_figure(rows, columns, size=(1.9, 2.1))
+def _draw_reconstructions(
+    run: Run, spins: np.ndarray, outputs: Sequence[np.ndarray], generated: Sequence[np.ndarray], path: Path
+) -> None:
+    """Bands of columns: the input and the colour wheel, then for each stage X_Out above X'_Out."""
+    columns = min(len(outputs), COLUMNS)
+    bands = -(-len(outputs) // columns)
+    figure, axes = plotting.new_figure(2 * bands, columns + 1, size=(1.6, 1.75))
     for cell in axes.flat:
         cell.set_axis_off()
-    plotting.plot_spins(axes.flat[0], spins, "$X_{In}$")
-    for cell, stage, out in zip(list(axes.flat)[1:], run.stages, outputs, strict=False):
-        plotting.plot_spins(cell, out, rf"$\beta$ = {stage.beta:g}, $\gamma$ = {stage.gamma:g}")
+    plotting.plot_spins(axes[0, 0], spins, "$X_{In}$")
+    plotting.plot_color_wheel(axes[1, 0])
+    for index, stage in enumerate(run.stages):
+        row, column = 2 * (index // columns), 1 + index % columns
+        title = rf"$\beta$ = {stage.beta:g}" + (rf", $\gamma$ = {stage.gamma:g}" if stage.gamma else "")
+        plotting.plot_spins(axes[row, column], outputs[index], f"{title}\n$X_{{Out}}$")
+        plotting.plot_spins(axes[row + 1, column], generated[index], "$X'_{Out}$")
     plotting.save_figure(figure, path)
     _say_written(path)
 
 
-def _reconstruct(run: Run, stage: FinishedStage, spins: np.ndarray) -> np.ndarray:
-    return np.asarray(load_run(run.path, stage.name).model(spins, training=False))
+def _reconstruct(run: Run, stage: FinishedStage, spins: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """X_Out and X'_Out of the model at the end of a stage, each `(y, x, 3)`."""
+    with quiet_tensorflow():
+        load_stage_weights(run.model, stage)
+    return np.asarray(run.model(spins, training=False))[0], run.model.generate(1, GENERATION_SEED)[0]
 
 
 def _say_collapse(run: Run) -> None:

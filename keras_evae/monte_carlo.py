@@ -35,7 +35,7 @@ ZERO, HALF, ONE, TWO = (np.float32(value) for value in (0.0, 0.5, 1.0, 2.0))
 
 
 class _NoAliasCompiler(Compiler):
-    """Numba's compiler with the `noalias` flag: LLVM does not vectorise loops over so many arrays without it.
+    """Numba's compiler with the `noalias` flag: without it each row is tested for overlap (1.2 to 1.6 x the time).
 
     The views of one buffer share a reference count, which is only ever changed atomically, so they count as distinct.
     """
@@ -46,7 +46,7 @@ class _NoAliasCompiler(Compiler):
 
 
 # Not `fastmath=True`, which would also drop the handling of NaN.
-_FLAGS = {"error_model": "numpy", "fastmath": {"contract", "arcp", "nsz"}, "cache": True}
+_FLAGS: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract", "arcp", "nsz"}, "cache": True}
 _inline = numba.njit(forceinline=True, **_FLAGS)
 _kernel = numba.njit(nogil=True, pipeline_class=_NoAliasCompiler, **_FLAGS)
 

@@ -89,4 +89,7 @@ def _split_shape(path: str | Path, split: str) -> tuple[int, tuple[int, ...]]:
 def _stream(batches: object, shape: tuple[int | None, ...], length: int) -> tf.data.Dataset:
     signature = tf.TensorSpec(shape, tf.float32)
     dataset = tf.data.Dataset.from_generator(batches, output_signature=signature)
-    return dataset.apply(tf.data.experimental.assert_cardinality(length)).prefetch(2)
+    # Nothing here is left to tune, and closing an iterator waits for the tuner's sleep: up to a minute.
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return dataset.apply(tf.data.experimental.assert_cardinality(length)).prefetch(2).with_options(options)

@@ -16,7 +16,7 @@ from keras_evae.dataset import DatasetSpecification
 from keras_evae.model import EVAE
 from keras_evae.schedules import Stage
 
-PROBE_BATCH = 25
+PROBE_BATCH = 100
 
 
 def describe_plan(

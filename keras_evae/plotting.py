@@ -6,6 +6,7 @@ Spins are shown in one colour convention everywhere: hue = in-plane angle (+x is
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -19,12 +20,14 @@ STYLE = Path(__file__).with_name("plotting.mplstyle")
 LOSS_LABELS = {"reconstruction_loss": "$L_{RC}$", "kl_loss": "$L_{KL}$", "hamiltonian_loss": "$L_H$"}
 
 
-def new_figure(rows: int = 1, columns: int = 1, size: tuple[float, float] = (4.0, 2.6), **options) -> tuple:
-    """Figure with a grid of `rows` x `columns` axes of `size` inches each, in the package's style."""
-    with plt.style.context(STYLE):
-        return plt.subplots(
-            rows, columns, figsize=(size[0] * columns, size[1] * rows), squeeze=False, layout="constrained", **options
-        )
+def style() -> AbstractContextManager[None]:
+    """Context in which figures have the package's look."""
+    return plt.style.context(STYLE)
+
+
+def new_figure(rows: int = 1, columns: int = 1, size: tuple[float, float] = (4.0, 2.6)) -> tuple[Figure, np.ndarray]:
+    """Figure with a grid `(rows, columns)` of axes of `size` inches each."""
+    return plt.subplots(rows, columns, figsize=(size[0] * columns, size[1] * rows), squeeze=False)
 
 
 def plot_spins(axes: Axes, spins: np.ndarray, title: str = "") -> Axes:
