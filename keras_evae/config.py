@@ -1,11 +1,11 @@
 """Typed configuration of a run: the defaults are the paper's values, a YAML file holds the differences.
 
-    hamiltonian   the energy, Equation 1
-    dataset       annealed spin configurations: where, how many, how made
-    network       size of the latent space
-    training      optimiser, batches, seeds
-    vae           stages of beta with gamma = 0
-    evae          stages of gamma at one beta; absent for a plain VAE
+hamiltonian   the energy, Equation 1
+dataset       annealed spin configurations: where, how many, how made
+network       size of the latent space
+training      optimiser, batches, seeds
+vae           stages of beta with gamma = 0
+evae          stages of gamma at one beta; absent for a plain VAE
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class AnnealingConfig(_Section):
 class DatasetConfig(_Section):
     """Annealed configurations: file, lattice `(y, x)`, sizes of the three splits, seed and schedule."""
 
-    path: Path = Field(Path("data/skyrmions_128x128.h5"), strict=False)
+    path: Annotated[Path, Field(strict=False)] = Path("data/skyrmions_128x128.h5")
     shape: Annotated[tuple[Side, Side], Field(strict=False)] = (128, 128)
     train: Count = 30_000
     validation: Count = 5_000

@@ -158,7 +158,9 @@ def open_dataset(path: str | Path) -> Iterator[h5py.File]:
             yield file
     except (OSError, RuntimeError, KeyError, ValueError) as error:
         reason = str(error).splitlines()[0].strip("'\"")
-        raise DataError(f"{path}: truncated or damaged ({reason}); delete it, and it will be generated again") from error
+        raise DataError(
+            f"{path}: truncated or damaged ({reason}); delete it, and it will be generated again"
+        ) from error
 
 
 def _write(path: Path, specification: DatasetSpecification, workers: int | None) -> None:

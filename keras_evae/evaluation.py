@@ -77,7 +77,8 @@ def reconstructions(runs: Sequence[Run], output: Path) -> None:
 
 def fft_mse(runs: Sequence[Run], output: Path) -> None:
     """Figure 5B: FFT-MSE of 100 generated states against gamma, one curve a run, and what it says of the collapse."""
-    curves, rows = {}, []
+    curves: dict[str, tuple[list[float], list[float]]] = {}
+    rows: list[list[object]] = []
     for run in runs:
         stages = _ladder_of_gamma(run)
         values = [stage.metrics["generated"]["fft_mse"] for stage in stages]
@@ -86,7 +87,8 @@ def fft_mse(runs: Sequence[Run], output: Path) -> None:
     header = ["run", "beta", "gamma", "fft_mse", "energy_per_site_mean", "energy_per_site_std"]
     logger.info("\n100 generated states of each stage")
     short = ["run", "beta", "gamma", "FFT-MSE", "E/N", "std of E/N"]
-    text = [[r[0], f"{r[1]:g}", f"{r[2]:g}", f"{r[3]:.2e}", f"{r[4]:.6f}", f"{r[5]:.1e}"] for r in rows]
+    formats = ("{}", "{:g}", "{:g}", "{:.2e}", "{:.6f}", "{:.1e}")
+    text = [[form.format(value) for form, value in zip(formats, row, strict=True)] for row in rows]
     logger.info(format_table(short, text))
     _write_csv(output / "fft_mse.csv", header, rows)
     figure, axes = plotting.new_figure(size=(5.5, 3.6))
@@ -170,7 +172,9 @@ def _say_collapse(run: Run) -> None:
         return
     first, last = (stage.metrics["generated"] for stage in (stages[0], stages[-1]))
     ratio = first["fft_mse"] / max(last["fft_mse"], np.finfo(float).tiny)
-    lowest = float(min(read_energies(run.config.dataset.path, split).min() for split in ("train", "validation", "test")))
+    lowest = float(
+        min(read_energies(run.config.dataset.path, split).min() for split in ("train", "validation", "test"))
+    )
     gap = last["energy_per_site_mean"] - lowest
     logger.info("\n%s against the paper's claims on the collapsed E-VAE:", run.name)
     logger.info(

@@ -61,7 +61,8 @@ class EVAE(keras.Model):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.lattice_shape = tuple(lattice_shape)
+        height, width = lattice_shape
+        self.lattice_shape = (height, width)
         self.latent_dim = latent_dim
         self.hamiltonian = hamiltonian or Hamiltonian()
         self.seed = seed
@@ -81,9 +82,7 @@ class EVAE(keras.Model):
     def _loss_weight(self, name: str, value: float) -> keras.Variable:
         if not value >= 0:
             raise ValueError(f"`{name}` must be a non-negative number. Received: {name}={value}")
-        return self.add_weight(
-            shape=(), initializer=keras.initializers.Constant(value), trainable=False, name=name
-        )
+        return self.add_weight(shape=(), initializer=keras.initializers.Constant(value), trainable=False, name=name)
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:

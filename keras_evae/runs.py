@@ -1,13 +1,13 @@
 """Run folders: what a training run writes, and how it is read again.
 
-    config.yaml          the whole configuration, defaults included
-    environment.json     versions, machine and command of the run's first start
-    stages/<name>/       one folder for each finished stage; it appears whole
-        model.weights.h5     weights, optimiser state and seed position at the end of the stage
-        metrics.json         losses in inference mode, statistics of generated states, checksum of the weights
-        history.csv          losses of each epoch
-    tensorboard/         TensorBoard logs, one continuous epoch axis over all stages
-    evaluation/          pictures and tables made by evaluate.py
+config.yaml          the whole configuration, defaults included
+environment.json     versions, machine and command of the run's first start
+stages/<name>/       one folder for each finished stage; it appears whole
+    model.weights.h5     weights, optimiser state and seed position at the end of the stage
+    metrics.json         losses in inference mode, statistics of generated states, checksum of the weights
+    history.csv          losses of each epoch
+tensorboard/         TensorBoard logs, one continuous epoch axis over all stages
+evaluation/          pictures and tables made by evaluate.py
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from keras_evae.annealing import AnnealingSchedule
 from keras_evae.config import Config, dump_config, load_config
+from keras_evae.dataset import DatasetSpecification
 from keras_evae.errors import DataError, MismatchError
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.schedules import Stage, plan_stages
@@ -156,6 +158,18 @@ def planned_stages(config: Config) -> tuple[Stage, ...]:
     return plan_stages(vae.betas, vae.epochs, evae.beta, evae.gammas, evae.epochs)
 
 
+def dataset_specification(config: Config) -> DatasetSpecification:
+    """The dataset that a configuration asks for."""
+    dataset = config.dataset
+    return DatasetSpecification(
+        hamiltonian=Hamiltonian(**config.hamiltonian.model_dump()),
+        shape=dataset.shape,
+        sizes=(dataset.train, dataset.validation, dataset.test),
+        seed=dataset.seed,
+        schedule=AnnealingSchedule(**dataset.schedule.model_dump()),
+    )
+
+
 def finished_stages(path: Path, planned: Sequence[Stage]) -> tuple[FinishedStage, ...]:
     """The planned stages whose folders are there, up to the first that is missing."""
     finished = []
@@ -260,7 +274,9 @@ def _read_json(file: Path) -> dict[str, Any]:
     try:
         return json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise DataError(f"{file}: missing or damaged; delete its folder, and train.py will train the stage again") from error
+        raise DataError(
+            f"{file}: missing or damaged; delete its folder, and train.py will train the stage again"
+        ) from error
 
 
 def _sha256(file: Path) -> str:

@@ -55,6 +55,6 @@ def random_symmetry(spins: np.ndarray, hamiltonian: Hamiltonian, random: np.rand
     """One configuration `(y, x, 3)` under a random point operation and a random periodic translation."""
     operations = point_group(hamiltonian, spins.shape[:2])
     turned = apply_point_operation(spins, operations[random.integers(len(operations))], hamiltonian.dmi)
-    shifts = random.integers(0, turned.shape[:2])
-    shifts = [int(shift) if periodic else 0 for shift, periodic in zip(shifts, hamiltonian.periodic, strict=True)]
+    drawn = random.integers(0, turned.shape[:2])
+    shifts = [int(shift) if periodic else 0 for shift, periodic in zip(drawn, hamiltonian.periodic, strict=True)]
     return np.roll(turned, shifts, axis=(0, 1))

@@ -5,23 +5,22 @@ from __future__ import annotations
 import logging
 import time
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from keras_evae.analysis import fft_mse, topological_charge
-from keras_evae.annealing import AnnealingSchedule
 from keras_evae.board import log_stage
 from keras_evae.callbacks import BetaScheduler, GammaScheduler, StageProgress, StopOnNonFinite
 from keras_evae.config import Config
-from keras_evae.dataset import DatasetSpecification, check_dataset, generate_dataset, read_energies, read_split
+from keras_evae.dataset import check_dataset, generate_dataset, read_energies, read_split
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.model import EVAE
 from keras_evae.pipeline import evaluation_batches, training_batches
 from keras_evae.plan import describe_plan
 from keras_evae.runs import (
+    dataset_specification,
     finished_stages,
     load_stage_weights,
     open_run_folder,
@@ -64,18 +63,6 @@ def train(config: Config, output: str | Path) -> None:
     for stage in stages[len(finished) :]:
         _train_stage(config, folder, model, stages, stage)
     logger.info("Run finished: %s. Look at it with: python evaluate.py --run %s --losses --fft-mse", folder, folder)
-
-
-def dataset_specification(config: Config) -> DatasetSpecification:
-    """The dataset that a configuration asks for."""
-    dataset = config.dataset
-    return DatasetSpecification(
-        hamiltonian=Hamiltonian(**config.hamiltonian.model_dump()),
-        shape=dataset.shape,
-        sizes=(dataset.train, dataset.validation, dataset.test),
-        seed=dataset.seed,
-        schedule=AnnealingSchedule(**dataset.schedule.model_dump()),
-    )
 
 
 def _build_model(config: Config, hamiltonian: Hamiltonian) -> EVAE:

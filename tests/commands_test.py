@@ -175,7 +175,9 @@ def test_dataset_of_another_hamiltonian_and_damaged_dataset(folder, tmp_path):
 
 @pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_signals_leave_with_their_code(tmp_path, number, exit_code):
-    line, options = command(tmp_path, "train.py", "--config", ROOT / "configs" / "smoke.yaml", "--set", "vae.epochs=10000")
+    line, options = command(
+        tmp_path, "train.py", "--config", ROOT / "configs" / "smoke.yaml", "--set", "vae.epochs=10000"
+    )
     process = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
     while not list((tmp_path / "runs" / "smoke").glob("tensorboard/train/*")) and process.poll() is None:
         time.sleep(0.05)

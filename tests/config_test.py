@@ -59,7 +59,9 @@ def test_numbers_are_numbers(load):
 
 
 def test_overrides(load):
-    config = load("evae: {beta: 1e-3}", "evae.beta=1e-4", "vae.betas=[1e-4]", "dataset.schedule.sweeps=7", "training.seed=3")
+    config = load(
+        "evae: {beta: 1e-3}", "evae.beta=1e-4", "vae.betas=[1e-4]", "dataset.schedule.sweeps=7", "training.seed=3"
+    )
     assert (config.evae.beta, config.vae.betas, config.dataset.schedule.sweeps, config.training.seed) == (
         1e-4, (1e-4,), 7, 3
     )  # fmt: skip

@@ -161,7 +161,8 @@ def test_config_round_trip():
 
 
 @pytest.mark.parametrize(
-    "arguments", [{"J": "1"}, {"D": np.nan}, {"dmi": "Neel"}, {"boundary": "wrap"}, {"boundary": ("open",)}, {"K": True}]
+    "arguments",
+    [{"J": "1"}, {"D": np.nan}, {"dmi": "Neel"}, {"boundary": "wrap"}, {"boundary": ("open",)}, {"K": True}],
 )
 def test_bad_arguments_name_what_was_received(arguments):
     with pytest.raises(ValueError, match=rf"{next(iter(arguments))}.*Received"):

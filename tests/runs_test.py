@@ -81,7 +81,9 @@ def test_stages_after_a_missing_one_do_not_count(run, config):
 def test_another_configuration_is_refused(run, tmp_path):
     other = load_config(tmp_path / "run.yaml", ["training.seed=3"])
     before = (run / "config.yaml").read_bytes()
-    with pytest.raises(MismatchError, match=r"training.seed: expected 3 as configured now, found 0; nothing was changed"):
+    with pytest.raises(
+        MismatchError, match=r"training.seed: expected 3 as configured now, found 0; nothing was changed"
+    ):
         open_run_folder(run, other)
     assert (run / "config.yaml").read_bytes() == before
 
