@@ -100,15 +100,17 @@ class NetworkConfig(_Section):
 class TrainingConfig(_Section):
     """Optimiser and batches.
 
-    `augmentation` draws a random translation and lattice symmetry for each sample, `reset_optimizer` starts
-    each stage with a fresh Adam state, `jit_compile` compiles the training step with XLA (for GPUs; slower
-    than the default on CPUs).
+    `augmentation` draws a random translation and lattice symmetry for each sample, `gradient_clip_norm` bounds
+    the norm of the whole gradient (softens the jump from one gamma to the next), `reset_optimizer` starts each
+    stage with a fresh Adam state, `jit_compile` compiles the training step with XLA (for GPUs; slower than the
+    default on CPUs).
     """
 
     seed: Seed = 0
     batch_size: Count = 100
     learning_rate: Positive = 1e-3
     augmentation: bool = False
+    gradient_clip_norm: Positive | None = None
     reset_optimizer: bool = False
     jit_compile: bool = False
 

@@ -67,9 +67,12 @@ def train(config: Config, output: str | Path) -> None:
 
 def _build_model(config: Config, hamiltonian: Hamiltonian) -> EVAE:
     model = EVAE(config.dataset.shape, config.network.latent_dim, hamiltonian, seed=config.training.seed)
-    optimizer = keras.optimizers.Adam(config.training.learning_rate, beta_1=0.9, beta_2=0.999)
+    training = config.training
+    optimizer = keras.optimizers.Adam(
+        training.learning_rate, beta_1=0.9, beta_2=0.999, global_clipnorm=training.gradient_clip_norm
+    )
     optimizer.build(model.trainable_variables)
-    model.compile(optimizer=optimizer, jit_compile=config.training.jit_compile)
+    model.compile(optimizer=optimizer, jit_compile=training.jit_compile)
     return model
 
 
