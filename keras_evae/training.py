@@ -66,8 +66,10 @@ def train(config: Config, output: str | Path) -> None:
 
 
 def _build_model(config: Config, hamiltonian: Hamiltonian) -> EVAE:
-    model = EVAE(config.dataset.shape, config.network.latent_dim, hamiltonian, seed=config.training.seed)
     training = config.training
+    model = EVAE(
+        config.dataset.shape, config.network.latent_dim, hamiltonian, seed=training.seed, phases=training.phases
+    )
     optimizer = keras.optimizers.Adam(
         training.learning_rate, beta_1=0.9, beta_2=0.999, global_clipnorm=training.gradient_clip_norm
     )
