@@ -80,8 +80,14 @@ class AnnealingConfig(_Section):
 
 
 class DatasetConfig(_Section):
-    """Annealed configurations: file, lattice `(y, x)`, sizes of the three splits, seed and schedule."""
+    """Annealed configurations: file, lattice `(y, x)`, sizes of the three splits, seed and schedule.
 
+    `source: stream` anneals new configurations while the model trains, `train` of them in each epoch, instead of
+    reading them from the file; the file then holds a training split only as large as the validation split, on which the
+    training losses of each stage are evaluated. Worthwhile where annealing is faster than training.
+    """
+
+    source: Literal["file", "stream"] = "file"
     path: Annotated[Path, Field(strict=False)] = Path("data/skyrmions_128x128.h5")
     shape: Annotated[tuple[Side, Side], Field(strict=False)] = (128, 128)
     train: Count = 30_000

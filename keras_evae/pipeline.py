@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import h5py
 import numpy as np
 import tensorflow as tf
 
@@ -58,6 +59,8 @@ def streaming_batches(
     batch_size: int,
     epochs: range,
     samples: int,
+    seed: int = 0,
+    augment: Hamiltonian | None = None,
     workers: int | None = None,
 ) -> tf.data.Dataset:
     """Batches of new configurations, annealed in the background while the model trains; no file holds them.
@@ -71,17 +74,18 @@ def streaming_batches(
         batch_size: Configurations in a batch.
         epochs: Numbers of the epochs to stream.
         samples: Configurations in an epoch.
+        seed: Seed of the augmentation.
+        augment: As in `training_batches`.
         workers: Threads of the annealer; all cores by default. The result does not depend on it.
     """
     steps = samples // batch_size
 
     def batches() -> Iterator[np.ndarray]:
-        count = len(epochs) * steps * batch_size
         start = specification.count + epochs.start * steps * batch_size
         configurations = anneal_many(
             specification.hamiltonian,
             specification.shape,
-            count,
+            len(epochs) * steps * batch_size,
             specification.schedule,
             specification.seed,
             workers,
@@ -89,8 +93,10 @@ def streaming_batches(
         )
         # Closed with this generator, when the iterator is dropped: its threads stop.
         with contextlib.closing(configurations):
-            for _ in range(len(epochs) * steps):
-                yield np.stack(list(itertools.islice(configurations, batch_size)))
+            for epoch in epochs:
+                random = np.random.default_rng((seed, epoch, AUGMENT))
+                for _ in range(steps):
+                    yield _batch(itertools.islice(configurations, batch_size), augment, random)
 
     return _stream(batches, (batch_size, *specification.shape, 3), len(epochs) * steps)
 
@@ -109,15 +115,18 @@ def evaluation_batches(path: str | Path, split: str, batch_size: int) -> tf.data
 
 
 def _epoch_batches(
-    spins: object, batch_size: int, seed: int, epoch: int, augment: Hamiltonian | None
+    spins: h5py.Dataset, batch_size: int, seed: int, epoch: int, augment: Hamiltonian | None
 ) -> Iterator[np.ndarray]:
-    order = np.random.default_rng((seed, epoch, SHUFFLE)).permutation(len(spins))  # type: ignore[arg-type]
+    order = np.random.default_rng((seed, epoch, SHUFFLE)).permutation(len(spins))
     random = np.random.default_rng((seed, epoch, AUGMENT))
     for start in range(0, len(order) - batch_size + 1, batch_size):
-        batch = [spins[index] for index in order[start : start + batch_size]]  # type: ignore[index]
-        if augment is not None:
-            batch = [random_symmetry(sample, augment, random) for sample in batch]
-        yield np.stack(batch)
+        yield _batch((spins[index] for index in order[start : start + batch_size]), augment, random)
+
+
+def _batch(samples: Iterable[np.ndarray], augment: Hamiltonian | None, random: np.random.Generator) -> np.ndarray:
+    if augment is not None:
+        samples = (random_symmetry(sample, augment, random) for sample in samples)
+    return np.stack(list(samples))
 
 
 def _split_shape(path: str | Path, split: str) -> tuple[int, tuple[int, ...]]:

@@ -76,7 +76,7 @@ SPECIFICATION = DatasetSpecification(
 
 
 def streamed(epochs, workers=None):
-    return np.concatenate([batch.numpy() for batch in streaming_batches(SPECIFICATION, 4, epochs, 9, workers)])
+    return np.concatenate([batch.numpy() for batch in streaming_batches(SPECIFICATION, 4, epochs, 9, workers=workers)])
 
 
 def test_stream_goes_on_where_the_dataset_ends():
@@ -84,6 +84,14 @@ def test_stream_goes_on_where_the_dataset_ends():
     assert spins.shape == (16, 16, 16, 3)
     expected = [anneal(HAMILTONIAN, (16, 16), SPECIFICATION.schedule, seed=2, index=6 + k) for k in range(16)]
     np.testing.assert_array_equal(spins, expected)
+
+
+def test_augmented_stream_keeps_the_energies():
+    batches = streaming_batches(SPECIFICATION, 4, range(2), 9, seed=1, augment=HAMILTONIAN)
+    moved = np.concatenate([batch.numpy() for batch in batches]).astype(np.float64)
+    plain = streamed(range(2)).astype(np.float64)
+    np.testing.assert_allclose(HAMILTONIAN.energy(moved), HAMILTONIAN.energy(plain), rtol=1e-13)
+    assert np.abs(moved - plain).max(axis=(1, 2, 3)).min() > 1e-3
 
 
 def test_stream_depends_on_the_epoch_alone():
