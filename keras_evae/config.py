@@ -80,7 +80,10 @@ class AnnealingConfig(_Section):
 
 
 class DatasetConfig(_Section):
-    """Annealed configurations: file, lattice `(y, x)`, sizes of the three splits, seed and schedule."""
+    """Annealed configurations: file, lattice `(y, x)`, sizes of the three splits, seed, schedule.
+
+    `storage` is the type of the spins in the file: float16 takes half the disk and rounds a spin by at most 5e-4.
+    """
 
     path: Annotated[Path, Field(strict=False)] = Path("data/skyrmions_128x128.h5")
     shape: Annotated[tuple[Side, Side], Field(strict=False)] = (128, 128)
@@ -88,6 +91,7 @@ class DatasetConfig(_Section):
     validation: Count = 5_000
     test: Count = 4_300
     seed: Seed = 0
+    storage: Literal["float32", "float16"] = "float32"
     schedule: AnnealingConfig = AnnealingConfig()
 
 

@@ -167,6 +167,7 @@ def dataset_specification(config: Config) -> DatasetSpecification:
         sizes=(dataset.train, dataset.validation, dataset.test),
         seed=dataset.seed,
         schedule=AnnealingSchedule(**dataset.schedule.model_dump()),
+        storage=dataset.storage,
     )
 
 

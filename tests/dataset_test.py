@@ -139,7 +139,7 @@ def test_killed_generation_leaves_no_file_under_the_name(tmp_path):
     path = tmp_path / "spins.h5"
     process = multiprocessing.get_context("spawn").Process(target=generate_slowly, args=(path,))
     process.start()
-    while not list(tmp_path.glob("*.partial")) and process.is_alive():
+    while not list(tmp_path.glob("*.parts/*.npz")) and process.is_alive():
         time.sleep(0.05)
     os.kill(process.pid, signal.SIGKILL)
     process.join()

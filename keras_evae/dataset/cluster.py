@@ -1,0 +1,83 @@
+"""Dask clusters as a place to anneal. Dask is optional and imported only where it is asked for.
+
+A Dask scheduler or worker executes whatever reaches its port, as a shell would: keep it on the loopback interface, on
+a private network, or behind Dask's TLS. Nothing here listens anywhere but on the loopback interface.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from keras_evae.errors import ClusterError, ConfigError
+
+if TYPE_CHECKING:
+    import distributed
+
+LOOPBACK = "127.0.0.1"
+
+
+@contextlib.contextmanager
+def connect(scheduler: str, workers: int | None = None) -> Iterator[distributed.Client]:
+    """A client of a running scheduler (`tcp://host:8786`), or of single-threaded processes on this machine (`local`).
+
+    Args:
+        scheduler: Address, or `local`.
+        workers: Number of the processes of `local`; all cores by default.
+
+    Raises:
+        ConfigError: If Dask is not installed, or no scheduler answers.
+    """
+    try:
+        import distributed
+    except ImportError as error:
+        raise ConfigError(
+            f"--scheduler {scheduler}: expected Dask, found none ({error}); "
+            f'install it with: pip install ".[distributed]"'
+        ) from error
+    with contextlib.ExitStack() as stack:
+        address: str | distributed.LocalCluster = scheduler
+        if scheduler == "local":
+            address = stack.enter_context(
+                distributed.LocalCluster(
+                    n_workers=workers, threads_per_worker=1, processes=True, host=LOOPBACK, dashboard_address=None
+                )
+            )
+        try:
+            client = distributed.Client(address)
+        except (OSError, ValueError, TypeError) as error:
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise ConfigError(f"--scheduler {scheduler}: expected a Dask scheduler, found none ({reason})") from error
+        yield stack.enter_context(client)
+
+
+@contextlib.contextmanager
+def cluster_pool(
+    client: distributed.Client,
+) -> Iterator[tuple[concurrent.futures.Executor, Callable[[], int]]]:
+    """An executor on a cluster, and the number of its threads at the moment, at least one.
+
+    Raises:
+        ClusterError: If the cluster is lost, or a shard loses its worker again and again.
+    """
+    import distributed
+    from distributed.comm import CommClosedError
+
+    def threads() -> int:
+        try:
+            return max(1, sum(client.nthreads().values()))
+        except OSError as error:
+            raise CommClosedError(str(error)) from error
+
+    executor = client.get_executor(pure=False)
+    try:
+        yield executor, threads
+    except (distributed.KilledWorker, concurrent.futures.CancelledError, CommClosedError) as error:
+        reason = (str(error).splitlines() or [""])[0] or type(error).__name__
+        raise ClusterError(
+            f"the Dask cluster was lost ({reason}); finished shards are kept, the same command goes on from there"
+        ) from error
+    finally:
+        executor.shutdown(wait=False)
