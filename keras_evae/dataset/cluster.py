@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
+import logging
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,11 @@ from keras_evae.errors import ClusterError, ConfigError
 if TYPE_CHECKING:
     import distributed
 
+logger = logging.getLogger(__name__)
+
 LOOPBACK = "127.0.0.1"
+# Time for a scheduler to answer.
+CONNECT_SECONDS = 10
 
 
 @contextlib.contextmanager
@@ -37,16 +42,23 @@ def connect(scheduler: str, workers: int | None = None) -> Iterator[distributed.
             f"--scheduler {scheduler}: expected Dask, found none ({error}); "
             f'install it with: pip install ".[distributed]"'
         ) from error
+    # Dask logs pages about what the command says in one line.
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
     with contextlib.ExitStack() as stack:
         address: str | distributed.LocalCluster = scheduler
         if scheduler == "local":
             address = stack.enter_context(
                 distributed.LocalCluster(
-                    n_workers=workers, threads_per_worker=1, processes=True, host=LOOPBACK, dashboard_address=None
+                    n_workers=workers,
+                    threads_per_worker=1,
+                    processes=True,
+                    host=LOOPBACK,
+                    dashboard_address=None,
+                    silence_logs=logging.CRITICAL,
                 )
             )
         try:
-            client = distributed.Client(address)
+            client = distributed.Client(address, timeout=CONNECT_SECONDS)
         except (OSError, ValueError, TypeError) as error:
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise ConfigError(f"--scheduler {scheduler}: expected a Dask scheduler, found none ({reason})") from error
@@ -71,11 +83,13 @@ def cluster_pool(
         except OSError as error:
             raise CommClosedError(str(error)) from error
 
+    address = client.scheduler_info()["address"]
+    logger.info("Annealing on the Dask cluster at %s, %d threads", address, sum(client.nthreads().values()))
     executor = client.get_executor(pure=False)
     try:
         yield executor, threads
     except (distributed.KilledWorker, concurrent.futures.CancelledError, CommClosedError) as error:
-        reason = (str(error).splitlines() or [""])[0] or type(error).__name__
+        reason = (str(error).splitlines() or ["its scheduler does not answer"])[0]
         raise ClusterError(
             f"the Dask cluster was lost ({reason}); finished shards are kept, the same command goes on from there"
         ) from error

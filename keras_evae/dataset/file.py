@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,8 @@ from keras_evae.dataset.specification import SPLITS, DatasetSpecification, descr
 from keras_evae.errors import DataError, MismatchError
 
 FORMAT_VERSION = 1
+# Room for HDF5's index, for each configuration; more than it takes.
+METADATA_BYTES = 128
 
 
 class StoredSpins:
@@ -53,9 +56,20 @@ class StoredSpins:
 
 
 def write_dataset(path: Path, specification: DatasetSpecification, shards: Iterable[Mapping[str, np.ndarray]]) -> None:
-    """Writes a file from arrays `spins`, `energy` and `charge` of consecutive configurations, piece by piece."""
-    # The latest format checksums the file's structure too, not only its data.
-    with h5py.File(path, "w", libver="latest") as file:
+    """Writes a file from arrays `spins`, `energy` and `charge` of consecutive configurations, piece by piece.
+
+    Its bytes follow from the specification and the versions of the software alone.
+
+    Raises:
+        OSError: If the disk has no room for all of it; nothing is written then.
+    """
+    _create_file(path)
+    # HDF5 does not survive a full disk (it loses what it holds, and its process), so it gets its room first.
+    with open(path, "rb+") as reserved:
+        os.posix_fallocate(
+            reserved.fileno(), 0, specification.disk_bytes + METADATA_BYTES * (specification.count + 256)
+        )
+    with h5py.File(path, "r+", libver="latest") as file:
         file.attrs["format_version"] = FORMAT_VERSION
         _write_attribute(file, "specification", specification.attributes())
         _write_attribute(file, "versions", {"keras_evae": keras_evae.__version__, "kernel": KERNEL_VERSION})
@@ -148,13 +162,29 @@ def _open_file(path: str | Path) -> Iterator[h5py.File]:
         ) from error
 
 
+def _create_file(path: Path) -> None:
+    """An empty HDF5 file in the latest format, which checksums the file's structure too, not only its data."""
+    access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
+    access.set_libver_bounds(h5py.h5f.LIBVER_LATEST, h5py.h5f.LIBVER_LATEST)
+    creation = _without_times(h5py.h5p.FILE_CREATE)
+    h5py.h5f.create(os.fsencode(path), h5py.h5f.ACC_TRUNC, creation, access).close()
+
+
+def _without_times(kind: Any) -> Any:
+    """A property list by which files and groups do not record when they were made."""
+    properties = h5py.h5p.create(kind)
+    properties.set_obj_track_times(False)
+    return properties
+
+
 def _write_attribute(file: h5py.File, name: str, values: dict[str, Any]) -> None:
     # Bytes of fixed length lie in the checksummed header; strings would lie in a heap without checksum.
     file.attrs[name] = np.bytes_(json.dumps(values))
 
 
 def _create_split(file: h5py.File, split: str, size: int, specification: DatasetSpecification) -> None:
-    group, shape = file.create_group(split), specification.shape
+    shape = specification.shape
+    group = h5py.Group(h5py.h5g.create(file.id, split.encode(), gcpl=_without_times(h5py.h5p.GROUP_CREATE)))
     group.create_dataset("spins", (size, *shape, 3), specification.storage, chunks=(1, *shape, 3), fletcher32=True)
     for name in ("energy", "charge"):
         group.create_dataset(name, (size,), "f8", chunks=(size,), fletcher32=True)

@@ -53,8 +53,13 @@ def open_parts(target: Path, specification: DatasetSpecification) -> Iterator[Sh
     path = parts_path(target)
     with hold_lock(path / LOCK):
         parts = ShardFolder(path, specification)
-        parts.open()
-        yield parts
+        try:
+            parts.open()
+            yield parts
+        finally:
+            # What a full disk has cut short shall not fill it.
+            for partial in path.glob("*.partial"):
+                partial.unlink()
 
 
 def remove_parts(target: Path) -> None:
