@@ -73,12 +73,16 @@ def write_dataset(path: Path, specification: DatasetSpecification, shards: Itera
         file.attrs["format_version"] = FORMAT_VERSION
         _write_attribute(file, "specification", specification.attributes())
         _write_attribute(file, "versions", {"keras_evae": keras_evae.__version__, "kernel": KERNEL_VERSION})
-        for split, size in zip(SPLITS, specification.sizes, strict=True):
+        splits = [
             _create_split(file, split, size, specification)
-        first = 0
+            for split, size in zip(SPLITS, specification.sizes, strict=True)
+        ]
+        places = ((split, index) for split in splits for index in range(len(split["spins"])))
         for arrays in shards:
-            _write_configurations(file, specification.sizes, first, arrays)
-            first += len(arrays["spins"])
+            # One by one: where HDF5 puts them shall not depend on the length of the shards.
+            for row, (split, index) in zip(range(len(arrays["spins"])), places, strict=False):
+                for name, values in arrays.items():
+                    split[name][index] = values[row]
 
 
 def check_dataset(path: str | Path, specification: DatasetSpecification) -> None:
@@ -182,24 +186,12 @@ def _write_attribute(file: h5py.File, name: str, values: dict[str, Any]) -> None
     file.attrs[name] = np.bytes_(json.dumps(values))
 
 
-def _create_split(file: h5py.File, split: str, size: int, specification: DatasetSpecification) -> None:
-    shape = specification.shape
+def _create_split(
+    file: h5py.File, split: str, size: int, specification: DatasetSpecification
+) -> dict[str, h5py.Dataset]:
+    shape = (size, *specification.shape, 3)
     group = h5py.Group(h5py.h5g.create(file.id, split.encode(), gcpl=_without_times(h5py.h5p.GROUP_CREATE)))
-    group.create_dataset("spins", (size, *shape, 3), specification.storage, chunks=(1, *shape, 3), fletcher32=True)
+    group.create_dataset("spins", shape, specification.storage, chunks=(1, *shape[1:]), fletcher32=True)
     for name in ("energy", "charge"):
         group.create_dataset(name, (size,), "f8", chunks=(size,), fletcher32=True)
-
-
-def _write_configurations(
-    file: h5py.File, sizes: tuple[int, ...], first: int, arrays: Mapping[str, np.ndarray]
-) -> None:
-    """Writes configurations `first`, `first + 1`, ... of the dataset into the splits that they belong to."""
-    start = 0
-    for split, size in zip(SPLITS, sizes, strict=True):
-        here = range(max(first, start), min(first + len(arrays["spins"]), start + size))
-        if here:
-            for name, values in arrays.items():
-                file[split][name][here.start - start : here.stop - start] = values[
-                    here.start - first : here.stop - first
-                ]
-        start += size
+    return dict(group)
