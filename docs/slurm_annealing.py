@@ -35,7 +35,7 @@ def main() -> None:
         security=Security.temporary(),
         protocol="tls://",
         shared_temp_directory=secrets,
-        scheduler_options={"dashboard": False, "dashboard_address": None},
+        scheduler_options={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
         # interface="ib0",  # the private network between the nodes; see `ip address`
     )
     with cluster, Client(cluster) as client:

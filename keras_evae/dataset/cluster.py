@@ -53,7 +53,7 @@ def connect(scheduler: str, workers: int | None = None) -> Iterator[distributed.
                     threads_per_worker=1,
                     processes=True,
                     host=LOOPBACK,
-                    dashboard_address=None,
+                    dashboard_address=f"{LOOPBACK}:0",
                     silence_logs=logging.CRITICAL,
                 )
             )
@@ -79,15 +79,15 @@ def cluster_pool(
 
     def threads() -> int:
         try:
-            return max(1, sum(client.nthreads().values()))
+            return sum(client.nthreads().values())
         except OSError as error:
             raise CommClosedError(str(error)) from error
 
-    address = client.scheduler_info()["address"]
-    logger.info("Annealing on the Dask cluster at %s, %d threads", address, sum(client.nthreads().values()))
     executor = client.get_executor(pure=False)
     try:
-        yield executor, threads
+        logger.info("Annealing on the Dask cluster at %s, %d threads", client.scheduler.address, threads())
+        # With no worker yet, one shard waits for the first that comes.
+        yield executor, lambda: max(1, threads())
     except (distributed.KilledWorker, concurrent.futures.CancelledError, CommClosedError) as error:
         reason = (str(error).splitlines() or ["its scheduler does not answer"])[0]
         raise ClusterError(

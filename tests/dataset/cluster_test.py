@@ -17,6 +17,7 @@ from keras_evae.errors import ClusterError, ConfigError, MismatchError
 from tests.dataset.cases import CONFIG, SPECIFICATION, digest, of_size
 
 distributed = pytest.importorskip("distributed")
+psutil = pytest.importorskip("psutil")
 ROOT = Path(__file__).parents[2]
 SHARDS = 41
 
@@ -40,14 +41,11 @@ def whole(tmp_path_factory):
     return digest(path)
 
 
-def addresses(client):
-    info = client.scheduler_info(n_workers=-1)
-    return [info["address"], *info["workers"]]
-
-
 def test_only_the_loopback_interface_is_listened_on(client):
-    assert len(addresses(client)) == 3
-    assert all(address.startswith("tcp://127.0.0.1:") for address in addresses(client))
+    processes = [psutil.Process(), *psutil.Process().children(recursive=True)]
+    ports = [port for process in processes for port in process.net_connections("inet") if port.status == "LISTEN"]
+    assert len(ports) >= 3
+    assert {port.laddr.ip for port in ports} == {"127.0.0.1"}
 
 
 @contextlib.contextmanager
@@ -109,11 +107,11 @@ def test_threads_finish_what_a_cluster_began(client, tmp_path, whole, caplog, mo
 def test_command_on_an_existing_cluster(client, tmp_path):
     (tmp_path / "run.yaml").write_text(CONFIG.format(train=5))
     result = subprocess.run(
-        [sys.executable, "-m", "keras_evae.dataset", "--config", "run.yaml", "--scheduler", addresses(client)[0]],
+        [sys.executable, "-m", "keras_evae.dataset", "--config", "run.yaml", "--scheduler", client.scheduler.address],
         cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
-    assert f"Annealing on the Dask cluster at {addresses(client)[0]}, 2 threads" in result.stdout
+    assert f"Annealing on the Dask cluster at {client.scheduler.address}, 2 threads" in result.stdout
     generate_dataset(tmp_path / "threads.h5", SPECIFICATION)
     assert digest(tmp_path / "data" / "spins.h5") == digest(tmp_path / "threads.h5")
 
@@ -163,3 +161,17 @@ def test_lost_scheduler_keeps_finished_shards(tmp_path, whole):
     assert len(list(tmp_path.glob("*/*.npz"))) >= 3
     generate_dataset(path, of_size(200))
     assert digest(path) == whole
+
+
+def test_shard_that_kills_its_workers(client, tmp_path, monkeypatch):
+    def deadly(*arguments):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    allowed = client.run_on_scheduler(lambda dask_scheduler: dask_scheduler.allowed_failures)
+    client.run_on_scheduler(lambda dask_scheduler: setattr(dask_scheduler, "allowed_failures", 0))
+    monkeypatch.setattr("keras_evae.dataset.generation.anneal_shard", deadly)
+    with pytest.raises(ClusterError, match="the Dask cluster was lost .* finished shards are kept") as error:
+        generate_dataset(tmp_path / "spins.h5", SPECIFICATION, client=client)
+    assert "\n" not in str(error.value)
+    client.run_on_scheduler(lambda dask_scheduler: setattr(dask_scheduler, "allowed_failures", allowed))
+    client.wait_for_workers(2, timeout=30)

@@ -124,15 +124,15 @@ def flip(content, bit):
     return bytes(flipped)
 
 
-@pytest.mark.parametrize("name", [SHARDS[2], "manifest.sha256", "specification.json"])
-def test_d1_200_flipped_bits_are_never_used(path, parts, monkeypatch, name):
+@pytest.mark.parametrize(("name", "count"), [(SHARDS[2], 200), ("manifest.sha256", 100), ("specification.json", 100)])
+def test_d1_flipped_bits_are_never_used(path, parts, monkeypatch, name, count):
     """Whatever bit is flipped, the folder is refused or every shard that it counts as finished is as written."""
     file = parts / name
     content, written = file.read_bytes(), {shard: (parts / shard).read_bytes() for shard in SHARDS}
     manifest = (parts / "manifest.sha256").read_bytes()
     noticed = 0
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)
-    for bit in np.random.default_rng(0).integers(0, 8 * len(content), 200):
+    for bit in np.random.default_rng(0).integers(0, 8 * len(content), count):
         file.write_bytes(flip(content, bit))
         try:
             with folder.open_parts(path, SPECIFICATION) as opened:
@@ -147,7 +147,7 @@ def test_d1_200_flipped_bits_are_never_used(path, parts, monkeypatch, name):
             (parts / shard).write_bytes(written[shard])
         (parts / "manifest.sha256").write_bytes(manifest)
         file.write_bytes(content)
-    assert noticed == 200
+    assert noticed == count
 
 
 def test_d1_shard_that_is_damaged_before_the_pack_is_named(path, parts):

@@ -100,15 +100,15 @@ def random_moments(folder):
     for workers in (1, 2):
         path, kills = folder / f"{workers}.h5", 0
         for _ in range(KILLS):
-            process = fork(generate_dataset, path, of_size(600), workers)
-            time.sleep(draw.uniform(0.01, 0.12))
+            process = fork(generate_dataset, path, of_size(400), workers)
+            time.sleep(draw.uniform(0.01, 0.08))
             os.kill(process, signal.SIGKILL)
             kills += killed(process)
         found[workers] = {"kills": kills, "early": path.exists()}
         there = len(list(folder.glob(f"{workers}.h5.parts/*.npz")))
-        ensure_dataset(path, of_size(600), workers)
+        ensure_dataset(path, of_size(400), workers)
         found[workers] |= {"there": there, "digest": digest(path)}
-    generate_dataset(folder / "whole.h5", of_size(600))
+    generate_dataset(folder / "whole.h5", of_size(400))
     return found | {"whole": digest(folder / "whole.h5")}
 
 
