@@ -82,6 +82,7 @@ class AnnealingConfig(_Section):
 class DatasetConfig(_Section):
     """Annealed configurations: file, lattice `(y, x)`, sizes of the three splits, seed and schedule.
 
+    `storage` is the type of the spins in the file: float16 takes half the disk and rounds a spin by at most 5e-4.
     `source: stream` anneals new configurations while the model trains, `train` of them in each epoch, instead of
     reading them from the file; the file then holds a training split only as large as the validation split, on which the
     training losses of each stage are evaluated. Worthwhile where annealing is faster than training.
@@ -94,6 +95,7 @@ class DatasetConfig(_Section):
     validation: Count = 5_000
     test: Count = 4_300
     seed: Seed = 0
+    storage: Literal["float32", "float16"] = "float32"
     schedule: AnnealingConfig = AnnealingConfig()
 
 

@@ -1,6 +1,7 @@
 """How the commands speak: plain lines on standard output, an error as one line and an exit code.
 
-Exit codes: 0 done, 2 bad configuration, 3 bad data, 4 mismatch, 5 disk, 7 numerical, 130 and 143 stopped.
+Exit codes: 0 done, 2 bad configuration, 3 bad data, 4 mismatch, 5 disk, 6 locked by another process,
+7 numerical, 130 and 143 stopped; 1 for anything else.
 """
 
 from __future__ import annotations

@@ -36,7 +36,17 @@ class DiskError(EVAEError):
     exit_code = 5
 
 
+class LockedError(EVAEError):
+    """Another process is at work on the same files."""
+
+    exit_code = 6
+
+
 class NumericalError(EVAEError):
     """NaN or Inf where a finite number is needed."""
 
     exit_code = 7
+
+
+class ClusterError(EVAEError):
+    """The machines that worked for this process are lost."""

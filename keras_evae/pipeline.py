@@ -11,12 +11,12 @@ import itertools
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import h5py
 import numpy as np
 import tensorflow as tf
 
 from keras_evae.annealing import anneal_many
 from keras_evae.dataset import DatasetSpecification, open_dataset
+from keras_evae.dataset.file import StoredSpins
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.symmetry import random_symmetry
 
@@ -115,7 +115,7 @@ def evaluation_batches(path: str | Path, split: str, batch_size: int) -> tf.data
 
 
 def _epoch_batches(
-    spins: h5py.Dataset, batch_size: int, seed: int, epoch: int, augment: Hamiltonian | None
+    spins: StoredSpins, batch_size: int, seed: int, epoch: int, augment: Hamiltonian | None
 ) -> Iterator[np.ndarray]:
     order = np.random.default_rng((seed, epoch, SHUFFLE)).permutation(len(spins))
     random = np.random.default_rng((seed, epoch, AUGMENT))

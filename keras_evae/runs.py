@@ -168,6 +168,7 @@ def dataset_specification(config: Config) -> DatasetSpecification:
         sizes=(train, dataset.validation, dataset.test),
         seed=dataset.seed,
         schedule=AnnealingSchedule(**dataset.schedule.model_dump()),
+        storage=dataset.storage,
     )
 
 

@@ -1,10 +1,7 @@
 """Datasets: content, reproducibility, and what happens to damaged or foreign files."""
 
 import dataclasses
-import multiprocessing
-import os
-import signal
-import time
+import json
 
 import h5py
 import numpy as np
@@ -14,19 +11,18 @@ from keras_evae import dataset
 from keras_evae.analysis import topological_charge
 from keras_evae.annealing import AnnealingSchedule, anneal
 from keras_evae.dataset import (
-    DatasetSpecification,
     check_dataset,
     generate_dataset,
     read_attributes,
     read_energies,
     read_split,
 )
-from keras_evae.errors import DataError, DiskError, MismatchError
+from keras_evae.errors import DataError, MismatchError
 from keras_evae.hamiltonian import Hamiltonian
+from keras_evae.pipeline import evaluation_batches
+from tests.dataset.cases import SPECIFICATION, digest
 
-SPECIFICATION = DatasetSpecification(
-    Hamiltonian(), (16, 32), (5, 2, 3), seed=4, schedule=AnnealingSchedule(temperatures=5, max_greedy_sweeps=50)
-)
+HALF = dataclasses.replace(SPECIFICATION, storage="float16")
 
 
 @pytest.fixture(scope="module")
@@ -56,20 +52,6 @@ def test_energies_charges_and_attributes(path):
     assert attributes["hamiltonian.D"] == 0.3 and attributes["dataset.schedule.temperatures"] == 5
 
 
-def test_result_does_not_depend_on_the_workers(path, tmp_path):
-    generate_dataset(tmp_path / "one.h5", SPECIFICATION, workers=1)
-    for split in dataset.SPLITS:
-        np.testing.assert_array_equal(read_split(tmp_path / "one.h5", split), read_split(path, split))
-        np.testing.assert_array_equal(read_energies(tmp_path / "one.h5", split), read_energies(path, split))
-
-
-def test_existing_file_is_not_overwritten(path):
-    before = path.read_bytes()
-    with pytest.raises(DataError, match="exists already; nothing was overwritten"):
-        generate_dataset(path, SPECIFICATION)
-    assert path.read_bytes() == before
-
-
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -78,6 +60,7 @@ def test_existing_file_is_not_overwritten(path):
         ({"shape": (32, 32)}, "dataset.shape: expected"),
         ({"sizes": (5, 3, 3)}, "dataset.validation: expected 3 as configured, found 2"),
         ({"seed": 5}, "dataset.seed: expected 5 as configured, found 4"),
+        ({"storage": "float16"}, "dataset.storage: expected 'float16' as configured, found 'float32'"),
         ({"schedule": AnnealingSchedule(temperatures=6, max_greedy_sweeps=50)}, "dataset.schedule.temperatures"),
     ],
 )
@@ -124,26 +107,54 @@ def test_missing_and_foreign_files(tmp_path):
         check_dataset(tmp_path / "foreign.h5", SPECIFICATION)
 
 
-def test_disk_space_is_checked_first(tmp_path):
-    huge = dataclasses.replace(SPECIFICATION, sizes=(10**12, 1, 1))
-    with pytest.raises(DiskError, match=r"needs .* GB, found"):
-        generate_dataset(tmp_path / "huge.h5", huge)
-    assert list(tmp_path.iterdir()) == []
+def test_files_that_do_not_name_their_storage_hold_float32(path, tmp_path):
+    attributes = read_attributes(path)
+    del attributes["dataset.storage"]
+    (tmp_path / "old.h5").write_bytes(path.read_bytes())
+    with h5py.File(tmp_path / "old.h5", "r+") as file:
+        file.attrs["specification"] = np.bytes_(json.dumps(attributes))
+    check_dataset(tmp_path / "old.h5", SPECIFICATION)
 
 
-def generate_slowly(path):
-    generate_dataset(path, dataclasses.replace(SPECIFICATION, sizes=(10**6, 1, 1)), workers=1)
+def test_bytes_of_the_file_follow_from_the_specification(path, tmp_path):
+    generate_dataset(tmp_path / "again.h5", SPECIFICATION)
+    assert digest(tmp_path / "again.h5") == digest(path)
 
 
-def test_killed_generation_leaves_no_file_under_the_name(tmp_path):
-    path = tmp_path / "spins.h5"
-    process = multiprocessing.get_context("spawn").Process(target=generate_slowly, args=(path,))
-    process.start()
-    while not list(tmp_path.glob("*.partial")) and process.is_alive():
-        time.sleep(0.05)
-    os.kill(process.pid, signal.SIGKILL)
-    process.join()
-    assert process.exitcode == -signal.SIGKILL
-    assert not path.exists()
-    generate_dataset(path, SPECIFICATION)
-    check_dataset(path, SPECIFICATION)
+@pytest.fixture(scope="module")
+def half(tmp_path_factory):
+    file = tmp_path_factory.mktemp("data") / "half.h5"
+    generate_dataset(file, HALF)
+    return file
+
+
+def test_float16_takes_half_the_disk(path, half):
+    with h5py.File(half) as file:
+        assert file["train"]["spins"].dtype == np.float16 and file["train"]["spins"].fletcher32
+    assert HALF.disk_bytes < 0.51 * SPECIFICATION.disk_bytes
+    assert half.stat().st_size < 0.6 * path.stat().st_size
+    check_dataset(half, HALF)
+    with pytest.raises(MismatchError, match="dataset.storage: expected 'float32' as configured, found 'float16'"):
+        check_dataset(half, SPECIFICATION)
+
+
+def test_float16_reads_as_float32_unit_vectors_within_its_rounding(path, half):
+    for split in dataset.SPLITS:
+        exact, rounded = read_split(path, split), read_split(half, split)
+        assert rounded.dtype == np.float32
+        np.testing.assert_allclose(np.linalg.norm(rounded, axis=-1), 1.0, atol=3e-7)
+        assert 0 < np.linalg.norm(rounded - exact, axis=-1).max() <= 5e-4
+        (batch,) = evaluation_batches(half, split, 10)
+        np.testing.assert_array_equal(batch, rounded)
+
+
+def test_float16_keeps_the_annealed_energies(path, half):
+    for split in dataset.SPLITS:
+        np.testing.assert_array_equal(read_energies(half, split), read_energies(path, split))
+        rounded = Hamiltonian().energy_per_site(read_split(half, split).astype(np.float64))
+        np.testing.assert_allclose(rounded, read_energies(half, split), atol=5e-5)
+
+
+def test_unknown_storage():
+    with pytest.raises(ValueError, match="`storage` must be one of float32, float16. Received: storage='float8'"):
+        dataclasses.replace(SPECIFICATION, storage="float8")

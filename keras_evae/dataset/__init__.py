@@ -1,0 +1,25 @@
+"""Datasets of annealed spin configurations: made shard by shard, kept in one HDF5 file, read by split.
+
+specification   what fixes the content of a dataset
+shards          the unit of work: annealed, as bytes
+folder          the shards of an unfinished generation, their checksums, and who is at work on them
+generation      makes what is missing, here or on a Dask cluster, and packs it
+file            the finished file: written, checked, read
+"""
+
+from keras_evae.dataset.file import check_dataset, open_dataset, read_attributes, read_energies, read_split
+from keras_evae.dataset.generation import ensure_dataset, generate_dataset
+from keras_evae.dataset.specification import SPLITS, STORAGES, DatasetSpecification
+
+__all__ = [
+    "SPLITS",
+    "STORAGES",
+    "DatasetSpecification",
+    "check_dataset",
+    "ensure_dataset",
+    "generate_dataset",
+    "open_dataset",
+    "read_attributes",
+    "read_energies",
+    "read_split",
+]

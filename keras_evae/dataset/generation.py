@@ -1,0 +1,172 @@
+"""Generation of a dataset: what shards are missing, make them, pack them.
+
+Shards are annealed by threads of this process or by the workers of a Dask cluster, and written here, in whatever order
+they come. Each is a pure function of the specification, so neither that order, nor kills and restarts, nor the number
+of workers and machines shows in the result.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import itertools
+import logging
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tqdm import tqdm
+
+from keras_evae.annealing import KERNEL_VERSION
+from keras_evae.dataset.cluster import cluster_pool
+from keras_evae.dataset.durable import disk_errors, publish
+from keras_evae.dataset.file import check_dataset, write_dataset
+from keras_evae.dataset.folder import ShardFolder, open_parts, parts_path, remove_parts
+from keras_evae.dataset.shards import anneal_shard
+from keras_evae.dataset.specification import DatasetSpecification
+from keras_evae.errors import DataError, DiskError
+
+if TYPE_CHECKING:
+    import distributed
+
+logger = logging.getLogger(__name__)
+
+# Shards at work or waiting, for each thread of each worker; they bound the memory.
+WINDOW = 2
+# Metadata of HDF5 and of the shards, on top of the arrays.
+OVERHEAD = 1.01
+
+
+def ensure_dataset(
+    path: str | Path,
+    specification: DatasetSpecification,
+    workers: int | None = None,
+    client: distributed.Client | None = None,
+) -> None:
+    """Checks a dataset to the last bit if it is there, generates it if not; see `generate_dataset`.
+
+    Raises:
+        DataError, MismatchError, DiskError, LockedError: As `check_dataset` and `generate_dataset`.
+    """
+    path = Path(path)
+    if path.exists():
+        check_dataset(path, specification)
+        remove_parts(path)
+        logger.info("%s: complete, %d configurations; nothing to do", path, specification.count)
+    else:
+        generate_dataset(path, specification, workers, client)
+
+
+def generate_dataset(
+    path: str | Path,
+    specification: DatasetSpecification,
+    workers: int | None = None,
+    client: distributed.Client | None = None,
+) -> None:
+    """Anneals all configurations of a dataset and writes its file, which appears only when it is complete.
+
+    Finished shards lie in `<path>.parts/` until then. Called again after any interruption, it goes on from there.
+
+    Args:
+        path: File to be made; must not exist.
+        specification: What to anneal.
+        workers: Threads; all cores by default. The result does not depend on it.
+        client: Dask client, whose workers anneal instead of threads here. The result does not depend on it.
+
+    Raises:
+        DataError: If the file exists.
+        DiskError: If the disk has less room than shards and file need, or gets full, or cannot be written.
+        LockedError: If another process generates the same file.
+        MismatchError: If the shards that are there belong to another specification.
+        ClusterError: If the Dask cluster is lost.
+    """
+    path = Path(path)
+    _refuse_existing(path)
+    _check_disk(path, specification)
+    with disk_errors(path), open_parts(path, specification) as parts:
+        # Again under the lock: the generator that held it before may have finished.
+        _refuse_existing(path)
+        _make_missing(parts, specification, cluster_pool(client) if client else _thread_pool(workers))
+        _pack(parts, specification, path)
+
+
+def _refuse_existing(path: Path) -> None:
+    if path.exists():
+        raise DataError(f"{path}: exists already; nothing was overwritten. Choose another path or move it away")
+
+
+def _check_disk(path: Path, specification: DatasetSpecification) -> None:
+    """Shards and packed file both exist at the end; shards that are there need no more room."""
+    there = sum(file.stat().st_size for file in parts_path(path).glob("*.npz"))
+    needed = OVERHEAD * 2 * specification.disk_bytes - there
+    existing = next(folder for folder in path.absolute().parents if folder.exists())
+    free = shutil.disk_usage(existing).free
+    if free < needed:
+        raise DiskError(
+            f"{path.parent}: the dataset and its shards need {needed / 1e9:.2f} GB, found {free / 1e9:.2f} GB free; "
+            f"make room or choose another dataset.path"
+        )
+
+
+Pool = contextlib.AbstractContextManager[tuple[concurrent.futures.Executor, Callable[[], int]]]
+
+
+@contextlib.contextmanager
+def _thread_pool(workers: int | None) -> Iterator[tuple[concurrent.futures.Executor, Callable[[], int]]]:
+    """Threads, which the kernels use in parallel, and their number."""
+    if workers is None:
+        workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    pool = concurrent.futures.ThreadPoolExecutor(workers, thread_name_prefix="anneal")
+    try:
+        yield pool, lambda: workers
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _make_missing(parts: ShardFolder, specification: DatasetSpecification, pool: Pool) -> None:
+    missing = parts.missing()
+    finished = len(parts.shards) - len(missing)
+    if finished:
+        logger.info("Going on: %d of %d shards are there", finished, len(parts.shards))
+    todo = sum(len(parts.shards[shard]) for shard in missing)
+    with (
+        tqdm(
+            desc="annealing", total=specification.count, initial=specification.count - todo, unit="lattice", leave=False
+        ) as progress,
+        pool as (executor, threads),
+    ):
+        for shard, arrays in _annealed(parts, specification, missing, executor, threads):
+            parts.write(shard, arrays)
+            progress.update(len(parts.shards[shard]))
+
+
+def _annealed(
+    parts: ShardFolder,
+    specification: DatasetSpecification,
+    missing: list[int],
+    executor: concurrent.futures.Executor,
+    threads: Callable[[], int],
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Numbers and arrays of the missing shards, in the order in which they get finished."""
+    waiting = iter(missing)
+    pending: dict[concurrent.futures.Future, int] = {}
+    while True:
+        # Asked each time: a cluster grows and shrinks.
+        for shard in itertools.islice(waiting, max(0, WINDOW * threads() - len(pending))):
+            pending[executor.submit(anneal_shard, specification, parts.shards[shard], KERNEL_VERSION)] = shard
+        if not pending:
+            return
+        finished, _ = concurrent.futures.wait(pending, return_when=concurrent.futures.FIRST_COMPLETED)
+        for future in finished:
+            yield pending.pop(future), future.result()
+
+
+def _pack(parts: ShardFolder, specification: DatasetSpecification, path: Path) -> None:
+    with tqdm(range(len(parts.shards)), "packing", unit="shard", leave=False, delay=1) as shards:
+        write_dataset(parts.packed, specification, map(parts.read, shards))
+    # The shards go only when what replaces them reads as it should.
+    check_dataset(parts.packed, specification)
+    publish(parts.packed, path)
+    parts.remove()

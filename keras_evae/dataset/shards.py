@@ -1,0 +1,78 @@
+"""Shards: a few consecutive configurations, the unit of work of a generation and of what a kill can lose.
+
+A shard is a pure function of the specification and its number. As a file it is an uncompressed `.npz` of the arrays
+`spins` (n, y, x, 3) in the dataset's storage type, `energy` (n,) and `charge` (n,), both float64.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+
+import numpy as np
+
+from keras_evae.analysis import topological_charge
+from keras_evae.annealing import KERNEL_VERSION, anneal
+from keras_evae.dataset.specification import DatasetSpecification
+from keras_evae.errors import MismatchError
+
+LONGEST_SHARD = 64
+# Spin updates of a shard: seconds of work and some 20 MB. The relaxation of a configuration needs some 1,000 sweeps.
+SHARD_UPDATES = 2e9
+RELAXATION_SWEEPS = 1000
+
+
+def shard_length(specification: DatasetSpecification) -> int:
+    """Configurations in each shard but the last: 64, less where lattices are large or cooled slowly."""
+    height, width = specification.shape
+    updates = height * width * (specification.schedule.thermal_sweeps + RELAXATION_SWEEPS)
+    return max(1, min(LONGEST_SHARD, int(SHARD_UPDATES / updates)))
+
+
+def shard_indices(specification: DatasetSpecification, length: int) -> list[range]:
+    """The configurations of each shard."""
+    count = specification.count
+    return [range(start, min(start + length, count)) for start in range(0, count, length)]
+
+
+def anneal_shard(specification: DatasetSpecification, indices: range, kernel_version: int) -> dict[str, np.ndarray]:
+    """Anneals consecutive configurations.
+
+    Args:
+        specification: The dataset.
+        indices: Numbers of the configurations.
+        kernel_version: `annealing.KERNEL_VERSION` of whoever asks, perhaps on another machine.
+
+    Returns:
+        `spins` (n, y, x, 3) in the storage type; `energy` and `charge`, (n,) float64, of the spins before rounding.
+
+    Raises:
+        MismatchError: If the kernels here would give other bits.
+    """
+    if kernel_version != KERNEL_VERSION:
+        raise MismatchError(
+            f"kernel version: expected {kernel_version} as on the machine that asks, found {KERNEL_VERSION} on a "
+            f"worker; install the same version of keras_evae everywhere"
+        )
+    hamiltonian, shape, schedule = specification.hamiltonian, specification.shape, specification.schedule
+    spins = np.empty((len(indices), *shape, 3), specification.storage)
+    energy, charge = np.empty((2, len(indices)))
+    for row, index in enumerate(indices):
+        annealed = anneal(hamiltonian, shape, schedule, specification.seed, index)
+        spins[row] = annealed
+        energy[row] = hamiltonian.energy(annealed.astype(np.float64))
+        charge[row] = topological_charge(annealed, hamiltonian.periodic)
+    return {"spins": spins, "energy": energy, "charge": charge}
+
+
+def encode_shard(arrays: Mapping[str, np.ndarray]) -> bytes:
+    """The content of a shard's file."""
+    content = io.BytesIO()
+    np.savez(content, **arrays)  # type: ignore[arg-type]
+    return content.getvalue()
+
+
+def decode_shard(content: bytes) -> dict[str, np.ndarray]:
+    """The arrays of a shard; nothing but arrays is read."""
+    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+        return dict(arrays)

@@ -1,0 +1,73 @@
+"""What fixes the content of a dataset."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from keras_evae.annealing import AnnealingSchedule, check_shape
+from keras_evae.hamiltonian import Hamiltonian
+
+SPLITS = ("train", "validation", "test")
+STORAGES = ("float32", "float16")
+
+
+@dataclasses.dataclass(frozen=True)
+class DatasetSpecification:
+    """Everything that fixes the content of a dataset.
+
+    Args:
+        hamiltonian: Energy that is annealed.
+        shape: Lattice `(y, x)`.
+        sizes: Number of configurations in train, validation and test.
+        seed: Seed of the annealing; configuration k depends on (seed, k) alone.
+        schedule: Annealing schedule.
+        storage: `"float32"`, or `"float16"` for half the disk: each spin is then rounded by at most 5e-4.
+
+    Raises:
+        ValueError: For a storage that does not exist, or a lattice that cannot be annealed.
+    """
+
+    hamiltonian: Hamiltonian
+    shape: tuple[int, int]
+    sizes: tuple[int, int, int]
+    seed: int
+    schedule: AnnealingSchedule
+    storage: str = "float32"
+
+    def __post_init__(self) -> None:
+        if self.storage not in STORAGES:
+            raise ValueError(f"`storage` must be one of {', '.join(STORAGES)}. Received: storage={self.storage!r}")
+        check_shape(self.hamiltonian, self.shape)
+
+    @property
+    def count(self) -> int:
+        """Configurations in all splits."""
+        return sum(self.sizes)
+
+    @property
+    def disk_bytes(self) -> int:
+        """Size of all spins, energies and charges, as they are stored."""
+        item = 4 if self.storage == "float32" else 2
+        return self.count * (self.shape[0] * self.shape[1] * 3 * item + 16)
+
+    def attributes(self) -> dict[str, Any]:
+        """The specification as plain values, by the names under which the configuration knows them."""
+        values = {
+            "dataset.shape": list(self.shape),
+            **{f"dataset.{split}": size for split, size in zip(SPLITS, self.sizes, strict=True)},
+            "dataset.seed": self.seed,
+            "dataset.storage": self.storage,
+        }
+        values |= {f"hamiltonian.{name}": value for name, value in self.hamiltonian.to_config().items()}
+        values |= {f"dataset.schedule.{n}": value for n, value in dataclasses.asdict(self.schedule).items()}
+        return values
+
+
+def describe_difference(expected: Mapping[str, Any], found: Mapping[str, Any]) -> str | None:
+    """The first key whose values differ, in words, or None if there is none."""
+    for key, value in expected.items():
+        if found.get(key) != value:
+            return f"{key}: expected {value!r} as configured, found {found.get(key)!r}"
+    return None

@@ -1,0 +1,177 @@
+"""Generation on a real Dask cluster of two worker processes."""
+
+import contextlib
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from keras_evae.dataset import cluster, ensure_dataset, generate_dataset, shards
+from keras_evae.errors import ClusterError, ConfigError, MismatchError
+from tests.dataset.cases import CONFIG, SPECIFICATION, digest, of_size
+
+distributed = pytest.importorskip("distributed")
+psutil = pytest.importorskip("psutil")
+ROOT = Path(__file__).parents[2]
+SHARDS = 41
+
+
+@pytest.fixture(autouse=True)
+def short_shards(monkeypatch):
+    monkeypatch.setattr(shards, "LONGEST_SHARD", 5)
+
+
+@pytest.fixture(scope="module")
+def client():
+    with cluster.connect("local", 2) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The same dataset made by threads."""
+    path = tmp_path_factory.mktemp("data") / "whole.h5"
+    generate_dataset(path, of_size(200))
+    return digest(path)
+
+
+def test_only_the_loopback_interface_is_listened_on(client):
+    processes = [psutil.Process(), *psutil.Process().children(recursive=True)]
+    ports = [port for process in processes for port in process.net_connections("inet") if port.status == "LISTEN"]
+    assert len(ports) >= 3
+    assert {port.laddr.ip for port in ports} == {"127.0.0.1"}
+
+
+@contextlib.contextmanager
+def at_shard(number, path, act):
+    """Acts when a number of shards are written, while the block runs."""
+    parts, acted = path.with_name(f"{path.name}.parts"), []
+
+    def watch():
+        while len(list(parts.glob("*.npz"))) < number:
+            time.sleep(0.002)
+        act()
+        acted.append(len(list(parts.glob("*.npz"))))
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    yield acted
+    thread.join(10)
+
+
+def test_g1_one_of_two_workers_is_killed_half_way(client, tmp_path, whole):
+    path = tmp_path / "spins.h5"
+    processes = client.run(os.getpid)
+    assert len(set(processes.values())) == 2 and os.getpid() not in processes.values()
+    victim = next(iter(processes.values()))
+    with at_shard(SHARDS // 2, path, lambda: os.kill(victim, signal.SIGKILL)) as acted:
+        generate_dataset(path, of_size(200), client=client)
+    assert acted and acted[0] < SHARDS
+    client.wait_for_workers(2, timeout=30)
+    assert victim not in client.run(os.getpid).values()
+    assert digest(path) == whole
+    assert os.listdir(tmp_path) == ["spins.h5"]
+
+
+def test_threads_finish_what_a_cluster_began(client, tmp_path, whole, caplog, monkeypatch):
+    path = tmp_path / "spins.h5"
+
+    class Stopped(Exception):
+        pass
+
+    real, calls = distributed.Client.submit, []
+
+    def submit(*arguments, **options):
+        calls.append(arguments)
+        if len(calls) > 10:
+            raise Stopped
+        return real(*arguments, **options)
+
+    with monkeypatch.context() as patch, pytest.raises(Stopped):
+        patch.setattr(distributed.Client, "submit", submit)
+        generate_dataset(path, of_size(200), client=client)
+    finished = len(list(tmp_path.glob("*/*.npz")))
+    assert 0 < finished <= 10
+    caplog.set_level(logging.INFO)
+    ensure_dataset(path, of_size(200))
+    assert f"Going on: {finished} of {SHARDS} shards are there" in caplog.messages
+    assert digest(path) == whole
+
+
+def test_command_on_an_existing_cluster(client, tmp_path):
+    (tmp_path / "run.yaml").write_text(CONFIG.format(train=5))
+    result = subprocess.run(
+        [sys.executable, "-m", "keras_evae.dataset", "--config", "run.yaml", "--scheduler", client.scheduler.address],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    assert f"Annealing on the Dask cluster at {client.scheduler.address}, 2 threads" in result.stdout
+    generate_dataset(tmp_path / "threads.h5", SPECIFICATION)
+    assert digest(tmp_path / "data" / "spins.h5") == digest(tmp_path / "threads.h5")
+
+
+def test_worker_with_other_kernels_is_refused(client, tmp_path, monkeypatch):
+    monkeypatch.setattr("keras_evae.dataset.generation.KERNEL_VERSION", 999)
+    with pytest.raises(MismatchError, match="install the same version of keras_evae everywhere"):
+        generate_dataset(tmp_path / "spins.h5", SPECIFICATION, client=client)
+
+
+@pytest.mark.parametrize("scheduler", ["tcp://127.0.0.1:9", "tcp://host.invalid:8786", "nonsense"])
+def test_no_scheduler_answers(monkeypatch, scheduler):
+    monkeypatch.setattr(cluster, "CONNECT_SECONDS", 1)
+    with (
+        pytest.raises(ConfigError, match=f"--scheduler {scheduler}: expected a Dask scheduler, found none") as error,
+        cluster.connect(scheduler),
+    ):
+        pass
+    assert "\n" not in str(error.value)
+
+
+def test_lost_scheduler_keeps_finished_shards(tmp_path, whole):
+    port = 20_000 + os.getpid() % 10_000
+    path, python = tmp_path / "spins.h5", [sys.executable, "-m", "distributed.cli"]
+    options = {"env": {**os.environ, "PYTHONPATH": str(ROOT)}, "stderr": subprocess.DEVNULL}
+    address = f"tcp://127.0.0.1:{port}"
+    commands = [
+        ["dask_scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard"],
+        ["dask_worker", address, "--no-nanny", "--nthreads", "1", "--no-dashboard"],
+    ]
+    processes = [
+        subprocess.Popen([*python[:2], f"{python[2]}.{name}", *arguments], cwd=tmp_path, **options)
+        for name, *arguments in commands
+    ]
+    try:
+        with (
+            pytest.raises(ClusterError, match="the Dask cluster was lost .* finished shards are kept") as error,
+            cluster.connect(address) as client,
+            at_shard(3, path, processes[0].kill),
+        ):
+            generate_dataset(path, of_size(200), client=client)
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+    assert error.value.exit_code == 1
+    assert len(list(tmp_path.glob("*/*.npz"))) >= 3
+    generate_dataset(path, of_size(200))
+    assert digest(path) == whole
+
+
+def test_shard_that_kills_its_workers(client, tmp_path, monkeypatch):
+    def deadly(*arguments):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    allowed = client.run_on_scheduler(lambda dask_scheduler: dask_scheduler.allowed_failures)
+    client.run_on_scheduler(lambda dask_scheduler: setattr(dask_scheduler, "allowed_failures", 0))
+    monkeypatch.setattr("keras_evae.dataset.generation.anneal_shard", deadly)
+    with pytest.raises(ClusterError, match="the Dask cluster was lost .* finished shards are kept") as error:
+        generate_dataset(tmp_path / "spins.h5", SPECIFICATION, client=client)
+    assert "\n" not in str(error.value)
+    client.run_on_scheduler(lambda dask_scheduler: setattr(dask_scheduler, "allowed_failures", allowed))
+    client.wait_for_workers(2, timeout=30)

@@ -1,0 +1,134 @@
+"""python -m keras_evae.dataset: what it does, how it stops, and what it answers to bad input."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from keras_evae.dataset import check_dataset, folder, generate_dataset
+from tests.dataset.cases import CONFIG, SPECIFICATION, digest, of_size
+
+ROOT = Path(__file__).parents[2]
+NO_DASK = "import sys; sys.modules['distributed'] = None\n"
+# The command in a process of which a part is changed first.
+RUN = (
+    "import runpy, sys; sys.argv[0] = 'keras_evae.dataset'\nrunpy.run_module('keras_evae.dataset', run_name='__main__')"
+)
+
+
+@pytest.fixture
+def start(tmp_path):
+    def start_command(*arguments, train=5, before=""):
+        (tmp_path / "run.yaml").write_text(CONFIG.format(train=train))
+        line = [sys.executable, "-c", before + RUN, "--config", "run.yaml", *arguments]
+        options = {"cwd": tmp_path, "env": {**os.environ, "PYTHONPATH": str(ROOT)}, "text": True}
+        return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
+
+    return start_command
+
+
+@pytest.fixture
+def call(start):
+    def call_command(*arguments, **options):
+        process = start(*arguments, **options)
+        output, errors = process.communicate(timeout=120)
+        return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
+
+    return call_command
+
+
+def assert_one_line(result, exit_code, *parts):
+    assert result.returncode == exit_code, result.stderr
+    # A progress bar may stand before it.
+    line = result.stderr.replace("\r", "\n").splitlines()[-1]
+    assert line.startswith("error: ") and "Traceback" not in result.stderr
+    for part in parts:
+        assert part in line
+
+
+def test_dataset_is_made_once(call, tmp_path):
+    result = call()
+    assert result.returncode == 0, result.stderr
+    path = tmp_path / "data" / "spins.h5"
+    check_dataset(path, SPECIFICATION)
+    assert os.listdir(path.parent) == ["spins.h5"]
+    before = path.stat()
+    result = call("--workers", "1")
+    assert result.returncode == 0 and "complete, 10 configurations; nothing to do" in result.stdout
+    assert path.stat() == before
+
+
+def test_help_is_complete():
+    result = subprocess.run(
+        [sys.executable, "-m", "keras_evae.dataset", "--help"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert result.returncode == 0
+    for option in ("--config", "--set", "--scheduler", "--workers", "python -m keras_evae.dataset"):
+        assert option in result.stdout
+
+
+def test_bad_input_is_answered_in_one_line_and_changes_nothing(call, tmp_path):
+    for arguments, parts in [
+        (["--config", "absent.yaml"], ["absent.yaml: expected a YAML configuration file"]),
+        (["--set", "dataset.storage=float8"], ["dataset.storage: expected 'float32' or 'float16', found 'float8'"]),
+        (["--set", "dataset.stroage=float16"], ["did you mean 'storage'?"]),
+        (["--scheduler", "nonsense://x"], ["--scheduler nonsense://x: expected a Dask scheduler, found none"]),
+    ]:
+        assert_one_line(call(*arguments), 2, *parts)
+    result = call("--workers", "0")
+    assert result.returncode == 2 and "--workers: expected a number of at least 1, found 0" in result.stderr
+    assert os.listdir(tmp_path) == ["run.yaml"]
+
+
+def test_dask_that_is_not_installed(call, tmp_path):
+    result = call("--scheduler", "local", before=NO_DASK)
+    assert_one_line(result, 2, "expected Dask, found none", 'install it with: pip install ".[distributed]"')
+    # Without a scheduler nothing of it is needed.
+    assert call(before=NO_DASK).returncode == 0
+    check_dataset(tmp_path / "data" / "spins.h5", SPECIFICATION)
+
+
+def test_mismatch_and_damage(call, tmp_path):
+    path = tmp_path / "data" / "spins.h5"
+    generate_dataset(path, SPECIFICATION)
+    content = path.read_bytes()
+    assert_one_line(call("--set", "dataset.seed=5"), 4, "dataset.seed: expected 5 as configured, found 4")
+    path.write_bytes(content[:1000])
+    assert_one_line(call(), 3, "spins.h5: truncated or damaged")
+    assert path.read_bytes() == content[:1000]
+
+
+def test_locked_by_another_generator(call, tmp_path):
+    with folder.open_parts(tmp_path / "data" / "spins.h5", SPECIFICATION):
+        assert_one_line(call(), 6, f"found process {os.getpid()} on {os.uname().nodename}, started 20")
+
+
+def test_full_disk(call, tmp_path):
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (70_000, 70_000))\n"
+    assert_one_line(call(before=limit), 5, "data/spins.h5: the disk is full; make room. Finished work is kept")
+    assert call().returncode == 0
+    check_dataset(tmp_path / "data" / "spins.h5", SPECIFICATION)
+
+
+@pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_signals_keep_finished_shards(start, call, tmp_path, number, exit_code):
+    process = start(train=2000)
+    manifest = tmp_path / "data" / "spins.h5.parts" / "manifest.sha256"
+    while not (manifest.exists() and manifest.stat().st_size) and process.poll() is None:
+        time.sleep(0.01)
+    process.send_signal(number)
+    output, errors = process.communicate(timeout=60)
+    assert_one_line(
+        subprocess.CompletedProcess([], process.returncode, output, errors), exit_code, "finished work is kept"
+    )
+    finished = len(manifest.read_text().splitlines())
+    assert 0 < finished < 32
+    if number == signal.SIGINT:
+        result = call(train=2000)
+        assert result.returncode == 0 and f"Going on: {finished} of 32 shards are there" in result.stdout
+        generate_dataset(tmp_path / "whole.h5", of_size(2000))
+        assert digest(tmp_path / "data" / "spins.h5") == digest(tmp_path / "whole.h5")

@@ -1,0 +1,308 @@
+"""Generation: what it resumes, refuses, mends and keeps."""
+
+import dataclasses
+import errno
+import logging
+import os
+import subprocess
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from keras_evae.annealing import AnnealingSchedule
+from keras_evae.dataset import durable, ensure_dataset, folder, generate_dataset, generation, shards
+from keras_evae.errors import DataError, DiskError, LockedError, MismatchError, NumericalError
+from keras_evae.hamiltonian import Hamiltonian
+from tests.dataset.cases import SPECIFICATION, digest, of_size
+
+SHARDS = ["000000.npz", "000001.npz", "000002.npz", "000003.npz", "000004.npz"]
+
+
+@pytest.fixture(autouse=True)
+def short_shards(monkeypatch):
+    monkeypatch.setattr(shards, "LONGEST_SHARD", 2)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    path = tmp_path_factory.mktemp("data") / "whole.h5"
+    generate_dataset(path, SPECIFICATION)
+    return digest(path)
+
+
+class Interruption(Exception):
+    pass
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "data" / "spins.h5"
+
+
+@pytest.fixture
+def parts(path):
+    """The work folder of a generation that was interrupted when all shards were there."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(generation, "_pack", lambda *arguments: (_ for _ in ()).throw(Interruption))
+        with pytest.raises(Interruption):
+            generate_dataset(path, SPECIFICATION)
+    folder = path.with_name("spins.h5.parts")
+    assert sorted(file.name for file in folder.iterdir()) == [*SHARDS, "lock", "manifest.sha256", "specification.json"]
+    return folder
+
+
+@pytest.fixture
+def annealed(monkeypatch):
+    """The first configurations of the shards that get annealed."""
+    starts = []
+
+    def anneal_shard(specification, indices, version):
+        starts.append(indices.start)
+        return shards.anneal_shard(specification, indices, version)
+
+    monkeypatch.setattr(generation, "anneal_shard", anneal_shard)
+    return starts
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3])
+def test_result_does_not_depend_on_the_workers(path, whole, workers):
+    generate_dataset(path, SPECIFICATION, workers)
+    assert digest(path) == whole
+    assert os.listdir(path.parent) == ["spins.h5"]
+
+
+def test_finished_file_is_never_changed(path, parts, monkeypatch):
+    generate_dataset(path, SPECIFICATION)
+    before = path.read_bytes(), path.stat()
+    with pytest.raises(DataError, match="exists already; nothing was overwritten"):
+        generate_dataset(path, SPECIFICATION)
+    ensure_dataset(path, SPECIFICATION)
+    with pytest.raises(MismatchError, match="dataset.seed"):
+        ensure_dataset(path, dataclasses.replace(SPECIFICATION, seed=5))
+    assert (path.read_bytes(), path.stat()) == before
+
+
+def test_only_missing_shards_are_made(path, parts, annealed, caplog, whole):
+    caplog.set_level(logging.INFO)
+    for name in (SHARDS[1], SHARDS[4]):
+        (parts / name).unlink()
+    generate_dataset(path, SPECIFICATION)
+    assert sorted(annealed) == [2, 8] and digest(path) == whole
+    assert "Going on: 3 of 5 shards are there" in caplog.messages
+
+
+def test_shard_without_a_line_in_the_manifest_is_made_again(path, parts, annealed, whole):
+    manifest = parts / "manifest.sha256"
+    lines = manifest.read_text().splitlines(keepends=True)
+    torn = int(lines[-1].split()[1].removesuffix(".npz"))
+    manifest.write_text("".join(lines)[:-3])
+    (parts / "000001.npz.partial").write_bytes(b"half")
+    generate_dataset(path, SPECIFICATION)
+    assert annealed == [2 * torn] and digest(path) == whole
+
+
+def test_manifest_is_in_the_format_of_sha256sum(parts):
+    assert subprocess.run(["sha256sum", "--check", "--strict", "--quiet", "manifest.sha256"], cwd=parts).returncode == 0
+
+
+@pytest.mark.parametrize("damage", ["empty", "one byte", "half", "all but one", "bits"])
+def test_d1_damaged_shard_is_named_and_made_again(path, parts, annealed, caplog, whole, damage):
+    shard = parts / SHARDS[2]
+    content = shard.read_bytes()
+    kept = {"empty": 0, "one byte": 1, "half": len(content) // 2, "all but one": len(content) - 1}
+    shard.write_bytes(content[: kept.get(damage)] if damage in kept else flip(content, 8 * len(content) // 3))
+    generate_dataset(path, SPECIFICATION)
+    assert f"{shard}: truncated or damaged; it is generated again" in caplog.messages
+    assert annealed == [4] and digest(path) == whole
+
+
+def flip(content, bit):
+    flipped = bytearray(content)
+    flipped[bit // 8] ^= 1 << (bit % 8)
+    return bytes(flipped)
+
+
+@pytest.mark.parametrize(("name", "count"), [(SHARDS[2], 200), ("manifest.sha256", 100), ("specification.json", 100)])
+def test_d1_flipped_bits_are_never_used(path, parts, monkeypatch, name, count):
+    """Whatever bit is flipped, the folder is refused or every shard that it counts as finished is as written."""
+    file = parts / name
+    content, written = file.read_bytes(), {shard: (parts / shard).read_bytes() for shard in SHARDS}
+    manifest = (parts / "manifest.sha256").read_bytes()
+    noticed = 0
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
+    for bit in np.random.default_rng(0).integers(0, 8 * len(content), count):
+        file.write_bytes(flip(content, bit))
+        try:
+            with folder.open_parts(path, SPECIFICATION) as opened:
+                missing = opened.missing()
+                for shard in set(range(5)) - set(missing):
+                    assert (parts / SHARDS[shard]).read_bytes() == written[SHARDS[shard]]
+                noticed += bool(missing)
+        except (DataError, MismatchError) as error:
+            assert str(parts) in str(error) and "\n" not in str(error)
+            noticed += 1
+        for shard in SHARDS:
+            (parts / shard).write_bytes(written[shard])
+        (parts / "manifest.sha256").write_bytes(manifest)
+        file.write_bytes(content)
+    assert noticed == count
+
+
+def test_d1_shard_that_is_damaged_before_the_pack_is_named(path, parts):
+    with folder.open_parts(path, SPECIFICATION) as opened:
+        (parts / SHARDS[3]).write_bytes(b"")
+        with pytest.raises(DataError, match=f"{parts / SHARDS[3]}: truncated or damaged; start again"):
+            opened.read(3)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"hamiltonian": Hamiltonian(D=0.2)}, "hamiltonian.D: expected 0.2 as configured, found 0.3"),
+        ({"sizes": (6, 2, 3)}, "dataset.train: expected 6 as configured, found 5"),
+        ({"storage": "float16"}, "dataset.storage: expected 'float16' as configured, found 'float32'"),
+        ({"schedule": AnnealingSchedule(temperatures=6, max_greedy_sweeps=50)}, "dataset.schedule.temperatures"),
+    ],
+)
+def test_shards_of_another_specification_are_refused(path, parts, change, message):
+    before = {file: file.read_bytes() for file in parts.iterdir() if file.name != "lock"}
+    with pytest.raises(MismatchError) as error:
+        generate_dataset(path, dataclasses.replace(SPECIFICATION, **change))
+    assert message in str(error.value) and "nothing was changed" in str(error.value) and "\n" not in str(error.value)
+    assert before == {file: file.read_bytes() for file in parts.iterdir() if file.name != "lock"}
+
+
+def test_shards_of_other_kernels_are_refused(path, parts, monkeypatch):
+    monkeypatch.setattr(folder, "KERNEL_VERSION", 999)
+    with pytest.raises(MismatchError, match="kernel version: expected 999 as configured, found"):
+        generate_dataset(path, SPECIFICATION)
+    with pytest.raises(MismatchError, match="kernel version: expected 999 as on the machine that asks"):
+        shards.anneal_shard(SPECIFICATION, range(1), 999)
+
+
+def test_second_generator_is_told_who_holds_the_target(path, parts):
+    with folder.open_parts(path, SPECIFICATION), pytest.raises(LockedError) as error:
+        generate_dataset(path, SPECIFICATION)
+    assert error.value.exit_code == 6 and "\n" not in str(error.value)
+    for part in (str(parts), f"process {os.getpid()} on {os.uname().nodename}", "started 20", "wait for it or stop it"):
+        assert part in str(error.value)
+    generate_dataset(path, SPECIFICATION)
+
+
+def test_left_overs_of_a_published_file_are_removed(path, parts, caplog):
+    content = {file.name: file.read_bytes() for file in parts.iterdir()}
+    generate_dataset(path, SPECIFICATION)
+    parts.mkdir()
+    for name, left in content.items():
+        (parts / name).write_bytes(left)
+    (parts / "notes.txt").write_text("of the user")
+    caplog.set_level(logging.INFO)
+    ensure_dataset(path, SPECIFICATION)
+    assert "complete, 10 configurations; nothing to do" in caplog.text
+    assert os.listdir(parts) == ["notes.txt"]
+
+
+def test_disk_need_is_checked_first(path):
+    with pytest.raises(DiskError, match=r"the dataset and its shards need .* GB, found .* GB free") as error:
+        generate_dataset(path, dataclasses.replace(SPECIFICATION, sizes=(10**12, 1, 1)))
+    assert error.value.exit_code == 5
+    assert not path.parent.exists()
+
+
+def test_disk_need_is_that_of_shards_and_file_less_what_is_there(path, parts, monkeypatch):
+    usage = type("Usage", (), {})
+    for free, enough in ((0.9, False), (1.1, True)):
+        usage.free = free * SPECIFICATION.disk_bytes
+        monkeypatch.setattr(generation.shutil, "disk_usage", lambda folder: usage)
+        if enough:
+            generate_dataset(path, SPECIFICATION)
+        else:
+            with pytest.raises(DiskError):
+                generate_dataset(path, SPECIFICATION)
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_full_disk_keeps_the_finished_shards(path, monkeypatch, annealed, whole, number):
+    real, calls = durable.publish, []
+
+    def publish(partial, target):
+        calls.append(target.name)
+        if sum(name.endswith(".npz") for name in calls) == 4:
+            raise OSError(number, os.strerror(number), str(partial))
+        real(partial, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(durable, "publish", publish)
+        with pytest.raises(DiskError, match="the disk is full; make room. Finished work is kept") as error:
+            generate_dataset(path, SPECIFICATION, workers=1)
+    assert error.value.exit_code == 5
+    assert len(list(path.with_name("spins.h5.parts").glob("*.npz"))) == 3
+    assert not list(path.with_name("spins.h5.parts").glob("*.partial"))
+    annealed.clear()
+    generate_dataset(path, SPECIFICATION)
+    assert len(annealed) == 2 and digest(path) == whole
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """Mounts a file system of a size in kilobytes."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+
+    def mount(size):
+        command = ["mount", "-t", "tmpfs", "-o", f"size={size}k", "tmpfs", str(folder)]
+        if subprocess.run(command, capture_output=True).returncode:
+            pytest.skip("mounting needs privileges")
+        return folder
+
+    yield mount
+    subprocess.run(["umount", str(folder)], capture_output=True)
+
+
+@pytest.mark.parametrize(("size", "finished"), [(40, range(1, 5)), (120, [5])])
+def test_really_full_disk(small_disk, monkeypatch, whole, size, finished):
+    """Full among the shards, and full at the pack; after room is made it goes on."""
+    path = small_disk(size) / "spins.h5"
+    monkeypatch.setattr(generation, "OVERHEAD", 0)
+    with pytest.raises(DiskError, match="the disk is full"):
+        generate_dataset(path, SPECIFICATION)
+    assert not path.exists()
+    assert len(list(path.with_name("spins.h5.parts").glob("*.npz"))) in finished
+    subprocess.run(["mount", "-o", "remount,size=1m", str(path.parent)], check=True)
+    generate_dataset(path, SPECIFICATION)
+    assert digest(path) == whole
+
+
+def test_folder_that_cannot_be_written(path):
+    path.parent.write_text("a file where a folder is expected")
+    with pytest.raises(DiskError, match=r"cannot be written \((File exists|Not a directory)\)") as error:
+        generate_dataset(path, SPECIFICATION)
+    assert "\n" not in str(error.value)
+
+
+def test_numerical_errors_come_through_and_keep_what_is_finished(path, monkeypatch):
+    def anneal_shard(specification, indices, version):
+        if indices.start == 8:
+            # When the others are written.
+            while len(list(Path(path.parent).glob("*/*.npz"))) < 4:
+                time.sleep(0.01)
+            raise NumericalError("Expected finite spins")
+        return shards.anneal_shard(specification, indices, version)
+
+    monkeypatch.setattr(generation, "anneal_shard", anneal_shard)
+    with pytest.raises(NumericalError):
+        generate_dataset(path, SPECIFICATION, workers=2)
+    assert len(list(path.with_name("spins.h5.parts").glob("*.npz"))) == 4
+
+
+@pytest.mark.parametrize(
+    ("shape", "sweeps", "length"), [((16, 32), 1, 64), ((128, 128), 1, 64), ((512, 512), 1, 6), ((1024, 1024), 9, 1)]
+)
+def test_shards_take_seconds_and_megabytes(monkeypatch, shape, sweeps, length):
+    monkeypatch.setattr(shards, "LONGEST_SHARD", 64)
+    large = dataclasses.replace(of_size(1000), shape=shape, schedule=AnnealingSchedule(sweeps=sweeps))
+    assert shards.shard_length(large) == length
+    indices = shards.shard_indices(large, length)
+    assert [index for shard in indices for index in shard] == list(range(1005))
