@@ -45,7 +45,7 @@ def describe_plan(
         training = samples * _seconds_per_sample(model)
         yield f"Training     {samples} samples to go, about {format_seconds(training)}"
         seconds += training
-    yield f"Time         about {format_seconds(seconds)} in all, from a short trial on {os.cpu_count()} cores"
+    yield f"Time         about {format_seconds(seconds)} in all, from a short trial on this machine"
 
 
 def format_seconds(seconds: float) -> str:
