@@ -18,7 +18,7 @@ import itertools
 import math
 import operator
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -263,7 +263,7 @@ def anneal_many(
     seed: int = 0,
     workers: int | None = None,
     start: int = 0,
-) -> Iterator[np.ndarray]:
+) -> Generator[np.ndarray, None, None]:
     """Configurations `start` to `start + count - 1`, each as `anneal` gives it, in this order.
 
     Args:
@@ -273,7 +273,7 @@ def anneal_many(
         start: Index of the first configuration.
 
     Returns:
-        Iterator over arrays `(y, x, 3)` of float32.
+        Generator of arrays `(y, x, 3)` of float32; closing it stops its threads.
     """
     check_shape(hamiltonian, shape)
     _check_integer("count", count, 0)
@@ -338,7 +338,7 @@ def check_shape(hamiltonian: Hamiltonian, shape: tuple[int, int]) -> tuple[int, 
     return int(shape[0]), int(shape[1])
 
 
-def _anneal_in_order(hamiltonian, shape, schedule, seed, workers, indices) -> Iterator[np.ndarray]:
+def _anneal_in_order(hamiltonian, shape, schedule, seed, workers, indices) -> Generator[np.ndarray, None, None]:
     indices = iter(indices)
     pool = ThreadPoolExecutor(workers, thread_name_prefix="anneal")
     try:

@@ -60,13 +60,14 @@ class StopOnNonFinite(keras.callbacks.Callback):
     """Raises `NumericalError` at the first training step after which a loss term is NaN or infinite."""
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        for name, value in (logs or {}).items():
-            if not math.isfinite(value):
-                raise NumericalError(
-                    f"{name} became {value} at step {batch} with beta = {float(self.model.beta):g}, "
-                    f"gamma = {float(self.model.gamma):g}; finished stages are kept. A smaller "
-                    f"training.learning_rate or smaller steps between stages may help"
-                )
+        logs = logs or {}
+        found = [f"{name} = {value}" for name, value in logs.items() if not math.isfinite(value)]
+        if found:
+            raise NumericalError(
+                f"{', '.join(found)} at step {batch} with beta = {float(self.model.beta):g}, "
+                f"gamma = {float(self.model.gamma):g}; finished stages are kept. A smaller "
+                f"training.learning_rate or smaller steps between stages may help"
+            )
 
 
 class StageProgress(keras.callbacks.Callback):

@@ -80,11 +80,16 @@ class AnnealingConfig(_Section):
 
 
 class DatasetConfig(_Section):
-    """Annealed configurations: file, lattice `(y, x)`, sizes of the three splits, seed, schedule.
+    """Annealed configurations: file, lattice `(y, x)`, sizes of the three splits, seed and schedule.
 
     `storage` is the type of the spins in the file: float16 takes half the disk and rounds a spin by at most 5e-4.
+
+    `source: stream` anneals new configurations while the model trains, `train` of them in each epoch, instead of
+    reading them from the file; the file then holds a training split only as large as the validation split, on which the
+    training losses of each stage are evaluated. Worthwhile where annealing is faster than training.
     """
 
+    source: Literal["file", "stream"] = "file"
     path: Annotated[Path, Field(strict=False)] = Path("data/skyrmions_128x128.h5")
     shape: Annotated[tuple[Side, Side], Field(strict=False)] = (128, 128)
     train: Count = 30_000
@@ -104,16 +109,19 @@ class NetworkConfig(_Section):
 class TrainingConfig(_Section):
     """Optimiser and batches.
 
-    `augmentation` draws a random translation and lattice symmetry for each sample, `reset_optimizer` starts
-    each stage with a fresh Adam state, `jit_compile` compiles the training step with XLA (for GPUs; slower
-    than the default on CPUs).
+    `augmentation` draws a random translation and lattice symmetry for each sample, `gradient_clip_norm` bounds
+    the norm of the whole gradient (softens the jump from one gamma to the next), `reset_optimizer` starts each
+    stage with a fresh Adam state. `phases` computes the convolutions at half resolution, `jit_compile` compiles the
+    training step with XLA: the defaults are the fast choice on a CPU; try false and true on a GPU.
     """
 
     seed: Seed = 0
     batch_size: Count = 100
     learning_rate: Positive = 1e-3
     augmentation: bool = False
+    gradient_clip_norm: Positive | None = None
     reset_optimizer: bool = False
+    phases: bool = True
     jit_compile: bool = False
 
 

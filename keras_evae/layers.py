@@ -7,6 +7,10 @@ from typing import Any
 import keras
 from keras import ops
 
+# Beyond the collapse in gamma one optimiser step can throw a log-variance past 88, where its exponential overflows
+# and one NaN ends the run. Up to this bound, far above any trained value, nothing is changed.
+LARGEST_LOG_VARIANCE = 20.0
+
 
 @keras.saving.register_keras_serializable(package="keras_evae")
 class PeriodicPadding2D(keras.layers.Layer):
@@ -113,6 +117,8 @@ class L2Normalization(keras.layers.Layer):
 class Sampling(keras.layers.Layer):
     """Draws latent vectors z = mean + exp(log_variance / 2) * noise, noise from a standard normal.
 
+    Log-variances above 20 count as 20, so that no latent vector overflows.
+
     The noise comes from a seed generator that belongs to the layer, so that equal seeds give equal
     training runs and the generator's position is saved with the weights.
 
@@ -134,7 +140,7 @@ class Sampling(keras.layers.Layer):
     def call(self, inputs: tuple[Any, Any]) -> Any:
         mean, log_variance = inputs
         noise = keras.random.normal(ops.shape(mean), dtype=mean.dtype, seed=self.seed_generator)
-        return mean + ops.exp(0.5 * log_variance) * noise
+        return mean + ops.exp(0.5 * ops.minimum(log_variance, LARGEST_LOG_VARIANCE)) * noise
 
     def compute_output_shape(self, input_shape: tuple[tuple[int | None, ...], ...]) -> tuple[int | None, ...]:
         return input_shape[0]

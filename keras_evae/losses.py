@@ -13,6 +13,7 @@ from typing import Any
 from keras import ops
 
 from keras_evae.hamiltonian import Hamiltonian
+from keras_evae.layers import LARGEST_LOG_VARIANCE
 
 
 def reconstruction_loss(spins_in: Any, spins_out: Any) -> Any:
@@ -34,9 +35,12 @@ def kl_loss(mean: Any, log_variance: Any) -> Any:
         mean, log_variance: `(batch, latent_dim)`, of the posterior of each input.
 
     Returns:
-        Scalar `-1/2 sum (1 + log s^2 - m^2 - s^2)`; 0 when every posterior is the standard normal.
+        Scalar `-1/2 sum (1 + log s^2 - m^2 - s^2)`; 0 when every posterior is the standard normal. For log-variances
+        above 20 the exponential goes on along its tangent, so that neither it nor its gradient overflows.
     """
-    divergence = 1.0 + log_variance - ops.square(mean) - ops.exp(log_variance)
+    excess = ops.maximum(log_variance - LARGEST_LOG_VARIANCE, 0.0)
+    variance = ops.exp(log_variance - excess) * (1.0 + excess)
+    divergence = 1.0 + log_variance - ops.square(mean) - variance
     return ops.mean(-0.5 * ops.sum(divergence, axis=-1))
 
 

@@ -1,4 +1,4 @@
-"""tf.data pipelines that feed annealed configurations to the model.
+"""tf.data pipelines that feed annealed configurations to the model, from a file or straight from the annealer.
 
 The order of the training data and its augmentation depend on (seed, epoch, position) alone, so that a run
 that goes on at some epoch sees what an uninterrupted run would have seen.
@@ -6,13 +6,17 @@ that goes on at some epoch sees what an uninterrupted run would have seen.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+import itertools
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import h5py
 import numpy as np
 import tensorflow as tf
 
-from keras_evae.dataset import open_dataset
+from keras_evae.annealing import anneal_many
+from keras_evae.dataset import DatasetSpecification, open_dataset
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.symmetry import random_symmetry
 
@@ -30,7 +34,7 @@ def training_batches(
     """Shuffled batches `(batch, y, x, 3)` of the training split, epoch after epoch in one stream.
 
     The remainder that does not fill a batch is left out, another one in each epoch. The dataset knows its
-    length: epochs times `steps_per_epoch`.
+    length: epochs times full batches in the split.
 
     Args:
         path: HDF5 dataset.
@@ -50,6 +54,53 @@ def training_batches(
     return _stream(batches, (batch_size, *shape), len(epochs) * (size // batch_size))
 
 
+def streaming_batches(
+    specification: DatasetSpecification,
+    batch_size: int,
+    epochs: range,
+    samples: int,
+    seed: int = 0,
+    augment: Hamiltonian | None = None,
+    workers: int | None = None,
+) -> tf.data.Dataset:
+    """Batches of new configurations, annealed in the background while the model trains; no file holds them.
+
+    Epoch e gets the configurations k ... k + n - 1 of the specification's stream, with n = `samples` in full batches
+    and k = count + e n: none is one of the dataset's own, and each is seen once. At most two configurations for each
+    core and two batches are ready ahead; the annealer's threads end with the iterator.
+
+    Args:
+        specification: Hamiltonian, lattice, schedule and seed of the configurations.
+        batch_size: Configurations in a batch.
+        epochs: Numbers of the epochs to stream.
+        samples: Configurations in an epoch.
+        seed: Seed of the augmentation.
+        augment: As in `training_batches`.
+        workers: Threads of the annealer; all cores by default. The result does not depend on it.
+    """
+    steps = samples // batch_size
+
+    def batches() -> Iterator[np.ndarray]:
+        start = specification.count + epochs.start * steps * batch_size
+        configurations = anneal_many(
+            specification.hamiltonian,
+            specification.shape,
+            len(epochs) * steps * batch_size,
+            specification.schedule,
+            specification.seed,
+            workers,
+            start,
+        )
+        # Closed with this generator, when the iterator is dropped: its threads stop.
+        with contextlib.closing(configurations):
+            for epoch in epochs:
+                random = np.random.default_rng((seed, epoch, AUGMENT))
+                for _ in range(steps):
+                    yield _batch(itertools.islice(configurations, batch_size), augment, random)
+
+    return _stream(batches, (batch_size, *specification.shape, 3), len(epochs) * steps)
+
+
 def evaluation_batches(path: str | Path, split: str, batch_size: int) -> tf.data.Dataset:
     """Batches `(batch, y, x, 3)` of a whole split in its stored order; the last one may be smaller."""
 
@@ -63,21 +114,19 @@ def evaluation_batches(path: str | Path, split: str, batch_size: int) -> tf.data
     return _stream(batches, (None, *shape), -(-size // batch_size))
 
 
-def steps_per_epoch(path: str | Path, batch_size: int) -> int:
-    """Full batches in one pass over the training split."""
-    return _split_shape(path, "train")[0] // batch_size
-
-
 def _epoch_batches(
-    spins: object, batch_size: int, seed: int, epoch: int, augment: Hamiltonian | None
+    spins: h5py.Dataset, batch_size: int, seed: int, epoch: int, augment: Hamiltonian | None
 ) -> Iterator[np.ndarray]:
-    order = np.random.default_rng((seed, epoch, SHUFFLE)).permutation(len(spins))  # type: ignore[arg-type]
+    order = np.random.default_rng((seed, epoch, SHUFFLE)).permutation(len(spins))
     random = np.random.default_rng((seed, epoch, AUGMENT))
     for start in range(0, len(order) - batch_size + 1, batch_size):
-        batch = [spins[index] for index in order[start : start + batch_size]]  # type: ignore[index]
-        if augment is not None:
-            batch = [random_symmetry(sample, augment, random) for sample in batch]
-        yield np.stack(batch)
+        yield _batch((spins[index] for index in order[start : start + batch_size]), augment, random)
+
+
+def _batch(samples: Iterable[np.ndarray], augment: Hamiltonian | None, random: np.random.Generator) -> np.ndarray:
+    if augment is not None:
+        samples = (random_symmetry(sample, augment, random) for sample in samples)
+    return np.stack(list(samples))
 
 
 def _split_shape(path: str | Path, split: str) -> tuple[int, tuple[int, ...]]:

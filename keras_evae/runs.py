@@ -161,10 +161,11 @@ def planned_stages(config: Config) -> tuple[Stage, ...]:
 def dataset_specification(config: Config) -> DatasetSpecification:
     """The dataset that a configuration asks for."""
     dataset = config.dataset
+    train = dataset.validation if dataset.source == "stream" else dataset.train
     return DatasetSpecification(
         hamiltonian=Hamiltonian(**config.hamiltonian.model_dump()),
         shape=dataset.shape,
-        sizes=(dataset.train, dataset.validation, dataset.test),
+        sizes=(train, dataset.validation, dataset.test),
         seed=dataset.seed,
         schedule=AnnealingSchedule(**dataset.schedule.model_dump()),
         storage=dataset.storage,

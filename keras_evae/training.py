@@ -17,7 +17,7 @@ from keras_evae.config import Config
 from keras_evae.dataset import check_dataset, generate_dataset, read_energies, read_split
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.model import EVAE
-from keras_evae.pipeline import evaluation_batches, training_batches
+from keras_evae.pipeline import evaluation_batches, streaming_batches, training_batches
 from keras_evae.plan import describe_plan
 from keras_evae.runs import (
     dataset_specification,
@@ -66,10 +66,15 @@ def train(config: Config, output: str | Path) -> None:
 
 
 def _build_model(config: Config, hamiltonian: Hamiltonian) -> EVAE:
-    model = EVAE(config.dataset.shape, config.network.latent_dim, hamiltonian, seed=config.training.seed)
-    optimizer = keras.optimizers.Adam(config.training.learning_rate, beta_1=0.9, beta_2=0.999)
+    training = config.training
+    model = EVAE(
+        config.dataset.shape, config.network.latent_dim, hamiltonian, seed=training.seed, phases=training.phases
+    )
+    optimizer = keras.optimizers.Adam(
+        training.learning_rate, beta_1=0.9, beta_2=0.999, global_clipnorm=training.gradient_clip_norm
+    )
     optimizer.build(model.trainable_variables)
-    model.compile(optimizer=optimizer, jit_compile=config.training.jit_compile)
+    model.compile(optimizer=optimizer, jit_compile=training.jit_compile)
     return model
 
 
@@ -85,13 +90,7 @@ def _train_stage(config: Config, folder: Path, model: EVAE, stages: tuple[Stage,
     path, training = config.dataset.path, config.training
     if training.reset_optimizer and stage.index:
         _reset_optimizer(model.optimizer)
-    batches = training_batches(
-        path,
-        training.batch_size,
-        range(stage.first_epoch, stage.last_epoch),
-        training.seed,
-        model.hamiltonian if training.augmentation else None,
-    )
+    batches = _training_batches(config, range(stage.first_epoch, stage.last_epoch))
     words = f"stage {stage.index + 1}/{len(stages)} {_weights_in_words(stage)}"
     with StageProgress(words, len(batches)) as progress:
         history = model.fit(
@@ -116,6 +115,15 @@ def _train_stage(config: Config, folder: Path, model: EVAE, stages: tuple[Stage,
     log_stage(folder / "tensorboard" / "stages", stage.last_epoch - 1, metrics, pictures)
     save_stage(folder, stage, model, metrics, history.history)
     _log_stage_line(stage, metrics, seconds, len(batches) * training.batch_size)
+
+
+def _training_batches(config: Config, epochs: range) -> tf.data.Dataset:
+    specification, training = dataset_specification(config), config.training
+    augment = specification.hamiltonian if training.augmentation else None
+    if config.dataset.source == "stream":
+        samples = config.dataset.train
+        return streaming_batches(specification, training.batch_size, epochs, samples, training.seed, augment)
+    return training_batches(config.dataset.path, training.batch_size, epochs, training.seed, augment)
 
 
 def _evaluate_stage(config: Config, model: EVAE) -> tuple[dict[str, dict[str, float]], dict[str, np.ndarray]]:

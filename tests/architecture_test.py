@@ -16,6 +16,7 @@ LEVELS = [
     {"config", "hamiltonian", "layers", "schedules", "colors", "console"},
     {"monte_carlo", "symmetry", "losses", "networks", "analysis"},
     {"annealing"},
+    {"phases"},
     {"dataset", "model", "callbacks", "plotting", "board"},
     {"pipeline", "runs", "plan"},
     {"training", "evaluation"},

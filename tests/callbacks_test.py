@@ -34,7 +34,7 @@ def test_schedulers_set_the_weights_and_log_them(model, spins):
 
 def test_nan_stops_at_its_step(model, spins):
     poisoned = np.concatenate((spins, np.full_like(spins[:4], np.nan), spins))
-    with pytest.raises(NumericalError, match="became nan at step 2"):
+    with pytest.raises(NumericalError, match="= nan at step 2"):
         model.fit(poisoned, batch_size=4, epochs=1, shuffle=False, verbose=0, callbacks=[StopOnNonFinite()])
 
 

@@ -140,6 +140,16 @@ def test_evaluate_takes_the_latest_run_and_compares_runs(folder):
         assert {row["run"] for row in csv.DictReader(file)} == {"smoke", "second"}
 
 
+def test_training_on_a_stream(folder):
+    """Equal whether it is interrupted or not: the second stage goes on with configurations not seen before."""
+    options = ["--set", "dataset.source=stream", "--set", "dataset.path=data/stream.h5", "--set", "evae.gammas=[10]",
+               "--set", "evae.epochs=1", "--output", "runs/stream"]  # fmt: skip
+    result = smoke(folder, *options)
+    assert result.returncode == 0, result.stderr
+    assert "60 lattices of 32 x 32" in result.stdout
+    assert call(folder, "evaluate.py", "--run", "runs/stream", "--losses").returncode == 0
+
+
 def assert_one_line(result, exit_code, *parts):
     assert result.returncode == exit_code, result.stderr
     assert result.stderr.count("\n") == 1 and result.stderr.startswith("error: ")

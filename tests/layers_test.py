@@ -68,6 +68,11 @@ def test_sampling_has_the_posterior_s_moments():
     np.testing.assert_allclose(samples.std(axis=0), [1.0, 2.0], rtol=4 / np.sqrt(2 * 20_000))
 
 
+def test_sampling_does_not_overflow():
+    inputs = (np.zeros((4, 3), np.float32), np.full((4, 3), 300.0, np.float32))
+    assert np.isfinite(Sampling(seed=0)(inputs)).all()
+
+
 def test_sampling_repeats_with_its_seed_and_moves_on_between_calls():
     inputs = (np.zeros((4, 3), np.float32), np.zeros((4, 3), np.float32))
     first, second = Sampling(seed=1), rebuilt(Sampling(seed=1))

@@ -28,6 +28,17 @@ def test_kl_loss_of_shifted_and_scaled_normals():
     assert float(kl_loss(zeros, zeros + np.float32(np.log(variance)))) == pytest.approx(expected, rel=1e-5)
 
 
+def test_kl_loss_neither_overflows_nor_loses_its_gradient():
+    mean = np.zeros((1, 1), np.float32)
+    for log_variance in (19.0, 21.0, 300.0):
+        variable = tf.Variable([[log_variance]])
+        with tf.GradientTape() as tape:
+            loss = kl_loss(mean, variable)
+        assert np.isfinite(loss) and tape.gradient(loss, variable)[0, 0] > 1e7
+        if log_variance < 20:
+            assert float(loss) == pytest.approx(0.5 * (np.exp(log_variance) - 1 - log_variance), rel=1e-5)
+
+
 def test_hamiltonian_loss_of_uniform_state_is_minus_the_field():
     up = np.zeros((2, 4, 6, 3), np.float32)
     up[..., 2] = 1.0

@@ -1,13 +1,17 @@
 """tf.data pipelines: every sample once an epoch, an order that follows from (seed, epoch), exact augmentation."""
 
+import gc
+import threading
+import time
+
 import numpy as np
 import pytest
 
-from keras_evae.annealing import AnnealingSchedule
+from keras_evae.annealing import AnnealingSchedule, anneal
 from keras_evae.dataset import DatasetSpecification, generate_dataset, read_split
 from keras_evae.errors import DataError
 from keras_evae.hamiltonian import Hamiltonian
-from keras_evae.pipeline import evaluation_batches, training_batches
+from keras_evae.pipeline import evaluation_batches, streaming_batches, training_batches
 
 HAMILTONIAN = Hamiltonian()
 
@@ -64,3 +68,43 @@ def test_evaluation_keeps_order_and_every_sample(path):
 def test_missing_file(tmp_path):
     with pytest.raises(DataError, match="found no file"):
         training_batches(tmp_path / "absent.h5", 5, range(1))
+
+
+SPECIFICATION = DatasetSpecification(
+    HAMILTONIAN, (16, 16), (3, 2, 1), seed=2, schedule=AnnealingSchedule(temperatures=5, max_greedy_sweeps=50)
+)
+
+
+def streamed(epochs, workers=None):
+    return np.concatenate([batch.numpy() for batch in streaming_batches(SPECIFICATION, 4, epochs, 9, workers=workers)])
+
+
+def test_stream_goes_on_where_the_dataset_ends():
+    spins = streamed(range(2))
+    assert spins.shape == (16, 16, 16, 3)
+    expected = [anneal(HAMILTONIAN, (16, 16), SPECIFICATION.schedule, seed=2, index=6 + k) for k in range(16)]
+    np.testing.assert_array_equal(spins, expected)
+
+
+def test_augmented_stream_keeps_the_energies():
+    batches = streaming_batches(SPECIFICATION, 4, range(2), 9, seed=1, augment=HAMILTONIAN)
+    moved = np.concatenate([batch.numpy() for batch in batches]).astype(np.float64)
+    plain = streamed(range(2)).astype(np.float64)
+    np.testing.assert_allclose(HAMILTONIAN.energy(moved), HAMILTONIAN.energy(plain), rtol=1e-13)
+    assert np.abs(moved - plain).max(axis=(1, 2, 3)).min() > 1e-3
+
+
+def test_stream_depends_on_the_epoch_alone():
+    np.testing.assert_array_equal(streamed(range(1, 3), workers=1), streamed(range(3), workers=2)[8:])
+
+
+def test_dropped_stream_stops_its_threads_and_runs_only_a_little_ahead():
+    batches = iter(streaming_batches(SPECIFICATION, 4, range(10**6), 9))
+    next(batches)
+    assert any(thread.name.startswith("anneal") for thread in threading.enumerate())
+    del batches
+    gc.collect()
+    deadline = time.monotonic() + 10
+    while any(thread.name.startswith("anneal") for thread in threading.enumerate()):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
