@@ -15,6 +15,7 @@ from keras_evae.board import log_stage
 from keras_evae.callbacks import BetaScheduler, GammaScheduler, StageProgress, StopOnNonFinite
 from keras_evae.config import Config
 from keras_evae.dataset import check_dataset, generate_dataset, read_energies, read_split
+from keras_evae.dataset.folder import remove_parts
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.model import EVAE
 from keras_evae.pipeline import evaluation_batches, streaming_batches, training_batches
@@ -45,7 +46,8 @@ def train(config: Config, output: str | Path) -> None:
     """
     specification = dataset_specification(config)
     path = config.dataset.path
-    if path.exists():
+    there = path.exists()
+    if there:
         check_dataset(path, specification)
     folder = open_run_folder(output, config)
     stages = planned_stages(config)
@@ -54,7 +56,9 @@ def train(config: Config, output: str | Path) -> None:
     for line in describe_plan(config, specification, model, stages, len(finished)):
         logger.info(line)
     logger.info(f"{'Run folder':12s} {folder}")
-    if not path.exists():
+    if there:
+        remove_parts(path)
+    else:
         generate_dataset(path, specification)
     energies = read_energies(path, "train")
     logger.info("Annealed     mean E/N %.5f, lowest %.5f", energies.mean(), energies.min())

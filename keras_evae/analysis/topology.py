@@ -21,16 +21,23 @@ def topological_charge(spins: np.ndarray, periodic: tuple[bool, bool] = (True, T
     Reference:
         - Berg and Luescher, Nucl. Phys. B 190, 412 (1981).
     """
-    s1 = np.asarray(spins, dtype=np.float64)
-    s2 = np.roll(s1, -1, axis=-2)
-    s3 = np.roll(s2, -1, axis=-3)
-    s4 = np.roll(s1, -1, axis=-3)
-    angles = _solid_angle(s1, s2, s3) + _solid_angle(s1, s3, s4)
+    # One contiguous plane for each component: several times faster than vectors side by side.
+    s1 = np.ascontiguousarray(np.moveaxis(np.asarray(spins, dtype=np.float64), -1, 0))
+    s2 = np.roll(s1, -1, axis=-1)
+    s3 = np.roll(s2, -1, axis=-2)
+    s4 = np.roll(s1, -1, axis=-2)
+    diagonal = _dot(s1, s3)
+    angles = _solid_angle(s1, s2, s3, diagonal) + _solid_angle(s3, s4, s1, diagonal)
     rows, columns = (slice(None, None if closed else -1) for closed in periodic)
     return np.sum(angles[..., rows, columns], axis=(-2, -1)) / (4 * np.pi)
 
 
-def _solid_angle(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
-    volume = np.sum(a * np.cross(b, c), axis=-1)
-    cosines = np.sum(a * b, axis=-1) + np.sum(b * c, axis=-1) + np.sum(c * a, axis=-1)
-    return 2.0 * np.arctan2(volume, 1.0 + cosines)
+def _solid_angle(a: np.ndarray, b: np.ndarray, c: np.ndarray, a_dot_c: np.ndarray) -> np.ndarray:
+    volume = (
+        a[0] * (b[1] * c[2] - b[2] * c[1]) + a[1] * (b[2] * c[0] - b[0] * c[2]) + a[2] * (b[0] * c[1] - b[1] * c[0])
+    )
+    return 2.0 * np.arctan2(volume, 1.0 + _dot(a, b) + _dot(b, c) + a_dot_c)
+
+
+def _dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]

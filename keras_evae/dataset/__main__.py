@@ -34,6 +34,8 @@ def parse_arguments() -> argparse.Namespace:
     arguments = parser.parse_args()
     if arguments.workers is not None and arguments.workers < 1:
         parser.error(f"--workers: expected a number of at least 1, found {arguments.workers}")
+    if arguments.workers is not None and arguments.scheduler not in (None, "local"):
+        parser.error("--workers: expected with threads or --scheduler local only; a cluster brings its own workers")
     return arguments
 
 

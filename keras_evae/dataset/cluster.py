@@ -86,7 +86,7 @@ def cluster_pool(
     executor = client.get_executor(pure=False)
     try:
         logger.info("Annealing on the Dask cluster at %s, %d threads", client.scheduler.address, threads())
-        # With no worker yet, one shard waits for the first that comes.
+        # With no worker yet, the first shards wait for the first that comes.
         yield executor, lambda: max(1, threads())
     except (distributed.KilledWorker, concurrent.futures.CancelledError, CommClosedError) as error:
         reason = (str(error).splitlines() or ["its scheduler does not answer"])[0]

@@ -81,6 +81,8 @@ def test_bad_input_is_answered_in_one_line_and_changes_nothing(call, tmp_path):
         assert_one_line(call(*arguments), 2, *parts)
     result = call("--workers", "0")
     assert result.returncode == 2 and "--workers: expected a number of at least 1, found 0" in result.stderr
+    result = call("--workers", "2", "--scheduler", "tcp://127.0.0.1:8786")
+    assert result.returncode == 2 and "a cluster brings its own workers" in result.stderr
     assert os.listdir(tmp_path) == ["run.yaml"]
 
 
