@@ -11,6 +11,19 @@ import tensorflow as tf
 from keras_evae.colors import spin_colors
 
 
+def drop_unfinished_logs(folder: Path, last_finished: Path | None) -> None:
+    """Removes the logs of a stage that was cut short: its epochs come again.
+
+    Args:
+        folder: TensorBoard's log folder.
+        last_finished: A file written when the last finished stage ended; None if there is none.
+    """
+    ended = last_finished.stat().st_mtime if last_finished else 0.0
+    for file in folder.rglob("events*"):
+        if file.stat().st_mtime > ended:
+            file.unlink()
+
+
 def log_stage(
     folder: str | Path,
     epoch: int,

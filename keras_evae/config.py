@@ -11,6 +11,7 @@ evae          stages of gamma at one beta; absent for a plain VAE
 from __future__ import annotations
 
 import difflib
+import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -42,10 +43,14 @@ def _increasing(values: tuple[float, ...]) -> tuple[float, ...]:
     return values
 
 
+def _expand_home(path: Path) -> Path:
+    return Path(os.path.expanduser(path))
+
+
 Side = Annotated[int, AfterValidator(_multiple_of_16)]
 # YAML has lists only; `strict=False` lets a list become a tuple while its items stay strict.
 Ladder = Annotated[
-    tuple[Annotated[float, Field(ge=0, allow_inf_nan=False, strict=True)], ...],
+    tuple[Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)], ...],
     Field(strict=False, min_length=1),
     AfterValidator(_increasing),
 ]
@@ -89,7 +94,7 @@ class DatasetConfig(_Section):
     """
 
     source: Literal["file", "stream"] = "file"
-    path: Annotated[Path, Field(strict=False)] = Path("data/skyrmions_128x128.h5")
+    path: Annotated[Path, Field(strict=False), AfterValidator(_expand_home)] = Path("data/skyrmions_128x128.h5")
     shape: Annotated[tuple[Side, Side], Field(strict=False)] = (128, 128)
     train: Count = 30_000
     validation: Count = 5_000
@@ -155,6 +160,10 @@ class Config(_Section):
             raise _mismatch(
                 "training.batch_size", f"at most dataset.train = {self.dataset.train}", self.training.batch_size
             )
+        schedule = self.dataset.schedule
+        if schedule.end_temperature > schedule.start_temperature:
+            expected = f"at most dataset.schedule.start_temperature = {schedule.start_temperature}"
+            raise _mismatch("dataset.schedule.end_temperature", expected, schedule.end_temperature)
         if self.evae and self.evae.beta not in self.vae.betas:
             raise _mismatch("evae.beta", f"one of vae.betas = {list(self.vae.betas)}", self.evae.beta)
         for name, epochs, ladder in self._ladders():
@@ -220,8 +229,8 @@ def _construct_int(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int:
     return int(str(loader.construct_scalar(node)))
 
 
-_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"true|false", re.IGNORECASE), list("tTfF"))
-_Loader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"~|null|$", re.IGNORECASE), ["~", "n", "N", ""])
+_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"(true|false)$", re.IGNORECASE), list("tTfF"))
+_Loader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"(~|null|)$", re.IGNORECASE), ["~", "n", "N", ""])
 _Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"[-+]?[0-9]+$"), list("-+0123456789"))
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float",
@@ -234,10 +243,10 @@ _Loader.add_constructor("tag:yaml.org,2002:int", _construct_int)
 def _parse(text: str, source: str) -> Any:
     try:
         return _Loader(text).get_single_data()
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{source}: line {mark.line + 1}" if mark else source
-        raise ConfigError(f"{where}: {getattr(error, 'problem', None) or 'not valid YAML'}") from error
+        raise ConfigError(f"{where}: {getattr(error, 'problem', None) or error}") from error
 
 
 def _apply_override(values: dict[str, Any], override: str) -> None:
@@ -266,16 +275,22 @@ def _mismatch(key: str, expected: str, found: Any) -> _Mismatch:
 def _first_problem(error: ValidationError) -> str:
     problems = error.errors()
     first = problems[0]
-    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    places = {_dotted(problem["loc"]) for problem in problems}
+    more = f" (and {len(places) - 1} more)" if len(places) > 1 else ""
     cause = first.get("ctx", {}).get("error")
     if isinstance(cause, _Mismatch):
         return str(cause)
-    keys = [str(part) for part in first["loc"] if not _is_union_branch(part)]
-    key = ".".join(keys)
+    key = _dotted(first["loc"])
     if first["type"] == "extra_forbidden":
-        return f"{key}: unknown key{_nearest(keys)}{more}"
+        return f"{key}: unknown key{_nearest(key.split('.'))}{more}"
+    if first["type"] == "missing":
+        return f"{key}: expected a value, found none{more}"
     expected = str(cause) if cause else re.sub(r"^Input should be ", "", first["msg"])
     return f"{key}: expected {expected[0].lower() + expected[1:]}, found {first['input']!r}{more}"
+
+
+def _dotted(location: tuple[int | str, ...]) -> str:
+    return ".".join(str(part) for part in location if not _is_union_branch(part))
 
 
 def _is_union_branch(part: Any) -> bool:

@@ -7,7 +7,6 @@ Exit codes: 0 done, 2 bad configuration, 3 bad data, 4 mismatch, 5 disk, 6 locke
 from __future__ import annotations
 
 import contextlib
-import errno
 import logging
 import os
 import signal
@@ -26,9 +25,8 @@ def run_command(command: Callable[[], None]) -> int:
     except EVAEError as error:
         return _fail(str(error), error.exit_code)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        return _fail(f"{error.filename or 'output'}: the disk is full; finished work is kept", DiskError.exit_code)
+        reason = error.strerror or str(error).splitlines()[0]
+        return _fail(f"{error.filename or 'disk'}: {reason}; finished work is kept", DiskError.exit_code)
     except KeyboardInterrupt:
         return _fail("interrupted; finished work is kept, the same command goes on from there", 130)
     except _Terminated:

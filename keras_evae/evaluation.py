@@ -49,7 +49,7 @@ def losses(runs: Sequence[Run], output: Path) -> None:
     for run in runs:
         data_mean = float(read_energies(run.config.dataset.path, "train").mean())
         data_mean -= run.hamiltonian.reference_energy_per_site(run.config.dataset.shape)
-        name = "losses" if len(runs) == 1 else f"losses_{run.name}"
+        name = _file_name("losses", run, runs)
         rows = [_loss_row(stage) for stage in run.stages]
         header = ["beta", "gamma", *(f"{split}_{loss}" for loss in plotting.LOSS_LABELS for split in SPLITS)]
         logger.info("\n%s: losses in inference mode; L_H of the training data itself: %.5f", run.name, data_mean)
@@ -64,7 +64,7 @@ def reconstructions(runs: Sequence[Run], output: Path) -> None:
     for run in runs:
         spins = read_split(run.config.dataset.path, "test", 1)
         outputs, generated = zip(*(_reconstruct(run, stage, spins) for stage in run.stages), strict=True)
-        name = "reconstructions" if len(runs) == 1 else f"reconstructions_{run.name}"
+        name = _file_name("reconstructions", run, runs)
         rows = [
             [stage.beta, stage.gamma, float(np.sum((out - spins[0]) ** 2, axis=-1).mean()), float(out[..., 2].mean())]
             for stage, out in zip(run.stages, outputs, strict=True)
@@ -79,11 +79,12 @@ def fft_mse(runs: Sequence[Run], output: Path) -> None:
     """Figure 5B: FFT-MSE of 100 generated states against gamma, one curve a run, and what it says of the collapse."""
     curves: dict[str, tuple[list[float], list[float]]] = {}
     rows: list[list[object]] = []
+    labels = _labels(runs)
     for run in runs:
         stages = _ladder_of_gamma(run)
         values = [stage.metrics["generated"]["fft_mse"] for stage in stages]
-        curves[run.name] = ([stage.gamma for stage in stages], values)
-        rows += [[run.name, stage.beta, stage.gamma, *_generated_row(stage)] for stage in stages]
+        curves[labels[run.path]] = ([stage.gamma for stage in stages], values)
+        rows += [[labels[run.path], stage.beta, stage.gamma, *_generated_row(stage)] for stage in stages]
     header = ["run", "beta", "gamma", "fft_mse", "energy_per_site_mean", "energy_per_site_std"]
     logger.info("\n100 generated states of each stage")
     short = ["run", "beta", "gamma", "FFT-MSE", "E/N", "std of E/N"]
@@ -113,10 +114,23 @@ def _generated_row(stage: FinishedStage) -> list[float]:
 
 
 def _ladder_of_gamma(run: Run) -> list[FinishedStage]:
-    """The gamma = 0 stage from which the E-VAE starts and the E-VAE's stages; all stages of a plain VAE."""
-    if run.config.evae is None:
-        return list(run.stages)
-    return [stage for stage in run.stages if stage.beta == run.config.evae.beta] or [run.stages[-1]]
+    """The gamma = 0 stage from which the E-VAE starts, and the E-VAE's stages."""
+    beta = run.config.evae.beta if run.config.evae else None
+    stages = [stage for stage in run.stages if stage.beta == beta]
+    if not stages:
+        wanted = "a run with an evae section" if beta is None else f"the stage at beta = {beta:g}, not reached yet"
+        raise DataError(f"{run.path}: FFT-MSE against gamma needs {wanted}")
+    return stages
+
+
+def _file_name(figure: str, run: Run, runs: Sequence[Run]) -> str:
+    return figure if len(runs) == 1 else f"{figure}_{_labels(runs)[run.path].replace('/', '_')}"
+
+
+def _labels(runs: Sequence[Run]) -> dict[Path, str]:
+    """A name for each run: its folder's, or the whole path where two folders have the same name."""
+    names = [run.name for run in runs]
+    return {run.path: run.name if names.count(run.name) == 1 else str(run.path) for run in runs}
 
 
 def _draw_losses(run: Run, data_mean: float, path: Path) -> None:

@@ -122,20 +122,22 @@ class EVAE(keras.Model):
         posterior = self.encoder(spins, training=training)
         return self.decoder(self.sampling(posterior), training=training)
 
-    def _encode(self, spins: Any, training: bool) -> Any:
+    def run_encoder(self, spins: Any, training: bool) -> Any:
+        """Mean and log-variance in the form that training uses: phases, or layer by layer."""
         if self.phases:
             return phases.encode(self.encoder, spins, self.hamiltonian.periodic, training)
         return self.encoder(spins, training=training)
 
-    def _decode(self, latent: Any, training: bool) -> Any:
+    def run_decoder(self, latent: Any, training: bool) -> Any:
+        """Spins in the form that training uses: phases, or layer by layer."""
         if self.phases:
             return phases.decode(self.decoder, latent, self.hamiltonian.periodic, training)
         return self.decoder(latent, training=training)
 
     def _loss_terms(self, spins: Any, training: bool) -> dict[str, Any]:
         """The named loss terms and their weighted sum, for `train_step` and `test_step` alike."""
-        mean, log_variance = self._encode(spins, training)
-        outputs = self._decode(self.sampling((mean, log_variance)), training)
+        mean, log_variance = self.run_encoder(spins, training)
+        outputs = self.run_decoder(self.sampling((mean, log_variance)), training)
         reconstruction = reconstruction_loss(spins, outputs)
         kl = kl_loss(mean, log_variance)
         energy = hamiltonian_loss(self.hamiltonian, outputs)

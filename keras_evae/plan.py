@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from keras_evae.annealing import anneal
 from keras_evae.config import Config
-from keras_evae.dataset import DatasetSpecification
+from keras_evae.dataset import DatasetSpecification, finished_share
 from keras_evae.model import EVAE
 from keras_evae.schedules import Stage
 
@@ -33,9 +33,10 @@ def describe_plan(
     """
     height, width = specification.shape
     yield f"Hamiltonian  {specification.hamiltonian.describe()}"
-    there = config.dataset.path.exists()
-    seconds = 0.0 if there else _annealing_seconds(specification)
-    todo = "there" if there else f"to anneal, about {format_seconds(seconds)}"
+    share = finished_share(config.dataset.path, specification)
+    seconds = 0.0 if share == 1.0 else _annealing_seconds(specification, share)
+    done = f", {share:.0%} there" if share else ""
+    todo = "there" if share == 1.0 else f"to anneal{done}, about {format_seconds(seconds)}"
     yield f"Dataset      {config.dataset.path}: {specification.count} lattices of {height} x {width}; {todo}"
     for part, group in itertools.groupby(stages, key=lambda stage: "E-VAE" if stage.gamma else "VAE"):
         yield from _describe_stages(part, list(group), finished)
@@ -70,14 +71,14 @@ def _describe_stages(part: str, stages: Sequence[Stage], finished: int) -> Itera
             yield f"{'':12s} {state}: {ladder} = " + ", ".join(f"{getattr(stage, ladder):g}" for stage in chosen)
 
 
-def _annealing_seconds(specification: DatasetSpecification) -> float:
+def _annealing_seconds(specification: DatasetSpecification, share: float) -> float:
     """Time of one lattice, after one that compiles the kernels, times their number, shared by the cores."""
     durations = []
     for _ in range(2):
         start = time.perf_counter()
         anneal(specification.hamiltonian, specification.shape, specification.schedule, specification.seed)
         durations.append(time.perf_counter() - start)
-    return durations[-1] * specification.count / (os.cpu_count() or 1)
+    return durations[-1] * specification.count / (os.cpu_count() or 1) * (1.0 - share)
 
 
 def _seconds_per_sample(model: EVAE) -> float:
@@ -88,8 +89,9 @@ def _seconds_per_sample(model: EVAE) -> float:
     @tf.function
     def passes() -> list[tf.Tensor]:
         with tf.GradientTape() as tape:
-            mean, log_variance = model.encoder(spins, training=False)
-            outputs = model.decoder(mean + log_variance, training=False)
+            # Inference mode and no noise: neither statistics nor the seed of the training change.
+            mean, log_variance = model.run_encoder(spins, training=False)
+            outputs = model.run_decoder(mean + log_variance, training=False)
             energy = tf.reduce_sum(model.hamiltonian.energy(outputs))
         return tape.gradient(energy, model.trainable_variables)
 

@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any
 from keras_evae.annealing import AnnealingSchedule
 from keras_evae.config import Config, dump_config, load_config
 from keras_evae.dataset import DatasetSpecification
+from keras_evae.durable import sync_folder, write_whole
 from keras_evae.errors import DataError, MismatchError
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.schedules import Stage, plan_stages
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from keras_evae.model import EVAE
 
 WEIGHTS, METRICS, HISTORY, CONFIG = "model.weights.h5", "metrics.json", "history.csv", "config.yaml"
+# Held by the process that trains the run.
+LOCK = ".lock"
 PACKAGES = ("keras_evae", "tensorflow", "keras", "numpy", "numba", "h5py", "matplotlib", "pydantic", "PyYAML")
 
 
@@ -79,7 +82,7 @@ class Run:
 
     @property
     def name(self) -> str:
-        return self.path.name
+        return self.path.resolve().name
 
     @property
     def hamiltonian(self) -> Hamiltonian:
@@ -127,7 +130,12 @@ def latest_run(root: str | Path = "runs") -> Path:
     folders = [file.parent for file in Path(root).glob(f"*/{CONFIG}")]
     if not folders:
         raise DataError(f"{root}: no run found; start one with: python train.py --config configs/quickstart.yaml")
-    return max(folders, key=lambda folder: max(f.stat().st_mtime for f in (folder / CONFIG, folder / "stages")))
+    return max(folders, key=_last_change)
+
+
+def _last_change(folder: Path) -> float:
+    marks = (folder / CONFIG, folder / "stages", folder / "tensorboard")
+    return max(mark.stat().st_mtime for mark in marks if mark.exists())
 
 
 def open_run_folder(path: str | Path, config: Config) -> Path:
@@ -140,13 +148,12 @@ def open_run_folder(path: str | Path, config: Config) -> Path:
     if (path / CONFIG).is_file():
         _check_same_config(path / CONFIG, config)
         return path
-    if path.exists() and any(path.iterdir()):
+    if path.exists() and (not path.is_dir() or set(os.listdir(path)) - {LOCK, "stages", f"{CONFIG}.partial"}):
         raise DataError(f"{path}: expected a run folder or an empty one, found other files; choose another --output")
     (path / "stages").mkdir(parents=True, exist_ok=True)
-    (path / "environment.json").write_text(json.dumps(describe_environment(), indent=2) + "\n", encoding="utf-8")
-    partial = path / f".{CONFIG}.partial"
-    partial.write_text(dump_config(config), encoding="utf-8")
-    partial.rename(path / CONFIG)
+    # The configuration first: what makes the folder a run, whatever comes after it is cut short.
+    write_whole(path / CONFIG, dump_config(config).encode())
+    write_whole(path / "environment.json", json.dumps(describe_environment(), indent=2).encode() + b"\n")
     return path
 
 
@@ -183,9 +190,23 @@ def finished_stages(path: Path, planned: Sequence[Stage]) -> tuple[FinishedStage
     return tuple(finished)
 
 
+def refuse_orphans(path: Path, missing: Sequence[Stage]) -> None:
+    """Refuses to train a stage before one that is there: that one was trained from another predecessor.
+
+    Raises:
+        DataError: With the folders to delete.
+    """
+    orphans = [str(path / "stages" / stage.name) for stage in missing if (path / "stages" / stage.name).exists()]
+    if orphans:
+        raise DataError(
+            f"{path}: expected no stage after the missing {missing[0].name}, found {', '.join(orphans)}; "
+            f"delete them, and train.py will train them again"
+        )
+
+
 def save_stage(
     path: Path, stage: Stage, model: EVAE, metrics: Mapping[str, Mapping[str, float]], history: Mapping[str, list]
-) -> FinishedStage:
+) -> None:
     """Writes the folder of a finished stage; it appears under its name only when everything is on disk."""
     folder = path / "stages" / stage.name
     partial = folder.with_name(f".{stage.name}.partial")
@@ -198,8 +219,9 @@ def save_stage(
     for file in partial.iterdir():
         with open(file, "rb+") as stream:
             os.fsync(stream.fileno())
+    sync_folder(partial)
     partial.rename(folder)
-    return FinishedStage(stage, folder, metrics)
+    sync_folder(folder.parent)
 
 
 def load_stage_weights(model: EVAE, stage: FinishedStage) -> None:
@@ -277,7 +299,7 @@ def _read_json(file: Path) -> dict[str, Any]:
         return json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise DataError(
-            f"{file}: missing or damaged; delete its folder, and train.py will train the stage again"
+            f"{file}: missing or damaged; delete its folder and later stages, and train.py will train them again"
         ) from error
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from pathlib import Path
 
@@ -11,21 +12,26 @@ import numpy as np
 import tensorflow as tf
 
 from keras_evae.analysis import fft_mse, topological_charge
-from keras_evae.board import log_stage
+from keras_evae.board import drop_unfinished_logs, log_stage
 from keras_evae.callbacks import BetaScheduler, GammaScheduler, StageProgress, StopOnNonFinite
 from keras_evae.config import Config
-from keras_evae.dataset import check_dataset, generate_dataset, read_energies, read_split
-from keras_evae.dataset.folder import remove_parts
+from keras_evae.dataset import check_specification, ensure_dataset, read_energies, read_split
+from keras_evae.errors import NumericalError
 from keras_evae.hamiltonian import Hamiltonian
+from keras_evae.lock import hold_lock
 from keras_evae.model import EVAE
 from keras_evae.pipeline import evaluation_batches, streaming_batches, training_batches
 from keras_evae.plan import describe_plan
 from keras_evae.runs import (
+    LOCK,
+    METRICS,
+    FinishedStage,
     dataset_specification,
     finished_stages,
     load_stage_weights,
     open_run_folder,
     planned_stages,
+    refuse_orphans,
     save_stage,
 )
 from keras_evae.schedules import Stage, stage_at
@@ -45,28 +51,34 @@ def train(config: Config, output: str | Path) -> None:
         output: The run's folder; an existing one goes on from its last finished stage.
     """
     specification = dataset_specification(config)
-    path = config.dataset.path
-    there = path.exists()
-    if there:
-        check_dataset(path, specification)
+    if config.dataset.path.exists():
+        check_specification(config.dataset.path, specification)
     folder = open_run_folder(output, config)
-    stages = planned_stages(config)
-    finished = finished_stages(folder, stages)
-    model = _build_model(config, specification.hamiltonian)
-    for line in describe_plan(config, specification, model, stages, len(finished)):
-        logger.info(line)
-    logger.info(f"{'Run folder':12s} {folder}")
-    if there:
-        remove_parts(path)
-    else:
-        generate_dataset(path, specification)
-    energies = read_energies(path, "train")
-    logger.info("Annealed     mean E/N %.5f, lowest %.5f", energies.mean(), energies.min())
-    if finished and len(finished) < len(stages):
+    with hold_lock(folder / LOCK):
+        stages = planned_stages(config)
+        finished = finished_stages(folder, stages)
+        missing = stages[len(finished) :]
+        refuse_orphans(folder, missing)
+        model = _build_model(config, specification.hamiltonian)
+        for line in describe_plan(config, specification, model, stages, len(finished)):
+            logger.info(line)
+        logger.info(f"{'Run folder':12s} {folder}")
+        ensure_dataset(config.dataset.path, specification)
+        energies = read_energies(config.dataset.path, "train")
+        logger.info("Annealed     mean E/N %.5f, lowest %.5f", energies.mean(), energies.min())
+        if missing:
+            _train_missing(config, folder, model, stages, finished)
+    logger.info("Run finished: %s. Look at it with: python evaluate.py --run %s --losses --fft-mse", folder, folder)
+
+
+def _train_missing(
+    config: Config, folder: Path, model: EVAE, stages: tuple[Stage, ...], finished: tuple[FinishedStage, ...]
+) -> None:
+    if finished:
         load_stage_weights(model, finished[-1])
+    drop_unfinished_logs(folder / "tensorboard", finished[-1].path / METRICS if finished else None)
     for stage in stages[len(finished) :]:
         _train_stage(config, folder, model, stages, stage)
-    logger.info("Run finished: %s. Look at it with: python evaluate.py --run %s --losses --fft-mse", folder, folder)
 
 
 def _build_model(config: Config, hamiltonian: Hamiltonian) -> EVAE:
@@ -139,9 +151,22 @@ def _evaluate_stage(config: Config, model: EVAE) -> tuple[dict[str, dict[str, fl
     }
     states = model.generate(GENERATED, GENERATION_SEED)
     metrics["generated"] = _generated_statistics(states, model.hamiltonian)
+    _check_finite(metrics)
     spins = read_split(path, "validation", PICTURES)
     outputs = model(spins, training=False).numpy()
     return metrics, {"X_in": spins, "X_out": outputs, "X_out_generated": states[:PICTURES]}
+
+
+def _check_finite(metrics: dict[str, dict[str, float]]) -> None:
+    """A stage that ends in NaN or infinity must not count as finished: nothing could go on from it."""
+    found = [
+        f"{group} {name} = {value}"
+        for group, values in metrics.items()
+        for name, value in values.items()
+        if not math.isfinite(value)
+    ]
+    if found:
+        raise NumericalError(f"{', '.join(found)} at the end of the stage; the stages before it are kept")
 
 
 def _generated_statistics(states: np.ndarray, hamiltonian: Hamiltonian) -> dict[str, float]:

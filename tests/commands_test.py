@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_evae.lock import hold_lock
+
 ROOT = Path(__file__).parents[1]
 STAGES = ["00_beta_0.0001_gamma_0", "01_beta_0.001_gamma_0", "02_beta_0.001_gamma_10", "03_beta_0.001_gamma_1000"]
 
@@ -90,11 +92,15 @@ def test_tensorboard_has_one_epoch_axis_and_pictures(folder):
 
 
 def test_second_call_has_nothing_to_do(folder):
-    before = {path: path.stat().st_mtime_ns for path in (folder / "runs").rglob("*") if path.is_file()}
+    def times():
+        files = [path for path in (folder / "runs").rglob("*") if path.is_file() and path.name != ".lock"]
+        return {path: path.stat().st_mtime_ns for path in files}
+
+    before = times()
     result = smoke(folder)
     assert result.returncode == 0
     assert "there: beta = 0.0001, 0.001" in result.stdout and "to train" not in result.stdout
-    assert before == {path: path.stat().st_mtime_ns for path in (folder / "runs").rglob("*") if path.is_file()}
+    assert before == times()
 
 
 def test_killed_run_goes_on_to_the_same_result(folder):
@@ -155,6 +161,27 @@ def assert_one_line(result, exit_code, *parts):
     assert result.stderr.count("\n") == 1 and result.stderr.startswith("error: ")
     for part in parts:
         assert part in result.stderr
+
+
+def test_second_trainer_on_a_run_is_refused(folder):
+    with hold_lock(folder / "runs" / "smoke" / ".lock"):
+        assert_one_line(smoke(folder), 6, f"found process {os.getpid()}")
+
+
+def test_plain_vae_has_no_ladder_of_gamma(folder):
+    options = ["--set", "evae=null", "--set", "vae.betas=[1e-4]", "--set", "vae.epochs=1", "--output", "runs/vae"]
+    assert smoke(folder, *options).returncode == 0
+    result = call(folder, "evaluate.py", "--run", "runs/vae", "--fft-mse")
+    assert_one_line(result, 3, "FFT-MSE against gamma needs a run with an evae section")
+
+
+def test_cut_short_epochs_leave_no_logs(folder):
+    """The run that was killed inside a stage has each epoch once in its logs."""
+    for name in ("killed", "smoke"):
+        steps = [
+            s for s, value in read_events(folder / "runs" / name / "tensorboard" / "train") if value.tag == "epoch_loss"
+        ]
+        assert steps == list(range(7))
 
 
 def test_no_run_yet(tmp_path):

@@ -58,6 +58,19 @@ def test_numbers_are_numbers(load):
     assert (config.training.seed, config.training.learning_rate) == (10, 0.5)
 
 
+def test_words_are_words(load):
+    for word in ("nullspace.h5", "true_data.h5", "falsework.h5", "~x.h5"):
+        assert str(load(f"dataset: {{path: {word}}}").dataset.path) == word
+    assert load("dataset: {path: ~/spins.h5}").dataset.path == Path.home() / "spins.h5"
+    assert load("evae: ~").evae is None and load("training: {augmentation: True}").training.augmentation
+
+
+def test_one_mistake_counts_once(load):
+    with pytest.raises(ConfigError) as error:
+        load("hamiltonian: {boundary: wrap}")
+    assert "more" not in str(error.value)
+
+
 def test_overrides(load):
     config = load(
         "evae: {beta: 1e-3}", "evae.beta=1e-4", "vae.betas=[1e-4]", "dataset.schedule.sweeps=7", "training.seed=3"
@@ -77,11 +90,15 @@ def test_overrides(load):
         ("dataset: {train: ten}", "dataset.train: expected a valid integer, found 'ten'"),
         ("dataset: {train: 1.5}", "dataset.train: expected a valid integer"),
         ("dataset: {shape: [100, 128]}", "dataset.shape.0: expected a positive multiple of 16"),
-        ("dataset: {shape: [128]}", "dataset.shape.1: "),
+        ("dataset: {shape: [128]}", "dataset.shape.1: expected a value, found none"),
+        ("dataset: {schedule: {start_temperature: 0.01}}", "dataset.schedule.end_temperature: expected at most"),
+        ("vae: {betas: [0, 1e-3]}", "vae.betas.0: expected greater than 0, found 0"),
+        ("training: {seed: !!int 0x1}", "invalid literal"),
         ("dataset: {train: 10}", "training.batch_size: expected at most dataset.train = 10, found 100"),
         ("hamiltonian: {J: true}", "hamiltonian.J: expected a valid number, found True"),
         ("hamiltonian: {B: .nan}", "hamiltonian.B: expected a finite number, found nan"),
         ("hamiltonian: {boundary: wrap}", "hamiltonian.boundary: expected 'periodic' or 'open', found 'wrap'"),
+        ("hamiltonian: {boundary: [open]}", "hamiltonian.boundary"),
         ("training: {seed: -1}", "training.seed: expected greater than or equal to 0, found -1"),
         ("training: {augmentation: yes}", "training.augmentation: expected a valid boolean, found 'yes'"),
         ("evae: {beta: 3}", "evae.beta: expected one of vae.betas"),

@@ -15,6 +15,7 @@ from keras_evae.runs import (
     load_run,
     open_run_folder,
     planned_stages,
+    refuse_orphans,
     save_stage,
 )
 
@@ -76,6 +77,30 @@ def test_stages_after_a_missing_one_do_not_count(run, config):
     assert finished_stages(run, planned_stages(config)) == ()
     with pytest.raises(DataError, match="no stage is finished yet"):
         _ = load_run(run).model
+
+
+def test_stage_is_not_trained_before_one_that_is_there(run, config):
+    (run / "stages" / "00_beta_0.0001_gamma_0").rename(run / "elsewhere")
+    with pytest.raises(DataError, match=r"expected no stage after the missing 00_beta.*found .*01_beta.*delete them"):
+        refuse_orphans(run, planned_stages(config))
+    (run / "elsewhere").rename(run / "stages" / "00_beta_0.0001_gamma_0")
+    refuse_orphans(run, planned_stages(config)[2:])
+
+
+@pytest.mark.parametrize("left", [[], ["stages"], ["stages", "config.yaml.partial"], [".lock"]])
+def test_folder_of_a_run_that_was_cut_short_while_it_was_made(tmp_path, config, left):
+    folder = tmp_path / "cut"
+    folder.mkdir()
+    for name in left:
+        (folder / name).mkdir() if name == "stages" else (folder / name).touch()
+    open_run_folder(folder, config)
+    assert load_run(folder).config == config
+
+
+def test_output_that_is_a_file(tmp_path, config):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(DataError, match="expected a run folder or an empty one"):
+        open_run_folder(tmp_path / "file", config)
 
 
 def test_another_configuration_is_refused(run, tmp_path):

@@ -7,7 +7,15 @@ generation      makes what is missing, here or on a Dask cluster, and packs it
 file            the finished file: written, checked, read
 """
 
-from keras_evae.dataset.file import check_dataset, open_dataset, read_attributes, read_energies, read_split
+from keras_evae.dataset.file import (
+    check_dataset,
+    check_specification,
+    open_dataset,
+    read_attributes,
+    read_energies,
+    read_split,
+)
+from keras_evae.dataset.folder import finished_share
 from keras_evae.dataset.generation import ensure_dataset, generate_dataset
 from keras_evae.dataset.specification import SPLITS, STORAGES, DatasetSpecification
 
@@ -16,7 +24,9 @@ __all__ = [
     "STORAGES",
     "DatasetSpecification",
     "check_dataset",
+    "check_specification",
     "ensure_dataset",
+    "finished_share",
     "generate_dataset",
     "open_dataset",
     "read_attributes",

@@ -66,9 +66,10 @@ def write_dataset(path: Path, specification: DatasetSpecification, shards: Itera
     _create_file(path)
     # HDF5 does not survive a full disk (it loses what it holds, and its process), so it gets its room first.
     with open(path, "rb+") as reserved:
-        os.posix_fallocate(
-            reserved.fileno(), 0, specification.disk_bytes + METADATA_BYTES * (specification.count + 256)
-        )
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(
+                reserved.fileno(), 0, specification.disk_bytes + METADATA_BYTES * (specification.count + 256)
+            )
     with h5py.File(path, "r+", libver="latest") as file:
         file.attrs["format_version"] = FORMAT_VERSION
         _write_attribute(file, "specification", specification.attributes())
@@ -85,6 +86,15 @@ def write_dataset(path: Path, specification: DatasetSpecification, shards: Itera
                     split[name][index] = values[row]
 
 
+def check_specification(path: str | Path, specification: DatasetSpecification) -> None:
+    """Checks that a file was made by a specification, from its attributes alone; errors as `check_dataset`."""
+    difference = describe_difference(specification.attributes(), read_attributes(path))
+    if difference:
+        raise MismatchError(
+            f"{path}: {difference} in the dataset; choose another dataset.path, or mend the configuration"
+        )
+
+
 def check_dataset(path: str | Path, specification: DatasetSpecification) -> None:
     """Checks that a file was made by a specification and is complete and undamaged to the last bit.
 
@@ -92,11 +102,7 @@ def check_dataset(path: str | Path, specification: DatasetSpecification) -> None
         DataError: If the file is missing, damaged, or not a dataset.
         MismatchError: With the name of the first key that differs.
     """
-    difference = describe_difference(specification.attributes(), read_attributes(path))
-    if difference:
-        raise MismatchError(
-            f"{path}: {difference} in the dataset; choose another dataset.path, or mend the configuration"
-        )
+    check_specification(path, specification)
     with (
         _open_file(path) as file,
         tqdm(None, "checking", specification.count, unit="lattice", leave=False, delay=1) as progress,

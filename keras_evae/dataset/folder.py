@@ -24,11 +24,11 @@ import numpy as np
 from tqdm import tqdm
 
 from keras_evae.annealing import KERNEL_VERSION
-from keras_evae.dataset.durable import append_line, sync_folder, write_whole
-from keras_evae.dataset.lock import hold_lock
 from keras_evae.dataset.shards import decode_shard, encode_shard, shard_indices, shard_length
 from keras_evae.dataset.specification import DatasetSpecification, describe_difference
+from keras_evae.durable import append_line, sync_folder, write_whole
 from keras_evae.errors import DataError, MismatchError
+from keras_evae.lock import hold_lock
 
 logger = logging.getLogger(__name__)
 
@@ -60,6 +60,14 @@ def open_parts(target: Path, specification: DatasetSpecification) -> Iterator[Sh
             # What a full disk has cut short shall not fill it.
             for partial in path.glob("*.partial"):
                 partial.unlink()
+
+
+def finished_share(target: Path, specification: DatasetSpecification) -> float:
+    """Share of a dataset that is there, from the names of its files alone: 1 if it is finished, 0 if nothing is."""
+    if target.exists():
+        return 1.0
+    shards = len(shard_indices(specification, shard_length(specification)))
+    return len(list(parts_path(target).glob(SHARD_PATTERN))) / shards
 
 
 def remove_parts(target: Path) -> None:

@@ -21,11 +21,11 @@ from tqdm import tqdm
 
 from keras_evae.annealing import KERNEL_VERSION
 from keras_evae.dataset.cluster import cluster_pool
-from keras_evae.dataset.durable import disk_errors, publish
 from keras_evae.dataset.file import check_dataset, write_dataset
 from keras_evae.dataset.folder import ShardFolder, open_parts, parts_path, remove_parts
 from keras_evae.dataset.shards import anneal_shard
 from keras_evae.dataset.specification import DatasetSpecification
+from keras_evae.durable import disk_errors, publish
 from keras_evae.errors import DataError, DiskError
 
 if TYPE_CHECKING:

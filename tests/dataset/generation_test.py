@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from keras_evae import durable
 from keras_evae.annealing import AnnealingSchedule
-from keras_evae.dataset import durable, ensure_dataset, folder, generate_dataset, generation, shards
+from keras_evae.dataset import ensure_dataset, folder, generate_dataset, generation, shards
 from keras_evae.errors import DataError, DiskError, LockedError, MismatchError, NumericalError
 from keras_evae.hamiltonian import Hamiltonian
 from tests.dataset.cases import SPECIFICATION, digest, of_size

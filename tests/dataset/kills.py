@@ -12,7 +12,8 @@ import sys
 import time
 from pathlib import Path
 
-from keras_evae.dataset import durable, ensure_dataset, generate_dataset, shards
+from keras_evae import durable
+from keras_evae.dataset import ensure_dataset, generate_dataset, shards
 from tests.dataset.cases import digest, of_size
 
 KILLS = 10

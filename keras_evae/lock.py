@@ -1,4 +1,4 @@
-"""One generator at a time: a lock that the operating system drops when its holder dies, however it dies."""
+"""One process at a time in a folder: a lock that the operating system drops when its holder dies, however it dies."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _lock(descriptor: int, path: Path) -> None:
             raise OSError(error.errno, f"the file system has no locks: {error.strerror}", str(path)) from error
         holder = os.pread(descriptor, 1000, 0).decode(errors="replace").strip() or "another process"
         raise LockedError(
-            f"{path.parent}: expected no other generator at work here, found {holder}; wait for it or stop it"
+            f"{path.parent}: expected no other process at work here, found {holder}; wait for it or stop it"
         ) from error
 
 
