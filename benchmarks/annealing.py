@@ -2,6 +2,7 @@
 
     python benchmarks/annealing.py                  # table of the kernels
     python benchmarks/annealing.py --schedules      # energies, skyrmions, defects and time of some schedules
+    python benchmarks/annealing.py --freezing       # the same at constant temperatures
     python benchmarks/annealing.py --growth         # time against the side of the lattice
     python benchmarks/annealing.py --peer COMMAND   # heat bath against another program
     python benchmarks/annealing.py --json           # any of them as one line, nanoseconds and seconds
@@ -20,7 +21,7 @@ import shlex
 import statistics
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -35,6 +36,11 @@ SCHEDULES = {
     "over-relaxed": AnnealingSchedule(over_relaxation=5),
     "slow, 60 temperatures": dataclasses.replace(SLOW_SCHEDULE, temperatures=60),
     "slow": SLOW_SCHEDULE,
+}
+# One temperature throughout, then T = 0.
+FREEZING_SCHEDULES = {
+    f"T = {temperature}": AnnealingSchedule(temperature, temperature, temperatures=2000, over_relaxation=5)
+    for temperature in (0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6)
 }
 # Lowest E/N found by any schedule at the default couplings, and how close counts as reached.
 LOWEST_ENERGIES = {64: -2.0573164, 128: -2.0574844}
@@ -107,12 +113,14 @@ def measure_schedule(side: int, schedule: AnnealingSchedule, lattices: int) -> d
     }
 
 
-def schedule_table(arguments: argparse.Namespace) -> None:
+def schedule_table(
+    schedules: dict[str, AnnealingSchedule], sides: Iterable[int], arguments: argparse.Namespace
+) -> None:
     annealed(64, AnnealingSchedule(temperatures=2), 0)
     results = [
         {"schedule": name, "side": side, **measure_schedule(side, schedule, arguments.lattices)}
-        for side in LOWEST_ENERGIES
-        for name, schedule in SCHEDULES.items()
+        for side in sides
+        for name, schedule in schedules.items()
     ]
     if arguments.json:
         print(json.dumps(results))
@@ -139,9 +147,10 @@ def print_row(*cells: object) -> None:
     print("| " + " | ".join(map(str, cells)) + " |")
 
 
-def measure_growth(side: int, lattices: int) -> dict[str, float]:
-    """Mean CPU milliseconds of the default schedule's sweeps and of the relaxation after them."""
-    schedule, thermal, relaxation, sweeps = AnnealingSchedule(), [], [], []
+def measure_growth(side: int, temperatures: int, lattices: int) -> dict[str, float]:
+    """Mean CPU milliseconds of the sweeps from T = 2 to 0.05 and of the relaxation after them."""
+    schedule = AnnealingSchedule(temperatures=temperatures)
+    thermal, relaxation, sweeps = [], [], []
     for index in range(lattices):
         lattice = MonteCarlo(Hamiltonian(), (side, side), index=index)
         start = time.thread_time()
@@ -152,31 +161,26 @@ def measure_growth(side: int, lattices: int) -> dict[str, float]:
         relaxation.append(time.thread_time() - middle)
     return {
         "side": side,
+        "thermal_sweeps": schedule.thermal_sweeps,
         "thermal_ms": 1e3 * statistics.mean(thermal),
-        "relaxation_ms": 1e3 * statistics.mean(relaxation),
-        "relaxation_sweeps": statistics.mean(sweeps),
         "thermal_ns_per_update": 1e9 * statistics.mean(thermal) / side**2 / schedule.thermal_sweeps,
+        "relaxation_sweeps": statistics.mean(sweeps),
+        "relaxation_ms": 1e3 * statistics.mean(relaxation),
         "relaxation_ns_per_update": 1e9 * sum(relaxation) / side**2 / sum(sweeps),
     }
 
 
 def growth_table(arguments: argparse.Namespace) -> None:
-    measure_growth(32, 1)
-    results = [measure_growth(side, arguments.lattices) for side in (32, 64, 128, 256)]
+    measure_growth(32, 2, 1)
+    cases = ((32, 150), (64, 150), (128, 150), (256, 150), (128, 600), (128, 2400))
+    results = [measure_growth(*case, arguments.lattices) for case in cases]
     if arguments.json:
         print(json.dumps(results))
         return
-    print_row("Side", "Sweeps, ms", "ns per update", "Relaxation, ms", "Relaxation sweeps", "ns per update")
-    print_row(*["---"] * 6)
+    print_row("Side", "Heat-bath sweeps", "ms", "ns per update", "Relaxation sweeps", "ms", "ns per update")
+    print_row(*["---"] * 7)
     for row in results:
-        times = (
-            "thermal_ms",
-            "thermal_ns_per_update",
-            "relaxation_ms",
-            "relaxation_sweeps",
-            "relaxation_ns_per_update",
-        )
-        print_row(row["side"], *(f"{row[name]:.4g}" for name in times))
+        print_row(*(f"{value:.4g}" for value in row.values()))
 
 
 def peer_time(command: str) -> float:
@@ -223,14 +227,17 @@ def main() -> None:
     parser.add_argument("--sweeps", type=int, default=256, help="sweeps in one measurement")
     parser.add_argument("--repeats", type=int, default=21, help="measurements, of which the median counts")
     parser.add_argument("--configurations", type=int, default=20, help="annealed configurations")
-    parser.add_argument("--lattices", type=int, default=100, help="configurations for each row of the two tables below")
+    parser.add_argument("--lattices", type=int, default=100, help="configurations for each row of the tables below")
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--schedules", action="store_true", help="compare schedules at 64 x 64 and 128 x 128")
+    mode.add_argument("--freezing", action="store_true", help="the same for constant temperatures at 128 x 128")
     mode.add_argument("--growth", action="store_true", help="time from 32 x 32 to 256 x 256")
     mode.add_argument("--peer", metavar="COMMAND", help="compare with a command, see above")
     arguments = parser.parse_args()
     if arguments.schedules:
-        schedule_table(arguments)
+        schedule_table(SCHEDULES, LOWEST_ENERGIES, arguments)
+    elif arguments.freezing:
+        schedule_table(FREEZING_SCHEDULES, [128], arguments)
     elif arguments.growth:
         growth_table(arguments)
     elif arguments.peer:

@@ -1,3 +1,4 @@
+import dataclasses
 import subprocess
 import sys
 
@@ -5,7 +6,7 @@ import numpy as np
 import pytest
 
 from keras_evae.analysis import defect_share, find_skyrmions, neighbour_counts, topological_charge
-from keras_evae.annealing import AnnealingSchedule, anneal_many
+from keras_evae.annealing import SLOW_SCHEDULE, AnnealingSchedule, anneal_many
 from keras_evae.hamiltonian import Hamiltonian
 from tests.states import skyrmion, uniform
 
@@ -134,6 +135,16 @@ def test_annealed_lattices_have_as_many_skyrmions_as_charge():
     numbers = [len(find_skyrmions(spins)) for spins in states]
     np.testing.assert_array_equal(numbers, np.round(-topological_charge(np.stack(states))))
     assert min(numbers) >= 8
+
+
+def test_lowest_annealed_state_is_a_perfect_lattice():
+    schedule = dataclasses.replace(SLOW_SCHEDULE, temperatures=60)
+    states = np.stack(list(anneal_many(Hamiltonian(), (64, 64), 20, schedule, workers=1)))
+    energies = Hamiltonian().energy_per_site(states.astype(np.float64))
+    assert energies.min() == pytest.approx(-2.0573164, abs=1e-6)
+    found, counts = counts_of(states[energies.argmin()])
+    assert len(found) == 8
+    np.testing.assert_array_equal(counts, 6)
 
 
 def test_shape_is_checked():
