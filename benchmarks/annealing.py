@@ -1,24 +1,51 @@
 """Time of a spin update and of an annealed configuration.
 
-    python benchmarks/annealing.py            # table
-    python benchmarks/annealing.py --json     # one line, nanoseconds and seconds
+    python benchmarks/annealing.py                  # table of the kernels
+    python benchmarks/annealing.py --schedules      # energies, skyrmions, defects and time of some schedules
+    python benchmarks/annealing.py --freezing       # the same at constant temperatures
+    python benchmarks/annealing.py --growth         # time against the side of the lattice
+    python benchmarks/annealing.py --peer COMMAND   # heat bath against another program
+    python benchmarks/annealing.py --json           # any of them as one line, nanoseconds and seconds
 
-Times of an update are medians; the kernels are compiled and warm.
+Times of an update are medians; the kernels are compiled and warm. CPU times are those of the annealing thread.
+COMMAND prints one line of JSON with `ns_per_update`, the nanoseconds per spin update of one thread.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
+import os
+import shlex
 import statistics
+import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from keras_evae.annealing import AnnealingSchedule, MonteCarlo, anneal_many
+from keras_evae.analysis import defect_share, find_skyrmions, neighbour_counts
+from keras_evae.annealing import SLOW_SCHEDULE, AnnealingSchedule, MonteCarlo, anneal, anneal_many
 from keras_evae.hamiltonian import Hamiltonian
+
+SCHEDULES = {
+    "default": AnnealingSchedule(),
+    "more sweeps": AnnealingSchedule(sweeps=10),
+    "over-relaxed": AnnealingSchedule(over_relaxation=5),
+    "slow, 60 temperatures": dataclasses.replace(SLOW_SCHEDULE, temperatures=60),
+    "slow": SLOW_SCHEDULE,
+}
+# One temperature throughout, then T = 0.
+FREEZING_SCHEDULES = {
+    f"T = {temperature}": AnnealingSchedule(temperature, temperature, temperatures=2000, over_relaxation=5)
+    for temperature in (0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6)
+}
+# Lowest E/N found by any schedule at the default couplings, and how close counts as reached.
+LOWEST_ENERGIES = {64: -2.0573164, 128: -2.0574844}
+ENERGY_TOLERANCE = 1e-6
+PEER_ROUNDS = 3
 
 
 def seconds(run: Callable[[], object]) -> float:
@@ -57,6 +84,142 @@ def measure(shape: tuple[int, int], sweeps: int, repeats: int, configurations: i
     return results
 
 
+def annealed(side: int, schedule: AnnealingSchedule, index: int) -> tuple[np.ndarray, float]:
+    """A configuration and the CPU seconds that this thread took for it."""
+    start = time.thread_time()
+    spins = anneal(Hamiltonian(), (side, side), schedule, index=index)
+    return spins, time.thread_time() - start
+
+
+def measure_schedule(side: int, schedule: AnnealingSchedule, lattices: int) -> dict[str, float]:
+    """Means over lattices; `reached` is the share that came to the lowest energy known."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        results = list(pool.map(lambda index: annealed(side, schedule, index), range(lattices)))
+    energies = np.array([Hamiltonian().energy_per_site(spins.astype(np.float64)) for spins, _ in results])
+    found = [find_skyrmions(spins) for spins, _ in results]
+    shares = [defect_share(neighbour_counts(skyrmions.positions, (side, side))) for skyrmions in found]
+    cpu = statistics.mean(seconds for _, seconds in results)
+    reached = float(np.mean(energies < LOWEST_ENERGIES[side] + ENERGY_TOLERANCE))
+    return {
+        "energy_mean": float(energies.mean()),
+        "energy_lowest": float(energies.min()),
+        "skyrmions": statistics.mean(map(len, found)),
+        "skyrmions_spread": statistics.pstdev(map(len, found)),
+        "defect_share": statistics.mean(shares),
+        "without_defect": statistics.mean(share == 0.0 for share in shares),
+        "cpu_s": cpu,
+        "reached": reached,
+        "reached_per_cpu_s": reached / cpu,
+    }
+
+
+def schedule_table(
+    schedules: dict[str, AnnealingSchedule], sides: Iterable[int], arguments: argparse.Namespace
+) -> None:
+    annealed(64, AnnealingSchedule(temperatures=2), 0)
+    results = [
+        {"schedule": name, "side": side, **measure_schedule(side, schedule, arguments.lattices)}
+        for side in sides
+        for name, schedule in schedules.items()
+    ]
+    if arguments.json:
+        print(json.dumps(results))
+        return
+    heads = ("Side", "Schedule", "E/N mean", "E/N lowest", "Skyrmions", "Defect share", "Without defect", "Lowest")
+    print_row(*heads, "CPU s", "Lowest per CPU s")
+    print_row(*["---"] * 10)
+    for row in results:
+        print_row(
+            row["side"],
+            row["schedule"],
+            f"{row['energy_mean']:.5f}",
+            f"{row['energy_lowest']:.7f}",
+            f"{row['skyrmions']:.1f} ± {row['skyrmions_spread']:.1f}",
+            f"{row['defect_share']:.1%}",
+            f"{row['without_defect']:.0%}",
+            f"{row['reached']:.1%}",
+            f"{row['cpu_s']:.4f}",
+            f"{row['reached_per_cpu_s']:.2g}",
+        )
+
+
+def print_row(*cells: object) -> None:
+    print("| " + " | ".join(map(str, cells)) + " |")
+
+
+def measure_growth(side: int, temperatures: int, lattices: int) -> dict[str, float]:
+    """Mean CPU milliseconds of the sweeps from T = 2 to 0.05 and of the relaxation after them."""
+    schedule = AnnealingSchedule(temperatures=temperatures)
+    thermal, relaxation, sweeps = [], [], []
+    for index in range(lattices):
+        lattice = MonteCarlo(Hamiltonian(), (side, side), index=index)
+        start = time.thread_time()
+        lattice.heat_bath(schedule.temperature_steps(), schedule.sweeps, schedule.over_relaxation)
+        middle = time.thread_time()
+        sweeps.append(lattice.relax(schedule.torque_tolerance, schedule.max_greedy_sweeps)[1])
+        thermal.append(middle - start)
+        relaxation.append(time.thread_time() - middle)
+    return {
+        "side": side,
+        "thermal_sweeps": schedule.thermal_sweeps,
+        "thermal_ms": 1e3 * statistics.mean(thermal),
+        "thermal_ns_per_update": 1e9 * statistics.mean(thermal) / side**2 / schedule.thermal_sweeps,
+        "relaxation_sweeps": statistics.mean(sweeps),
+        "relaxation_ms": 1e3 * statistics.mean(relaxation),
+        "relaxation_ns_per_update": 1e9 * sum(relaxation) / side**2 / sum(sweeps),
+    }
+
+
+def growth_table(arguments: argparse.Namespace) -> None:
+    measure_growth(32, 2, 1)
+    cases = ((32, 150), (64, 150), (128, 150), (256, 150), (128, 600), (128, 2400))
+    results = [measure_growth(*case, arguments.lattices) for case in cases]
+    if arguments.json:
+        print(json.dumps(results))
+        return
+    print_row("Side", "Heat-bath sweeps", "ms", "ns per update", "Relaxation sweeps", "ms", "ns per update")
+    print_row(*["---"] * 7)
+    for row in results:
+        print_row(*(f"{value:.4g}" for value in row.values()))
+
+
+def peer_time(command: str) -> float:
+    """Nanoseconds per update that the command's last line of output tells."""
+    output = subprocess.run(shlex.split(command), check=True, capture_output=True, text=True).stdout
+    return float(json.loads(output.strip().splitlines()[-1])["ns_per_update"])
+
+
+def peer_comparison(arguments: argparse.Namespace) -> None:
+    """Runs in turn, so that both meet the same machine."""
+
+    def run(lattice: MonteCarlo) -> None:
+        lattice.heat_bath(0.5, arguments.sweeps)
+
+    ours, peer = [], []
+    for _ in range(PEER_ROUNDS):
+        ours.append(update_time(run, tuple(arguments.shape), 1, arguments.repeats) / arguments.sweeps)
+        peer.append(peer_time(arguments.peer))
+    ratio = statistics.median(peer) / statistics.median(ours)
+    if arguments.json:
+        print(json.dumps({"heat_bath_ns": ours, "peer_ns": peer, "updates_per_second_ratio": ratio}))
+        return
+    print("ns per update, heat bath " + ", ".join(f"{value:.3g}" for value in ours))
+    print("ns per update, peer      " + ", ".join(f"{value:.3g}" for value in peer))
+    print(f"{ratio:.3g} times the peer's updates per second (medians)")
+
+
+def kernel_table(arguments: argparse.Namespace) -> None:
+    shape = tuple(arguments.shape)
+    results = measure(shape, arguments.sweeps, arguments.repeats, arguments.configurations)
+    if arguments.json:
+        print(json.dumps({"shape": list(shape), **results}))
+        return
+    print(f"{shape[0]} x {shape[1]} sites" + "one core".rjust(20) + "two cores".rjust(14))
+    for name in ("heat_bath_ns", "over_relaxation_ns", "greedy_ns", "configuration_s"):
+        print(f"{name:20}{results[name]:22.4g}{results[name + '_two_cores']:14.4g}")
+    print(f"energy per site {results['energy_per_site']:.5f}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
@@ -64,15 +227,23 @@ def main() -> None:
     parser.add_argument("--sweeps", type=int, default=256, help="sweeps in one measurement")
     parser.add_argument("--repeats", type=int, default=21, help="measurements, of which the median counts")
     parser.add_argument("--configurations", type=int, default=20, help="annealed configurations")
+    parser.add_argument("--lattices", type=int, default=100, help="configurations for each row of the tables below")
+    mode = parser.add_mutually_exclusive_group()
+    mode.add_argument("--schedules", action="store_true", help="compare schedules at 64 x 64 and 128 x 128")
+    mode.add_argument("--freezing", action="store_true", help="the same for constant temperatures at 128 x 128")
+    mode.add_argument("--growth", action="store_true", help="time from 32 x 32 to 256 x 256")
+    mode.add_argument("--peer", metavar="COMMAND", help="compare with a command, see above")
     arguments = parser.parse_args()
-    results = measure(tuple(arguments.shape), arguments.sweeps, arguments.repeats, arguments.configurations)
-    if arguments.json:
-        print(json.dumps({"shape": list(arguments.shape), **results}))
-        return
-    print(f"{arguments.shape[0]} x {arguments.shape[1]} sites" + "one core".rjust(20) + "two cores".rjust(14))
-    for name in ("heat_bath_ns", "over_relaxation_ns", "greedy_ns", "configuration_s"):
-        print(f"{name:20}{results[name]:22.4g}{results[name + '_two_cores']:14.4g}")
-    print(f"energy per site {results['energy_per_site']:.5f}")
+    if arguments.schedules:
+        schedule_table(SCHEDULES, LOWEST_ENERGIES, arguments)
+    elif arguments.freezing:
+        schedule_table(FREEZING_SCHEDULES, [128], arguments)
+    elif arguments.growth:
+        growth_table(arguments)
+    elif arguments.peer:
+        peer_comparison(arguments)
+    else:
+        kernel_table(arguments)
 
 
 if __name__ == "__main__":

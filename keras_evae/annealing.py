@@ -99,6 +99,11 @@ class AnnealingSchedule:
         return self.temperatures * self.sweeps * (1 + self.over_relaxation)
 
 
+# The search for the ground state: its sweeps go where the skyrmion lattice freezes at the paper's couplings, and
+# over-relaxation, which is cheap, moves the skyrmions. See docs/annealing.md.
+SLOW_SCHEDULE = AnnealingSchedule(start_temperature=0.5, end_temperature=0.25, temperatures=1000, over_relaxation=25)
+
+
 class MonteCarlo:
     """A lattice in the layout of the kernels, with its random number streams.
 

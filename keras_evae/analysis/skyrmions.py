@@ -1,0 +1,159 @@
+"""Skyrmions of a configuration, and the defects of the lattice that they form."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+
+import numpy as np
+from scipy.ndimage import label
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial import Delaunay, QhullError
+
+from keras_evae.analysis.topology import topological_charge
+
+# Ratio of the axes of a core, above which it is a stripe.
+LARGEST_ELONGATION = 2.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Skyrmions:
+    """Skyrmions of one configuration; `len` gives their number.
+
+    Args:
+        positions: Centres of mass of -S_z over the cores, `(n, 2)` as (y, x), in sites. On closed axes they lie from 0
+            to the side of the lattice.
+        radii: Radii of discs with the area of the cores, sqrt(sites of S_z < 0 / pi), `(n,)`, in sites.
+    """
+
+    positions: np.ndarray
+    radii: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+
+def find_skyrmions(spins: np.ndarray, periodic: tuple[bool, bool] = (True, True)) -> Skyrmions:
+    """Skyrmions with their core down in an up background.
+
+    A core is a connected region of S_z < 0. Its charge is that of the state in which all other spins point up, an
+    integer. Regions that are no skyrmions are left out: those whose charge is not 1 or -1 (bubbles without winding,
+    skyrmions grown together), those that take up every row or every column (domains around the lattice), and those more
+    than twice as long as wide (stripes). An open edge cuts skyrmions; one counts if its centre is left on the lattice.
+
+    Args:
+        spins: Unit vectors of one configuration, `(y, x, 3)`.
+        periodic: Whether the y and the x axis close on themselves.
+
+    Raises:
+        ValueError: For spins that are not one configuration.
+
+    Example:
+
+    >>> up = np.zeros((16, 32, 3)); up[..., 2] = 1.0
+    >>> len(find_skyrmions(up))
+    0
+    """
+    spins = np.asarray(spins, np.float64)
+    if spins.ndim != 3 or spins.shape[-1] != 3:
+        raise ValueError(f"`spins` must be one configuration, (y, x, 3). Received: shape={spins.shape}")
+    shape = spins.shape[:2]
+    regions = [_unfold(sites, shape, periodic) for sites in _regions(spins[..., 2] < 0, periodic)]
+    cores = [sites for sites in regions if _is_skyrmion(sites, spins)]
+    positions = np.array([_centre(sites, spins, periodic) for sites in cores]).reshape(-1, 2)
+    return Skyrmions(positions, np.sqrt(np.array([len(sites) for sites in cores]) / np.pi))
+
+
+def neighbour_counts(
+    positions: np.ndarray, shape: tuple[int, int], periodic: tuple[bool, bool] = (True, True)
+) -> np.ndarray:
+    """Number of neighbours of each point in the Delaunay triangulation.
+
+    On closed axes the points are repeated on both sides, so that the triangulation goes on across the edge; images of a
+    point, its own among them, are neighbours like any other. On a torus the counts then have the mean 6, as long as no
+    four points lie on one circle. On open axes points at the edge have fewer neighbours.
+
+    Args:
+        positions: Points `(n, 2)` as (y, x), in sites.
+        shape: Rows and columns `(y, x)` of the lattice.
+        periodic: Whether the y and the x axis close on themselves.
+
+    Returns:
+        Counts, `(n,)`, of integers. They are 0 where no triangle exists: fewer than three points, images included, or
+        all points on one line.
+    """
+    positions = np.asarray(positions, np.float64).reshape(-1, 2)
+    # The original points come first.
+    along_y, along_x = ((0, -side, side) if closed else (0,) for side, closed in zip(shape, periodic, strict=True))
+    images = np.concatenate([positions + np.array(shift) for shift in itertools.product(along_y, along_x)])
+    counts = np.zeros(len(positions), np.int64)
+    if len(images) < 3:
+        return counts
+    try:
+        starts, _ = Delaunay(images).vertex_neighbor_vertices
+    except QhullError:
+        return counts
+    return np.diff(starts)[: len(positions)].astype(np.int64)
+
+
+def defect_share(counts: np.ndarray) -> float:
+    """Share of points without six neighbours: 0 in a triangular lattice, and by definition where there is no point.
+
+    Args:
+        counts: Numbers of neighbours, `(n,)`, of `neighbour_counts`. With open axes they include the points at the
+            edge, which count as defects; leave those out beforehand if that is not wanted.
+
+    Example:
+
+    >>> defect_share(np.array([6, 6, 5, 7]))
+    0.5
+    """
+    counts = np.asarray(counts)
+    return float(np.mean(counts != 6)) if counts.size else 0.0
+
+
+def _regions(down: np.ndarray, periodic: tuple[bool, bool]) -> list[np.ndarray]:
+    """Sites `(n, 2)` of each connected region, where closed axes connect the first to the last row or column."""
+    labels, number = label(down)
+    pairs = [np.stack((np.take(labels, 0, axis), np.take(labels, -1, axis))) for axis in (0, 1) if periodic[axis]]
+    across = np.concatenate([np.zeros((2, 0), int), *pairs], axis=1)
+    across = across[:, across.all(axis=0)] - 1
+    links = coo_array((np.ones(across.shape[1]), (across[0], across[1])), shape=(number, number))
+    count, region = connected_components(links, directed=False) if number else (0, np.zeros(0, int))
+    sites = np.argwhere(down)
+    owners = region[labels[down] - 1]
+    return [sites[owners == index] for index in range(count)]
+
+
+def _unfold(sites: np.ndarray, shape: tuple[int, ...], periodic: tuple[bool, bool]) -> np.ndarray:
+    """The sites, moved by whole lattice sides so that they lie together around their circular mean."""
+    sides = np.array(shape)
+    mean = np.angle(np.exp(2j * np.pi * sites / sides).mean(axis=0)) / (2 * np.pi) * sides
+    start = np.rint(mean).astype(int) - sides // 2
+    return np.where(periodic, (sites - start) % sides + start, sites)
+
+
+def _is_skyrmion(sites: np.ndarray, spins: np.ndarray) -> bool:
+    shape = spins.shape[:2]
+    if any(len(np.unique(sites[:, axis])) == shape[axis] for axis in (0, 1)):
+        return False
+    # A site is a square, which has the second moment 1/12 itself.
+    moments = np.linalg.eigvalsh(np.cov(sites.T, bias=True) + np.eye(2) / 12)
+    return moments[1] <= LARGEST_ELONGATION**2 * moments[0] and abs(_charge(sites, spins)) == 1
+
+
+def _charge(sites: np.ndarray, spins: np.ndarray) -> int:
+    """Charge of the state that has the spins of the region and all others up."""
+    inside = sites - sites.min(axis=0) + 1
+    patch = np.zeros((*inside.max(axis=0) + 2, 3))
+    patch[..., 2] = 1.0
+    patch[tuple(inside.T)] = spins[tuple((sites % spins.shape[:2]).T)]
+    return round(float(topological_charge(patch, (False, False))))
+
+
+def _centre(sites: np.ndarray, spins: np.ndarray, periodic: tuple[bool, bool]) -> np.ndarray:
+    sides = np.array(spins.shape[:2])
+    centre = np.average(sites, axis=0, weights=-spins[(*(sites % sides).T, 2)])
+    # The second remainder turns a side, to which a tiny negative number is rounded, into 0.
+    return np.where(periodic, centre % sides % sides, centre)

@@ -1,0 +1,157 @@
+import dataclasses
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from keras_evae.analysis import defect_share, find_skyrmions, neighbour_counts, topological_charge
+from keras_evae.annealing import SLOW_SCHEDULE, AnnealingSchedule, anneal_many
+from keras_evae.hamiltonian import Hamiltonian
+from tests.states import skyrmion, uniform
+
+# A box of four rows of four skyrmions, close to a regular triangular lattice: 14 / 16 = 0.875, sqrt(3) / 2 = 0.866.
+SHAPE = (56, 64)
+LATTICE = np.array([(14 * row + 5, 16 * column + 8 * (row % 2) + 3) for row in range(4) for column in range(4)])
+# In the middle between LATTICE[5] and LATTICE[6].
+INTERSTITIAL = (19, 35)
+
+
+def skyrmions_at(positions, shape=SHAPE, radius=3.0):
+    """Neel skyrmions, centred on sites of a periodic lattice."""
+    sides = np.array(shape)
+    sites = np.stack(np.mgrid[: shape[0], : shape[1]], axis=-1)
+    apart = (sites[None] - np.asarray(positions)[:, None, None] + sides // 2) % sides - sides // 2
+    distances = np.hypot(apart[..., 0], apart[..., 1])
+    nearest = distances.argmin(axis=0)[None]
+    y, x = np.take_along_axis(apart, nearest[..., None], 0)[0].transpose(2, 0, 1)
+    polar = np.pi * np.clip(1.0 - np.hypot(x, y) / (2 * radius), 0.0, 1.0)
+    azimuth = np.arctan2(y, x)
+    return np.stack((np.sin(polar) * np.cos(azimuth), np.sin(polar) * np.sin(azimuth), np.cos(polar)), axis=-1)
+
+
+def counts_of(spins):
+    found = find_skyrmions(spins)
+    return found, neighbour_counts(found.positions, spins.shape[:2])
+
+
+def sorted_rows(positions):
+    positions = np.round(np.asarray(positions), 6)
+    return positions[np.lexsort(positions.T[::-1])]
+
+
+def test_triangular_lattice_has_six_neighbours_everywhere():
+    found, counts = counts_of(skyrmions_at(LATTICE))
+    np.testing.assert_allclose(sorted_rows(found.positions), sorted_rows(LATTICE), atol=1e-6)
+    np.testing.assert_array_equal(counts, 6)
+    assert defect_share(counts) == 0.0
+
+
+def test_radius_is_that_of_a_disc():
+    found = find_skyrmions(skyrmion((41, 61), radius=9.0))
+    assert found.radii == pytest.approx([9.0], rel=0.02)
+    assert found.positions == pytest.approx(np.array([[20.0, 30.0]]))
+
+
+def test_added_skyrmion_makes_one_with_four_and_two_with_seven_neighbours():
+    found, counts = counts_of(skyrmions_at([*LATTICE, INTERSTITIAL]))
+    assert len(found) == 17
+    assert sorted(counts[counts != 6]) == [4, 7, 7]
+    np.testing.assert_allclose(found.positions[counts == 4], [INTERSTITIAL], atol=1e-6)
+    assert defect_share(counts) == pytest.approx(3 / 17)
+
+
+def test_removed_skyrmion_disturbs_its_former_neighbours_only():
+    hole = LATTICE[5]
+    found, counts = counts_of(skyrmions_at(np.delete(LATTICE, 5, axis=0)))
+    assert len(found) == 15 and counts.sum() == 6 * 15
+    apart = np.hypot(*((found.positions - hole + np.array(SHAPE) / 2) % SHAPE - np.array(SHAPE) / 2).T)
+    # The six corners of the hole lose one neighbour each; its three diagonals give six back, unevenly.
+    assert np.all(apart[counts != 6] < 17.0)
+    assert sorted(counts[counts != 6]) in ([5, 5, 7, 7], [5, 5, 8])
+
+
+def test_skyrmion_across_the_corner_is_one():
+    spins = np.roll(skyrmion((31, 41)), (-15 - 1, -20 + 2), axis=(0, 1))
+    found = find_skyrmions(spins)
+    np.testing.assert_allclose(found.positions, [[30.0, 2.0]], atol=1e-9)
+
+
+def test_open_edge_cuts_a_skyrmion():
+    spins = np.roll(skyrmion((31, 41)), -13, axis=0)
+    assert len(find_skyrmions(spins)) == 1
+    # The centre is in row 2; what lies beyond the edge is a part without it.
+    (centre,) = find_skyrmions(spins, periodic=(False, True)).positions
+    assert centre[1] == pytest.approx(20.0) and 2.0 < centre[0] < 4.0
+    assert len(find_skyrmions(spins[3:], periodic=(False, True))) == 0
+
+
+def test_shifts_move_the_centres():
+    spins = skyrmions_at([*LATTICE, INTERSTITIAL])
+    expected = sorted_rows((find_skyrmions(spins).positions + (23, 47)) % SHAPE)
+    np.testing.assert_allclose(sorted_rows(find_skyrmions(np.roll(spins, (23, 47), (0, 1))).positions), expected)
+
+
+def test_regions_that_are_no_skyrmions():
+    bubble = np.where(skyrmion()[..., 2:] < 0, uniform((32, 40), (0.0, 0.0, -1.0)), uniform((32, 40)))
+    y = 2 * np.pi * np.arange(32)[:, None] / 32 + np.zeros((32, 40))
+    cycloid = np.stack((np.zeros_like(y), np.sin(y), np.cos(y)), axis=-1)
+    twins = skyrmion(winding=2)
+    stripe = np.repeat(skyrmion((32, 15), radius=3.5), [1] * 7 + [20] + [1] * 7, axis=1)
+    for spins in (bubble, cycloid, twins, stripe, uniform(), uniform(direction=(0.0, 0.0, -1.0)), -skyrmion()):
+        assert len(find_skyrmions(spins)) == 0
+    assert len(find_skyrmions(skyrmion(winding=-1))) == 1
+
+
+def test_no_skyrmion_at_all():
+    found, counts = counts_of(uniform())
+    assert found.positions.shape == (0, 2) and found.radii.shape == (0,) and counts.shape == (0,)
+    assert defect_share(counts) == 0.0
+
+
+@pytest.mark.parametrize("positions", [[(5, 9)], [(5, 9), (30, 41)]])
+def test_one_and_two_points(positions):
+    # On the torus the neighbours are images; in an open plane there is no triangle.
+    assert np.all(neighbour_counts(positions, SHAPE) >= 4)
+    np.testing.assert_array_equal(neighbour_counts(positions, SHAPE, (False, False)), 0)
+    assert defect_share(neighbour_counts(positions, SHAPE, (False, False))) == 1.0
+
+
+def test_open_axes():
+    line = [(5, 3), (5, 10), (5, 20)]
+    np.testing.assert_array_equal(neighbour_counts(line, SHAPE, (False, False)), 0)
+    np.testing.assert_array_equal(neighbour_counts(line, SHAPE, (False, True)), 0)
+    square_and_centre = [(0, 0), (0, 10), (10, 0), (10, 10), (5, 5)]
+    np.testing.assert_array_equal(neighbour_counts(square_and_centre, SHAPE, (False, False)), [3, 3, 3, 3, 4])
+
+
+def test_counts_have_the_mean_six_on_the_torus():
+    points = np.random.default_rng(0).uniform((0, 0), SHAPE, (40, 2))
+    assert neighbour_counts(points, SHAPE).sum() == 6 * 40
+
+
+def test_annealed_lattices_have_as_many_skyrmions_as_charge():
+    states = list(anneal_many(Hamiltonian(), (64, 96), 6, AnnealingSchedule(over_relaxation=5), workers=1))
+    numbers = [len(find_skyrmions(spins)) for spins in states]
+    np.testing.assert_array_equal(numbers, np.round(-topological_charge(np.stack(states))))
+    assert min(numbers) >= 8
+
+
+def test_lowest_annealed_state_is_a_perfect_lattice():
+    schedule = dataclasses.replace(SLOW_SCHEDULE, temperatures=60)
+    states = np.stack(list(anneal_many(Hamiltonian(), (64, 64), 20, schedule, workers=1)))
+    energies = Hamiltonian().energy_per_site(states.astype(np.float64))
+    assert energies.min() == pytest.approx(-2.0573164, abs=1e-6)
+    found, counts = counts_of(states[energies.argmin()])
+    assert len(found) == 8
+    np.testing.assert_array_equal(counts, 6)
+
+
+def test_shape_is_checked():
+    with pytest.raises(ValueError, match=r"\(y, x, 3\)"):
+        find_skyrmions(np.zeros((2, 8, 8, 3)))
+
+
+def test_no_tensorflow():
+    code = "import sys, keras_evae.analysis.skyrmions; sys.exit('tensorflow' in sys.modules or 'keras' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
