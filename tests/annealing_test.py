@@ -24,6 +24,12 @@ HAMILTONIANS = [
 ]
 
 
+@pytest.fixture(params=[1, pytest.param(6, marks=pytest.mark.slow)], ids=["", "longer"])
+def effort(request):
+    """Factor on the number of samples: six times as many are marked slow."""
+    return request.param
+
+
 def thermal_states(hamiltonian, shape, temperature, samples, sweeps=1, over_relaxation=0, burn_in=200, seed=1):
     lattice = MonteCarlo(hamiltonian, shape, seed)
     lattice.heat_bath(temperature, burn_in, over_relaxation)
@@ -123,18 +129,18 @@ def test_field_of_any_direction_is_followed():
 
 
 @pytest.mark.parametrize("temperature", [0.3, 1.5])
-def test_open_chain(temperature):
+def test_open_chain(temperature, effort):
     hamiltonian = Hamiltonian(D=0.0, B=0.0, boundary="open")
     sites = 254
-    states = thermal_states(hamiltonian, (1, sites), temperature, samples=2000, sweeps=2, over_relaxation=2)
+    states = thermal_states(hamiltonian, (1, sites), temperature, samples=2000 * effort, sweeps=2, over_relaxation=2)
     mean, error = mean_and_error(hamiltonian.energy(states) / (sites - 1))
     assert abs(mean + 1.0 / np.tanh(1.0 / temperature) - temperature) < 4.0 * error
     assert error < 0.002
 
 
-def test_high_temperature_slope():
+def test_high_temperature_slope(effort):
     hamiltonian, temperature = Hamiltonian(), 20.0
-    states = thermal_states(hamiltonian, (96, 128), temperature, samples=250, burn_in=10)
+    states = thermal_states(hamiltonian, (96, 128), temperature, samples=250 * effort, burn_in=10)
     mean, error = mean_and_error(hamiltonian.energy_per_site(states) * temperature)
     # The next order of the expansion in 1 / T is below 0.5 %.
     assert abs(mean + 0.7075) < 4.0 * error + 0.004
@@ -143,9 +149,9 @@ def test_high_temperature_slope():
 
 @pytest.mark.parametrize("temperature", [0.05, 0.2, 0.5, 1.0, 2.0])
 @pytest.mark.parametrize("dmi, boundary", [("neel", "periodic"), ("bloch", ("open", "periodic"))])
-def test_configurational_temperature(temperature, dmi, boundary):
+def test_configurational_temperature(temperature, dmi, boundary, effort):
     hamiltonian = Hamiltonian(dmi=dmi, boundary=boundary)
-    states = thermal_states(hamiltonian, (20, 36), temperature, samples=300, over_relaxation=1)
+    states = thermal_states(hamiltonian, (20, 36), temperature, samples=300 * effort, over_relaxation=1)
     field = hamiltonian.effective_field(states)
     squares = (np.cross(states, field) ** 2).sum(axis=(1, 2, 3))
     curvature = 2.0 * (states * field).sum(axis=(1, 2, 3))
@@ -155,11 +161,26 @@ def test_configurational_temperature(temperature, dmi, boundary):
     assert error < 0.02 * temperature
 
 
-def test_energy_histograms_of_two_temperatures():
+@pytest.mark.slow
+def test_configurational_temperature_along_the_default_schedule():
+    hamiltonian = Hamiltonian()
+    for temperature in AnnealingSchedule().temperature_steps():
+        states = thermal_states(hamiltonian, (20, 36), temperature, samples=300, over_relaxation=1)
+        field = hamiltonian.effective_field(states)
+        squares = (np.cross(states, field) ** 2).sum(axis=(1, 2, 3))
+        curvature = 2.0 * (states * field).sum(axis=(1, 2, 3))
+        mean, error = mean_and_error((squares - temperature * curvature) / curvature.mean())
+        # One of the 150 temperatures may lie a little beyond four standard errors.
+        assert abs(mean) < 4.5 * error, temperature
+
+
+def test_energy_histograms_of_two_temperatures(effort):
     # log(p2 / p1) is linear in the energy with the slope 1/T1 - 1/T2: the weight of a state is exp(-E/T).
     hamiltonian, shape, temperatures = Hamiltonian(), (8, 6), (0.6, 0.66)
     energies = [
-        hamiltonian.energy(thermal_states(hamiltonian, shape, t, samples=4000, sweeps=3, over_relaxation=3, seed=k))
+        hamiltonian.energy(
+            thermal_states(hamiltonian, shape, t, samples=4000 * effort, sweeps=3, over_relaxation=3, seed=k)
+        )
         for k, t in enumerate(temperatures)
     ]
     blocks = [logistic_slope(*pair) for pair in zip(*(np.array_split(e, 20) for e in energies), strict=True)]
@@ -182,17 +203,17 @@ def logistic_slope(first, second):
 
 
 @pytest.mark.parametrize("hamiltonian", HAMILTONIANS, ids=lambda h: f"{h.dmi} K={h.K} {h.boundary}")
-def test_heat_bath_agrees_with_metropolis_and_over_relaxation(hamiltonian):
+def test_heat_bath_agrees_with_metropolis_and_over_relaxation(hamiltonian, effort):
     shape, temperature = (4, 6) if hamiltonian.periodic == (True, False) else (4, 4), 0.7
     h = hamiltonian
     start = np.zeros((*shape, 3))
     start[..., 2] = 1.0
     series = metropolis_reference(
-        start, h.J, h.D, h.B, h.K, h.dmi == "neel", *h.periodic, temperature, samples=10_000, sweeps=4, seed=3
+        start, h.J, h.D, h.B, h.K, h.dmi == "neel", *h.periodic, temperature, samples=10_000 * effort, sweeps=4, seed=3
     )
     results = [mean_and_error(series[200:])]
     for over_relaxation in (0, 2):
-        states = thermal_states(h, shape, temperature, samples=5000, sweeps=3, over_relaxation=over_relaxation)
+        states = thermal_states(h, shape, temperature, samples=5000 * effort, sweeps=3, over_relaxation=over_relaxation)
         z = states[..., 2].reshape(len(states), -1)
         energy = h.energy_per_site(states)
         results.append(mean_and_error(np.stack([energy, z.mean(axis=1), (z**2).mean(axis=1)], axis=1)))
