@@ -17,7 +17,11 @@ ROOT = Path(__file__).parents[2]
 
 def run_kills(mode, folder):
     result = subprocess.run(
-        [sys.executable, "-m", "tests.dataset.kills", mode, str(folder)], cwd=ROOT, capture_output=True, text=True
+        [sys.executable, "-m", "tests.dataset.kills", mode, str(folder)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
     )
     assert result.returncode == 0, result.stderr
     return json.loads((folder / "record.json").read_text())

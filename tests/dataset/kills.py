@@ -9,8 +9,11 @@ import os
 import random
 import signal
 import sys
+import threading
 import time
 from pathlib import Path
+
+from tqdm import tqdm
 
 from keras_evae import durable
 from keras_evae.dataset import ensure_dataset, generate_dataset, shards
@@ -18,12 +21,17 @@ from tests.dataset.cases import digest, of_size
 
 KILLS = 10
 
+# No thread of the progress bars may hold their lock while this process forks.
+tqdm.monitor_interval = 0
+
 
 def fork(function, *arguments):
     """Starts a function in a process of its own and returns its number."""
     process = os.fork()
     if not process:
         code = 1
+        # By default the bars of parent and child share one lock, and a killed child would never give it back.
+        tqdm.set_lock(threading.RLock())
         try:
             function(*arguments)
             code = 0
