@@ -264,6 +264,10 @@ def _apply_override(values: dict[str, Any], override: str) -> None:
     target[name] = _parse(text, f"--set {override}")
 
 
+# What to write, where pydantic names a Python type.
+EXPECTED = {"tuple_type": "a list, such as [1, 2]", "model_type": "a section with keys"}
+
+
 class _Mismatch(ValueError):
     """Two keys, each valid, that do not fit together."""
 
@@ -285,7 +289,7 @@ def _first_problem(error: ValidationError) -> str:
         return f"{key}: unknown key{_nearest(key.split('.'))}{more}"
     if first["type"] == "missing":
         return f"{key}: expected a value, found none{more}"
-    expected = str(cause) if cause else re.sub(r"^Input should be ", "", first["msg"])
+    expected = EXPECTED.get(first["type"]) or str(cause or re.sub(r"^Input should be ", "", first["msg"]))
     return f"{key}: expected {expected[0].lower() + expected[1:]}, found {first['input']!r}{more}"
 
 

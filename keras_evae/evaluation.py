@@ -38,6 +38,8 @@ def evaluate(folders: Sequence[Path], recipes: Sequence[Callable[[Sequence[Run],
             raise DataError(
                 f"{run.path}: no stage is finished yet; let train.py go on, it says how long the first stage takes"
             )
+    if output.exists() and not output.is_dir():
+        raise DataError(f"{output}: expected a folder for the results, found a file; choose another --output")
     output.mkdir(parents=True, exist_ok=True)
     with plotting.style():
         for recipe in recipes:

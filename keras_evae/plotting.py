@@ -96,7 +96,10 @@ def plot_fft_mse(axes: Axes, curves: Mapping[str, tuple[Sequence[float], Sequenc
     axes.set(xlabel=r"$\gamma$", ylabel="FFT-MSE", xlim=(-0.1 * smallest, None))
     # Linear below the smallest value: a run that has collapsed to one state may reach exactly zero.
     nonzero = [value for _, values in curves.values() for value in values if value > 0]
-    axes.set_yscale("symlog", linthresh=min(nonzero, default=1.0), linscale=0.2)
+    if len(nonzero) == sum(len(values) for _, values in curves.values()):
+        axes.set_yscale("log")
+    else:
+        axes.set_yscale("symlog", linthresh=min(nonzero, default=1.0), linscale=0.2)
     axes.legend()
     return axes
 

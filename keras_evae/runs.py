@@ -149,7 +149,7 @@ def open_run_folder(path: str | Path, config: Config) -> Path:
         _check_same_config(path / CONFIG, config)
         return path
     if path.exists() and (not path.is_dir() or set(os.listdir(path)) - {LOCK, "stages", f"{CONFIG}.partial"}):
-        raise DataError(f"{path}: expected a run folder or an empty one, found other files; choose another --output")
+        raise DataError(f"{path}: expected a run folder or an empty one, found something else; choose another --output")
     (path / "stages").mkdir(parents=True, exist_ok=True)
     # The configuration first: what makes the folder a run, whatever comes after it is cut short.
     write_whole(path / CONFIG, dump_config(config).encode())

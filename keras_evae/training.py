@@ -68,7 +68,11 @@ def train(config: Config, output: str | Path) -> None:
         logger.info("Annealed     mean E/N %.5f, lowest %.5f", energies.mean(), energies.min())
         if missing:
             _train_missing(config, folder, model, stages, finished)
-    logger.info("Run finished: %s. Look at it with: python evaluate.py --run %s --losses --fft-mse", folder, folder)
+    logger.info(
+        "Run finished: %s. Look at it with: python evaluate.py --run %s --losses --reconstructions --fft-mse",
+        folder,
+        folder,
+    )
 
 
 def _train_missing(

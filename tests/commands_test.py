@@ -184,6 +184,12 @@ def test_cut_short_epochs_leave_no_logs(folder):
         assert steps == list(range(7))
 
 
+def test_output_of_the_evaluation_that_is_a_file(folder):
+    (folder / "file").touch()
+    result = call(folder, "evaluate.py", "--run", "runs/smoke", "--losses", "--output", "file")
+    assert_one_line(result, 3, "file: expected a folder for the results, found a file")
+
+
 def test_no_run_yet(tmp_path):
     assert_one_line(call(tmp_path, "evaluate.py", "--losses"), 3, "no run found; start one with: python train.py")
     (tmp_path / "runs" / "young" / "stages").mkdir(parents=True)
