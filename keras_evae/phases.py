@@ -60,8 +60,8 @@ def decode(decoder: keras.Model, latent: tf.Tensor, periodic: tuple[bool, bool],
         # From the second block on, the features are the four phases of an image.
         image = tf.nn.depth_to_space(features, 2) if index else features
         features = _convolve(image, upsampling_kernel(convolution.kernel), periodic)
-        norm = _normalization(features, next(norms), convolution.bias, training, phases=4)
-        features = _leaky_relu(_scale_and_shift(features, *(tf.tile(factor, [4]) for factor in norm)))
+        normalization = _normalization(features, next(norms), convolution.bias, training)
+        features = _leaky_relu(_scale_and_shift(features, *normalization))
     phases = _convolve(features, phase_kernel(last.kernel), periodic) + tf.tile(last.bias, [4])
     return decoder.layers[-1](tf.nn.depth_to_space(phases, 2))
 
@@ -106,7 +106,7 @@ def _phase_block(features: tf.Tensor, convolution: Any, norm: Any, periodic: Any
     # The phases lie next to each other in memory: pooling over them is pooling along a row.
     row_of_phases = tf.reshape(phases, (-1, height, 4 * width, channels // 4))
     pooled = tf.nn.max_pool2d(row_of_phases, (1, 4), (1, 4), "VALID")
-    normalization = _normalization(phases, norm, convolution.bias, training, sign, phases=4)
+    normalization = _normalization(phases, norm, convolution.bias, training, sign)
     return _leaky_relu(_scale_and_shift(pooled, *normalization))
 
 
@@ -129,20 +129,19 @@ def _sign(norm: Any) -> tf.Tensor:
 
 
 def _normalization(
-    features: tf.Tensor, norm: Any, bias: Any, training: bool, sign: Any = 1.0, phases: int = 1
+    features: tf.Tensor, norm: Any, bias: Any, training: bool, sign: Any = 1.0
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Scale and shift, each `(channels,)`, that make `norm(features + bias)` of features times `sign`.
 
     Args:
-        features: `(..., phases * channels)`.
+        features: `(..., channels)`, or `(..., phases * channels)`: phases have their statistics in common.
         norm: Keras' batch normalisation.
         bias: Of the layer before it.
         training: Take the statistics of the features, and update the moving ones.
         sign: The factor of each channel by which the features differ from the layer's output.
-        phases: Groups of channels with common statistics.
     """
     if training:
-        mean, variance = _moments(features, phases)
+        mean, variance = _moments(features, bias.shape[0])
         _move(norm.moving_mean, mean * sign + bias, norm.momentum)
         _move(norm.moving_variance, variance, norm.momentum)
     else:
@@ -151,23 +150,19 @@ def _normalization(
     return scale, norm.beta - mean * scale
 
 
-def _moments(features: tf.Tensor, phases: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """Mean and variance of each channel over everything else, and over the phases."""
+def _moments(features: tf.Tensor, channels: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """Mean and variance of each channel over everything else."""
 
     @tf.custom_gradient
     def moments(features: tf.Tensor) -> Any:
-        count = tf.cast(tf.size(features) // features.shape[-1] * phases, tf.float32)
-
-        def over_phases(sums: tf.Tensor) -> tf.Tensor:
-            return tf.reduce_sum(tf.reshape(sums, (phases, -1)), axis=0) / count
-
-        mean = over_phases(_sums(features))
-        variance = tf.maximum(over_phases(_products(features, features)) - tf.square(mean), 0.0)
+        count = tf.cast(tf.size(features) // channels, tf.float32)
+        mean = _sums(features, channels) / count
+        variance = tf.maximum(_sums(tf.square(features), channels) / count - tf.square(mean), 0.0)
 
         def gradient(mean_upstream: tf.Tensor, variance_upstream: tf.Tensor) -> tf.Tensor:
             slope = 2.0 * variance_upstream / count
             offset = mean_upstream / count - mean * slope
-            return features * tf.tile(slope, [phases]) + tf.tile(offset, [phases])
+            return _by_channel(tf.add, _by_channel(tf.multiply, features, slope), offset)
 
         return (mean, variance), gradient
 
@@ -176,25 +171,33 @@ def _moments(features: tf.Tensor, phases: int) -> tuple[tf.Tensor, tf.Tensor]:
 
 @tf.custom_gradient
 def _scale_and_shift(features: tf.Tensor, scale: tf.Tensor, shift: tf.Tensor) -> Any:
-    """`features * scale + shift`, whose gradients sum over the lattice as products of matrices."""
+    """`features * scale + shift`, with a factor and a summand for each channel."""
+    channels = scale.shape[0]
 
     def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        return upstream * scale, _products(upstream, features), _sums(upstream)
+        scaled = _by_channel(tf.multiply, upstream, scale)
+        return scaled, _sums(upstream * features, channels), _sums(upstream, channels)
 
-    return features * scale + shift, gradient
-
-
-def _sums(features: tf.Tensor) -> tf.Tensor:
-    """Sum over all axes but the last."""
-    rows = tf.reshape(features, (-1, features.shape[-1]))
-    return tf.matmul(tf.ones((1, tf.shape(rows)[0])), rows)[0]
+    return _by_channel(tf.add, _by_channel(tf.multiply, features, scale), shift), gradient
 
 
-def _products(first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
-    """Sum of `first * second` over all axes but the last."""
-    channels = first.shape[-1]
-    rows = (tf.reshape(factor, (-1, channels)) for factor in (first, second))
-    return tf.linalg.diag_part(tf.matmul(*rows, transpose_a=True))
+def _sums(features: tf.Tensor, channels: int) -> tf.Tensor:
+    """Sum of each channel over everything else: the product with a row of ones is the fastest way to it."""
+    rows = _rows(features)
+    sums = tf.matmul(tf.ones((1, tf.shape(rows)[0])), rows)
+    return tf.reduce_sum(tf.reshape(sums, (-1, channels)), axis=0)
+
+
+def _by_channel(operation: Any, features: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
+    """An elementwise operation of features with one value for each channel."""
+    rows = _rows(features)
+    repeated = tf.tile(values, [rows.shape[-1] // values.shape[0]])
+    return tf.reshape(operation(rows, repeated), tf.shape(features))
+
+
+def _rows(features: tf.Tensor) -> tf.Tensor:
+    """Features as a matrix with as long rows as the memory allows: short ones leave vector units idle."""
+    return tf.reshape(features, (-1, features.shape[-1] * (features.shape[-2] if features.shape.rank > 2 else 1)))
 
 
 def _move(average: Any, value: tf.Tensor, momentum: float) -> None:

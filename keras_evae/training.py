@@ -20,6 +20,7 @@ from keras_evae.errors import NumericalError
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.lock import hold_lock
 from keras_evae.model import EVAE
+from keras_evae.optimizers import FusedAdam
 from keras_evae.pipeline import evaluation_batches, streaming_batches, training_batches
 from keras_evae.plan import describe_plan
 from keras_evae.runs import (
@@ -90,9 +91,7 @@ def _build_model(config: Config, hamiltonian: Hamiltonian) -> EVAE:
     model = EVAE(
         config.dataset.shape, config.network.latent_dim, hamiltonian, seed=training.seed, phases=training.phases
     )
-    optimizer = keras.optimizers.Adam(
-        training.learning_rate, beta_1=0.9, beta_2=0.999, global_clipnorm=training.gradient_clip_norm
-    )
+    optimizer = FusedAdam(training.learning_rate, beta_1=0.9, beta_2=0.999, global_clipnorm=training.gradient_clip_norm)
     optimizer.build(model.trainable_variables)
     model.compile(optimizer=optimizer, jit_compile=training.jit_compile)
     return model

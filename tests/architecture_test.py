@@ -14,7 +14,7 @@ PACKAGE = ROOT / "keras_evae"
 LEVELS = [
     {"errors"},
     {"durable", "lock"},
-    {"config", "hamiltonian", "layers", "schedules", "colors", "console"},
+    {"config", "hamiltonian", "layers", "schedules", "colors", "console", "optimizers"},
     {"monte_carlo", "symmetry", "losses", "networks", "analysis"},
     {"annealing"},
     {"phases"},
