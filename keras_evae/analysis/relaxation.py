@@ -7,7 +7,8 @@ from scipy.optimize import minimize
 
 from keras_evae.hamiltonian import Hamiltonian
 
-MAX_ITERATIONS = 10_000
+# At most this many searches of at most this many iterations.
+SEARCHES, ITERATIONS = 3, 10_000
 
 
 def largest_torque(hamiltonian: Hamiltonian, spins: np.ndarray) -> float:
@@ -32,10 +33,21 @@ def minimise_energy(hamiltonian: Hamiltonian, spins: np.ndarray, torque_toleranc
         The spins, `(y, x, 3)` float64.
     """
     spins = np.asarray(spins, np.float64)
+    # Lengths grow in the search and shrink the gradient: after one search, another from unit vectors.
+    for _ in range(SEARCHES):
+        vectors = _search(hamiltonian, spins, torque_tolerance)
+        spins = vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
+        if largest_torque(hamiltonian, spins) <= torque_tolerance:
+            break
+    return spins
+
+
+def _search(hamiltonian: Hamiltonian, spins: np.ndarray, torque_tolerance: float) -> np.ndarray:
+    """One search; returns vectors of any length."""
     start = hamiltonian.energy(spins)
 
-    def energy_and_gradient(vectors: np.ndarray) -> tuple[float, np.ndarray]:
-        vectors = vectors.reshape(spins.shape)
+    def energy_and_gradient(values: np.ndarray) -> tuple[float, np.ndarray]:
+        vectors = values.reshape(spins.shape)
         lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
         directions = vectors / lengths
         field = hamiltonian.effective_field(directions)
@@ -44,7 +56,6 @@ def minimise_energy(hamiltonian: Hamiltonian, spins: np.ndarray, torque_toleranc
         return float(hamiltonian.energy(directions) - start), ((along * directions - field) / lengths).ravel()
 
     # SciPy looks at the largest component of the gradient, whose length is that of the torque.
-    options = {"gtol": torque_tolerance / np.sqrt(3), "ftol": 0.0, "maxiter": MAX_ITERATIONS, "maxfun": 2 * MAX_ITERATIONS}
+    options = {"gtol": torque_tolerance / np.sqrt(3), "ftol": 0.0, "maxiter": ITERATIONS, "maxfun": 2 * ITERATIONS}
     result = minimize(energy_and_gradient, spins.ravel(), jac=True, method="L-BFGS-B", options=options)
-    relaxed = result.x.reshape(spins.shape)
-    return relaxed / np.linalg.norm(relaxed, axis=-1, keepdims=True)
+    return result.x.reshape(spins.shape)

@@ -71,15 +71,15 @@ def make_targets(hamiltonian: Hamiltonian, shape: tuple[int, int]) -> Targets:
     lattice = commensurate_lattices(shape, len(positions))[0]
     nearest = positions[np.argmin(np.linalg.norm(positions - np.array(shape) / 2, axis=-1))]
     hole = (nearest + lattice.vectors.sum(axis=0) / 3) % shape
-    interstitial = place_skyrmions([*positions, hole], lattice.spacing / 4, shape, hamiltonian)
+    interstitial = place_skyrmions(np.vstack([positions, hole]), lattice.spacing / 4, shape, hamiltonian)
     relaxed = [_relax(hamiltonian, spins) for spins in (interstitial, perfect)]
     states = np.stack([relaxed[0], _nearest_image(relaxed[1], relaxed[0], hamiltonian)])
     torque = max(largest_torque(hamiltonian, spins) for spins in states)
     counts = np.rint(np.abs(topological_charge(states))).astype(int).tolist()
     if counts != [len(positions) + 1, len(positions)] or torque > TORQUE:
         raise DataError(
-            f"expected relaxed lattices of {len(positions) + 1} and {len(positions)} skyrmions on {shape[0]} x {shape[1]} "
-            f"sites, found {counts[0]} and {counts[1]} with a torque of {torque:.1e}; use a larger lattice"
+            f"expected relaxed lattices of {len(positions) + 1} and {len(positions)} skyrmions on {shape[0]} x "
+            f"{shape[1]} sites, found {counts[0]} and {counts[1]} with a torque of {torque:.1e}; use a larger lattice"
         )
     site = tuple(int(place) % side for place, side in zip(np.rint(hole), shape, strict=True))
     return Targets(states, (site[0], site[1]), len(positions), lattice.spacing, torque)
