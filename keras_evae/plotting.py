@@ -136,9 +136,10 @@ def plot_target_loss(axes: Axes, curves: Mapping[str, np.ndarray]) -> Axes:
     return axes
 
 
-def plot_square(axes: Axes, centre: tuple[float, float], side: float) -> Axes:
-    """A dashed square around a site (y, x) of a configuration drawn by `plot_spins`."""
-    corner = (centre[1] - side / 2, centre[0] - side / 2)
+def plot_square(axes: Axes, side: float) -> Axes:
+    """A dashed square of `side` sites in the middle of a configuration drawn by `plot_spins`."""
+    width, height = np.sum(axes.get_xlim()), np.sum(axes.get_ylim())
+    corner = (width - side) / 2, (height - side) / 2
     axes.add_patch(Rectangle(corner, side, side, fill=False, linestyle="--", linewidth=1.0))
     return axes
 

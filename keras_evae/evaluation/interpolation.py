@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from scipy.ndimage import gaussian_filter
 
 from keras_evae import plotting
-from keras_evae.analysis import topological_charge
+from keras_evae.analysis import local_correlation, topological_charge
 from keras_evae.errors import DataError
 from keras_evae.evaluation.collapse import COLLAPSE_RATIO
 from keras_evae.evaluation.ladders import file_name, ladder_of_gamma, nearest_gammas
-from keras_evae.evaluation.passages import IMAGES, POINTS, REACHED, SHOWN_STEPS, Passage, find_passages
+from keras_evae.evaluation.passages import IMAGES, MAX_STEPS, POINTS, REACHED, SHOWN_STEPS, Passage, find_passages
 from keras_evae.evaluation.sections import Cell, Claim, Picture, Section, Table
 from keras_evae.evaluation.targets import Targets, make_targets
 from keras_evae.runs import FinishedStage, Run
@@ -21,7 +22,9 @@ GAMMAS = (0.0, 1.0, 10.0, 100.0, 1000.0)
 # The stage of the claims and of the second row of states, as in Figure 4C.
 COMPARED_GAMMA = 100.0
 # Side of the region that is drawn, in distances of skyrmions.
-ZOOM = 2.4
+ZOOM = 2.0
+# Width, in sites, of the average in which the place of the drawn region is found.
+SMOOTHING = 3.0
 MEASURES = ("barrier_height", "fwhm_steps", "fwhm_share", "plateau_initial", "plateau_final")
 TEXT = (
     "Both targets are minima of the energy: a perfect triangular lattice of skyrmions, and one with an interstitial "
@@ -64,20 +67,21 @@ def interpolation(runs: Sequence[Run], output: Path) -> Section:
 
 def _uncollapsed(run: Run) -> tuple[list[FinishedStage], list[str]]:
     """The stages to interpolate in: a collapsed decoder gives one state for every z."""
+    ladder = ladder_of_gamma(run)
+    bound = ladder[0].metrics["generated"]["fft_mse"] / COLLAPSE_RATIO
+    collapsed = [stage for stage in ladder if stage.metrics["generated"]["fft_mse"] < bound]
     stages, notes = nearest_gammas(run, GAMMAS)
-    bound = ladder_of_gamma(run)[0].metrics["generated"]["fft_mse"] / COLLAPSE_RATIO
-    kept = [stage for stage in stages if stage.metrics["generated"]["fft_mse"] > bound]
-    left_out = [
-        f"{run.name}: no interpolation at gamma = {stage.gamma:g}, where the model has collapsed to one state (FFT-MSE "
-        f"more than {COLLAPSE_RATIO:g} times lower than at the lowest gamma)"
-        for stage in stages
-        if stage not in kept
-    ]
-    return kept, notes + left_out
+    if collapsed:
+        gammas = ", ".join(f"{stage.gamma:g}" for stage in collapsed)
+        notes.append(
+            f"{run.name}: no interpolation at gamma = {gammas}, where the model has collapsed to one state "
+            f"(FFT-MSE more than {COLLAPSE_RATIO:g} times lower than at the lowest gamma)"
+        )
+    return [stage for stage in stages if stage not in collapsed], notes
 
 
 def _missing(run: Run, stage: FinishedStage, passages: Sequence[Passage], targets: Targets) -> list[str]:
-    """Which images give no barrier, and why."""
+    """Which images give no barrier, and why; and whether the mapping came to its end."""
     unreached = sum(not passage.reached for passage in passages)
     flat = sum(passage.reached and passage.barrier is None for passage in passages)
     reasons = {
@@ -86,9 +90,12 @@ def _missing(run: Run, stage: FinishedStage, passages: Sequence[Passage], target
         "the highest energy lies at an end of the path": flat,
     }
     head = f"{run.name}, gamma = {stage.gamma:g}"
-    return [
+    notes = [
         f"{head}: {count} of {len(passages)} images left out: {reason}" for reason, count in reasons.items() if count
     ]
+    if len(passages[0].losses) > MAX_STEPS:
+        notes.append(f"{head}: L_T-O was not yet saturated when the inverse mapping stopped, after {MAX_STEPS} steps")
+    return notes
 
 
 def _target_table(run: Run, targets: Targets, name: str) -> Table:
@@ -112,13 +119,13 @@ def _barrier_table(run: Run, stages: Sequence[FinishedStage], passages: Passages
         f"{run.name}: means over the images with a barrier (L_T-O and |z1 - z0| over all); energies per site, FWHM in "
         "steps R and as a share of |z1 - z0|"
     )
-    header = ["gamma", "images", "L_TO_initial", "L_TO_final", "z_distance", *spread]
+    header = ["gamma", "images", "mapping_steps", "L_TO_initial", "L_TO_final", "z_distance", *spread]
     return Table(name, caption, header, rows)
 
 
 def _barrier_row(stage: FinishedStage, passages: Sequence[Passage]) -> list[Cell]:
     found = [passage.measures() for passage in passages if passage.barrier]
-    row: list[Cell] = [stage.gamma, len(found)]
+    row: list[Cell] = [stage.gamma, len(found), len(passages[0].losses) - 1]
     row += np.mean([passage.losses[-1] for passage in passages], axis=0).tolist()
     row.append(float(np.mean([passage.distance for passage in passages])))
     for measure in MEASURES:
@@ -203,8 +210,11 @@ def _draw(
     pair, common = _compared(stages, passages)
     if common:
         rows = {f"$\\gamma$ = {stage.gamma:g}": passages[stage.name][common[0]] for stage in pair}
-        _draw_states(images[common[0]], rows, output / f"{name}_states.png")
-        caption = f"{run.name}: targets, and decoded states at R steps from the peak, in the dashed square"
+        _draw_states(run, images[common[0]], rows, output / f"{name}_states.png")
+        caption = (
+            f"{run.name}: targets, and the part of the decoded states in the dashed square, R steps from the peak; the "
+            f"square lies where the spins of the last row follow their fields least at R = 0"
+        )
         pictures.append(Picture(f"{name}_states.png", caption))
     return pictures
 
@@ -219,24 +229,35 @@ def _draw_curves(stages: Sequence[FinishedStage], passages: Passages, path: Path
     plotting.save_figure(figure, path)
 
 
-def _draw_states(targets: Targets, rows: Mapping[str, Passage], path: Path) -> None:
+def _draw_states(run: Run, targets: Targets, rows: Mapping[str, Passage], path: Path) -> None:
     """Both targets at the sides, above their zoomed parts; between them the states near the peak, a row a gamma."""
     side = min(*targets.states.shape[1:3], round(ZOOM * targets.spacing))
-    figure, axes = plotting.new_figure(len(rows), len(SHOWN_STEPS) + 2, size=(1.25, 1.45))
+    last = list(rows.values())[-1]
+    centred = _centring(local_correlation(last.shown[0], run.hamiltonian))
+    figure, axes = plotting.new_figure(len(rows), len(SHOWN_STEPS) + 2, size=(1.25, 1.4))
     for column, title, spins in zip((0, -1), ("with interstitial", "perfect"), targets.states, strict=True):
-        plotting.plot_spins(axes[0, column], spins, title)
-        plotting.plot_square(axes[0, column], targets.site, side)
-        plotting.plot_spins(axes[1, column], _cut(spins, targets.site, side), "target, zoomed")
+        plotting.plot_spins(axes[0, column], centred(spins), title)
+        plotting.plot_square(axes[0, column], side)
+        plotting.plot_spins(axes[1, column], _middle(centred(spins), side), "zoomed")
     for row, (label, passage) in enumerate(rows.items()):
-        for column, (step, spins) in enumerate(zip(SHOWN_STEPS, passage.shown, strict=True), start=1):
-            axes[row, column].set_axis_off()
-            if spins is not None:
-                title = f"{label}\nR = {step}" if column == 1 else f"R = {step}"
-                plotting.plot_spins(axes[row, column], _cut(spins, targets.site, side), title)
+        for column, step in enumerate(SHOWN_STEPS, start=1):
+            if step in passage.shown:
+                plotting.plot_spins(axes[row, column], _middle(centred(passage.shown[step]), side), f"R = {step}")
+            else:
+                axes[row, column].set_axis_off()
+        axes[row, 1].set_ylabel(label)
     plotting.save_figure(figure, path)
 
 
-def _cut(spins: np.ndarray, site: tuple[int, int], side: int) -> np.ndarray:
-    """A square of `side` sites around a site of a periodic lattice."""
-    middle = side // 2
-    return np.roll(spins, (middle - site[0], middle - site[1]), axis=(0, 1))[:side, :side]
+def _centring(correlation: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """The translation of a periodic lattice that takes the place of the lowest local correlation to the middle."""
+    smooth = gaussian_filter(correlation, SMOOTHING, mode="wrap")
+    lowest = np.unravel_index(np.argmin(smooth), smooth.shape)
+    shift = [side // 2 - int(place) for side, place in zip(smooth.shape, lowest, strict=True)]
+    return lambda spins: np.roll(spins, shift, axis=(0, 1))
+
+
+def _middle(spins: np.ndarray, side: int) -> np.ndarray:
+    """The square of `side` sites in the middle of a configuration."""
+    y, x = ((length - side) // 2 for length in spins.shape[:2])
+    return spins[y : y + side, x : x + side]

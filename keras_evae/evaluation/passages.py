@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from tqdm import tqdm
 
 from keras_evae.analysis import topological_charge
 from keras_evae.analysis.barrier import Barrier, find_barrier, plateau_energies
+from keras_evae.console import quiet_tensorflow
 from keras_evae.evaluation.ladders import load_stage
 from keras_evae.evaluation.targets import Targets
 from keras_evae.runs import FinishedStage, Run
 
 # Images of the targets that are tried through the encoder, and how many of them are mapped.
 CANDIDATES, IMAGES = 64, 4
+# Of Adam; where L_T-O is saturated the mapping stops earlier.
+MAX_STEPS = 1000
 # States on a path, both ends included.
 POINTS = 201
 # Steps from the peak at which states are kept to be shown.
@@ -36,7 +39,7 @@ class Passage:
         charges: Topological charges of the decoded ends, rounded.
         reached: Whether both ends are the targets: by L_T-O and by the charge.
         barrier: None where the path has none or its ends are not the targets.
-        shown: The states at SHOWN_STEPS from the peak; None beyond the ends. Empty without a barrier.
+        shown: States near the peak, for those of SHOWN_STEPS that lie on the path; empty without a barrier.
     """
 
     losses: np.ndarray
@@ -45,7 +48,7 @@ class Passage:
     charges: tuple[int, int]
     reached: bool
     barrier: Barrier | None
-    shown: Sequence[np.ndarray | None]
+    shown: Mapping[int, np.ndarray]
 
     def measures(self) -> dict[str, float]:
         """Energies per site, the width in steps and as a share of the path; of a passage with a barrier."""
@@ -90,8 +93,8 @@ def find_passages(
 
 
 def _nearest_images(run: Run, stages: Sequence[FinishedStage], images: Sequence[Targets]) -> list[Targets]:
-    from keras_evae.latent import reconstruct_mean
-
+    with quiet_tensorflow():
+        from keras_evae.latent import reconstruct_mean
     states = np.concatenate([image.states for image in images]).astype(np.float32)
     worst = np.zeros(len(images))
     for stage in stages:
@@ -106,7 +109,7 @@ def _pass(run: Run, stage: FinishedStage, images: Sequence[Targets]) -> list[Pas
     from keras_evae.latent import inverse_mapping
 
     load_stage(run, stage)
-    latent, losses = inverse_mapping(run.model, np.concatenate([image.states for image in images]))
+    latent, losses = inverse_mapping(run.model, np.concatenate([image.states for image in images]), max_steps=MAX_STEPS)
     ends = zip(images, latent.reshape(len(images), 2, -1), np.split(losses, len(images), axis=1), strict=True)
     return [_follow(run, image, *each) for image, *each in ends]
 
@@ -119,7 +122,7 @@ def _follow(run: Run, image: Targets, ends: np.ndarray, losses: np.ndarray) -> P
     found, wanted = (np.rint(topological_charge(states)).astype(int) for states in (spins[[0, -1]], image.states))
     reached = bool(np.all(losses[-1] < REACHED * image.distance) and np.all(found == wanted))
     barrier = find_barrier(energies) if reached else None
-    places = [barrier.peak + step for step in SHOWN_STEPS] if barrier else []
-    shown = [spins[place].copy() if 0 <= place < POINTS else None for place in places]
+    places = {step: barrier.peak + step for step in SHOWN_STEPS} if barrier else {}
+    shown = {step: spins[place].copy() for step, place in places.items() if 0 <= place < POINTS}
     distance = float(np.linalg.norm(ends[1] - ends[0]))
     return Passage(losses, distance, energies, (int(found[0]), int(found[1])), reached, barrier, shown)

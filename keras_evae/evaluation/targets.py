@@ -24,14 +24,12 @@ class Targets:
 
     Args:
         states: The initial (with the interstitial) and the final one (perfect), `(2, y, x, 3)` float64.
-        site: Where the interstitial was inserted, as (y, x), in sites.
         count: Number of skyrmions of the perfect lattice.
         spacing: Their smallest distance, in sites.
         torque: Largest |S x h| of both.
     """
 
     states: np.ndarray
-    site: tuple[int, int]
     count: int
     spacing: float
     torque: float
@@ -43,13 +41,8 @@ class Targets:
 
     def image(self, hamiltonian: Hamiltonian, seed: int) -> Targets:
         """Both states under the same random translation and point operation, which leave the energy as it is."""
-        marker = np.zeros_like(self.states[0])
-        marker[(*self.site, 2)] = 1.0
-        *states, marker = (
-            random_symmetry(spins, hamiltonian, np.random.default_rng(seed)) for spins in (*self.states, marker)
-        )
-        y, x = np.unravel_index(np.argmax(marker[..., 2]), marker.shape[:2])
-        return dataclasses.replace(self, states=np.stack(states), site=(int(y), int(x)))
+        states = [random_symmetry(spins, hamiltonian, np.random.default_rng(seed)) for spins in self.states]
+        return dataclasses.replace(self, states=np.stack(states))
 
 
 def make_targets(hamiltonian: Hamiltonian, shape: tuple[int, int]) -> Targets:
@@ -81,8 +74,7 @@ def make_targets(hamiltonian: Hamiltonian, shape: tuple[int, int]) -> Targets:
             f"expected relaxed lattices of {len(positions) + 1} and {len(positions)} skyrmions on {shape[0]} x "
             f"{shape[1]} sites, found {counts[0]} and {counts[1]} with a torque of {torque:.1e}; use a larger lattice"
         )
-    site = tuple(int(place) % side for place, side in zip(np.rint(hole), shape, strict=True))
-    return Targets(states, (site[0], site[1]), len(positions), lattice.spacing, torque)
+    return Targets(states, len(positions), lattice.spacing, torque)
 
 
 def _relax(hamiltonian: Hamiltonian, spins: np.ndarray) -> np.ndarray:
