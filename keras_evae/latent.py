@@ -32,7 +32,8 @@ def inverse_mapping(
     Args:
         model: A trained model.
         targets: Unit vectors, `(n, y, x, 3)`.
-        learning_rate: Of Adam.
+        learning_rate: Of Adam, in units of the root mean square of the encoder's means: models with a large L_KL need
+            larger steps.
         max_steps: The search ends after this number of steps in any case.
         tolerance, patience: L_T-O is saturated, and the search ends, when that of no target has fallen by more than
             the fraction `tolerance` in the last `patience` steps.
@@ -42,8 +43,9 @@ def inverse_mapping(
         components, mean over the sites, as in L_RC.
     """
     targets = tf.convert_to_tensor(targets, tf.float32)
-    latent = keras.Variable(model.encode(targets)[0])
-    optimizer = keras.optimizers.Adam(learning_rate)
+    mean, _ = model.encode(targets)
+    latent = keras.Variable(mean)
+    optimizer = keras.optimizers.Adam(learning_rate * float(tf.sqrt(tf.reduce_mean(tf.square(mean)))))
     optimizer.build([latent])
 
     def distances() -> tf.Tensor:

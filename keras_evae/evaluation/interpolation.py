@@ -25,13 +25,15 @@ COMPARED_GAMMA = 100.0
 ZOOM = 2.0
 # Width, in sites, of the average in which the place of the drawn region is found.
 SMOOTHING = 3.0
-MEASURES = ("barrier_height", "fwhm_steps", "fwhm_share", "plateau_initial", "plateau_final")
+# Means of the barrier table; standard deviations too for the first two.
+MEASURES, SPREAD = ("barrier_height", "fwhm_steps", "fwhm_share", "plateau_initial", "plateau_final"), 2
 TEXT = (
     "Both targets are minima of the energy: a perfect triangular lattice of skyrmions, and one with an interstitial "
     "skyrmion (in a small box the whole lattice rearranges around it). Inverse mapping: Adam changes the latent vector "
     "z alone until L_T-O, the squared distance of decoded and target spins (sum over components, mean over sites), is "
     f"saturated. The path is the straight line between both z, in {POINTS} states. R counts its steps from the highest "
-    "energy, positive towards the perfect lattice. The baseline is the straight line through the plateaus, the mean "
+    "energy, positive towards the perfect lattice; a step is a share of |z1 - z0|, which itself differs from "
+    "model to model. The baseline is the straight line through the plateaus, the mean "
     "energies of the first and of the last tenth of the path; height and full width at half maximum (FWHM) of the "
     f"barrier refer to it. Numbers are means and standard deviations over {IMAGES} images of the targets: translations "
     "and point operations of both together, which leave the energies as they are."
@@ -113,14 +115,14 @@ def _target_table(run: Run, targets: Targets, name: str) -> Table:
 
 
 def _barrier_table(run: Run, stages: Sequence[FinishedStage], passages: Passages, name: str) -> Table:
-    spread = [column for measure in MEASURES for column in (measure, f"{measure}_std")]
+    spread = [column for measure in MEASURES[:SPREAD] for column in (measure, f"{measure}_std")]
     rows = [_barrier_row(stage, passages[stage.name]) for stage in stages]
     caption = (
         f"{run.name}: means over the images with a barrier (L_T-O and |z1 - z0| over all); energies per site, FWHM in "
         "steps R and as a share of |z1 - z0|"
     )
-    header = ["gamma", "images", "mapping_steps", "L_TO_initial", "L_TO_final", "z_distance", *spread]
-    return Table(name, caption, header, rows)
+    header = ["gamma", "images", "mapping_steps", "L_TO_initial", "L_TO_final", "z_distance"]
+    return Table(name, caption, [*header, *spread, *MEASURES[SPREAD:]], rows)
 
 
 def _barrier_row(stage: FinishedStage, passages: Sequence[Passage]) -> list[Cell]:
@@ -128,9 +130,10 @@ def _barrier_row(stage: FinishedStage, passages: Sequence[Passage]) -> list[Cell
     row: list[Cell] = [stage.gamma, len(found), len(passages[0].losses) - 1]
     row += np.mean([passage.losses[-1] for passage in passages], axis=0).tolist()
     row.append(float(np.mean([passage.distance for passage in passages])))
-    for measure in MEASURES:
+    for index, measure in enumerate(MEASURES):
+        statistics = (np.mean, np.std) if index < SPREAD else (np.mean,)
         values = [measures[measure] for measures in found]
-        row += [float(np.mean(values)), float(np.std(values))] if values else [None, None]
+        row += [float(statistic(values)) if values else None for statistic in statistics]
     return row
 
 

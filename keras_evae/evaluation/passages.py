@@ -36,8 +36,7 @@ class Passage:
         losses: L_T-O of the initial and the final state during the inverse mapping, `(steps + 1, 2)`.
         distance: |z1 - z0| of the ends.
         energies: E/N along the path, `(POINTS,)`.
-        charges: Topological charges of the decoded ends, rounded.
-        reached: Whether both ends are the targets: by L_T-O and by the charge.
+        reached: Whether both decoded ends are the targets: by L_T-O and by the topological charge.
         barrier: None where the path has none or its ends are not the targets.
         shown: States near the peak, for those of SHOWN_STEPS that lie on the path; empty without a barrier.
     """
@@ -45,7 +44,6 @@ class Passage:
     losses: np.ndarray
     distance: float
     energies: np.ndarray
-    charges: tuple[int, int]
     reached: bool
     barrier: Barrier | None
     shown: Mapping[int, np.ndarray]
@@ -125,4 +123,4 @@ def _follow(run: Run, image: Targets, ends: np.ndarray, losses: np.ndarray) -> P
     places = {step: barrier.peak + step for step in SHOWN_STEPS} if barrier else {}
     shown = {step: spins[place].copy() for step, place in places.items() if 0 <= place < POINTS}
     distance = float(np.linalg.norm(ends[1] - ends[0]))
-    return Passage(losses, distance, energies, (int(found[0]), int(found[1])), reached, barrier, shown)
+    return Passage(losses, distance, energies, reached, barrier, shown)
