@@ -32,9 +32,9 @@ TEXT = (
     "skyrmion (in a small box the whole lattice rearranges around it). Inverse mapping: Adam changes the latent vector "
     "z alone until L_T-O, the squared distance of decoded and target spins (sum over components, mean over sites), is "
     f"saturated. The path is the straight line between both z, in {POINTS} states. R counts its steps from the highest "
-    "energy, positive towards the perfect lattice; a step is a share of |z1 - z0|, which itself differs from "
-    "model to model. The baseline is the straight line through the plateaus, the mean "
-    "energies of the first and of the last tenth of the path; height and full width at half maximum (FWHM) of the "
+    "energy, positive towards the perfect lattice; a step is a share of |z1 - z0|, which itself differs from model to "
+    "model. The baseline is the straight line through the plateaus, the mean energies of the first and of the last "
+    "tenth of the path; height and full width at half maximum (FWHM) of the "
     f"barrier refer to it. Numbers are means and standard deviations over {IMAGES} images of the targets: translations "
     "and point operations of both together, which leave the energies as they are."
 )
