@@ -13,6 +13,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from keras_evae.colors import spin_colors
 
@@ -101,6 +102,45 @@ def plot_fft_mse(axes: Axes, curves: Mapping[str, tuple[Sequence[float], Sequenc
     else:
         axes.set_yscale("symlog", linthresh=min(nonzero, default=1.0), linscale=0.2)
     axes.legend()
+    return axes
+
+
+def plot_interpolation(axes: Axes, curves: Mapping[str, Sequence[tuple[np.ndarray, np.ndarray]]]) -> Axes:
+    """Energies along paths between two states (Figure 4B), a colour for each gamma, the first path of each drawn bold.
+
+    Args:
+        axes: Where to draw.
+        curves: For each label the paths, each as steps R from its peak and energies per site, `(n,)`.
+    """
+    for index, (label, paths) in enumerate(curves.items()):
+        for number, (steps, energies) in enumerate(paths):
+            look = {"label": label} if number == 0 else {"alpha": 0.35, "linewidth": 0.6}
+            axes.plot(steps, energies, color=f"C{index}", **look)
+    axes.axvline(0.0, color="black", linewidth=0.5, alpha=0.5)
+    axes.set(xlabel="R (steps from the peak; positive towards the perfect lattice)", ylabel="E / N")
+    axes.legend()
+    return axes
+
+
+def plot_target_loss(axes: Axes, curves: Mapping[str, np.ndarray]) -> Axes:
+    """L_T-O during the inverse mapping, `(steps, 2)` for each label: initial state (solid), final state (dashed)."""
+    for index, (label, losses) in enumerate(curves.items()):
+        initial, final = losses.T
+        # Counted from one, so that the start has a place on the logarithmic axis.
+        steps = np.arange(1, len(initial) + 1)
+        axes.plot(steps, initial, color=f"C{index}", label=label)
+        axes.plot(steps, final, color=f"C{index}", linestyle="--")
+    axes.set(xscale="log", yscale="log", xlabel="step of Adam + 1", ylabel="$L_{T-O}$")
+    axes.set_title("solid: with interstitial, dashed: perfect")
+    axes.legend()
+    return axes
+
+
+def plot_square(axes: Axes, side: float) -> Axes:
+    """A dashed square of `side` sites in the middle of a configuration drawn by `plot_spins`."""
+    width, height = np.sum(axes.get_xlim()), np.sum(axes.get_ylim())
+    corner = (width - side) / 2, (height - side) / 2
+    axes.add_patch(Rectangle(corner, side, side, fill=False, linestyle="--", linewidth=1.0))
     return axes
 
 

@@ -18,7 +18,7 @@ LEVELS = [
     {"monte_carlo", "symmetry", "losses", "networks", "analysis"},
     {"annealing"},
     {"phases"},
-    {"dataset", "model", "callbacks", "plotting", "board"},
+    {"dataset", "model", "callbacks", "latent", "plotting", "board"},
     {"pipeline", "runs", "plan"},
     {"training", "evaluation"},
 ]

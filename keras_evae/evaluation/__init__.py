@@ -10,6 +10,7 @@ import matplotlib
 from keras_evae import plotting
 from keras_evae.errors import DataError
 from keras_evae.evaluation.collapse import fft_mse
+from keras_evae.evaluation.interpolation import interpolation
 from keras_evae.evaluation.losses import losses
 from keras_evae.evaluation.reconstructions import reconstructions
 from keras_evae.evaluation.sections import Section
@@ -18,7 +19,12 @@ from keras_evae.runs import Run, load_run
 Recipe = Callable[[Sequence[Run], Path], Section]
 
 # In the order of the paper; the names are the flags of evaluate.py.
-RECIPES: dict[str, Recipe] = {"losses": losses, "reconstructions": reconstructions, "fft_mse": fft_mse}
+RECIPES: dict[str, Recipe] = {
+    "losses": losses,
+    "reconstructions": reconstructions,
+    "interpolation": interpolation,
+    "fft_mse": fft_mse,
+}
 
 
 def evaluate(folders: Sequence[Path], recipes: Sequence[str], output: Path) -> list[Section]:
