@@ -115,7 +115,7 @@ def is_chief(strategy: tf.distribute.Strategy) -> bool:
 def describe_strategy(strategy: tf.distribute.Strategy, batch_size: int) -> str:
     """The devices in words, one line."""
     replicas = strategy.num_replicas_in_sync
-    kind = tf.DeviceSpec.from_string(strategy.extended.worker_devices[0]).device_type
+    kind = "GPU" if tf.config.list_logical_devices("GPU") else "CPU"
     if replicas == 1:
         return f"one {kind}"
     place = "the workers of TF_CONFIG" if spans_hosts(strategy) else "this host"

@@ -17,7 +17,7 @@ from keras_evae.board import drop_unfinished_logs, log_stage
 from keras_evae.callbacks import BetaScheduler, GammaScheduler, StageProgress, StopOnNonFinite
 from keras_evae.config import Config
 from keras_evae.dataset import check_specification, ensure_dataset, read_energies, read_split
-from keras_evae.errors import DataError, NumericalError
+from keras_evae.errors import ConfigError, DataError, NumericalError
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.lock import hold_lock
 from keras_evae.model import EVAE
@@ -61,6 +61,8 @@ def train(config: Config, output: str | Path, strategy: str | None = None) -> No
         output: The run's folder; an existing one goes on from its last finished stage.
         strategy: `mirrored` or `multiworker` to train on several devices; None for one.
     """
+    if strategy and config.training.jit_compile:
+        raise ConfigError("training.jit_compile: expected false with --strategy (XLA cannot compile it), found true")
     devices = choose_strategy(strategy, config.training.batch_size)
     with report_lost_workers():
         if is_chief(devices):

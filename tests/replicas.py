@@ -1,8 +1,9 @@
-"""A few training steps on one device or on several; as a script, of one process of a strategy.
+"""A few training steps on one device or on several, in float64 so that only mistakes can tell them apart.
 
-    python -m tests.replicas mirrored RESULTS          two logical CPU devices
-    python -m tests.replicas multiworker RESULTS       one of the workers in TF_CONFIG
-    python -m tests.replicas mirrored train.py ...     train.py, with all its arguments
+python -m tests.replicas one RESULTS
+python -m tests.replicas mirrored RESULTS          two logical CPU devices
+python -m tests.replicas multiworker RESULTS       one of the workers in TF_CONFIG
+python -m tests.replicas mirrored train.py ...     train.py, with all its arguments
 """
 
 import functools
@@ -17,18 +18,19 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_evae import networks
 from keras_evae.model import EVAE
 from keras_evae.strategies import choose_strategy, is_chief, share_batches
 from tests.states import random_spins
 
-SHAPE, BATCH, STEPS = (16, 32), 32, 3
+SHAPE, BATCH, STEPS = (16, 32), 8, 3
 # Two batches of 4 and one of a single sample, fewer than there are replicas.
 EVALUATED = 9
 
 
 def make_model(strategy, optimizer):
     with strategy.scope():
-        model = EVAE(SHAPE, latent_dim=8, beta=1e-2, gamma=3.0, phases=False)
+        model = EVAE(SHAPE, latent_dim=8, beta=1e-2, gamma=3.0, phases=False, precision="float64")
         optimizer = optimizer()
         optimizer.build(model.trainable_variables)
         model.compile(optimizer=optimizer)
@@ -36,13 +38,13 @@ def make_model(strategy, optimizer):
 
 
 def batches(strategy, count, size):
-    spins = random_spins(count, *SHAPE).astype(np.float32)
+    spins = random_spins(count, *SHAPE)
 
     def parts():
         yield from (spins[start : start + size] for start in range(0, count, size))
 
     rows = size if count % size == 0 else None
-    dataset = tf.data.Dataset.from_generator(parts, output_signature=tf.TensorSpec((rows, *SHAPE, 3)))
+    dataset = tf.data.Dataset.from_generator(parts, output_signature=tf.TensorSpec((rows, *SHAPE, 3), tf.float64))
     return share_batches(dataset, strategy)
 
 
@@ -60,21 +62,18 @@ def named(prefix, values):
     return {f"{prefix} {name}": np.asarray(value) for name, value in values.items()}
 
 
-def train_steps(strategy, clipped=True):
-    """Named arrays: an evaluation, first gradients, moving statistics, and weights after some steps of two optimisers."""
-    # With the usual epsilon, 1e-7, an element whose gradient is all rounding would make whole steps.
-    model = make_model(strategy, functools.partial(keras.optimizers.Adam, 1e-3, epsilon=1e-3))
+def train_steps(strategy):
+    """Named arrays: an evaluation, first gradients, moving statistics, weights after some steps of two optimisers."""
+    model = make_model(strategy, functools.partial(keras.optimizers.Adam, 1e-3))
     evaluated = model.evaluate(batches(strategy, EVALUATED, 4), steps=3, verbose=0, return_dict=True)
     results = named("evaluated", evaluated) | named("history", fit(model, strategy, 1))
     results |= named("gradient", first_gradients(model))
     results |= named("moving", {v.path: v.numpy() for v in model.variables if "moving" in v.path})
     fit(model, strategy, STEPS - 1)
     results |= named("adam", weights(model)) | {"seed": model.sampling.seed_generator.state.numpy()}
-    if clipped:
-        model = make_model(strategy, functools.partial(keras.optimizers.SGD, 0.1, momentum=0.5, global_clipnorm=0.1))
-        fit(model, strategy, STEPS)
-        results |= named("clipped", weights(model))
-    return results
+    model = make_model(strategy, functools.partial(keras.optimizers.SGD, 0.1, momentum=0.5, global_clipnorm=0.1))
+    fit(model, strategy, STEPS)
+    return results | named("clipped", weights(model))
 
 
 def weights(model):
@@ -82,7 +81,7 @@ def weights(model):
 
 
 def be_patient():
-    """A machine that stands still for a while, as in a long garbage collection of a shared host, is not a lost worker."""
+    """A worker on a busy machine that stands still for a minute is not a lost one."""
     from tensorflow.python.eager import context
 
     configure = context.context().configure_coordination_service
@@ -94,13 +93,15 @@ def main():
     if kind == "mirrored":
         cpu = tf.config.list_physical_devices("CPU")[0]
         tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-    else:
+    elif kind == "multiworker":
         be_patient()
     if arguments[0].endswith("train.py"):
         sys.argv = arguments
         runpy.run_path(arguments[0], run_name="__main__")
-    strategy = choose_strategy(kind, BATCH)
-    results = train_steps(strategy, clipped=kind == "mirrored")
+    keras.config.set_floatx("float64")
+    networks.OUTPUT_TYPE = "float64"
+    strategy = choose_strategy(None if kind == "one" else kind, BATCH)
+    results = train_steps(strategy)
     if is_chief(strategy):
         np.savez(arguments[0], **results)
 
