@@ -103,7 +103,7 @@ def test_overrides(load):
         ("training: {augmentation: yes}", "training.augmentation: expected a valid boolean, found 'yes'"),
         (
             "training: {precision: float16}",
-            "training.precision: expected 'float32' or 'mixed_bfloat16', found 'float16'",
+            "precision: expected 'float32' or 'mixed_bfloat16', found 'float16'",
         ),
         ("evae: {beta: 3}", "evae.beta: expected one of vae.betas"),
         ("vae: {betas: [1, 0.1]}", "vae.betas: expected increasing values"),
