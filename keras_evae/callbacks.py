@@ -27,7 +27,7 @@ class _LossWeightScheduler(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if logs is not None:
-            logs[self.weight] = float(getattr(self.model, self.weight))
+            logs[self.weight] = float(getattr(self.model, self.weight).numpy())
 
 
 class BetaScheduler(_LossWeightScheduler):
@@ -64,8 +64,8 @@ class StopOnNonFinite(keras.callbacks.Callback):
         found = [f"{name} = {value}" for name, value in logs.items() if not math.isfinite(value)]
         if found:
             raise NumericalError(
-                f"{', '.join(found)} at step {batch} with beta = {float(self.model.beta):g}, "
-                f"gamma = {float(self.model.gamma):g}; finished stages are kept. A smaller "
+                f"{', '.join(found)} at step {batch} with beta = {float(self.model.beta.numpy()):g}, "
+                f"gamma = {float(self.model.gamma.numpy()):g}; finished stages are kept. A smaller "
                 f"training.learning_rate or smaller steps between stages may help"
             )
 

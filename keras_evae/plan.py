@@ -43,7 +43,7 @@ def describe_plan(
     steps = config.dataset.train // config.training.batch_size
     samples = sum(stage.epochs for stage in stages[finished:]) * steps * config.training.batch_size
     if samples:
-        training = samples * _seconds_per_sample(model)
+        training = samples * _seconds_per_sample(model) / model.replicas
         yield f"Training     {samples} samples to go, about {format_seconds(training)}"
         seconds += training
     yield f"Time         about {format_seconds(seconds)} in all, from a short trial on this machine"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import time
@@ -16,7 +17,7 @@ from keras_evae.board import drop_unfinished_logs, log_stage
 from keras_evae.callbacks import BetaScheduler, GammaScheduler, StageProgress, StopOnNonFinite
 from keras_evae.config import Config
 from keras_evae.dataset import check_specification, ensure_dataset, read_energies, read_split
-from keras_evae.errors import NumericalError
+from keras_evae.errors import ConfigError, DataError, NumericalError
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.lock import hold_lock
 from keras_evae.model import EVAE
@@ -24,6 +25,7 @@ from keras_evae.optimizers import FusedAdam
 from keras_evae.pipeline import evaluation_batches, streaming_batches, training_batches
 from keras_evae.plan import describe_plan
 from keras_evae.runs import (
+    CONFIG,
     LOCK,
     METRICS,
     FinishedStage,
@@ -36,6 +38,14 @@ from keras_evae.runs import (
     save_stage,
 )
 from keras_evae.schedules import Stage, stage_at
+from keras_evae.strategies import (
+    choose_strategy,
+    describe_strategy,
+    is_chief,
+    meet_workers,
+    report_lost_workers,
+    share_batches,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -44,13 +54,26 @@ GENERATED, GENERATION_SEED = 100, 0
 PICTURES = 3
 
 
-def train(config: Config, output: str | Path) -> None:
+def train(config: Config, output: str | Path, strategy: str | None = None) -> None:
     """Does whatever is missing of a run: anneals its dataset, trains its stages one after the other.
 
     Args:
         config: The run's configuration.
         output: The run's folder; an existing one goes on from its last finished stage.
+        strategy: `mirrored` or `multiworker` to train on several devices; None for one.
     """
+    if strategy and config.training.jit_compile:
+        raise ConfigError("training.jit_compile: expected false with --strategy (XLA cannot compile it), found true")
+    devices = choose_strategy(strategy, config.training.batch_size)
+    with report_lost_workers():
+        if is_chief(devices):
+            _lead(config, output, devices)
+        else:
+            _follow(config, Path(output), devices)
+
+
+def _lead(config: Config, output: str | Path, devices: tf.distribute.Strategy) -> None:
+    """The whole run, but for the training steps of other workers."""
     specification = dataset_specification(config)
     if config.dataset.path.exists():
         check_specification(config.dataset.path, specification)
@@ -60,13 +83,15 @@ def train(config: Config, output: str | Path) -> None:
         finished = finished_stages(folder, stages)
         missing = stages[len(finished) :]
         refuse_orphans(folder, missing)
-        model = _build_model(config, specification.hamiltonian)
+        model = _build_model(config, specification.hamiltonian, devices)
         for line in describe_plan(config, specification, model, stages, len(finished)):
             logger.info(line)
+        _log_devices(config, devices)
         logger.info(f"{'Run folder':12s} {folder}")
         ensure_dataset(config.dataset.path, specification)
         energies = read_energies(config.dataset.path, "train")
         logger.info("Annealed     mean E/N %.5f, lowest %.5f", energies.mean(), energies.min())
+        meet_workers(devices, len(finished))
         if missing:
             _train_missing(config, folder, model, stages, finished)
     logger.info(
@@ -76,25 +101,72 @@ def train(config: Config, output: str | Path) -> None:
     )
 
 
+def _follow(config: Config, folder: Path, devices: tf.distribute.Strategy) -> None:
+    """The training steps of a worker that is not the chief: it writes nothing, and speaks of problems only."""
+    logger.setLevel(logging.WARNING)
+    specification, stages = dataset_specification(config), planned_stages(config)
+    # Variables get the chief's values: this waits until the chief has opened the run folder and builds its model.
+    model = _build_model(config, specification.hamiltonian, devices)
+    _expect_shared(folder / CONFIG)
+    open_run_folder(folder, config)
+    finished = finished_stages(folder, stages)
+    # The chief comes here when it has made the dataset.
+    meet_workers(devices, len(finished))
+    _expect_shared(config.dataset.path)
+    check_specification(config.dataset.path, specification)
+    _train_missing(config, folder, model, stages, finished)
+
+
+def _expect_shared(file: Path) -> None:
+    if not file.is_file():
+        raise DataError(
+            f"{file}: expected the file that the chief has written, found none; all workers need the same run folder "
+            f"and dataset, on a shared file system"
+        )
+
+
 def _train_missing(
     config: Config, folder: Path, model: EVAE, stages: tuple[Stage, ...], finished: tuple[FinishedStage, ...]
 ) -> None:
     if finished:
         load_stage_weights(model, finished[-1])
-    drop_unfinished_logs(folder / "tensorboard", finished[-1].path / METRICS if finished else None)
+    if is_chief(model.distribute_strategy):
+        drop_unfinished_logs(folder / "tensorboard", finished[-1].path / METRICS if finished else None)
     for stage in stages[len(finished) :]:
         _train_stage(config, folder, model, stages, stage)
 
 
-def _build_model(config: Config, hamiltonian: Hamiltonian) -> EVAE:
+def _build_model(config: Config, hamiltonian: Hamiltonian, devices: tf.distribute.Strategy) -> EVAE:
     training = config.training
-    model = EVAE(
-        config.dataset.shape, config.network.latent_dim, hamiltonian, seed=training.seed, phases=training.phases
-    )
-    optimizer = FusedAdam(training.learning_rate, beta_1=0.9, beta_2=0.999, global_clipnorm=training.gradient_clip_norm)
-    optimizer.build(model.trainable_variables)
-    model.compile(optimizer=optimizer, jit_compile=training.jit_compile)
+    with devices.scope():
+        model = EVAE(
+            config.dataset.shape,
+            config.network.latent_dim,
+            hamiltonian,
+            seed=training.seed,
+            phases=_uses_phases(config, devices),
+            precision=training.precision,
+        )
+        # Keras' Adam where the variables have copies on several devices.
+        adam = FusedAdam if devices.num_replicas_in_sync == 1 else keras.optimizers.Adam
+        optimizer = adam(training.learning_rate, beta_1=0.9, beta_2=0.999, global_clipnorm=training.gradient_clip_norm)
+        optimizer.build(model.trainable_variables)
+        model.compile(optimizer=optimizer, jit_compile=training.jit_compile)
     return model
+
+
+def _uses_phases(config: Config, devices: tf.distribute.Strategy) -> bool:
+    one_device = devices.num_replicas_in_sync == 1
+    return config.training.phases and one_device and config.training.precision == "float32"
+
+
+def _log_devices(config: Config, devices: tf.distribute.Strategy) -> None:
+    training = config.training
+    if devices.num_replicas_in_sync == 1 and training.precision == "float32":
+        return
+    without = "; training.phases is for one device in float32, so without" if training.phases else ""
+    words = describe_strategy(devices, training.batch_size)
+    logger.info(f"{'Devices':12s} {words}, in {training.precision}{without}")
 
 
 def _reset_optimizer(optimizer: keras.optimizers.Optimizer) -> None:
@@ -110,14 +182,21 @@ def _train_stage(config: Config, folder: Path, model: EVAE, stages: tuple[Stage,
     if training.reset_optimizer and stage.index:
         _reset_optimizer(model.optimizer)
     batches = _training_batches(config, range(stage.first_epoch, stage.last_epoch))
+    validation = evaluation_batches(path, "validation", training.batch_size)
     words = f"stage {stage.index + 1}/{len(stages)} {_weights_in_words(stage)}"
-    with StageProgress(words, len(batches)) as progress:
+    chief = is_chief(model.distribute_strategy)
+    logs: list[keras.callbacks.Callback] = []
+    with contextlib.ExitStack() as stack:
+        if chief:
+            logs.append(stack.enter_context(StageProgress(words, len(batches))))
+            logs.append(keras.callbacks.TensorBoard(folder / "tensorboard", write_graph=False))
         history = model.fit(
-            batches,
+            share_batches(batches, model.distribute_strategy),
             initial_epoch=stage.first_epoch,
             epochs=stage.last_epoch,
             steps_per_epoch=len(batches) // stage.epochs,
-            validation_data=evaluation_batches(path, "validation", training.batch_size),
+            validation_data=share_batches(validation, model.distribute_strategy),
+            validation_steps=len(validation),
             verbose=0,
             # The pipeline shuffles; Keras would only warn that it cannot.
             shuffle=False,
@@ -125,12 +204,13 @@ def _train_stage(config: Config, folder: Path, model: EVAE, stages: tuple[Stage,
                 BetaScheduler(lambda epoch: stage_at(stages, epoch).beta),
                 GammaScheduler(lambda epoch: stage_at(stages, epoch).gamma),
                 StopOnNonFinite(),
-                progress,
-                keras.callbacks.TensorBoard(folder / "tensorboard", write_graph=False),
+                *logs,
             ],
         )
     seconds = time.perf_counter() - start
     metrics, pictures = _evaluate_stage(config, model)
+    if not chief:
+        return
     log_stage(folder / "tensorboard" / "stages", stage.last_epoch - 1, metrics, pictures)
     save_stage(folder, stage, model, metrics, history.history)
     _log_stage_line(stage, metrics, seconds, len(batches) * training.batch_size)
@@ -148,10 +228,11 @@ def _training_batches(config: Config, epochs: range) -> tf.data.Dataset:
 def _evaluate_stage(config: Config, model: EVAE) -> tuple[dict[str, dict[str, float]], dict[str, np.ndarray]]:
     """Losses in inference mode on both splits, statistics of generated states, and pictures."""
     path, batch_size = config.dataset.path, config.training.batch_size
-    metrics = {
-        split: model.evaluate(evaluation_batches(path, split, batch_size), verbose=0, return_dict=True)
-        for split in ("train", "validation")
-    }
+    metrics = {}
+    for split in ("train", "validation"):
+        batches = evaluation_batches(path, split, batch_size)
+        shared = share_batches(batches, model.distribute_strategy)
+        metrics[split] = model.evaluate(shared, steps=len(batches), verbose=0, return_dict=True)
     states = model.generate(GENERATED, GENERATION_SEED)
     metrics["generated"] = _generated_statistics(states, model.hamiltonian)
     _check_finite(metrics)

@@ -13,7 +13,7 @@ PACKAGE = ROOT / "keras_evae"
 # Each level imports only from the levels above it.
 LEVELS = [
     {"errors"},
-    {"durable", "lock"},
+    {"durable", "lock", "strategies"},
     {"config", "hamiltonian", "layers", "schedules", "colors", "console", "optimizers"},
     {"monte_carlo", "symmetry", "losses", "networks", "analysis"},
     {"annealing"},
