@@ -138,6 +138,8 @@ def _train_missing(
 
 def _build_model(config: Config, hamiltonian: Hamiltonian, devices: tf.distribute.Strategy) -> EVAE:
     training = config.training
+    # With a strategy the variables have copies on several devices, which only Keras' Adam knows.
+    alone = devices is tf.distribute.get_strategy()
     with devices.scope():
         model = EVAE(
             config.dataset.shape,
@@ -147,8 +149,7 @@ def _build_model(config: Config, hamiltonian: Hamiltonian, devices: tf.distribut
             phases=_uses_phases(config, devices),
             precision=training.precision,
         )
-        # Keras' Adam where the variables have copies on several devices.
-        adam = FusedAdam if devices.num_replicas_in_sync == 1 else keras.optimizers.Adam
+        adam = FusedAdam if alone else keras.optimizers.Adam
         optimizer = adam(training.learning_rate, beta_1=0.9, beta_2=0.999, global_clipnorm=training.gradient_clip_norm)
         optimizer.build(model.trainable_variables)
         model.compile(optimizer=optimizer, jit_compile=training.jit_compile)
