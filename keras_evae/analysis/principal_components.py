@@ -23,8 +23,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.linalg import eigh
 
-# Configurations that are transformed at once.
-BATCH = 100
+# Configurations that are enough for an estimate, and those that are transformed at once.
+SAMPLES, BATCH = 1000, 100
 
 
 def critical_beta(spins: np.ndarray, periodic: tuple[bool, bool]) -> float:
@@ -35,7 +35,7 @@ def critical_beta(spins: np.ndarray, periodic: tuple[bool, bool]) -> float:
     the covariance is taken as it is, which overestimates beta_c where samples are fewer than the components that matter.
 
     Args:
-        spins: Unit vectors `(n, y, x, 3)`; some hundred samples are enough.
+        spins: Unit vectors `(n, y, x, 3)`; `SAMPLES` of them are enough.
         periodic: Whether the y and the x axis close on themselves.
     """
     return 2.0 * (largest_fourier_component(spins) if all(periodic) else largest_component(spins))

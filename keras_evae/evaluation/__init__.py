@@ -10,15 +10,23 @@ import matplotlib
 from keras_evae import plotting
 from keras_evae.errors import DataError
 from keras_evae.evaluation.collapse import fft_mse
+from keras_evae.evaluation.local_correlation import local_correlation
 from keras_evae.evaluation.losses import losses
 from keras_evae.evaluation.reconstructions import reconstructions
 from keras_evae.evaluation.sections import Section
+from keras_evae.evaluation.theta import theta
 from keras_evae.runs import Run, load_run
 
 Recipe = Callable[[Sequence[Run], Path], Section]
 
 # In the order of the paper; the names are the flags of evaluate.py.
-RECIPES: dict[str, Recipe] = {"losses": losses, "reconstructions": reconstructions, "fft_mse": fft_mse}
+RECIPES: dict[str, Recipe] = {
+    "losses": losses,
+    "reconstructions": reconstructions,
+    "local_correlation": local_correlation,
+    "theta": theta,
+    "fft_mse": fft_mse,
+}
 
 
 def evaluate(folders: Sequence[Path], recipes: Sequence[str], output: Path) -> list[Section]:
