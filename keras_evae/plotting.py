@@ -5,6 +5,8 @@ Spins are shown in one colour convention everywhere: hue = in-plane angle (+x is
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -46,8 +48,14 @@ def new_figure(
         shared: One x axis for each column, and one y axis for each row.
     """
     figure_size = (size[0] * columns, size[1] * rows)
-    sharex, sharey = ("col", "row") if shared else (False, False)
-    return plt.subplots(rows, columns, figsize=figure_size, sharex=sharex, sharey=sharey, squeeze=False)
+    return plt.subplots(
+        rows,
+        columns,
+        figsize=figure_size,
+        sharex="col" if shared else "none",
+        sharey="row" if shared else "none",
+        squeeze=False,
+    )
 
 
 def plot_spins(axes: Axes, spins: np.ndarray, title: str = "") -> Axes:
@@ -112,7 +120,14 @@ def plot_angle_densities(
     return axes
 
 
-def plot_loss(axes: Axes, curves: LossCurves, weight_name: str, loss_name: str) -> Axes:
+def run_colors(names: Sequence[str]) -> dict[str, str]:
+    """A colour for each run, by which it is known in all panels of a figure."""
+    return dict(zip(names, itertools.cycle(COLORS), strict=False))
+
+
+def plot_loss(
+    axes: Axes, curves: LossCurves, weight_name: str, loss_name: str, colors: Mapping[str, str] | None = None
+) -> Axes:
     """One loss term against beta or gamma, for each run a colour and for each split a line (Figure 2).
 
     Args:
@@ -120,8 +135,11 @@ def plot_loss(axes: Axes, curves: LossCurves, weight_name: str, loss_name: str) 
         curves: For each run its values of beta or gamma, and those of the loss for each split.
         weight_name: `"beta"` or `"gamma"`; gamma = 0 stands at the left edge.
         loss_name: Key of `LOSS_LABELS`.
+        colors: A colour for each run; by default they are given in turn.
     """
-    for color, (name, (weights, losses)) in zip(COLORS, curves.items(), strict=False):
+    colors = colors or run_colors(list(curves))
+    for name, (weights, losses) in curves.items():
+        color = colors[name]
         for (split, values), line, face in zip(losses.items(), ("o-", "s:"), (color, "white"), strict=False):
             label = f"{name}, {split}" if len(curves) > 1 else split
             axes.plot(weights, values, line, color=color, markerfacecolor=face, label=label)
@@ -185,3 +203,6 @@ def _scale_weights(axes: Axes, weights: Sequence[float]) -> None:
         return
     axes.set_xscale("symlog", linthresh=smallest, linscale=0.5)
     axes.set_xlim(-0.1 * smallest, None)
+    # Zero and at most six decades, from the largest down: on a long ladder the labels would touch.
+    first, last = (math.floor(math.log10(weight)) for weight in (smallest, max(*weights, smallest)))
+    axes.set_xticks([0.0, *(10.0**power for power in range(last, first - 1, -((last - first) // 6 + 1)))])

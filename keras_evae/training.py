@@ -21,7 +21,7 @@ from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.lock import hold_lock
 from keras_evae.model import EVAE
 from keras_evae.pipeline import evaluation_batches, streaming_batches, training_batches
-from keras_evae.plan import describe_plan
+from keras_evae.plan import describe_plan, describe_posterior_collapse
 from keras_evae.runs import (
     LOCK,
     METRICS,
@@ -66,6 +66,7 @@ def train(config: Config, output: str | Path) -> None:
         ensure_dataset(config.dataset.path, specification)
         energies = read_energies(config.dataset.path, "train")
         logger.info("Annealed     mean E/N %.5f, lowest %.5f", energies.mean(), energies.min())
+        logger.info(describe_posterior_collapse(config, specification, stages))
         if missing:
             _train_missing(config, folder, model, stages, finished)
     logger.info(

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 # Less than one bit: the latent vector cannot answer a single yes-no question about the input.
 COLLAPSED_KL = math.log(2.0)
-# L_RC on the plateau wanders by some per cent, or falls as the training goes on; beyond it doubles within half a decade.
+# On its plateau L_RC wanders by some per cent, or falls as the training goes on; beyond, it doubles in half a decade.
 RECONSTRUCTION_RISE = 1.5
 # FFT-MSE falls by less than 10 towards the collapse, and by 100 and more in it: the middle on a logarithmic scale.
 LIKENESS_DROP = 30.0
@@ -41,7 +41,8 @@ def posterior_collapse(betas: Sequence[float], kl_losses: Sequence[float]) -> Tr
 
     L_KL bounds the mutual information between inputs and latent vectors from above, in nats. Below ln 2, one bit, the
     decoder knows practically nothing of its input. The bound is absolute because a share of the value at the smallest
-    beta would move with the beginning of the ladder: L_KL is 10 to 1000 nats before the collapse, and below 0.1 after it.
+    beta would move with the beginning of the ladder. L_KL is several to hundreds of nats before the collapse, and below
+    0.1 beyond it.
 
     Args:
         betas: Weights of the ladder, rising.

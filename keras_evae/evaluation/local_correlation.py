@@ -11,7 +11,7 @@ from tqdm import tqdm
 from keras_evae import analysis, plotting
 from keras_evae.dataset import read_split
 from keras_evae.evaluation.ladders import BATCH, file_name, generate, labels, nearest_gammas, reconstruct
-from keras_evae.evaluation.sections import Cell, Claim, Picture, Section, Table
+from keras_evae.evaluation.sections import Claim, Picture, Section, Table
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.runs import FinishedStage, Run
 
@@ -19,10 +19,13 @@ GAMMAS = (0.0, 1.0, 100.0)
 # States of each kind in the picture, and share of sites of the reconstructions at the smallest gamma shown black.
 EXAMPLES, BLACK_SHARE = 2, 2.0
 NAMES = {"X_In": "$X_{In}$", "X_Out": "$X_{Out}$", "X'_Out": "$X'_{Out}$"}
+COSINE = r"$\cos\theta$"
 HEADER = ["gamma", "states", "cos_theta_mean", "theta_mean_degrees", "theta_99th_percentile_degrees"]
 
 # A row of the picture: its gamma (None: the data), and states of up to two kinds.
 Row = tuple[float | None, dict[str, np.ndarray]]
+# A row of the table, see HEADER.
+Numbers = tuple[float | None, str, float, float, float]
 
 
 def local_correlation(runs: Sequence[Run], output: Path) -> Section:
@@ -33,7 +36,9 @@ def local_correlation(runs: Sequence[Run], output: Path) -> Section:
         rows = _collect(run, stages)
         name, label = file_name("local_correlation", run, runs), labels(runs)[run.path]
         numbers = [_numbers(gamma, kind, spins, run.hamiltonian) for gamma, row in rows for kind, spins in row.items()]
-        caption = f"{label}: angle theta between spins and effective fields, {len(rows[0][1]['X_In'])} states of each kind"
+        caption = (
+            f"{label}: angle theta between spins and effective fields, {len(rows[0][1]['X_In'])} states of each kind"
+        )
         tables.append(Table(name, caption, HEADER, numbers))
         lowest = _draw(rows, run.hamiltonian, output / f"{name}.png")
         black = f"black: cos(theta) of {lowest:.4g} and below, {np.degrees(np.arccos(lowest)):.2g} degrees and more"
@@ -64,10 +69,10 @@ def _collect(run: Run, stages: Sequence[FinishedStage]) -> list[Row]:
     return rows
 
 
-def _numbers(gamma: float | None, kind: str, spins: np.ndarray, hamiltonian: Hamiltonian) -> list[Cell]:
+def _numbers(gamma: float | None, kind: str, spins: np.ndarray, hamiltonian: Hamiltonian) -> Numbers:
     angles = analysis.field_angle(spins, hamiltonian).astype(np.float64)
     degrees = np.degrees(angles)
-    return [gamma, kind, float(np.cos(angles).mean()), float(degrees.mean()), float(np.percentile(degrees, 99))]
+    return gamma, kind, float(np.cos(angles).mean()), float(degrees.mean()), float(np.percentile(degrees, 99))
 
 
 def _draw(rows: Sequence[Row], hamiltonian: Hamiltonian, path: Path) -> float:
@@ -82,16 +87,16 @@ def _draw(rows: Sequence[Row], hamiltonian: Hamiltonian, path: Path) -> float:
         for (kind, spins), (left, right) in zip(shown, line.reshape(-1, 2), strict=False):
             plotting.plot_spins(left, spins, NAMES[kind] + ("" if gamma is None else rf", $\gamma$ = {gamma:g}"))
             right.set_axis_on()
-            grey = plotting.plot_correlation(right, analysis.local_correlation(spins, hamiltonian), lowest)
+            grey = plotting.plot_correlation(right, analysis.local_correlation(spins, hamiltonian), lowest, COSINE)
     plotting.plot_color_wheel(axes[0, 2 * EXAMPLES])
-    bar = figure.colorbar(grey, ax=list(axes[:, -1]), label=r"$\cos\theta$", extend="min", shrink=0.5)
-    ticks = np.linspace(lowest, 1.0, 3)
+    bar = figure.colorbar(grey, ax=list(axes[:, -1]), label=COSINE, extend="min", shrink=0.5)
+    ticks = [lowest, (1.0 + lowest) / 2, 1.0]
     bar.set_ticks(ticks, labels=[f"{tick:.5g}\n({np.degrees(np.arccos(tick)):.2g}°)" for tick in ticks])
     plotting.save_figure(figure, path)
     return lowest
 
 
-def _claim(name: str, numbers: Sequence[Sequence[Cell]]) -> Claim:
+def _claim(name: str, numbers: Sequence[Numbers]) -> Claim:
     """Section 3.3: the maps become smoother with gamma."""
     means = {kind: [(row[0], row[3]) for row in numbers if row[1] == kind] for kind in ("X_Out", "X'_Out")}
     words = [

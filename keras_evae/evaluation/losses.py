@@ -23,12 +23,13 @@ TEXT = (
     "training data. Dashed lines mark transitions, each between two neighbouring stages (shaded; the line is their "
     "geometric mean). beta_c, the posterior collapse: from it on, L_KL of the validation split is below ln 2, one bit. "
     "gamma_RC: from it on, L_RC of the validation split is more than 1.5 times its smallest value at smaller gamma. "
-    "gamma_c, the collapse to one state: from it on, FFT-MSE of 100 generated states is more than 30 times smaller than "
-    "at gamma = 0. The estimate of beta_c is twice the largest principal component of the training data per site."
+    "gamma_c, the collapse to one state: from it on, FFT-MSE of 100 generated states is more than 30 times smaller "
+    "than at gamma = 0. The estimate of beta_c is twice the largest principal component of the training data per site."
 )
 
 Ladders = Mapping[str, Sequence[FinishedStage]]
 SYMBOLS = {"beta_c": r"$\beta_c$", "gamma_RC": r"$\gamma_{RC}$", "gamma_c": r"$\gamma_c$"}
+STYLES = {"beta_c": "--", "gamma_RC": ":", "gamma_c": "--"}
 
 
 def losses(runs: Sequence[Run], output: Path) -> Section:
@@ -49,7 +50,8 @@ def losses(runs: Sequence[Run], output: Path) -> Section:
         "losses",
         "Figure 2: losses",
         TEXT,
-        [_loss_table(run, runs, means[names[run.path]]) for run in runs] + [_transition_table(betas, gammas, estimates)],
+        [_loss_table(run, runs, means[names[run.path]]) for run in runs]
+        + [_transition_table(betas, gammas, estimates)],
         [Picture("losses.png", "Losses against beta (VAE, left) and against gamma (E-VAE, right)")],
         claims,
     )
@@ -105,13 +107,14 @@ def _draw(betas: Ladders, gammas: Ladders, means: Mapping[str, float], path: Pat
         fixed = sorted({stages[0].beta for stages in gammas.values()})
         columns.append(("gamma", gammas, r"E-VAE, $\beta$ = " + " and ".join(f"{beta:g}" for beta in fixed)))
     rows = len(plotting.LOSS_LABELS)
+    colors = plotting.run_colors(list(means))
     figure, axes = plotting.new_figure(rows, len(columns), size=(3.7, 1.9), shared=True)
     for column, (weight, ladders, title) in enumerate(columns):
         axes[0, column].set_title(title)
         for row, loss in enumerate(plotting.LOSS_LABELS):
             cell = axes[row, column]
-            plotting.plot_loss(cell, _curves(ladders, weight, loss), weight, loss)
-            marks = _mark_transitions(cell, ladders, weight)
+            plotting.plot_loss(cell, _curves(ladders, weight, loss), weight, loss, colors)
+            marks = _mark_transitions(cell, ladders, weight, colors)
             if loss == "reconstruction_loss":
                 cell.legend(handles=[line for line in cell.lines if line not in marks])
             elif loss == "kl_loss" and marks:
@@ -132,14 +135,16 @@ def _curves(ladders: Ladders, weight: str, loss: str) -> plotting.LossCurves:
     }
 
 
-def _mark_transitions(axes: Axes, ladders: Ladders, weight: str) -> list[Line2D]:
-    """Dashed lines in the colour of the run, labelled with their value."""
+def _mark_transitions(axes: Axes, ladders: Ladders, weight: str, colors: Mapping[str, str]) -> list[Line2D]:
+    """Broken lines in the colour of the run, labelled with their value."""
     lines = []
-    for color, (name, stages) in zip(plotting.COLORS, ladders.items(), strict=False):
+    for name, stages in ladders.items():
         transitions = vae_transitions(stages) if weight == "beta" else evae_transitions(stages)
         for symbol, found in transitions.items():
             if found:
-                label = f"{SYMBOLS[symbol]} = {float(f'{found.mark:.2g}'):g}" + (f", {name}" if len(ladders) > 1 else "")
-                style = ":" if symbol == "gamma_RC" else "--"
-                lines.append(plotting.mark_transition(axes, (found.before, found.after), found.mark, color, style, label))
+                label = f"{SYMBOLS[symbol]} = {float(f'{found.mark:.2g}'):g}" + (
+                    f", {name}" if len(ladders) > 1 else ""
+                )
+                style, interval = STYLES[symbol], (found.before, found.after)
+                lines.append(plotting.mark_transition(axes, interval, found.mark, colors[name], style, label))
     return lines

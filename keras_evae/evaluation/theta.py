@@ -47,10 +47,10 @@ def theta(runs: Sequence[Run], output: Path) -> Section:
     return Section(
         "theta",
         "Figure 3B: angles between spins and effective fields",
-        "theta = atan2(|S x h|, S.h) in degrees, over all sites of X_In and X_Out of the whole test split and of as many "
-        "generated states X'_Out. Each density has the integral 1; *_densities.csv has all bins, 0.05 degrees wide. The peak is that of the density smoothed by 5 "
-        "per cent of the mean. The annealed data are relaxed: their theta is zero but "
-        "for the tolerance of the annealing and the precision of the file.",
+        "theta = atan2(|S x h|, S.h) in degrees, over all sites of X_In and X_Out of the test split and of as many "
+        "generated states X'_Out. Each density has the integral 1; *_densities.csv has it in bins of 0.05 degrees. The "
+        "peak is that of the density smoothed by 5 per cent of the mean. The annealed data are relaxed: their theta is "
+        "zero but for the tolerance of the annealing and the precision of the file.",
         tables,
         pictures,
         claims,
@@ -85,7 +85,9 @@ def _summary(name: str, label: str, found: Distributions) -> Table:
         [kind, gamma, values.peak, values.mean, values.deviation, values.percentile(99)]
         for (kind, gamma), values in found.items()
     ]
-    return Table(name, f"{label}: theta of all sites; peak and percentile are known to a bin of 0.05 degrees", header, rows)
+    return Table(
+        name, f"{label}: theta of all sites; peak and percentile are known to a bin of 0.05 degrees", header, rows
+    )
 
 
 def _densities(name: str, label: str, found: Distributions) -> Table:
@@ -109,7 +111,10 @@ def _draw(found: Distributions, path: Path) -> None:
         cell.set_title({"X_Out": "$X_{Out}$", "X'_Out": "$X'_{Out}$"}[kind])
         cell.label_outer()
     outputs = [values for (kind, _), values in found.items() if kind in OUTPUTS]
-    limits = {"xlim": (0.0, max(v.percentile(SHOWN) for v in outputs)), "ylim": (0.0, max(v.density.max() for v in outputs))}
+    limits = {
+        "xlim": (0.0, max(v.percentile(SHOWN) for v in outputs)),
+        "ylim": (0.0, 1.05 * max(v.density.max() for v in outputs)),
+    }
     for cell in axes[0]:
         cell.set(**limits)
     plotting.save_figure(figure, path)
