@@ -164,7 +164,8 @@ def mark_transition(
     axes: Axes, interval: tuple[float, float], mark: float, color: str, style: str, label: str
 ) -> Line2D:
     """A transition between two weights of a ladder: the interval shaded, a line at the mark, which is returned."""
-    axes.axvspan(*interval, color=color, alpha=0.08, linewidth=0)
+    # A transition before the first weight of a ladder has no lower end that a logarithmic axis could show.
+    axes.axvspan(max(interval[0], axes.get_xlim()[0]), interval[1], color=color, alpha=0.08, linewidth=0)
     return axes.axvline(mark, color=color, linestyle=style, linewidth=1.0, label=label)
 
 

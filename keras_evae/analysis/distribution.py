@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter1d
 # Bins of 0.05 degrees.
 BINS = 3600
 # Width of the smoothing before the peak is looked for, in units of the mean angle.
-PEAK_SMOOTHING = 0.05
+PEAK_SMOOTHING = 0.1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,7 +39,7 @@ class AngleDistribution:
     def peak(self) -> float:
         """Angle in degrees at which the density is largest, to half a bin.
 
-        The density is smoothed by a Gaussian with a twentieth of the mean angle, so that the peak of a broad
+        The density is smoothed by a Gaussian with a tenth of the mean angle, so that the peak of a broad
         distribution is not the luckiest of many equal bins.
         """
         bins = PEAK_SMOOTHING * self.mean / (self.edges[1] - self.edges[0])

@@ -49,7 +49,7 @@ def theta(runs: Sequence[Run], output: Path) -> Section:
         "Figure 3B: angles between spins and effective fields",
         "theta = atan2(|S x h|, S.h) in degrees, over all sites of X_In and X_Out of the test split and of as many "
         "generated states X'_Out. Each density has the integral 1; *_densities.csv has it in bins of 0.05 degrees. The "
-        "peak is that of the density smoothed by 5 per cent of the mean. The annealed data are relaxed: their theta is "
+        "peak is that of the density smoothed by a tenth of the mean. The annealed data are relaxed: their theta is "
         "zero but for the tolerance of the annealing and the precision of the file.",
         tables,
         pictures,

@@ -79,9 +79,11 @@ def test_noise_is_measured(smoke_run, tmp_path, monkeypatch):
     """Noise s on the spins turns each by s across, and its field by s / 2: four neighbours of about equal direction."""
     with_noise(monkeypatch, smoke_run, {0.0: 0.02, 10.0: 0.01})
     rows = theta([smoke_run], tmp_path).tables[0].rows
-    peaks = {row[1]: row[2] for row in rows if row[0] == "X_Out"}
+    peaks, means = ({row[1]: row[column] for row in rows if row[0] == "X_Out"} for column in (2, 3))
     for gamma, noise in ((0.0, 0.02), (10.0, 0.01)):
-        assert peaks[gamma] == pytest.approx(np.degrees(noise * np.sqrt(1 + 1 / 4)), rel=0.1)
+        deviation = np.degrees(noise * np.sqrt(1 + 1 / 4))
+        assert means[gamma] == pytest.approx(deviation * np.sqrt(np.pi / 2), rel=0.05)
+        assert peaks[gamma] == pytest.approx(deviation, rel=0.15)
 
 
 def test_without_an_e_vae_stage_nothing_is_decided(smoke_run, tmp_path):

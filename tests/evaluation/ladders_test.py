@@ -8,7 +8,7 @@ def test_generated_states_are_the_same_in_pieces(smoke_run, monkeypatch):
     pieces = list(ladders.stream_generated(smoke_run, smoke_run.stages[1], 7))
     assert [len(piece) for piece in pieces] == [3, 3, 1]
     whole = ladders.generate(smoke_run, smoke_run.stages[1], 7)
-    np.testing.assert_allclose(np.concatenate(pieces), whole, atol=1e-5)
+    np.testing.assert_allclose(np.concatenate(pieces), whole, atol=1e-3)
 
 
 def test_the_whole_split_goes_through_in_pieces(smoke_run, monkeypatch):

@@ -92,7 +92,8 @@ def test_several_runs_share_one_picture(smoke_run, tmp_path):
 def test_a_run_that_has_not_reached_the_e_vae(smoke_run, tmp_path):
     young = dataclasses.replace(smoke_run, stages=smoke_run.stages[:1])
     section = losses([young], tmp_path)
-    assert verdicts(section.claims)[1:] == [None] * 4
+    # Those on the E-VAE are left out; those on a ladder of beta lack its stages.
+    assert len(section.claims) == 5 and verdicts(section.claims)[1] is None and verdicts(section.claims)[4] is None
     section.write(tmp_path)
     with open(tmp_path / "losses.csv") as file:
         row = next(csv.DictReader(file))
