@@ -63,7 +63,8 @@ def plot_spins(axes: Axes, spins: np.ndarray, title: str = "") -> Axes:
     axes.imshow(spin_colors(spins), origin="lower", interpolation="nearest")
     axes.set(xticks=[], yticks=[], title=title)
     axes.grid(False)
-    axes.spines[:].set_visible(False)
+    # A frame: a uniform state is white all over.
+    axes.spines[:].set(visible=True, linewidth=0.3, color="gray")
     return axes
 
 
@@ -197,13 +198,13 @@ def save_figure(figure: Figure, path: Path) -> None:
 
 
 def _scale_weights(axes: Axes, weights: Sequence[float]) -> None:
-    """Logarithmic axis of beta or gamma; zero, if there, stands at the left edge, half a decade below the others."""
-    smallest = min((weight for weight in weights if weight > 0), default=1.0)
+    """Logarithmic axis of beta or gamma; zero, if there, stands apart at the left edge."""
     if min(weights) > 0:
         axes.set_xscale("log")
         return
-    axes.set_xscale("symlog", linthresh=smallest, linscale=0.5)
-    axes.set_xlim(-0.1 * smallest, None)
-    # Zero and at most six decades, from the largest down: on a long ladder the labels would touch.
+    smallest = min((weight for weight in weights if weight > 0), default=1.0)
     first, last = (math.floor(math.log10(weight)) for weight in (smallest, max(*weights, smallest)))
+    # On a long ladder the labels would touch: zero stands farther apart, and decades are left out.
+    axes.set_xscale("symlog", linthresh=smallest, linscale=max(0.5, (last - first) / 8))
+    axes.set_xlim(-0.1 * smallest, None)
     axes.set_xticks([0.0, *(10.0**power for power in range(last, first - 1, -((last - first) // 6 + 1)))])

@@ -86,6 +86,7 @@ def _draw(rows: Sequence[Row], hamiltonian: Hamiltonian, path: Path) -> float:
         shown = [(kind, spins[index]) for kind, spins in row.items() for index in range(min(EXAMPLES, len(spins)))]
         for (kind, spins), (left, right) in zip(shown, line.reshape(-1, 2), strict=False):
             plotting.plot_spins(left, spins, NAMES[kind] + ("" if gamma is None else rf", $\gamma$ = {gamma:g}"))
+            left.set_axis_on()
             right.set_axis_on()
             grey = plotting.plot_correlation(right, analysis.local_correlation(spins, hamiltonian), lowest, COSINE)
     plotting.plot_color_wheel(axes[0, 2 * EXAMPLES])

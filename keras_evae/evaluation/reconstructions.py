@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from matplotlib.axes import Axes
 from tqdm import tqdm
 
 from keras_evae import plotting
@@ -61,28 +62,32 @@ def _is_uniform(spins: np.ndarray) -> bool:
 def _draw(run: Run, spins: np.ndarray, states: Sequence[tuple[np.ndarray, np.ndarray]], path: Path) -> None:
     """Bands of stages, those of the VAE before those of the E-VAE; each stage has X_Out above X'_Out.
 
-    The first column has the input and the colour wheel, then the names of the rows.
+    The first column has the input and the colour wheel.
     """
     bands = _bands(run.stages)
     columns = max(map(len, bands))
     figure, axes = plotting.new_figure(2 * len(bands), columns + 1, size=(1.1, 1.22))
     for cell in axes.flat:
         cell.set_axis_off()
-    plotting.plot_spins(axes[0, 0], spins, f"$X_{{In}}$\n$m_z$ = {_magnetization(spins):.2f}")
+    _show(axes[0, 0], spins, "$X_{In}$")
     plotting.plot_color_wheel(axes[1, 0])
-    places = {index: (2 * row, column) for row, band in enumerate(bands) for column, index in enumerate(band, 1)}
-    for index, (row, column) in places.items():
-        stage, (reconstructed, generated) = run.stages[index], states[index]
-        kind = "uniform, " if _is_uniform(reconstructed) else ""
-        plotting.plot_spins(
-            axes[row, column], reconstructed, f"{_weight(stage)}\n{kind}$m_z$ = {_magnetization(reconstructed):.2f}"
-        )
-        plotting.plot_spins(axes[row + 1, column], generated)
-        if column == 1:
-            for below, text in enumerate(("$X_{Out}$", "$X'_{Out}$")):
-                axes[row + below, 1].set_axis_on()
-                axes[row + below, 1].set_ylabel(text)
+    for row, band in enumerate(bands):
+        for column, index in enumerate(band, start=1):
+            above, below = axes[2 * row : 2 * row + 2, column]
+            reconstructed, generated = states[index]
+            _show(above, reconstructed, _weight(run.stages[index]))
+            _show(below, generated)
+        axes[2 * row, 1].set_ylabel("$X_{Out}$")
+        axes[2 * row + 1, 1].set_ylabel("$X'_{Out}$")
     plotting.save_figure(figure, path)
+
+
+def _show(axes: Axes, spins: np.ndarray, title: str = "") -> None:
+    """A state; below its title, if it has one, its m_z."""
+    axes.set_axis_on()
+    kind = "uniform, " if _is_uniform(spins) else ""
+    plotting.plot_spins(axes, spins, title and f"{title}\n{kind}$m_z$ = {_magnetization(spins):.2f}")
+    axes.title.set_fontsize("small")
 
 
 def _bands(stages: Sequence[FinishedStage]) -> list[list[int]]:
