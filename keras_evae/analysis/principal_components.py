@@ -33,6 +33,7 @@ def critical_beta(spins: np.ndarray, periodic: tuple[bool, bool]) -> float:
     Annealed states on a lattice that is periodic along both axes are equally likely everywhere on it, whether or not
     they are translated in training; there the few samples give the covariance averaged over translations. Otherwise
     the covariance is taken as it is, which overestimates beta_c where samples are few beside the components.
+    Either way the largest of many components that are equal by symmetry lies somewhat above their common value.
 
     Args:
         spins: Unit vectors `(n, y, x, 3)`; `SAMPLES` of them are enough.
