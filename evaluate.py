@@ -10,6 +10,8 @@ from keras_evae.runs import latest_run
 FIGURES = {
     "--losses": "Fig. 2: the three losses against beta and gamma",
     "--reconstructions": "Fig. S1: a state and its reconstructions",
+    "--local-correlation": "Fig. 3A: states, and how well their spins follow the effective fields",
+    "--theta": "Fig. 3B: densities of the angle between spins and effective fields",
     "--interpolation": "Fig. 4: energy between skyrmion lattices with and without an interstitial",
     "--fft-mse": "Fig. 5B: likeness of generated states against gamma",
 }

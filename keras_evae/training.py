@@ -23,7 +23,7 @@ from keras_evae.lock import hold_lock
 from keras_evae.model import EVAE
 from keras_evae.optimizers import FusedAdam
 from keras_evae.pipeline import evaluation_batches, streaming_batches, training_batches
-from keras_evae.plan import describe_plan
+from keras_evae.plan import describe_plan, describe_posterior_collapse
 from keras_evae.runs import (
     CONFIG,
     LOCK,
@@ -91,6 +91,7 @@ def _lead(config: Config, output: str | Path, devices: tf.distribute.Strategy) -
         ensure_dataset(config.dataset.path, specification)
         energies = read_energies(config.dataset.path, "train")
         logger.info("Annealed     mean E/N %.5f, lowest %.5f", energies.mean(), energies.min())
+        logger.info(describe_posterior_collapse(config, specification, stages))
         meet_workers(devices, len(finished))
         if missing:
             _train_missing(config, folder, model, stages, finished)

@@ -11,9 +11,11 @@ from keras_evae import plotting
 from keras_evae.errors import DataError
 from keras_evae.evaluation.collapse import fft_mse
 from keras_evae.evaluation.interpolation import interpolation
+from keras_evae.evaluation.local_correlation import local_correlation
 from keras_evae.evaluation.losses import losses
 from keras_evae.evaluation.reconstructions import reconstructions
 from keras_evae.evaluation.sections import Section
+from keras_evae.evaluation.theta import theta
 from keras_evae.runs import Run, load_run
 
 Recipe = Callable[[Sequence[Run], Path], Section]
@@ -22,6 +24,8 @@ Recipe = Callable[[Sequence[Run], Path], Section]
 RECIPES: dict[str, Recipe] = {
     "losses": losses,
     "reconstructions": reconstructions,
+    "local_correlation": local_correlation,
+    "theta": theta,
     "interpolation": interpolation,
     "fft_mse": fft_mse,
 }
