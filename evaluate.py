@@ -10,6 +10,7 @@ from keras_evae.runs import latest_run
 FIGURES = {
     "--losses": "Fig. 2: the three losses against beta and gamma",
     "--reconstructions": "Fig. S1: a state and its reconstructions",
+    "--collapse": "Fig. 5A: generated states around the collapse; whether trainings collapse to the same state",
     "--fft-mse": "Fig. 5B: likeness of generated states against gamma",
 }
 

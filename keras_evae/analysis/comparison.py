@@ -10,7 +10,6 @@ from scipy.optimize import minimize
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.symmetry import PointOperation, apply_point_operation, point_group
 
-
 # Distances that differ by less are equal: configurations are stored in single precision.
 ROUNDING = 1e-6
 
@@ -79,7 +78,8 @@ def _best_translation(
     # Along an open axis nothing is moved.
     allowed = correlation[tuple(slice(None) if closed else slice(1) for closed in periodic)]
     best = np.unravel_index(np.argmax(allowed), allowed.shape)
-    shift = tuple(_nearest_image(int(step), side) for step, side in zip(best, correlation.shape, strict=True))
+    shift_y, shift_x = (_nearest_image(int(step), side) for step, side in zip(best, correlation.shape, strict=True))
+    shift = (shift_y, shift_x)
     if sliding:
         return _slide(spectrum, shift, float(np.sum(spins**2) + np.sum(target**2)), periodic)
     distance = np.sum((np.roll(spins, shift, axis=(0, 1)) - target) ** 2) / correlation.size
@@ -91,12 +91,14 @@ def _slide(
 ) -> tuple[float, tuple[float, float]]:
     """The smallest distance within a site of `start`, for the Fourier series of both configurations."""
     sites = spectrum.size
-    waves = np.meshgrid(*(2 * np.pi * np.fft.fftfreq(side) for side in spectrum.shape), indexing="ij")
+    waves_y, waves_x = (2 * np.pi * np.fft.fftfreq(side) for side in spectrum.shape)
 
     def distance(shift: np.ndarray) -> tuple[float, np.ndarray]:
-        terms = spectrum * np.exp(1j * (waves[0] * shift[0] + waves[1] * shift[1]))
-        slope = np.array([-np.sum(wave * terms.imag) for wave in waves])
-        return (squares - 2 * np.sum(terms.real) / sites) / sites, -2 * slope / sites**2
+        along_y, along_x = np.exp(1j * waves_y * shift[0]), np.exp(1j * waves_x * shift[1])
+        rows = spectrum @ along_x
+        overlap = (along_y @ rows).real
+        slope = -np.array([(waves_y * along_y) @ rows, along_y @ (spectrum @ (waves_x * along_x))]).imag
+        return (squares - 2 * overlap / sites) / sites, -2 * slope / sites**2
 
     bounds = [(step - closed, step + closed) for step, closed in zip(start, periodic, strict=True)]
     found = minimize(distance, np.array(start, float), jac=True, method="L-BFGS-B", bounds=bounds, tol=1e-12)
