@@ -152,8 +152,8 @@ def claim_of_one_state(final: FinalState) -> Claim:
     return Claim(
         f"{final.name}: the collapsed E-VAE generates one state only, also in real space",
         f"{GENERATED} generated states, each aligned with the first: {RULE}",
-        f"at most {final.aligned_spread:.1e} at gamma = {final.stage.gamma:g}; as they are, two of them differ by up to "
-        f"{final.spread:.1e}, for the state slides by up to {final.slide:.1f} sites",
+        f"at most {final.aligned_spread:.1e} at gamma = {final.stage.gamma:g}; as they are, two of them differ by "
+        f"up to {final.spread:.1e}, for the state slides by up to {final.slide:.1f} sites",
         final.aligned_spread <= SAME_STATE,
     )
 
