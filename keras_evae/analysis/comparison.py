@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
-from scipy.optimize import minimize
 
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.symmetry import PointOperation, apply_point_operation, point_group
 
 # Distances that differ by less are equal: configurations are stored in single precision.
 ROUNDING = 1e-6
+NEWTON_STEPS = 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,20 +89,40 @@ def _best_translation(
 def _slide(
     spectrum: np.ndarray, start: tuple[int, int], squares: float, periodic: tuple[bool, bool]
 ) -> tuple[float, tuple[float, float]]:
-    """The smallest distance within a site of `start`, for the Fourier series of both configurations."""
-    sites = spectrum.size
-    waves_y, waves_x = (2 * np.pi * np.fft.fftfreq(side) for side in spectrum.shape)
+    """The smallest distance within a site of `start` for the Fourier series of both configurations, by Newton's method.
 
-    def distance(shift: np.ndarray) -> tuple[float, np.ndarray]:
-        along_y, along_x = np.exp(1j * waves_y * shift[0]), np.exp(1j * waves_x * shift[1])
-        rows = spectrum @ along_x
-        overlap = (along_y @ rows).real
-        slope = -np.array([(waves_y * along_y) @ rows, along_y @ (spectrum @ (waves_x * along_x))]).imag
-        return (squares - 2 * overlap / sites) / sites, -2 * slope / sites**2
+    Args:
+        spectrum: Cross-spectrum, the Fourier transform of the cross-correlation.
+        start: Best translation by whole sites.
+        squares: Sum of the squares of both configurations.
+        periodic: Axes that may be moved along.
+    """
+    shift = np.array(start, float)
+    for _ in range(NEWTON_STEPS):
+        _, gradient, hessian = _overlap(spectrum, shift)
+        # Absolute curvatures: upwards in saddles too. Where the configurations are uniform there is no slope at all.
+        curvatures, directions = np.linalg.eigh(hessian)
+        scale = np.maximum(np.abs(curvatures), np.finfo(float).tiny)
+        step = directions @ ((directions.T @ gradient) / scale) * periodic
+        shift = np.clip(shift + step, np.array(start) - 1.0, np.array(start) + 1.0)
+        if np.abs(step).max() < 1e-9:
+            break
+    whole, slid = (_overlap(spectrum, np.asarray(place, float))[0] for place in (start, shift))
+    best, overlap = (shift, slid) if slid > whole else (np.array(start, float), whole)
+    return max((squares - 2 * overlap) / spectrum.size, 0.0), (float(best[0]), float(best[1]))
 
-    bounds = [(step - closed, step + closed) for step, closed in zip(start, periodic, strict=True)]
-    found = minimize(distance, np.array(start, float), jac=True, method="L-BFGS-B", bounds=bounds, tol=1e-12)
-    return max(float(found.fun), 0.0), (float(found.x[0]), float(found.x[1]))
+
+def _overlap(spectrum: np.ndarray, shift: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+    """Sum over sites of S . S' at a translation, its gradient `(2,)` and its Hessian `(2, 2)`."""
+    waves_y, waves_x = (2j * np.pi * np.fft.fftfreq(side) for side in spectrum.shape)
+    along_y, along_x = np.exp(waves_y * shift[0]), np.exp(waves_x * shift[1])
+    # Moments of the waves along x, then along y.
+    rows = [np.einsum("yx,x", spectrum, waves_x**power * along_x) for power in range(3)]
+    moments = {(py, px): np.sum(waves_y**py * along_y * rows[px]).real / spectrum.size
+               for py in range(3) for px in range(3 - py)}  # fmt: skip
+    gradient = np.array([moments[1, 0], moments[0, 1]])
+    hessian = np.array([[moments[2, 0], moments[1, 1]], [moments[1, 1], moments[0, 2]]])
+    return moments[0, 0], gradient, hessian
 
 
 def _transform(spins: np.ndarray) -> np.ndarray:

@@ -37,6 +37,8 @@ def headline(run: Run, name: str) -> Headline:
     energy = last.metrics["generated"]["energy_per_site_mean"]
     lowest = _lowest(run)
     collapsed, verdict = _verdict(run)
+    # A formula does not break across lines.
+    verdict = verdict.replace(" = ", "\u00a0=\u00a0")
     facts = [
         ("Lattice", f"{height} × {width}"),
         ("Stages", f"{len(run.stages)} of {len(planned_stages(run.config))} finished"),
