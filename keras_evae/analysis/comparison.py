@@ -109,7 +109,7 @@ def _slide(
             break
     whole, slid = (_overlap(spectrum, np.asarray(place, float))[0] for place in (start, shift))
     best, overlap = (shift, slid) if slid > whole else (np.array(start, float), whole)
-    return max((squares - 2 * overlap) / spectrum.size, 0.0), (float(best[0]), float(best[1]))
+    return max(float(squares - 2 * overlap) / spectrum.size, 0.0), (float(best[0]), float(best[1]))
 
 
 def _overlap(spectrum: np.ndarray, shift: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from keras_evae.errors import DataError
 from keras_evae.evaluation.collapse import first_collapsed, lowest_annealed
 from keras_evae.evaluation.ladders import ladder_of_gamma
-from keras_evae.runs import FinishedStage, Run, planned_stages
+from keras_evae.runs import Run, planned_stages
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,7 +45,7 @@ def headline(run: Run, name: str) -> Headline:
         ("Last stage", f"β = {last.beta:g}, γ = {last.gamma:g}"),
         ("E/N of generated states", _number(energy)),
         ("Lowest annealed E/N", "no dataset" if lowest is None else _number(lowest)),
-        ("Difference", "-" if lowest is None else f"{energy - lowest:+.1e}".replace("-", "−")),
+        ("Generated − lowest annealed", "-" if lowest is None else f"{energy - lowest:+.1e}".replace("-", "−")),
     ]
     return Headline(name, run.hamiltonian.describe(), collapsed, verdict, facts)
 
@@ -59,16 +59,12 @@ def _verdict(run: Run) -> tuple[bool | None, str]:
         stages = []
     if len(stages) < 2:
         return None, "No stage with Hamiltonian loss (γ > 0) is finished yet."
-    ratio = f"FFT-MSE at γ = {stages[-1].gamma:g} is {_ratio(stages):.3g} times lower than at γ = 0"
+    before, after = (stage.metrics["generated"]["fft_mse"] for stage in (stages[0], stages[-1]))
+    fall = f"FFT-MSE is {before:.1e} at γ = 0, {after:.1e} at γ = {stages[-1].gamma:g}"
     first = first_collapsed(stages)
     if first is None:
-        return False, f"Not collapsed: the E-VAE generates various states ({ratio})."
-    return True, f"Collapsed: from γ = {first.gamma:g} on, the E-VAE generates one state only ({ratio})."
-
-
-def _ratio(stages: Sequence[FinishedStage]) -> float:
-    first, last = (stage.metrics["generated"]["fft_mse"] for stage in (stages[0], stages[-1]))
-    return first / last if last else float("inf")
+        return False, f"Not collapsed: the E-VAE generates various states ({fall})."
+    return True, f"Collapsed: from γ = {first.gamma:g} on, the E-VAE generates one state only ({fall})."
 
 
 def _lowest(run: Run) -> float | None:

@@ -82,6 +82,10 @@ class Claim:
     measured: str
     holds: bool | None
 
+    def __post_init__(self) -> None:
+        # Comparisons of NumPy numbers are no Python bools.
+        object.__setattr__(self, "holds", None if self.holds is None else bool(self.holds))
+
     @property
     def verdict(self) -> str:
         return {True: "holds", False: "does not hold", None: "not decided"}[self.holds]
