@@ -149,12 +149,14 @@ def table_of_pairs(comparisons: Sequence[Comparison]) -> Table:
 
 
 def claim_of_one_state(final: FinalState) -> Claim:
+    """Whether all generated states are one; undecided before the first stage with Hamiltonian loss."""
+    slide = f", for the state slides by up to {final.slide:.1f} sites" if final.collapsed else ""
     return Claim(
         f"{final.name}: the collapsed E-VAE generates one state only, also in real space",
         f"{GENERATED} generated states, each aligned with the first: {RULE}",
         f"at most {final.aligned_spread:.1e} at gamma = {final.stage.gamma:g}; as they are, two of them differ by "
-        f"up to {final.spread:.1e}, for the state slides by up to {final.slide:.1f} sites",
-        final.aligned_spread <= SAME_STATE,
+        f"up to {final.spread:.1e}{slide}",
+        final.aligned_spread <= SAME_STATE if final.stage.gamma else None,
     )
 
 
