@@ -13,6 +13,7 @@ FIGURES = {
     "--local-correlation": "Fig. 3A: states, and how well their spins follow the effective fields",
     "--theta": "Fig. 3B: densities of the angle between spins and effective fields",
     "--interpolation": "Fig. 4: energy between skyrmion lattices with and without an interstitial",
+    "--collapse": "Fig. 5A: generated states around the collapse; whether trainings collapse to the same state",
     "--fft-mse": "Fig. 5B: likeness of generated states against gamma",
 }
 
@@ -31,17 +32,23 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--output", type=Path, metavar="DIR", help="default: <first run>/evaluation")
     for flag, text in FIGURES.items():
         parser.add_argument(flag, dest="recipes", action="append_const", const=flag[2:].replace("-", "_"), help=text)
+    parser.add_argument("--report", action="store_true", help="one HTML page of all results in the output folder")
+    parser.add_argument(
+        "--all", action="store_true", help="everything that the runs have the stages for, and the report"
+    )
     arguments = parser.parse_args()
-    if not arguments.recipes:
-        parser.error(f"choose at least one of {', '.join(FIGURES)}")
+    if not (arguments.recipes or arguments.report or arguments.all):
+        parser.error(f"choose at least one of {', '.join(FIGURES)}, --report, --all")
     return arguments
 
 
 def main(arguments: argparse.Namespace) -> None:
     folders = arguments.run or [latest_run()]
-    from keras_evae.evaluation import evaluate
+    from keras_evae.evaluation import RECIPES, evaluate
 
-    evaluate(folders, arguments.recipes, arguments.output or folders[0] / "evaluation")
+    recipes = list(RECIPES) if arguments.all else arguments.recipes or []
+    output = arguments.output or folders[0] / "evaluation"
+    evaluate(folders, recipes, output, report=arguments.report or arguments.all, tolerant=arguments.all)
 
 
 if __name__ == "__main__":

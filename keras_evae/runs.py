@@ -21,11 +21,13 @@ import json
 import os
 import platform
 import shutil
+import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import keras_evae
 from keras_evae.annealing import AnnealingSchedule
 from keras_evae.config import Config, dump_config, load_config
 from keras_evae.dataset import DatasetSpecification
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
 WEIGHTS, METRICS, HISTORY, CONFIG = "model.weights.h5", "metrics.json", "history.csv", "config.yaml"
 # Held by the process that trains the run.
 LOCK = ".lock"
-PACKAGES = ("keras_evae", "tensorflow", "keras", "numpy", "numba", "h5py", "matplotlib", "pydantic", "PyYAML")
+PACKAGES = ("tensorflow", "keras", "numpy", "numba", "h5py", "matplotlib", "pydantic", "PyYAML")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -242,7 +244,7 @@ def load_stage_weights(model: EVAE, stage: FinishedStage) -> None:
 
 def describe_environment() -> dict[str, Any]:
     """Versions, machine and command of this process."""
-    versions = {}
+    versions = {"keras_evae": keras_evae.__version__}
     for package in PACKAGES:
         try:
             versions[package] = importlib.metadata.version(package)
@@ -250,12 +252,25 @@ def describe_environment() -> dict[str, Any]:
             versions[package] = "not installed"
     return {
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+        "commit": _commit(),
         "python": platform.python_version(),
         "machine": platform.platform(),
         "processor": platform.machine(),
         "cores": os.cpu_count(),
         "versions": versions,
     }
+
+
+def _commit() -> str | None:
+    """The commit of the checkout that the package runs from, `-dirty` if files differ; None if it is installed."""
+    checkout = Path(__file__).parents[1]
+    if not (checkout / ".git").exists():
+        return None
+    line = ["git", "-C", str(checkout), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        return subprocess.run(line, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None
 
 
 def _select(path: Path, stages: Sequence[FinishedStage], wanted: str | int | None) -> FinishedStage | None:

@@ -16,6 +16,18 @@ from keras_evae.hamiltonian import Hamiltonian
 # (transpose, flip y, flip x): the eight elements of C4v.
 PointOperation = tuple[bool, bool, bool]
 
+# What they do to a picture with y upwards.
+NAMES: dict[PointOperation, str] = {
+    (False, False, False): "not turned",
+    (False, False, True): "mirrored left to right",
+    (False, True, False): "mirrored top to bottom",
+    (False, True, True): "turned by 180 degrees",
+    (True, False, False): "mirrored at the rising diagonal",
+    (True, False, True): "turned by 90 degrees to the left",
+    (True, True, False): "turned by 90 degrees to the right",
+    (True, True, True): "mirrored at the falling diagonal",
+}
+
 
 def point_group(hamiltonian: Hamiltonian, shape: tuple[int, int]) -> tuple[PointOperation, ...]:
     """Elements of the joint lattice and spin point group: C4v on a square lattice, C2v otherwise.

@@ -2,14 +2,18 @@
 
 import json
 import pickle
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import keras_evae
 from keras_evae.config import load_config
 from keras_evae.errors import DataError, MismatchError
 from keras_evae.model import EVAE
 from keras_evae.runs import (
+    describe_environment,
     finished_stages,
     latest_run,
     load_run,
@@ -50,8 +54,18 @@ def test_run_explains_itself(run, config):
     assert load_config(run / "config.yaml") == config
     environment = json.loads((run / "environment.json").read_text())
     assert environment["versions"]["keras"] and environment["cores"] >= 1
+    assert environment["versions"]["keras_evae"] == keras_evae.__version__
     history = (run / "stages" / "01_beta_0.001_gamma_0" / "history.csv").read_text().splitlines()
     assert history == ["epoch,loss", "2,0.5", "3,0.5"]
+
+
+def test_commit_of_a_checkout_and_none_of_an_installed_package(tmp_path, monkeypatch):
+    if (Path(keras_evae.__file__).parents[1] / ".git").exists():
+        assert re.fullmatch("[0-9a-f]{40}(-dirty)?", describe_environment()["commit"])
+    # An environment inside another project's checkout does not take that one's commit for its own.
+    monkeypatch.setattr("keras_evae.runs.__file__", str(tmp_path / "site-packages" / "keras_evae" / "runs.py"))
+    (tmp_path / ".git").mkdir()
+    assert describe_environment()["commit"] is None
 
 
 def test_load_run_gives_the_last_or_the_chosen_stage(run):

@@ -1,5 +1,6 @@
 """Analysis of spin states: arrays in, arrays out."""
 
+from keras_evae.analysis.comparison import Alignment, align
 from keras_evae.analysis.correlation import field_angle, local_correlation
 from keras_evae.analysis.distribution import AngleDistribution, angle_distribution
 from keras_evae.analysis.fourier import fft_mse
@@ -9,9 +10,11 @@ from keras_evae.analysis.topology import topological_charge
 from keras_evae.analysis.transitions import Transition, generation_collapse, posterior_collapse, reconstruction_rise
 
 __all__ = [
+    "Alignment",
     "AngleDistribution",
     "Skyrmions",
     "Transition",
+    "align",
     "angle_distribution",
     "critical_beta",
     "defect_share",
