@@ -165,12 +165,13 @@ def place_skyrmions(
             (np.arange(side) - centre + side / 2) % side - side / 2 if closed else np.arange(side) - centre
             for side, centre, closed in zip(shape, position, hamiltonian.periodic, strict=True)
         )
-        place = x + 1j * y[:, None]
+        rows, columns = (np.flatnonzero(np.abs(apart) < 2 * radius) for apart in (y, x))
+        place = x[columns] + 1j * y[rows, None]
         # The centre has no direction, and needs none: the spin is down there.
         place[place == 0] = 1e-9
         distance = np.abs(place)
-        reach = np.pi * np.minimum(distance / (4 * radius), 0.5)
-        projection += place / distance / np.tan(reach) * (distance < 2 * radius)
+        reach = np.pi / 4 * np.minimum(distance / radius, 2.0)
+        projection[np.ix_(rows, columns)] += place / distance / np.tan(reach)
     return _directions(projection, hamiltonian)
 
 
