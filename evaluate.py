@@ -11,6 +11,7 @@ FIGURES = {
     "--losses": "Fig. 2: the three losses against beta and gamma",
     "--reconstructions": "Fig. S1: a state and its reconstructions",
     "--fft-mse": "Fig. 5B: likeness of generated states against gamma",
+    "--relax": "relaxation of generated states at T = 0, energies before and after; writes states.h5",
 }
 
 

@@ -12,13 +12,19 @@ from keras_evae.errors import DataError
 from keras_evae.evaluation.collapse import fft_mse
 from keras_evae.evaluation.losses import losses
 from keras_evae.evaluation.reconstructions import reconstructions
+from keras_evae.evaluation.relaxation import relax
 from keras_evae.evaluation.sections import Section
 from keras_evae.runs import Run, load_run
 
 Recipe = Callable[[Sequence[Run], Path], Section]
 
 # In the order of the paper; the names are the flags of evaluate.py.
-RECIPES: dict[str, Recipe] = {"losses": losses, "reconstructions": reconstructions, "fft_mse": fft_mse}
+RECIPES: dict[str, Recipe] = {
+    "losses": losses,
+    "reconstructions": reconstructions,
+    "fft_mse": fft_mse,
+    "relax": relax,
+}
 
 
 def evaluate(folders: Sequence[Path], recipes: Sequence[str], output: Path) -> list[Section]:
