@@ -12,12 +12,23 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from matplotlib.patches import Circle
 
 from keras_evae.colors import spin_colors
 
 STYLE = Path(__file__).with_name("plotting.mplstyle")
 LOSS_LABELS = {"reconstruction_loss": "$L_{RC}$", "kl_loss": "$L_{KL}$", "hamiltonian_loss": "$L_H$"}
+# The reference first, black; then samples from weak to strong.
+LINES = (
+    {"color": "black", "linewidth": 1.6},
+    {"color": "#0072b2"},
+    {"color": "#009e73"},
+    {"color": "#d55e00"},
+)
 
 
 def style() -> AbstractContextManager[None]:
@@ -51,6 +62,92 @@ def plot_color_wheel(axes: Axes, pixels: int = 101) -> Axes:
     axes.set_axis_off()
     axes.set_title("centre +z, rim $-$z", fontsize=7)
     return axes
+
+
+def plot_structure_factor(
+    axes: Axes,
+    factor: np.ndarray,
+    reach: tuple[float, float],
+    limits: tuple[float, float],
+    ring: float | None = None,
+    title: str = "",
+) -> AxesImage:
+    """Map of S(q) on a logarithmic scale around q = 0, with a ring.
+
+    Args:
+        axes: Where to draw.
+        factor: S(q) with q = 0 in the middle, `(y, x)`; NaN is left empty.
+        reach: Largest |q_y| and |q_x| that are shown, 1/site.
+        limits: Lowest and highest S(q) of the colours.
+        ring: |q| of a dashed circle, 1/site.
+        title: Above the map.
+
+    Returns:
+        The image, for a colour bar.
+    """
+    # Wave vectors lie in the middles of the pixels, the outermost at -pi.
+    (bottom, top), (left, right) = ((-np.pi - np.pi / n, np.pi - np.pi / n) for n in factor.shape)
+    image = axes.imshow(
+        np.clip(factor, *limits), norm=LogNorm(*limits), extent=(left, right, bottom, top), cmap="magma"
+    )
+    if ring is not None:
+        axes.add_patch(Circle((0, 0), ring, fill=False, color="white", linestyle=(0, (1, 3)), linewidth=0.8))
+    axes.set(title=title, xlim=(-reach[1], reach[1]), ylim=(-reach[0], reach[0]))
+    axes.set(xlabel="$q_x$ (1/site)", ylabel="$q_y$ (1/site)")
+    axes.grid(False)
+    return image
+
+
+def plot_rings(axes: Axes, curves: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Axes:
+    """Radial averages of S(q), one curve for each sample: its values of |q| in 1/site, and of S."""
+    for (name, (wave_numbers, means)), style in zip(curves.items(), LINES, strict=False):
+        axes.plot(wave_numbers, means, label=name, marker=".", **style)
+    axes.set(yscale="log", xlabel="$|q|$ (1/site)", ylabel="$S(q)$, ring average")
+    axes.legend(loc="upper left", bbox_to_anchor=(1.02, 1.0))
+    return axes
+
+
+def plot_neighbours(
+    axes: Axes, spins: np.ndarray, positions: np.ndarray, bonds: np.ndarray, counts: np.ndarray, title: str = ""
+) -> Axes:
+    """One configuration, pale, with the bonds between neighbouring skyrmions, defects in colour.
+
+    Args:
+        axes: Where to draw.
+        spins: `(y, x, 3)`.
+        positions: Skyrmions, `(n, 2)` as (y, x).
+        bonds: Start and end of each bond, `(m, 2, 2)`; they may leave the lattice.
+        counts: Number of neighbours of each skyrmion, `(n,)`.
+        title: Above the picture.
+    """
+    plot_spins(axes, spins, title)
+    axes.images[-1].set_alpha(0.35)
+    axes.add_collection(LineCollection(bonds[..., ::-1].tolist(), colors="0.35", linewidths=0.7))
+    for label, (color, chosen) in _neighbour_classes(counts).items():
+        axes.scatter(
+            *positions[chosen].T[::-1], s=22, color=color, edgecolor="white", linewidth=0.6, label=label, zorder=3
+        )
+    return axes
+
+
+def plot_distribution(axes: Axes, samples: Mapping[str, np.ndarray], label: str, bins: int = 40) -> Axes:
+    """Histograms of one quantity as steps, each sample normalised to its number of values; a single value is a line."""
+    values = np.concatenate([np.ravel(sample) for sample in samples.values()])
+    low, high = (values.min(), values.max()) if values.size else (0.0, 1.0)
+    margin = 0.02 * (high - low) or 0.5
+    edges = np.linspace(low - margin, high + margin, bins + 1)
+    for (name, sample), style in zip(samples.items(), LINES, strict=False):
+        shares = np.histogram(sample, edges)[0] / max(sample.size, 1)
+        axes.stairs(shares, edges, label=name, **style)
+    axes.set(xlabel=label, ylabel="share", ylim=(0, None))
+    return axes
+
+
+def _neighbour_classes(counts: np.ndarray) -> dict[str, tuple[str, np.ndarray]]:
+    """Colours of skyrmions with five, six, seven and other numbers of neighbours, and which they are."""
+    known = {"5 neighbours": ("#0072b2", 5), "6": ("0.2", 6), "7": ("#d55e00", 7)}
+    classes = {label: (color, counts == number) for label, (color, number) in known.items()}
+    return classes | {"other": ("#e6ab02", (counts < 5) | (counts > 7))}
 
 
 def plot_loss(

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import matplotlib
 
 from keras_evae import plotting
+from keras_evae.config import Config, load_config
 from keras_evae.errors import DataError
+from keras_evae.evaluation.analyse import analyse, analyse_file
 from keras_evae.evaluation.collapse import fft_mse
 from keras_evae.evaluation.losses import losses
 from keras_evae.evaluation.reconstructions import reconstructions
@@ -23,6 +26,7 @@ RECIPES: dict[str, Recipe] = {
     "losses": losses,
     "reconstructions": reconstructions,
     "fft_mse": fft_mse,
+    "analyse": analyse,
     "relax": relax,
 }
 
@@ -38,21 +42,46 @@ def evaluate(folders: Sequence[Path], recipes: Sequence[str], output: Path) -> l
     Returns:
         What each recipe found, in the order of `recipes`.
     """
-    matplotlib.use("Agg")
     runs = [load_run(folder) for folder in folders]
     for run in runs:
         if not run.stages:
             raise DataError(
                 f"{run.path}: no stage is finished yet; let train.py go on, it says how long the first stage takes"
             )
-    if output.exists() and not output.is_dir():
-        raise DataError(f"{output}: expected a folder for the results, found a file; choose another --output")
-    output.mkdir(parents=True, exist_ok=True)
-    sections = []
-    with plotting.style():
+    with _results(output):
+        sections = []
         for name in recipes:
             section = RECIPES[name](runs, output)
             section.write(output)
             section.log(output)
             sections.append(section)
     return sections
+
+
+def evaluate_file(spins: str, config: Path | None, run: Path | None, output: Path) -> Section:
+    """Analyses a file of spins; pictures and numbers go to `output`.
+
+    Args:
+        spins: The file, see `keras_evae.evaluation.spin_files.read_spins`.
+        config: Configuration file that gives the Hamiltonian; that of the run, or the paper's, by default.
+        run: Run folder whose test split is compared with the spins.
+        output: Folder for the results, made if it is missing.
+    """
+    compared = load_run(run) if run else None
+    settings = load_config(config) if config else compared.config if compared else Config()
+    with _results(output):
+        section = analyse_file(spins, settings, compared, output)
+        section.write(output)
+        section.log(output)
+    return section
+
+
+@contextlib.contextmanager
+def _results(output: Path) -> Iterator[None]:
+    """Makes the folder of the results, and gives pictures their look."""
+    if output.exists() and not output.is_dir():
+        raise DataError(f"{output}: expected a folder for the results, found a file; choose another --output")
+    output.mkdir(parents=True, exist_ok=True)
+    matplotlib.use("Agg")
+    with plotting.style():
+        yield
