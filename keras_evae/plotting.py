@@ -23,12 +23,7 @@ from keras_evae.colors import spin_colors
 STYLE = Path(__file__).with_name("plotting.mplstyle")
 LOSS_LABELS = {"reconstruction_loss": "$L_{RC}$", "kl_loss": "$L_{KL}$", "hamiltonian_loss": "$L_H$"}
 # The reference first, black; then samples from weak to strong.
-LINES = (
-    {"color": "black", "linewidth": 1.6},
-    {"color": "#0072b2"},
-    {"color": "#009e73"},
-    {"color": "#d55e00"},
-)
+LINES = ("black", "#0072b2", "#009e73", "#d55e00")
 
 
 def style() -> AbstractContextManager[None]:
@@ -91,7 +86,7 @@ def plot_structure_factor(
         np.clip(factor, *limits), norm=LogNorm(*limits), extent=(left, right, bottom, top), cmap="magma"
     )
     if ring is not None:
-        axes.add_patch(Circle((0, 0), ring, fill=False, color="white", linestyle=(0, (1, 3)), linewidth=0.8))
+        axes.add_patch(Circle((0, 0), ring, fill=False, color="#40e0ff", linestyle="--", linewidth=0.8))
     axes.set(title=title, xlim=(-reach[1], reach[1]), ylim=(-reach[0], reach[0]))
     axes.set(xlabel="$q_x$ (1/site)", ylabel="$q_y$ (1/site)")
     axes.grid(False)
@@ -100,10 +95,10 @@ def plot_structure_factor(
 
 def plot_rings(axes: Axes, curves: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Axes:
     """Radial averages of S(q), one curve for each sample: its values of |q| in 1/site, and of S."""
-    for (name, (wave_numbers, means)), style in zip(curves.items(), LINES, strict=False):
-        axes.plot(wave_numbers, means, label=name, marker=".", **style)
+    for (name, (wave_numbers, means)), color in zip(curves.items(), LINES, strict=False):
+        axes.plot(wave_numbers, means, label=name, marker=".", color=color)
     axes.set(yscale="log", xlabel="$|q|$ (1/site)", ylabel="$S(q)$, ring average")
-    axes.legend(loc="upper left", bbox_to_anchor=(1.02, 1.0))
+    axes.legend(loc="upper right")
     return axes
 
 
@@ -116,30 +111,35 @@ def plot_neighbours(
         axes: Where to draw.
         spins: `(y, x, 3)`.
         positions: Skyrmions, `(n, 2)` as (y, x).
-        bonds: Start and end of each bond, `(m, 2, 2)`; they may leave the lattice.
+        bonds: Start and end of each bond, `(m, 2, 2)`; what leaves the lattice is cut.
         counts: Number of neighbours of each skyrmion, `(n,)`.
         title: Above the picture.
     """
     plot_spins(axes, spins, title)
-    axes.images[-1].set_alpha(0.35)
+    axes.images[-1].set_alpha(0.5)
     axes.add_collection(LineCollection(bonds[..., ::-1].tolist(), colors="0.35", linewidths=0.7))
     for label, (color, chosen) in _neighbour_classes(counts).items():
-        axes.scatter(
-            *positions[chosen].T[::-1], s=22, color=color, edgecolor="white", linewidth=0.6, label=label, zorder=3
-        )
+        y, x = positions[chosen].T
+        axes.scatter(x, y, s=22, color=color, edgecolor="white", linewidth=0.6, label=label, zorder=3)
+    height, width = spins.shape[:2]
+    axes.set(xlim=(-0.5, width - 0.5), ylim=(-0.5, height - 0.5))
     return axes
 
 
 def plot_distribution(axes: Axes, samples: Mapping[str, np.ndarray], label: str, bins: int = 40) -> Axes:
-    """Histograms of one quantity as steps, each sample normalised to its number of values; a single value is a line."""
+    """Histograms of one quantity as steps, each sample normalised to its number of values.
+
+    The outermost bins hold all that lies beyond: 0.2 % of the values of all samples on each side.
+    """
     values = np.concatenate([np.ravel(sample) for sample in samples.values()])
-    low, high = (values.min(), values.max()) if values.size else (0.0, 1.0)
+    low, high = np.quantile(values, (0.002, 0.998)) if values.size else (0.0, 1.0)
     margin = 0.02 * (high - low) or 0.5
     edges = np.linspace(low - margin, high + margin, bins + 1)
-    for (name, sample), style in zip(samples.items(), LINES, strict=False):
-        shares = np.histogram(sample, edges)[0] / max(sample.size, 1)
-        axes.stairs(shares, edges, label=name, **style)
+    for (name, sample), color in zip(samples.items(), LINES, strict=False):
+        shares = np.histogram(np.clip(sample, edges[0], edges[-1]), edges)[0] / max(sample.size, 1)
+        axes.stairs(shares, edges, label=name, color=color)
     axes.set(xlabel=label, ylabel="share", ylim=(0, None))
+    axes.locator_params(axis="x", nbins=4)
     return axes
 
 

@@ -79,14 +79,13 @@ def draw_samples(name: str, samples: Sequence[Sample], hamiltonian: Hamiltonian,
     _draw_neighbours(samples, hamiltonian, output / f"{name}_neighbours.png")
     _draw_distributions(samples, output / f"{name}_distributions.png")
     names = ", ".join(sample.name for sample in samples)
-    return [
-        Picture(
-            f"{name}_structure.png", f"S(q), mean over states, q = 0 left out; dashed: mean |q| of the ring; {names}"
-        ),
-        Picture(f"{name}_rings.png", f"Radial averages of S(q); {names}"),
-        Picture(f"{name}_neighbours.png", f"One state, its skyrmions and their Delaunay neighbours; {names}"),
-        Picture(f"{name}_distributions.png", f"Distributions of what is compared; {names}"),
-    ]
+    captions = {
+        "structure": "S(q), mean over states, q = 0 left out; dashed: mean |q| of the ring",
+        "rings": "Radial averages of S(q)",
+        "neighbours": "One state, its skyrmions and their Delaunay neighbours",
+        "distributions": "Distributions of what is compared; the outermost bins hold all that lies beyond",
+    }
+    return [Picture(f"{name}_{picture}.png", f"{caption}; {names}") for picture, caption in captions.items()]
 
 
 def _split_sample(run: Run, split: str) -> Sample:

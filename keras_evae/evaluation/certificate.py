@@ -126,7 +126,8 @@ def best_known(
     if hamiltonian.D != 0 and hamiltonian.J > 0:
         identity = {**lattice, "counts": COUNTS, "lattices": LATTICES}
         candidates.append(_remembered(folder, identity, lambda: _triangular(hamiltonian, shape)))
-    return BestKnown(tuple(sorted(candidates, key=lambda candidate: candidate.energy_per_site)))
+    found = [candidate for candidate in candidates if math.isfinite(candidate.energy_per_site)]
+    return BestKnown(tuple(sorted(found, key=lambda candidate: candidate.energy_per_site)))
 
 
 def best_known_of_run(run: Run, folder: Path) -> BestKnown:

@@ -71,15 +71,14 @@ def sample_tables(name: str, caption: str, samples: Sequence[Sample], reference:
         samples: The reference is among them, if there is one.
         reference: Sample to which distances are given.
     """
+    summary, lattice = ([row(sample) for sample in samples] for row in (_summary, _lattice))
     tables = [
-        Table(name, f"{caption}: means over states", ["sample", *SUMMARY], [_summary(s) for s in samples]),
-        Table(
-            f"{name}_lattice", f"{caption}: skyrmions and S(q)", ["sample", *LATTICE], [_lattice(s) for s in samples]
-        ),
+        Table(name, f"{caption}: means over states", ["sample", *SUMMARY], summary),
+        Table(f"{name}_lattice", f"{caption}: skyrmions and S(q)", ["sample", *LATTICE], lattice),
     ]
     if reference:
         rows = [_distances(sample, reference) for sample in samples if sample is not reference]
-        header = [column for quantity in QUANTITIES for column in (quantity, "error")]
+        header = [column for quantity in QUANTITIES for column in (quantity, f"{quantity}_error")]
         text = f"{caption}: Wasserstein distance to {reference.name}"
         tables.append(Table(f"{name}_distances", text, ["sample", *header], rows))
     return tables
