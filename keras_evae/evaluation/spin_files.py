@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +39,8 @@ def read_spins(source: str, limit: int) -> tuple[np.ndarray, int]:
         raise DataError(f"{file}: expected a file of spins, found none")
     # Damage in one of the library's many errors; what is wrong with sound arrays is said by the errors below.
     try:
-        with _open(file) as arrays:
-            array = arrays[_choose(file, arrays, name)]
+        with _open(file) as (names, get):
+            array = get(_choose(file, names, get, name))
             _check_layout(source, array)
             count = array.shape[0]
             spins = np.asarray(array[:limit])
@@ -49,32 +50,22 @@ def read_spins(source: str, limit: int) -> tuple[np.ndarray, int]:
     return _unit_vectors(source, spins), count
 
 
-class _Arrays:
-    """The arrays of a file by name; closes it at the end of a `with` block."""
-
-    def __init__(self, names: list[str], get: Any, close: Any = None) -> None:
-        self.names, self._get, self._close = names, get, close
-
-    def __enter__(self) -> _Arrays:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        if self._close:
-            self._close()
-
-    def __getitem__(self, name: str) -> Any:
-        return self._get(name)
-
-
-def _open(file: Path) -> _Arrays:
+@contextlib.contextmanager
+def _open(file: Path) -> Iterator[tuple[list[str], Callable[[str], Any]]]:
+    """Names of the arrays in a file, and the function that gives them."""
     if file.suffix in SUFFIXES["HDF5"]:
-        opened = h5py.File(file, "r")
-        return _Arrays(list(_datasets(opened)), opened.__getitem__, opened.close)
-    if file.suffix in SUFFIXES["NPZ"]:
-        archive = np.load(file, allow_pickle=False)
-        return _Arrays(list(archive.files), archive.__getitem__, archive.close)
-    array = np.load(file, mmap_mode="r", allow_pickle=False)
-    return _Arrays([file.stem], lambda name: array)
+        with h5py.File(file, "r") as opened:
+            yield list(_datasets(opened)), opened.__getitem__
+    elif file.suffix in SUFFIXES["NPZ"]:
+        # Opened here, for `np.load` leaves a damaged archive open.
+        with open(file, "rb") as stream:
+            archive = np.load(stream, allow_pickle=False)
+            if not isinstance(archive, np.lib.npyio.NpzFile):
+                raise ValueError("no archive")
+            yield list(archive.files), archive.__getitem__
+    else:
+        array = np.lib.format.open_memmap(file, mode="r")
+        yield [file.stem], lambda name: array
 
 
 def _datasets(group: h5py.Group, prefix: str = "") -> Iterator[str]:
@@ -98,18 +89,19 @@ def _split(source: str) -> tuple[Path, str | None]:
     return path, name if path != Path(source).expanduser() else None
 
 
-def _choose(file: Path, arrays: _Arrays, wanted: str | None) -> str:
+def _choose(file: Path, names: list[str], get: Callable[[str], Any], wanted: str | None) -> str:
     """The wanted array, or the only one, or the only one with the shape of spins."""
     if wanted is not None:
-        if wanted not in arrays.names:
-            raise DataError(f"{file}: expected an array '{wanted}', found {', '.join(arrays.names) or 'no array'}")
+        if wanted not in names:
+            raise DataError(f"{file}: expected an array '{wanted}', found {', '.join(names) or 'no array'}")
         return wanted
-    shaped = [name for name in arrays.names if arrays[name].ndim == 4 and arrays[name].shape[-1] == 3]
-    candidates = arrays.names if len(arrays.names) == 1 else shaped
-    if len(candidates) != 1:
-        names = ", ".join(candidates or arrays.names) or "no array"
-        raise DataError(f"{file}: expected one array of spins (n, y, x, 3), found {names}; name one as {file}:NAME")
-    return candidates[0]
+    if len(names) == 1:
+        return names[0]
+    shaped = [name for name in names if get(name).ndim == 4 and get(name).shape[-1] == 3]
+    if len(shaped) != 1:
+        found = ", ".join(shaped or names) or "no array"
+        raise DataError(f"{file}: expected one array of spins (n, y, x, 3), found {found}; name one as {file}:NAME")
+    return shaped[0]
 
 
 def _check_layout(source: str, array: Any) -> None:
