@@ -94,9 +94,12 @@ def plot_structure_factor(
 
 
 def plot_rings(axes: Axes, curves: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Axes:
-    """Radial averages of S(q), one curve for each sample: its values of |q| in 1/site, and of S."""
+    """Radial averages of S(q), one curve for each sample: its values of |q| in 1/site, and of S.
+
+    Values below 1e-14, the rounding of single precision, are drawn there.
+    """
     for (name, (wave_numbers, means)), color in zip(curves.items(), LINES, strict=False):
-        axes.plot(wave_numbers, means, label=name, marker=".", color=color)
+        axes.plot(wave_numbers, np.maximum(means, 1e-14), label=name, marker=".", color=color)
     axes.set(yscale="log", xlabel="$|q|$ (1/site)", ylabel="$S(q)$, ring average")
     axes.legend(loc="upper right")
     return axes

@@ -15,7 +15,7 @@ from keras_evae.errors import DataError, MismatchError
 from keras_evae.evaluation.ladders import file_name, generate, ladder_of_gamma
 from keras_evae.evaluation.samples import QUANTITIES, TEXT, Sample, measure, sample_tables
 from keras_evae.evaluation.sections import Picture, Section
-from keras_evae.evaluation.spin_files import read_spins
+from keras_evae.evaluation.spin_files import read_spins, split_source
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.runs import FinishedStage, Run
 
@@ -25,6 +25,8 @@ COUNT, FILE_COUNT = 100, 1000
 SHOWN = 3
 # Part of reciprocal space in the maps, in units of the ring's |q|, and their decades.
 REACH, DECADES = 3.0, 4
+# Width of a row of pictures in inches, for its legend.
+NARROWEST = 4.5
 
 
 def analyse(runs: Sequence[Run], output: Path) -> Section:
@@ -61,7 +63,8 @@ def analyse_file(source: str, config: Config, run: Run | None, output: Path) -> 
             f"{source}: expected the lattice of {run.path}, {run.config.dataset.shape}, found {spins.shape[1:3]}; "
             f"leave --run out, and give its config.yaml as --config"
         )
-    sample = measure(Path(source).name, spins, hamiltonian)
+    file, array = split_source(source)
+    sample = measure(f"{file.name}:{array}" if array else file.name, spins, hamiltonian)
     test = _split_sample(run, "test") if run else None
     samples = [test, sample] if test else [sample]
     notes = [f"Hamiltonian: {hamiltonian.describe()}"]
@@ -114,7 +117,7 @@ def _draw_structure(samples: Sequence[Sample], path: Path) -> None:
     reach = min(np.pi, REACH * largest)
     highest = max(float(np.nanmax(factor)) for factor in maps) or 1.0
     limits = highest * 10.0**-DECADES, highest
-    figure, axes = plotting.new_figure(1, len(samples), size=(2.6, 2.6))
+    figure, axes = plotting.new_figure(1, len(samples), size=(max(2.6, NARROWEST / len(samples)), 2.6))
     for cell, sample, factor, ring in zip(axes[0], samples, maps, rings, strict=True):
         circle = float(ring.mean()) if ring.size else None
         image = plotting.plot_structure_factor(cell, factor, (reach, reach), limits, circle, sample.name)
@@ -137,16 +140,19 @@ def _draw_rings(samples: Sequence[Sample], path: Path) -> None:
 
 
 def _draw_neighbours(samples: Sequence[Sample], hamiltonian: Hamiltonian, path: Path) -> None:
-    figure, axes = plotting.new_figure(1, len(samples), size=(2.6, 2.9))
+    figure, axes = plotting.new_figure(1, len(samples), size=(max(2.6, NARROWEST / len(samples)), 2.9))
     for cell, sample in zip(axes[0], samples, strict=True):
         state, shape = sample.states[0], sample.example.shape[:2]
         positions = state.skyrmions.positions
         bonds = delaunay_bonds(positions, (shape[0], shape[1]), hamiltonian.periodic)
         starts = positions[bonds.owners]
-        order = f"mean $|\\psi_6|$ = {state.psi6.mean():.2f}" if len(positions) else "no skyrmion"
+        found = (
+            f"{len(positions)} skyrmions, mean $|\\psi_6|$ = {state.psi6.mean():.2f}"
+            if len(positions)
+            else "no skyrmion"
+        )
         lines = np.stack((starts, starts + bonds.vectors), axis=1)
-        title = f"{sample.name}\n{len(positions)} skyrmions, {order}"
-        plotting.plot_neighbours(cell, sample.example, positions, lines, state.neighbours, title)
+        plotting.plot_neighbours(cell, sample.example, positions, lines, state.neighbours, f"{sample.name}\n{found}")
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
     plotting.save_figure(figure, path)

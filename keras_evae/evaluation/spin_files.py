@@ -18,6 +18,8 @@ SUFFIXES = {"HDF5": (".h5", ".hdf5"), "NPZ": (".npz",), "NPY": (".npy",)}
 # Largest deviation of a spin's length from 1; half precision gives 5e-4.
 LENGTH_TOLERANCE = 1e-2
 SMALLEST_SIDE = 4
+# Names of arrays in a message.
+MOST_NAMES = 6
 DAMAGE = (OSError, ValueError, RuntimeError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
@@ -34,7 +36,7 @@ def read_spins(source: str, limit: int) -> tuple[np.ndarray, int]:
     Raises:
         DataError: If there is no such array, or it is not one of floating-point unit vectors of that shape.
     """
-    file, name = _split(source)
+    file, name = split_source(source)
     if not file.is_file():
         raise DataError(f"{file}: expected a file of spins, found none")
     # Damage in one of the library's many errors; what is wrong with sound arrays is said by the errors below.
@@ -79,7 +81,7 @@ def _datasets(group: h5py.Group, prefix: str = "") -> Iterator[str]:
                 yield f"{prefix}{name}"
 
 
-def _split(source: str) -> tuple[Path, str | None]:
+def split_source(source: str) -> tuple[Path, str | None]:
     """File and name of `FILE:name`; a file whose own name has a colon is taken as it is."""
     file, colon, name = source.rpartition(":")
     path = Path(file if colon and name and not Path(source).exists() else source).expanduser()
@@ -93,15 +95,20 @@ def _choose(file: Path, names: list[str], get: Callable[[str], Any], wanted: str
     """The wanted array, or the only one, or the only one with the shape of spins."""
     if wanted is not None:
         if wanted not in names:
-            raise DataError(f"{file}: expected an array '{wanted}', found {', '.join(names) or 'no array'}")
+            raise DataError(f"{file}: expected an array '{wanted}', found {_some(names)}")
         return wanted
     if len(names) == 1:
         return names[0]
     shaped = [name for name in names if get(name).ndim == 4 and get(name).shape[-1] == 3]
     if len(shaped) != 1:
-        found = ", ".join(shaped or names) or "no array"
+        found = _some(shaped or names)
         raise DataError(f"{file}: expected one array of spins (n, y, x, 3), found {found}; name one as {file}:NAME")
     return shaped[0]
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return ", ".join(names[:MOST_NAMES]) + more or "no array"
 
 
 def _check_layout(source: str, array: Any) -> None:

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import numpy as np
@@ -34,6 +35,14 @@ def test_run_beside_its_test_data(smoke_folder, tmp_path, monkeypatch):
     assert all((tmp_path / f"analyse_{name}.png").stat().st_size > 5000 for name in PICTURES)
     assert [picture.file for picture in section.pictures] == [f"analyse_{name}.png" for name in PICTURES]
     json.dumps(section.tables[1].rows, allow_nan=False)
+
+
+def test_run_that_has_not_reached_the_evae(smoke_folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(smoke_folder)
+    run = load_run("runs/smoke")
+    run = dataclasses.replace(run, stages=run.stages[:1], selected=run.stages[0])
+    section = analyse([run], tmp_path)
+    assert [row[0] for row in section.tables[0].rows] == ["test data", "validation data", "beta 0.0001, gamma 0"]
 
 
 def test_good_bad_and_empty_samples():
