@@ -147,7 +147,7 @@ def _draw_neighbours(samples: Sequence[Sample], hamiltonian: Hamiltonian, path: 
         bonds = delaunay_bonds(positions, (shape[0], shape[1]), hamiltonian.periodic)
         starts = positions[bonds.owners]
         found = (
-            f"{len(positions)} skyrmions, mean $|\\psi_6|$ = {state.psi6.mean():.2f}"
+            f"skyrmions: {len(positions)}, mean $|\\psi_6|$ = {state.psi6.mean():.2f}"
             if len(positions)
             else "no skyrmion"
         )

@@ -60,6 +60,12 @@ def test_strong_fields_leave_fewer_skyrmions():
     assert ": 11 skyrmions" in weak.detail and ": 6 skyrmions" in strong.detail
 
 
+def test_open_edges_and_reversed_fields():
+    h, shape = Hamiltonian(boundary="open"), (64, 64)
+    assert certificate._triangular(h, shape).energy_per_site < certify(uniform(shape)[None], h, 0.0)["gap"][0]
+    assert certificate._triangular(Hamiltonian(B=-0.05), shape).energy_per_site == pytest.approx(-2.0573164, abs=1e-7)
+
+
 def test_best_known_is_the_lowest_of_all(tmp_path):
     other = Candidate("elsewhere", -2.0, "")
     best = best_known(Hamiltonian(), (64, 32), tmp_path, [other])
