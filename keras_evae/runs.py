@@ -233,13 +233,18 @@ def load_stage_weights(model: EVAE, stage: FinishedStage) -> None:
         DataError: If the file is missing or not what was written, to the last bit.
     """
     weights = stage.path / WEIGHTS
-    expected = _read_json(stage.path / METRICS)["weights_sha256"]
+    expected = stage_checksum(stage)
     if not weights.is_file() or _sha256(weights) != expected:
         raise DataError(
             f"{weights}: missing or damaged (its checksum differs from the one written with it); "
             f"delete the folder {stage.path} and later stages, and train.py will train them again"
         )
     model.load_weights(weights)
+
+
+def stage_checksum(stage: FinishedStage) -> str:
+    """SHA-256 of a stage's weights, as it was written with them."""
+    return _read_json(stage.path / METRICS)["weights_sha256"]
 
 
 def describe_environment() -> dict[str, Any]:

@@ -92,6 +92,11 @@ def preferred_count(hamiltonian: Hamiltonian, shape: tuple[int, int]) -> float:
     return shape[0] * shape[1] / (math.sqrt(3) / 2 * preferred_spacing(hamiltonian) ** 2)
 
 
+def misfit(lattice: TriangularLattice, preferred: float) -> float:
+    """Deviation in shape and density: distortion + (relative deviation of the spacing from the preferred one)^2."""
+    return lattice.distortion + (math.sqrt(preferred / len(lattice.positions)) - 1.0) ** 2
+
+
 def triangular_skyrmions(
     hamiltonian: Hamiltonian, shape: tuple[int, int], count: int | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -100,8 +105,8 @@ def triangular_skyrmions(
     Args:
         hamiltonian: Gives the sense of rotation, and the preferred distance of skyrmions.
         shape: Rows and columns `(y, x)`.
-        count: Number of skyrmions. By default the one, within 20 % of the preferred number, whose least distorted
-            lattice deviates least in shape and density: distortion + (relative deviation of the spacing)^2.
+        count: Number of skyrmions. By default the one within 20 % of the preferred number whose lattice has the least
+            `misfit`.
 
     Returns:
         Positions `(n, 2)` as (y, x) in sites, and spins `(y, x, 3)`, float64.
@@ -122,11 +127,7 @@ def triangular_skyrmions(
     if not found:
         wanted = f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else str(counts[0])
         raise ValueError(f"No nearly triangular lattice of {wanted} points fits on {shape[0]} x {shape[1]} sites.")
-
-    def misfit(lattice: TriangularLattice) -> float:
-        return lattice.distortion + (math.sqrt(preferred / len(lattice.positions)) - 1.0) ** 2
-
-    lattice = min(found, key=misfit)
+    lattice = min(found, key=lambda lattice: misfit(lattice, preferred))
     return lattice.positions, place_skyrmions(lattice.positions, lattice.spacing / 4, shape, hamiltonian)
 
 
@@ -165,12 +166,13 @@ def place_skyrmions(
             (np.arange(side) - centre + side / 2) % side - side / 2 if closed else np.arange(side) - centre
             for side, centre, closed in zip(shape, position, hamiltonian.periodic, strict=True)
         )
-        place = x + 1j * y[:, None]
+        rows, columns = (np.flatnonzero(np.abs(apart) < 2 * radius) for apart in (y, x))
+        place = x[columns] + 1j * y[rows, None]
         # The centre has no direction, and needs none: the spin is down there.
         place[place == 0] = 1e-9
         distance = np.abs(place)
-        reach = np.pi * np.minimum(distance / (4 * radius), 0.5)
-        projection += place / distance / np.tan(reach) * (distance < 2 * radius)
+        reach = np.pi / 4 * np.minimum(distance / radius, 2.0)
+        projection[np.ix_(rows, columns)] += place / distance / np.tan(reach)
     return _directions(projection, hamiltonian)
 
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import matplotlib
 
 from keras_evae import plotting
+from keras_evae.config import Config, load_config
 from keras_evae.errors import DataError, EVAEError
+from keras_evae.evaluation.analyse import analyse, analyse_file
 from keras_evae.evaluation.collapse import fft_mse
 from keras_evae.evaluation.interpolation import interpolation
 from keras_evae.evaluation.local_correlation import local_correlation
 from keras_evae.evaluation.losses import losses
 from keras_evae.evaluation.reconstructions import reconstructions
+from keras_evae.evaluation.relaxation import relax
 from keras_evae.evaluation.report import collect_sections, write_report
 from keras_evae.evaluation.sections import Section
 from keras_evae.evaluation.theta import theta
@@ -34,6 +38,8 @@ RECIPES: dict[str, Recipe] = {
     "interpolation": interpolation,
     "collapse": collapse,
     "fft_mse": fft_mse,
+    "analyse": analyse,
+    "relax": relax,
 }
 
 
@@ -52,13 +58,9 @@ def evaluate(
     Returns:
         What each recipe found, in the order of `recipes`.
     """
-    matplotlib.use("Agg")
     runs = [_open_run(folder) for folder in folders]
-    if output.exists() and not output.is_dir():
-        raise DataError(f"{output}: expected a folder for the results, found a file; choose another --output")
-    output.mkdir(parents=True, exist_ok=True)
     sections, gaps = [], {}
-    with plotting.style():
+    with _results(output):
         for name in recipes:
             try:
                 section = RECIPES[name](runs, output)
@@ -77,6 +79,24 @@ def evaluate(
     return sections
 
 
+def evaluate_file(spins: str, config: Path | None, run: Path | None, output: Path) -> Section:
+    """Analyses a file of spins; pictures and numbers go to `output`.
+
+    Args:
+        spins: The file, see `keras_evae.evaluation.spin_files.read_spins`.
+        config: Configuration file that gives the Hamiltonian; that of the run, or the paper's, by default.
+        run: Run folder whose test split is compared with the spins.
+        output: Folder for the results, made if it is missing.
+    """
+    compared = load_run(run) if run else None
+    settings = load_config(config) if config else compared.config if compared else Config()
+    with _results(output):
+        section = analyse_file(spins, settings, compared, output)
+        section.write(output)
+        section.log(output)
+    return section
+
+
 def _open_run(folder: Path) -> Run:
     run = load_run(folder)
     if not run.stages:
@@ -84,3 +104,14 @@ def _open_run(folder: Path) -> Run:
             f"{run.path}: no stage is finished yet; let train.py go on, it says how long the first stage takes"
         )
     return run
+
+
+@contextlib.contextmanager
+def _results(output: Path) -> Iterator[None]:
+    """Makes the folder of the results, and gives pictures their look."""
+    if output.exists() and not output.is_dir():
+        raise DataError(f"{output}: expected a folder for the results, found a file; choose another --output")
+    output.mkdir(parents=True, exist_ok=True)
+    matplotlib.use("Agg")
+    with plotting.style():
+        yield

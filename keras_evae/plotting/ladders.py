@@ -1,27 +1,16 @@
-"""Figures: arrays in, matplotlib axes out. No computing, no files.
-
-Spins are shown in one colour convention everywhere: hue = in-plane angle (+x is red), lightness = S_z.
-"""
+"""Curves along the ladders of beta and gamma, a colour for each run or stage."""
 
 from __future__ import annotations
 
 import itertools
 import math
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import AbstractContextManager
-from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
-from matplotlib.patches import Rectangle
 
-from keras_evae.colors import spin_colors
-
-STYLE = Path(__file__).with_name("plotting.mplstyle")
 # Okabe and Ito: seven colours that people who see fewer colours tell apart. Also the cycle of the style.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 # For each run the values of beta or gamma, and for each split those of the loss.
@@ -33,98 +22,15 @@ LOSS_LABELS = {
 }
 
 
-def style() -> AbstractContextManager[None]:
-    """Context in which figures have the package's look."""
-    return plt.style.context(STYLE)
-
-
-def new_figure(
-    rows: int = 1, columns: int = 1, size: tuple[float, float] = (4.0, 2.6), shared: bool = False
-) -> tuple[Figure, np.ndarray]:
-    """Figure with a grid `(rows, columns)` of axes of `size` inches each.
-
-    Args:
-        rows, columns: Shape of the grid.
-        size: Width and height of one axes.
-        shared: One x axis for each column, and one y axis for each row.
-    """
-    figure_size = (size[0] * columns, size[1] * rows)
-    return plt.subplots(
-        rows,
-        columns,
-        figsize=figure_size,
-        sharex="col" if shared else "none",
-        sharey="row" if shared else "none",
-        squeeze=False,
-    )
-
-
-def plot_spins(axes: Axes, spins: np.ndarray, title: str = "") -> Axes:
-    """One configuration `(y, x, 3)` in colour, y upwards."""
-    axes.imshow(spin_colors(spins), origin="lower", interpolation="nearest")
-    axes.set(xticks=[], yticks=[], title=title)
-    axes.grid(False)
-    # A frame: a uniform state is white all over.
-    axes.spines[:].set(visible=True, linewidth=0.3, color="gray")
-    return axes
-
-
-def plot_color_wheel(axes: Axes, pixels: int = 401) -> Axes:
-    """The colours of all directions, seen along -z: +z in the centre, in the plane half way out, -z at the rim."""
-    y, x = np.mgrid[-1 : 1 : pixels * 1j, -1 : 1 : pixels * 1j]
-    radius = np.hypot(x, y)
-    polar = np.clip(radius, 0, 1) * np.pi
-    unit = np.divide(1.0, radius, out=np.zeros_like(radius), where=radius > 0)
-    spins = np.stack((np.sin(polar) * x * unit, np.sin(polar) * y * unit, np.cos(polar)), axis=-1)
-    # The rim fades within a pixel, so that it is smooth.
-    inside = np.clip((1.0 - radius) * pixels / 2, 0.0, 1.0)
-    axes.imshow(np.concatenate((spin_colors(spins), inside[..., None]), axis=-1), extent=(-1, 1, -1, 1))
-    axes.set_axis_off()
-    axes.set(xlim=(-1.55, 1.55), ylim=(-1.65, 1.45))
-    for text, place in {"$+x$": (1.35, 0), "$+y$": (0, 1.22), "$-x$": (-1.35, 0), "$-y$": (0, -1.2)}.items():
-        axes.text(*place, text, ha="center", va="center", fontsize=7)
-    axes.text(0, 0, "$+z$", ha="center", va="center", fontsize=7)
-    axes.text(0, -1.57, "rim $-z$", ha="center", va="center", fontsize=7)
-    return axes
-
-
-def plot_correlation(axes: Axes, correlation: np.ndarray, lowest: float, title: str = "") -> AxesImage:
-    """Map `(y, x)` of cos(theta) in grey, y upwards: white at 1, black at `lowest` and below."""
-    image = axes.imshow(correlation, cmap="gray", vmin=lowest, vmax=1.0)
-    axes.set(xticks=[], yticks=[], title=title)
-    axes.grid(False)
-    # A frame: the map of a relaxed state is white all over.
-    axes.spines[:].set(visible=True, linewidth=0.3)
-    return image
+def run_colors(names: Sequence[str]) -> dict[str, str]:
+    """A colour for each run, by which it is known in all panels of a figure."""
+    return dict(zip(names, itertools.cycle(COLORS), strict=False))
 
 
 def ladder_colors(count: int) -> list[tuple[float, ...]]:
     """Colours from dark to light, in the order of a ladder; they differ in lightness, so for every eye."""
     # The lightest fifth would vanish on white.
     return [plt.colormaps["viridis"](share) for share in np.linspace(0.0, 0.8, count)]
-
-
-def plot_angle_densities(
-    axes: Axes, densities: Mapping[str, tuple[np.ndarray, np.ndarray]], data: tuple[np.ndarray, np.ndarray]
-) -> Axes:
-    """Densities of the angle between spins and fields (Figure 3B), a curve for each stage of a ladder.
-
-    Args:
-        axes: Where to draw.
-        densities: For each stage angles in degrees and the density at them.
-        data: The same of the annealed data: so narrow that it leaves the picture at the top.
-    """
-    for (label, (angles, density)), color in zip(densities.items(), ladder_colors(len(densities)), strict=True):
-        axes.plot(angles, density, color=color, label=label)
-    axes.plot(*data, color="black", label="data, $X_{In}$")
-    axes.set(xlabel=r"$\theta$ (degrees)", ylabel="density (1 / degree)")
-    axes.legend()
-    return axes
-
-
-def run_colors(names: Sequence[str]) -> dict[str, str]:
-    """A colour for each run, by which it is known in all panels of a figure."""
-    return dict(zip(names, itertools.cycle(COLORS), strict=False))
 
 
 def plot_loss(
@@ -192,6 +98,24 @@ def plot_fft_mse(axes: Axes, curves: Mapping[str, tuple[Sequence[float], Sequenc
     return axes
 
 
+def plot_angle_densities(
+    axes: Axes, densities: Mapping[str, tuple[np.ndarray, np.ndarray]], data: tuple[np.ndarray, np.ndarray]
+) -> Axes:
+    """Densities of the angle between spins and fields (Figure 3B), a curve for each stage of a ladder.
+
+    Args:
+        axes: Where to draw.
+        densities: For each stage angles in degrees and the density at them.
+        data: The same of the annealed data: so narrow that it leaves the picture at the top.
+    """
+    for (label, (angles, density)), color in zip(densities.items(), ladder_colors(len(densities)), strict=True):
+        axes.plot(angles, density, color=color, label=label)
+    axes.plot(*data, color="black", label="data, $X_{In}$")
+    axes.set(xlabel=r"$\theta$ (degrees)", ylabel="density (1 / degree)")
+    axes.legend()
+    return axes
+
+
 def plot_interpolation(axes: Axes, curves: Mapping[str, Sequence[tuple[np.ndarray, np.ndarray]]]) -> Axes:
     """Energies along paths between two states (Figure 4B), a colour for each gamma, the first path of each drawn bold.
 
@@ -221,20 +145,6 @@ def plot_target_loss(axes: Axes, curves: Mapping[str, np.ndarray]) -> Axes:
     axes.set_title("solid: with interstitial, dashed: perfect")
     axes.legend()
     return axes
-
-
-def plot_square(axes: Axes, side: float) -> Axes:
-    """A dashed square of `side` sites in the middle of a configuration drawn by `plot_spins`."""
-    width, height = np.sum(axes.get_xlim()), np.sum(axes.get_ylim())
-    corner = (width - side) / 2, (height - side) / 2
-    axes.add_patch(Rectangle(corner, side, side, fill=False, linestyle="--", linewidth=1.0))
-    return axes
-
-
-def save_figure(figure: Figure, path: Path) -> None:
-    """Writes a figure and frees its memory."""
-    figure.savefig(path)
-    plt.close(figure)
 
 
 def _scale_weights(axes: Axes, weights: Sequence[float]) -> None:
