@@ -32,8 +32,8 @@ def inverse_mapping(
     Args:
         model: A trained model.
         targets: Unit vectors, `(n, y, x, 3)`.
-        learning_rate: Of Adam, in units of the root mean square of the encoder's means: models with a large L_KL need
-            larger steps.
+        learning_rate: Of Adam, in units of the root mean square of the encoder's mean for each target: models with a
+            large L_KL need larger steps.
         max_steps: The search ends after this number of steps in any case.
         tolerance, patience: L_T-O is saturated, and the search ends, when that of no target has fallen by more than
             the fraction `tolerance` in the last `patience` steps.
@@ -44,25 +44,28 @@ def inverse_mapping(
     """
     targets = tf.convert_to_tensor(targets, tf.float32)
     mean, _ = model.encode(targets)
-    latent = keras.Variable(mean)
-    optimizer = keras.optimizers.Adam(learning_rate * float(tf.sqrt(tf.reduce_mean(tf.square(mean)))))
-    optimizer.build([latent])
+    scale = tf.sqrt(tf.reduce_mean(tf.square(mean), axis=1, keepdims=True))
+    # After a posterior collapse every mean is zero.
+    scale = tf.where(scale > 0.0, scale, 1.0)
+    scaled = keras.Variable(mean / scale)
+    optimizer = keras.optimizers.Adam(learning_rate)
+    optimizer.build([scaled])
 
     def distances() -> tf.Tensor:
-        outputs = model.run_decoder(latent.value, training=False)
+        outputs = model.run_decoder(scaled.value * scale, training=False)
         return tf.reduce_mean(tf.reduce_sum(tf.square(outputs - targets), axis=-1), axis=(1, 2))
 
     @tf.function
     def step() -> tf.Tensor:
         with tf.GradientTape() as tape:
             losses = distances()
-        optimizer.apply_gradients([(tape.gradient(losses, latent.value), latent)])
+        optimizer.apply_gradients([(tape.gradient(losses, scaled.value), scaled)])
         return losses
 
     curve: list[np.ndarray] = []
     while len(curve) < max_steps and not _saturated(curve, tolerance, patience):
         curve.append(step().numpy())
-    return latent.numpy(), np.stack([*curve, distances().numpy()])
+    return (scaled.value * scale).numpy(), np.stack([*curve, distances().numpy()])
 
 
 def interpolate(initial: np.ndarray, final: np.ndarray, points: int) -> np.ndarray:
