@@ -117,6 +117,7 @@ class TrainingConfig(_Section):
     the norm of the whole gradient (softens the jump from one gamma to the next), `reset_optimizer` starts each
     stage with a fresh Adam state. `phases` computes the convolutions at half resolution, `jit_compile` compiles the
     training step with XLA: the defaults are the fast choice on a CPU; try false and true on a GPU.
+    `checkpoint_minutes` is how much of a stage is lost at most when a run is killed; it may differ from start to start.
     """
 
     seed: Seed = 0
@@ -127,6 +128,7 @@ class TrainingConfig(_Section):
     reset_optimizer: bool = False
     phases: bool = True
     jit_compile: bool = False
+    checkpoint_minutes: Positive = 5.0
 
 
 class VAEConfig(_Section):

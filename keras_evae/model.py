@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -156,6 +158,8 @@ class EVAE(keras.Model):
         variables = [variable.value for variable in self.trainable_variables]
         gradients = tape.gradient(terms["loss"], variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
         self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
+        # A loss can be finite where its gradient or the batch normalisation's statistics are not.
+        terms["loss"] = _nan_unless_finite(terms["loss"], [*gradients, *self.non_trainable_variables])
         return self._update_metrics(terms, spins)
 
     def test_step(self, data: Any) -> dict[str, Any]:
@@ -183,3 +187,10 @@ class EVAE(keras.Model):
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> EVAE:
         return cls(**{**config, "hamiltonian": Hamiltonian(**config["hamiltonian"])})
+
+
+def _nan_unless_finite(loss: tf.Tensor, witnesses: Sequence[Any]) -> tf.Tensor:
+    """The loss if all witnesses are finite, else NaN, which whoever watches the losses sees at this step."""
+    # NaN and infinity survive a sum: one pass, and nothing is written.
+    total = tf.add_n([tf.reduce_sum(tf.cast(witness, tf.float32)) for witness in witnesses])
+    return tf.where(tf.math.is_finite(total), loss, tf.constant(math.nan, loss.dtype))

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from keras_evae.annealing import anneal
 from keras_evae.config import Config
+from keras_evae.console import format_seconds
 from keras_evae.dataset import DatasetSpecification, finished_share
 from keras_evae.model import EVAE
 from keras_evae.schedules import Stage
@@ -20,7 +21,12 @@ PROBE_BATCH = 100
 
 
 def describe_plan(
-    config: Config, specification: DatasetSpecification, model: EVAE, stages: Sequence[Stage], finished: int
+    config: Config,
+    specification: DatasetSpecification,
+    model: EVAE,
+    stages: Sequence[Stage],
+    finished: int,
+    samples: int,
 ) -> Iterator[str]:
     """Lines that say the Hamiltonian, the dataset, the stages, and the time that what is missing will take.
 
@@ -30,6 +36,7 @@ def describe_plan(
         model: The model to be trained; a few samples are passed through it to measure its speed.
         stages: All stages.
         finished: Number of stages that are there already.
+        samples: Samples that are still to be trained on.
     """
     height, width = specification.shape
     yield f"Hamiltonian  {specification.hamiltonian.describe()}"
@@ -40,21 +47,11 @@ def describe_plan(
     yield f"Dataset      {config.dataset.path}: {specification.count} lattices of {height} x {width}; {todo}"
     for part, group in itertools.groupby(stages, key=lambda stage: "E-VAE" if stage.gamma else "VAE"):
         yield from _describe_stages(part, list(group), finished)
-    steps = config.dataset.train // config.training.batch_size
-    samples = sum(stage.epochs for stage in stages[finished:]) * steps * config.training.batch_size
     if samples:
         training = samples * _seconds_per_sample(model)
         yield f"Training     {samples} samples to go, about {format_seconds(training)}"
         seconds += training
     yield f"Time         about {format_seconds(seconds)} in all, from a short trial on this machine"
-
-
-def format_seconds(seconds: float) -> str:
-    """A duration in the unit that a reader would choose."""
-    for unit, length in (("days", 86400.0), ("hours", 3600.0), ("min", 60.0)):
-        if seconds >= 1.5 * length:
-            return f"{seconds / length:.1f} {unit}"
-    return f"{seconds:.0f} s"
 
 
 def _describe_stages(part: str, stages: Sequence[Stage], finished: int) -> Iterator[str]:

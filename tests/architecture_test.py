@@ -13,13 +13,13 @@ PACKAGE = ROOT / "keras_evae"
 # Each level imports only from the levels above it.
 LEVELS = [
     {"errors"},
-    {"durable", "lock"},
+    {"durable", "lock", "interruption"},
     {"config", "hamiltonian", "layers", "schedules", "colors", "console"},
-    {"monte_carlo", "symmetry", "losses", "networks", "analysis"},
+    {"monte_carlo", "symmetry", "losses", "networks", "analysis", "stages", "checkpoints"},
     {"annealing"},
     {"phases"},
-    {"dataset", "model", "callbacks", "plotting", "board"},
-    {"pipeline", "runs", "plan"},
+    {"dataset", "model", "callbacks", "plotting", "board", "progress"},
+    {"pipeline", "runs", "plan", "fitting"},
     {"training", "evaluation"},
 ]
 

@@ -9,15 +9,8 @@ import pytest
 from keras_evae.config import load_config
 from keras_evae.errors import DataError, MismatchError
 from keras_evae.model import EVAE
-from keras_evae.runs import (
-    finished_stages,
-    latest_run,
-    load_run,
-    open_run_folder,
-    planned_stages,
-    refuse_orphans,
-    save_stage,
-)
+from keras_evae.runs import latest_run, load_run, open_run_folder, planned_stages
+from keras_evae.stages import finished_stages, refuse_orphans, save_stage
 
 METRICS = {"train": {"loss": 1.0}, "validation": {"loss": 2.0}, "generated": {"fft_mse": 3.0}}
 TEXT = """
