@@ -19,7 +19,8 @@ LEVELS = [
     {"annealing"},
     {"phases"},
     {"dataset", "model", "callbacks", "plotting", "board", "progress"},
-    {"pipeline", "runs", "plan", "fitting"},
+    {"pipeline", "runs", "plan"},
+    {"fitting"},
     {"training", "evaluation"},
 ]
 
