@@ -14,6 +14,7 @@ import hashlib
 import json
 import os
 import shutil
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from keras_evae.model import EVAE
 
 WEIGHTS, METRICS, HISTORY, CHECKSUMS = "model.weights.h5", "metrics.json", "history.csv", "checksums.sha256"
+CHECKED = (WEIGHTS, METRICS, HISTORY)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,8 +96,8 @@ def save_stage(
         _write_history(partial / HISTORY, stage, history)
         record = {**dataclasses.asdict(stage), "metrics": metrics}
         (partial / METRICS).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-        lines = [f"{_sha256(partial / name)}  {name}\n" for name in (WEIGHTS, METRICS, HISTORY)]
-        (partial / CHECKSUMS).write_text("".join(lines), encoding="utf-8")
+        checksums = {name: _sha256(partial / name) for name in CHECKED}
+        (partial / CHECKSUMS).write_text(_checksum_lines(checksums), encoding="utf-8")
         for file in partial.iterdir():
             with open(file, "rb+") as stream:
                 os.fsync(stream.fileno())
@@ -113,8 +115,11 @@ def load_stage_weights(model: EVAE, stage: FinishedStage) -> None:
     file = stage.path / WEIGHTS
     _check(file, _checksums(stage.path)[WEIGHTS])
     try:
-        model.load_weights(file)
-    except (ValueError, TypeError, KeyError, OSError) as error:
+        with warnings.catch_warnings():
+            # Keras only warns where it leaves a layer as it was.
+            warnings.simplefilter("error", UserWarning)
+            model.load_weights(file)
+    except (ValueError, TypeError, KeyError, OSError, UserWarning) as error:
         raise _damaged(file, "expected the weights of this network, found something else") from error
 
 
@@ -123,12 +128,19 @@ def _checksums(folder: Path) -> dict[str, str]:
     file = folder / CHECKSUMS
     try:
         if file.exists():
-            found = {name: checksum for checksum, name in map(str.split, file.read_text(encoding="utf-8").splitlines())}
-            return {name: found[name] for name in (WEIGHTS, METRICS, HISTORY)}
+            text = file.read_text(encoding="utf-8")
+            checksums = {name: line[:64] for name, line in zip(CHECKED, text.splitlines(), strict=True)}
+            if text != _checksum_lines(checksums):
+                raise _damaged(file)
+            return checksums
         # The first runs had one for the weights alone, in the metrics.
         return {WEIGHTS: _read_json(folder / METRICS)["weights_sha256"]}
     except (OSError, ValueError, KeyError) as error:
         raise _damaged(file) from error
+
+
+def _checksum_lines(checksums: Mapping[str, str]) -> str:
+    return "".join(f"{checksum}  {name}\n" for name, checksum in checksums.items())
 
 
 def _check(file: Path, checksum: str) -> None:

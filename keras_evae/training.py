@@ -190,7 +190,7 @@ def _evaluate_stage(
     spins = read_split(path, "validation", PICTURES)
     outputs = model(spins, training=False).numpy()
     pictures = {"X_in": spins, "X_out": outputs, "X_out_generated": states[:PICTURES]}
-    shown = {"theta_X_in": spins, "theta_X_out": outputs, "theta_X_out_generated": states}
+    shown = {"theta/X_out": outputs, "theta/X_out_generated": states}
     return metrics, pictures, {name: _theta(values, model.hamiltonian) for name, values in shown.items()}
 
 
