@@ -6,6 +6,7 @@ them again from its history, so that each epoch is there once whatever was cut s
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -114,4 +115,8 @@ def log_hyperparameters(folder: Path, run: str, values: Mapping[str, bool | int 
 
 
 def _writer(folder: Path, name: str) -> tf.summary.SummaryWriter:
+    """Writes to a new event file, which sorts after those that are there."""
+    # TensorBoard reads the files of a folder in the order of their names, which begin with the second of their birth.
+    while any(folder.glob(f"events*.{int(time.time())}.*")):
+        time.sleep(0.01)
     return tf.summary.create_file_writer(str(folder), filename_suffix=f".{name}")

@@ -1,7 +1,6 @@
 """A page in a headless Chromium, through its DevTools protocol."""
 
 import asyncio
-import base64
 import contextlib
 import itertools
 import json
@@ -65,17 +64,18 @@ class Page:
     async def evaluate(self, code):
         return (await self.call("Runtime.evaluate", expression=code))["result"].get("value")
 
-    async def look_until(self, ready, seconds):
-        """What is on the page, as soon as it satisfies a condition, or when the time is over."""
-        deadline = time.monotonic() + seconds
-        while True:
-            seen = json.loads(await self.evaluate(LOOK))
-            if ready(seen) or time.monotonic() > deadline:
-                return seen
-            await asyncio.sleep(0.2)
-
-    async def screenshot(self, path):
-        path.write_bytes(base64.b64decode((await self.call("Page.captureScreenshot"))["data"]))
+    async def look(self, url, ready):
+        """What a page shows as soon as it satisfies a condition; opened again in between, in the end as it is."""
+        for patience in (5, 10, 20, 40):
+            await self.open(url)
+            deadline = time.monotonic() + patience
+            while time.monotonic() < deadline:
+                # None: between two pages.
+                seen = json.loads(await self.evaluate(LOOK) or '{"texts": [], "pictures": [], "histograms": 0}')
+                if ready(seen):
+                    return seen
+                await asyncio.sleep(0.2)
+        return seen
 
 
 @contextlib.asynccontextmanager

@@ -231,7 +231,7 @@ def shows(seen, value):
 def test_tensorboard_page(folder, tmp_path):
     """What a browser shows of the smoke run: losses, pictures, angles, and the table of hyper-parameters."""
     stage = folder / "runs" / "smoke" / "stages" / STAGES[-1]
-    last = list(csv.DictReader(stage.joinpath("history.csv").open()))[-1]
+    last = list(csv.DictReader((stage / "history.csv").read_text().splitlines()))[-1]
     generated = json.loads((stage / "metrics.json").read_text())["metrics"]["generated"]
     cards = {
         "?tagFilter=epoch_loss#timeseries": lambda seen: (
@@ -250,8 +250,7 @@ def test_tensorboard_page(folder, tmp_path):
     async def look(address):
         async with browse(CHROMIUM, tmp_path) as page:
             for card, ready in cards.items():
-                await page.open(address + card)
-                seen = await page.look_until(ready, seconds=60)
+                seen = await page.look(address + card, ready)
                 assert ready(seen), (card, seen)
 
     with tensorboard(folder) as address:

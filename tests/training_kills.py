@@ -17,7 +17,7 @@ from tests.dataset.kills import fork, killed
 from tests.killed_training import OPERATIONS, prepare
 from tests.training_cases import fingerprint
 
-RUNS = 4
+RUNS = 8
 
 
 def training(config, run, *moment):
