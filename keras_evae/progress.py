@@ -65,13 +65,14 @@ class StageProgress(keras.callbacks.Callback):
     def __init__(self, description: str, samples: int, done: int, batch_size: int, pace: Pace) -> None:
         super().__init__()
         self.left, self.batch_size, self.pace = samples - done, batch_size, pace
-        self.trained = 0
         self.bar = tqdm(
             total=samples,
             initial=done,
             desc=description,
-            bar_format="{desc} {percentage:3.0f}% |{bar:10}|{postfix}",
+            # Where the terminal is narrow, the bar goes first, then the losses.
+            bar_format="{desc} {percentage:3.0f}%{postfix} |{bar}|",
             leave=False,
+            dynamic_ncols=True,
             disable=None,
         )
 
@@ -87,7 +88,6 @@ class StageProgress(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         self.pace.count(self.batch_size)
         self.left -= self.batch_size
-        self.trained += self.batch_size
         self.epoch_samples += self.batch_size
         self.bar.set_postfix_str(self._words(logs or {}), refresh=False)
         self.bar.update(self.batch_size)
@@ -108,8 +108,8 @@ class StageProgress(keras.callbacks.Callback):
     def _words(self, logs: dict[str, Any]) -> str:
         pace = self.pace
         return (
-            f"{_losses(logs)}, {pace.samples_per_second:.0f} samples/s, "
-            f"{pace.time_for(self.left)} left, run {pace.time_for(pace.left)}"
+            f"{pace.time_for(self.left)}, run {pace.time_for(pace.left)} left, "
+            f"{pace.samples_per_second:.0f} samples/s, {_losses(logs)}"
         )
 
 

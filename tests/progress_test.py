@@ -41,14 +41,14 @@ def steps(stage, clock, count):
 
 def test_line_on_a_terminal(clock, capsys, monkeypatch):
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr("tqdm.std._screen_shape_wrapper", lambda: lambda _: (200, 20))
     pace = Pace(1000)
     with StageProgress("stage 2/3 beta 0.001 gamma 10", 100, 50, 10, pace) as stage:
         steps(stage, clock, 3)
         stage.bar.refresh()
     line = capsys.readouterr().err.split("\r")[-3]
-    assert "stage 2/3 beta 0.001 gamma 10  80% |" in line
-    assert "L_RC 0.5 L_KL 12 L_H -0.05, 10 samples/s, 2 s left, run 1.6 min" in line
+    assert "stage 2/3 beta 0.001 gamma 10  80%, 2 s, run 1.6 min left, 10 samples/s, " in line
+    assert "L_RC 0.5 L_KL 12 L_H -0.05 |" in line
 
 
 def test_nothing_moves_where_the_output_is_no_terminal(clock, capsys):
