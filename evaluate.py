@@ -7,6 +7,15 @@ from pathlib import Path
 from keras_evae.console import run_command
 from keras_evae.runs import latest_run
 
+FIGURES = {
+    "--losses": "Fig. 2: the three losses against beta and gamma",
+    "--reconstructions": "Fig. S1: a state and its reconstructions",
+    "--local-correlation": "Fig. 3A: states, and how well their spins follow the effective fields",
+    "--theta": "Fig. 3B: densities of the angle between spins and effective fields",
+    "--interpolation": "Fig. 4: energy between skyrmion lattices with and without an interstitial",
+    "--fft-mse": "Fig. 5B: likeness of generated states against gamma",
+}
+
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
@@ -20,22 +29,19 @@ def parse_arguments() -> argparse.Namespace:
         help="run folder (default: the latest below runs/); may be repeated to compare runs in one picture",
     )
     parser.add_argument("--output", type=Path, metavar="DIR", help="default: <first run>/evaluation")
-    parser.add_argument("--losses", action="store_true", help="Fig. 2: the three losses against beta and gamma")
-    parser.add_argument("--reconstructions", action="store_true", help="Fig. S1: a state and its reconstructions")
-    parser.add_argument("--fft-mse", action="store_true", help="Fig. 5B: likeness of generated states against gamma")
+    for flag, text in FIGURES.items():
+        parser.add_argument(flag, dest="recipes", action="append_const", const=flag[2:].replace("-", "_"), help=text)
     arguments = parser.parse_args()
-    arguments.recipes = [name for name in ("losses", "reconstructions", "fft_mse") if getattr(arguments, name)]
     if not arguments.recipes:
-        parser.error("choose at least one of --losses, --reconstructions, --fft-mse")
+        parser.error(f"choose at least one of {', '.join(FIGURES)}")
     return arguments
 
 
 def main(arguments: argparse.Namespace) -> None:
     folders = arguments.run or [latest_run()]
-    from keras_evae.evaluation import RECIPES, evaluate
+    from keras_evae.evaluation import evaluate
 
-    recipes = [RECIPES[name] for name in arguments.recipes]
-    evaluate(folders, recipes, arguments.output or folders[0] / "evaluation")
+    evaluate(folders, arguments.recipes, arguments.output or folders[0] / "evaluation")
 
 
 if __name__ == "__main__":

@@ -25,6 +25,11 @@ def parse_arguments() -> argparse.Namespace:
         help="override one value, such as training.seed=1; may be repeated",
     )
     parser.add_argument("--verbose", action="store_true", help="a line for every epoch")
+    parser.add_argument(
+        "--strategy",
+        choices=("mirrored", "multiworker"),
+        help="train on all GPUs of this host, or on the hosts of TF_CONFIG (docs/gpu.md); default: one device",
+    )
     return parser.parse_args()
 
 
@@ -36,7 +41,7 @@ def main(arguments: argparse.Namespace) -> None:
     with quiet_tensorflow():
         from keras_evae.training import train
 
-    train(config, arguments.output or Path("runs") / Path(arguments.config).stem)
+    train(config, arguments.output or Path("runs") / Path(arguments.config).stem, arguments.strategy)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,13 @@
-"""Time of a full training step: three losses, gradients, Adam, on random spins.
+"""Time of a full training step: three losses, gradients, Adam, fed by the training pipeline.
 
-    python benchmarks/training.py --size 128           # table: the phase form and the plain Keras layers, in turn
-    python benchmarks/training.py --size 128 --json    # one line, medians after warm-up
+    python benchmarks/training.py --size 128            # the fast form, and the plain Keras layers in turn with it
+    python benchmarks/training.py --size 128 --json     # one line, medians after warm-up
+    python benchmarks/training.py --size 128 --levers   # what each part of the fast form is worth: all but that one
 
-The two forms take turns, so that their ratio holds on a noisy machine. `samples_per_s` and `step_s` are those of the
-phase form, which training uses.
+Variants take turns, step by step, so that their ratios hold on a noisy machine. `samples_per_s` and `step_s` are of
+the fast form, which training uses, on spins in memory; `fed_samples_per_s` is the same with the training pipeline, file
+and augmentation included, and `input_wait` the share of that time spent waiting for the next batch; `peak_memory_mb` is
+that of the process after training in the fast form alone.
 """
 
 from __future__ import annotations
@@ -14,69 +17,198 @@ import json
 import os
 import resource
 import statistics
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from unittest.mock import patch
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
-import numpy as np
 import tensorflow as tf
 
+from keras_evae import phases
+from keras_evae.annealing import AnnealingSchedule
+from keras_evae.dataset import DatasetSpecification, ensure_dataset
+from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.model import EVAE
+from keras_evae.optimizers import FusedAdam
+from keras_evae.pipeline import training_batches
+
+# The pipeline does not care how good the configurations are.
+QUICK_SCHEDULE = AnnealingSchedule(temperatures=2, max_greedy_sweeps=0)
+BATCHES = 3
 
 
-def training_step(size: int, batch: int, phases: bool, jit_compile: bool) -> tuple[Callable[[], float], float]:
-    """A function that makes one step and returns its loss, and the seconds of the first step with its compilation."""
-    model = EVAE((size, size), gamma=1.0, phases=phases)
-    model.compile(optimizer=keras.optimizers.Adam(1e-3), jit_compile=jit_compile)
-    model.make_train_function()
-    spins = np.random.default_rng(0).normal(size=(batch, size, size, 3)).astype(np.float32)
-    spins /= np.linalg.norm(spins, axis=-1, keepdims=True)
-    batches = iter(tf.data.Dataset.from_tensors(spins).repeat())
+class Variant:
+    """A compiled training step with its times."""
 
-    def step() -> float:
-        return float(model.train_function(batches)["loss"])
+    def __init__(
+        self, size: int, batch: tf.Tensor, jit_compile: bool = False, phases: bool = True, fused_adam: bool = True
+    ) -> None:
+        model = EVAE((size, size), gamma=1.0, phases=phases)
+        model.compile(optimizer=(FusedAdam if fused_adam else keras.optimizers.Adam)(1e-3))
+        model.optimizer.build(model.trainable_variables)
+        self.function = tf.function(model.train_step, jit_compile=jit_compile)
+        self.times: list[float] = []
+        # Traced here, while the patches of the variant hold.
+        self.run(batch)
+        self.first = self.times.pop()
 
-    start = time.perf_counter()
-    step()
-    return step, time.perf_counter() - start
+    def run(self, batch: tf.Tensor) -> None:
+        start = time.perf_counter()
+        float(self.function(batch)["loss"])
+        self.times.append(time.perf_counter() - start)
+
+    @property
+    def step(self) -> float:
+        return statistics.median(self.times[1:])
+
+
+def batches(size: int, batch: int, folder: str) -> Iterator[tf.Tensor]:
+    """The training pipeline on a file, with augmentation."""
+    count = BATCHES * batch
+    specification = DatasetSpecification(Hamiltonian(), (size, size), (count, 1, 1), 0, QUICK_SCHEDULE)
+    path = Path(folder) / "spins.h5"
+    ensure_dataset(path, specification)
+    return iter(training_batches(path, batch, range(10**6), augment=Hamiltonian()))
 
 
 def measure(size: int, batch: int, steps: int, jit_compile: bool) -> dict[str, float]:
-    forms = {"phases": True, "plain": False}
-    compiled = {name: training_step(size, batch, phases, jit_compile) for name, phases in forms.items()}
-    times: dict[str, list[float]] = {name: [] for name in forms}
-    for _ in range(steps):
-        for name, (step, _) in compiled.items():
+    """The fast form, fed by the pipeline; then in turn with the plain layers."""
+    waiting = []
+    with tempfile.TemporaryDirectory() as folder:
+        source = batches(size, batch, folder)
+        spins = next(source)
+        fast = Variant(size, spins, jit_compile)
+        for _ in range(steps):
             start = time.perf_counter()
-            step()
-            times[name].append(time.perf_counter() - start)
-    medians = {name: statistics.median(values[1:]) for name, values in times.items()}
+            spins = next(source)
+            waiting.append(time.perf_counter() - start)
+            fast.run(spins)
+        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        del source
+    wait, step = statistics.median(waiting[1:]), fast.step
+    plain = Variant(size, spins, jit_compile, phases=False)
+    fast.times.clear()
+    for _ in range(steps):
+        for variant in (fast, plain):
+            variant.run(spins)
     return {
-        "step_s": medians["phases"],
-        "samples_per_s": batch / medians["phases"],
-        "plain_samples_per_s": batch / medians["plain"],
-        "gain": medians["plain"] / medians["phases"],
-        "first_step_s": compiled["phases"][1],
-        "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "step_s": fast.step,
+        "samples_per_s": batch / fast.step,
+        "plain_samples_per_s": batch / plain.step,
+        "gain": plain.step / fast.step,
+        "fed_samples_per_s": batch / (wait + step),
+        "input_wait": wait / (wait + step),
+        "first_step_s": fast.first,
+        "peak_memory_mb": memory,
     }
+
+
+def levers(size: int, batch: int, steps: int) -> dict[str, float]:
+    """Samples per second of the fast form, of the plain one, and of the fast form without one lever at a time."""
+    spins = tf.math.l2_normalize(tf.random.stateless_normal((batch, size, size, 3), (0, 0)), axis=-1)
+    variants = {}
+    for name, (patches, options) in LEVERS.items():
+        with patches():
+            variants[name] = Variant(size, spins, **options)
+    for _ in range(steps):
+        for variant in variants.values():
+            variant.run(spins)
+    return {name: batch / variant.step for name, variant in variants.items()}
+
+
+def _automatic_convolution(features: tf.Tensor, kernel: tf.Tensor, periodic: tuple[bool, bool]) -> tf.Tensor:
+    padded = phases._pad(features, kernel.shape[0] // 2, periodic)
+    return tf.nn.conv2d(padded, tf.convert_to_tensor(kernel), 1, "VALID")
+
+
+def _automatic_energy(hamiltonian: Hamiltonian, spins: tf.Tensor) -> tf.Tensor:
+    field = hamiltonian._effective_field(spins, tf) + (0.0, 0.0, hamiltonian.B)
+    return -0.5 * tf.reduce_sum(spins * field, axis=(-3, -2, -1))
+
+
+def _fused_normalization(features: tf.Tensor, norm: keras.Layer, bias: tf.Tensor, training: bool) -> tf.Tensor:
+    image = tf.reshape(features, (-1, features.shape[-2], features.shape[-1] // bias.shape[0], bias.shape[0]))
+    outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(
+        image, norm.gamma.value, norm.beta.value, epsilon=norm.epsilon, is_training=True
+    )
+    phases._move(norm.moving_mean, mean + bias, norm.momentum)
+    phases._move(norm.moving_variance, variance, norm.momentum)
+    return tf.reshape(outputs, tf.shape(features))
+
+
+def _fused_batch_norm() -> AbstractContextManager:
+    """TensorFlow's own batch normalisation, before the pooling, in all blocks of convolutions."""
+
+    def phase_block(features, convolution, norm, periodic, training):  # type: ignore[no-untyped-def]
+        image = phases._convolve(tf.nn.space_to_depth(features, 2), phases.phase_kernel(convolution.kernel), periodic)
+        image = _fused_normalization(image, norm, convolution.bias, training)
+        _, height, width, channels = image.shape
+        rows = tf.reshape(image, (-1, height, 4 * width, channels // 4))
+        return phases._leaky_relu(tf.nn.max_pool2d(rows, (1, 4), (1, 4), "VALID"))
+
+    def plain_block(features, convolution, norm, periodic, training):  # type: ignore[no-untyped-def]
+        image = phases._convolve(features, convolution.kernel, periodic)
+        image = _fused_normalization(image, norm, convolution.bias, training)
+        return phases._leaky_relu(tf.nn.max_pool2d(image, 2, 2, "VALID"))
+
+    original = phases._normalization, phases._scale_and_shift
+
+    def normalization(features, norm, bias, training):  # type: ignore[no-untyped-def]
+        if features.shape.rank == 2:
+            return original[0](features, norm, bias, training)
+        return _fused_normalization(features, norm, bias, training), None
+
+    def scale_and_shift(features, scale, shift):  # type: ignore[no-untyped-def]
+        return scale if shift is None else original[1](features, scale, shift)
+
+    return patch.multiple(
+        phases,
+        _phase_block=phase_block,
+        _plain_block=plain_block,
+        _normalization=normalization,
+        _scale_and_shift=scale_and_shift,
+    )
+
+
+LEVERS: dict[str, tuple[Callable[[], AbstractContextManager], dict[str, bool]]] = {
+    "all": (nullcontext, {}),
+    "plain Keras layers and Adam": (nullcontext, {"phases": False, "fused_adam": False}),
+    "plain Keras layers and Adam, XLA": (nullcontext, {"phases": False, "fused_adam": False, "jit_compile": True}),
+    "all, XLA": (nullcontext, {"jit_compile": True}),
+    "without phases in the encoder": (lambda: patch.object(phases, "PHASE_CHANNELS", 0), {}),
+    "without sums as products, pooling first": (_fused_batch_norm, {}),
+    "without adjoint convolutions": (lambda: patch.object(phases, "_convolve", _automatic_convolution), {}),
+    "without the energy's own gradient": (
+        lambda: patch.object(Hamiltonian, "_tensor_energy", _automatic_energy),
+        {},
+    ),
+    "without Adam in one pass": (nullcontext, {"fused_adam": False}),
+}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--size", type=int, default=128, help="side of the lattice")
     parser.add_argument("--batch", type=int, default=100)
-    parser.add_argument("--steps", type=int, default=9, help="steps of each form; the first does not count")
+    parser.add_argument("--steps", type=int, default=9, help="steps of each variant; the first does not count")
     parser.add_argument("--jit-compile", action="store_true", help="compile with XLA")
+    parser.add_argument("--levers", action="store_true", help="leave out one part of the fast form at a time")
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
     arguments = parser.parse_args()
-    results = measure(arguments.size, arguments.batch, arguments.steps, arguments.jit_compile)
+    if arguments.levers:
+        results = levers(arguments.size, arguments.batch, arguments.steps)
+    else:
+        results = measure(arguments.size, arguments.batch, arguments.steps, arguments.jit_compile)
     if arguments.json:
         print(json.dumps({"size": arguments.size, "batch": arguments.batch, **results}))
         return
     for name, value in results.items():
-        print(f"{name:22}{value:12.4g}")
+        print(f"{name:42}{value:12.4g}")
 
 
 if __name__ == "__main__":

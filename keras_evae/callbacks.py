@@ -30,7 +30,7 @@ class _LossWeightScheduler(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if logs is not None:
-            logs[self.weight] = float(getattr(self.model, self.weight))
+            logs[self.weight] = float(getattr(self.model, self.weight).numpy())
 
 
 class BetaScheduler(_LossWeightScheduler):
@@ -104,7 +104,7 @@ class StopOnNonFinite(keras.callbacks.Callback):
     """
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        self._check(logs or {}, f"after {int(self.model.optimizer.iterations)} steps of the optimiser")
+        self._check(logs or {}, f"after {int(self.model.optimizer.iterations.numpy())} steps of the optimiser")
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._check(logs or {}, f"in epoch {epoch}")
@@ -115,9 +115,9 @@ class StopOnNonFinite(keras.callbacks.Callback):
             if found == [f"loss = {logs['loss']}"]:
                 found = self._causes() or found
             raise NumericalError(
-                f"{', '.join(found)} {when}, with beta = {float(self.model.beta):g}, "
-                f"gamma = {float(self.model.gamma):g}; finished stages and the last checkpoint are kept. A smaller "
-                f"training.learning_rate or smaller steps between stages may help"
+                f"{', '.join(found)} {when}, with beta = {float(self.model.beta.numpy()):g}, "
+                f"gamma = {float(self.model.gamma.numpy()):g}; finished stages and the last checkpoint are kept. "
+                f"A smaller training.learning_rate or smaller steps between stages may help"
             )
 
     def _causes(self) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 from pathlib import Path
@@ -33,6 +34,7 @@ from keras_evae.pipeline import evaluation_batches, streaming_batches, training_
 from keras_evae.progress import Pace, StageProgress
 from keras_evae.runs import dataset_specification
 from keras_evae.schedules import Stage
+from keras_evae.strategies import is_chief, share_batches, spans_hosts
 
 logger = logging.getLogger(__name__)
 
@@ -69,21 +71,24 @@ def fit_stage(
             Checkpoint(stage.name, position.epoch, position.step, thread_count(), history, values),
         )
 
-    with (
-        StopRequest() as stop,
-        StageProgress(words, stage.epochs * steps * batch_size, done, batch_size, pace) as progress,
-        EpochScalars(folder / "tensorboard", stage.name, stage.first_epoch, history) as scalars,
-    ):
-        callbacks = [
-            position,
-            BetaScheduler(lambda epoch: stage.beta),
-            GammaScheduler(lambda epoch: stage.gamma),
-            StopOnNonFinite(),
-            EpochHistory(history),
-            scalars,
-            progress,
-            SaveCheckpoints(save, position, steps, config.training.checkpoint_minutes, stop),
-        ]
+    devices = model.distribute_strategy
+    callbacks = [
+        position,
+        BetaScheduler(lambda epoch: stage.beta),
+        GammaScheduler(lambda epoch: stage.gamma),
+        StopOnNonFinite(),
+        EpochHistory(history),
+    ]
+    with contextlib.ExitStack() as stack:
+        if is_chief(devices):
+            samples = stage.epochs * steps * batch_size
+            scalars = EpochScalars(folder / "tensorboard", stage.name, stage.first_epoch, history)
+            callbacks.append(stack.enter_context(scalars))
+            callbacks.append(stack.enter_context(StageProgress(words, samples, done, batch_size, pace)))
+        # Several hosts could read the variables only all at the same step: they keep finished stages alone.
+        if not spans_hosts(devices):
+            stop, minutes = stack.enter_context(StopRequest()), config.training.checkpoint_minutes
+            callbacks.append(SaveCheckpoints(save, position, steps, minutes, stop))
         if resumed and resumed.step:
             first = range(resumed.epoch, resumed.epoch + 1)
             _fit(config, model, first, resumed.step, [ResumeEpoch(resumed), *callbacks])
@@ -121,12 +126,14 @@ def _fit(
     if not epochs:
         return
     batches = _training_batches(config, epochs, first_step)
+    validation = evaluation_batches(config.dataset.path, "validation", config.training.batch_size)
     model.fit(
-        batches,
+        share_batches(batches, model.distribute_strategy),
         initial_epoch=epochs.start,
         epochs=epochs.stop,
         steps_per_epoch=len(batches) // len(epochs),
-        validation_data=evaluation_batches(config.dataset.path, "validation", config.training.batch_size),
+        validation_data=share_batches(validation, model.distribute_strategy),
+        validation_steps=len(validation),
         verbose=0,
         # The pipeline shuffles; Keras would only warn that it cannot.
         shuffle=False,

@@ -10,10 +10,12 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import tensorflow as tf
 
+from keras_evae.analysis import critical_beta
+from keras_evae.analysis.principal_components import SAMPLES
 from keras_evae.annealing import anneal
 from keras_evae.config import Config
 from keras_evae.console import format_seconds
-from keras_evae.dataset import DatasetSpecification, finished_share
+from keras_evae.dataset import DatasetSpecification, finished_share, read_split
 from keras_evae.model import EVAE
 from keras_evae.schedules import Stage
 
@@ -48,10 +50,24 @@ def describe_plan(
     for part, group in itertools.groupby(stages, key=lambda stage: "E-VAE" if stage.gamma else "VAE"):
         yield from _describe_stages(part, list(group), finished)
     if samples:
-        training = samples * _seconds_per_sample(model)
+        training = samples * _seconds_per_sample(model) / model.replicas
         yield f"Training     {samples} samples to go, about {format_seconds(training)}"
         seconds += training
     yield f"Time         about {format_seconds(seconds)} in all, from a short trial on this machine"
+
+
+def describe_posterior_collapse(config: Config, specification: DatasetSpecification, stages: Sequence[Stage]) -> str:
+    """One line: where the principal components of the training data let expect it, and which stages lie beyond.
+
+    See `keras_evae.analysis.principal_components`.
+    """
+    spins = read_split(config.dataset.path, "train", SAMPLES)
+    estimate = critical_beta(spins, specification.hamiltonian.periodic)
+    beyond = ", ".join(f"{beta:g}" for beta in sorted({stage.beta for stage in stages if stage.beta > estimate}))
+    return (
+        f"{'Collapse':12s} of the posterior expected at beta of about {estimate:.2g} "
+        f"(2 x largest principal component per site); configured beyond it: {beyond or 'none'}"
+    )
 
 
 def _describe_stages(part: str, stages: Sequence[Stage], finished: int) -> Iterator[str]:

@@ -5,7 +5,9 @@ Spins are shown in one colour convention everywhere: hue = in-plane angle (+x is
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import itertools
+import math
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -13,11 +15,22 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
 
 from keras_evae.colors import spin_colors
 
 STYLE = Path(__file__).with_name("plotting.mplstyle")
-LOSS_LABELS = {"reconstruction_loss": "$L_{RC}$", "kl_loss": "$L_{KL}$", "hamiltonian_loss": "$L_H$"}
+# Okabe and Ito: seven colours that people who see fewer colours tell apart. Also the cycle of the style.
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+# For each run the values of beta or gamma, and for each split those of the loss.
+LossCurves = Mapping[str, tuple[Sequence[float], Mapping[str, Sequence[float]]]]
+LOSS_LABELS = {
+    "reconstruction_loss": "$L_{RC}$",
+    "kl_loss": "$L_{KL}$ (nat)",
+    "hamiltonian_loss": "$L_H$ ($J$ per site)",
+}
 
 
 def style() -> AbstractContextManager[None]:
@@ -25,9 +38,25 @@ def style() -> AbstractContextManager[None]:
     return plt.style.context(STYLE)
 
 
-def new_figure(rows: int = 1, columns: int = 1, size: tuple[float, float] = (4.0, 2.6)) -> tuple[Figure, np.ndarray]:
-    """Figure with a grid `(rows, columns)` of axes of `size` inches each."""
-    return plt.subplots(rows, columns, figsize=(size[0] * columns, size[1] * rows), squeeze=False)
+def new_figure(
+    rows: int = 1, columns: int = 1, size: tuple[float, float] = (4.0, 2.6), shared: bool = False
+) -> tuple[Figure, np.ndarray]:
+    """Figure with a grid `(rows, columns)` of axes of `size` inches each.
+
+    Args:
+        rows, columns: Shape of the grid.
+        size: Width and height of one axes.
+        shared: One x axis for each column, and one y axis for each row.
+    """
+    figure_size = (size[0] * columns, size[1] * rows)
+    return plt.subplots(
+        rows,
+        columns,
+        figsize=figure_size,
+        sharex="col" if shared else "none",
+        sharey="row" if shared else "none",
+        squeeze=False,
+    )
 
 
 def plot_spins(axes: Axes, spins: np.ndarray, title: str = "") -> Axes:
@@ -35,50 +64,111 @@ def plot_spins(axes: Axes, spins: np.ndarray, title: str = "") -> Axes:
     axes.imshow(spin_colors(spins), origin="lower", interpolation="nearest")
     axes.set(xticks=[], yticks=[], title=title)
     axes.grid(False)
-    axes.spines[:].set_visible(False)
+    # A frame: a uniform state is white all over.
+    axes.spines[:].set(visible=True, linewidth=0.3, color="gray")
     return axes
 
 
-def plot_color_wheel(axes: Axes, pixels: int = 101) -> Axes:
-    """The colours of all directions of the upper and lower half sphere, seen along -z."""
+def plot_color_wheel(axes: Axes, pixels: int = 401) -> Axes:
+    """The colours of all directions, seen along -z: +z in the centre, in the plane half way out, -z at the rim."""
     y, x = np.mgrid[-1 : 1 : pixels * 1j, -1 : 1 : pixels * 1j]
     radius = np.hypot(x, y)
     polar = np.clip(radius, 0, 1) * np.pi
     unit = np.divide(1.0, radius, out=np.zeros_like(radius), where=radius > 0)
     spins = np.stack((np.sin(polar) * x * unit, np.sin(polar) * y * unit, np.cos(polar)), axis=-1)
-    colors = np.concatenate((spin_colors(spins), (radius <= 1.0)[..., None]), axis=-1)
-    axes.imshow(colors, origin="lower", extent=(-1, 1, -1, 1))
+    # The rim fades within a pixel, so that it is smooth.
+    inside = np.clip((1.0 - radius) * pixels / 2, 0.0, 1.0)
+    axes.imshow(np.concatenate((spin_colors(spins), inside[..., None]), axis=-1), extent=(-1, 1, -1, 1))
     axes.set_axis_off()
-    axes.set_title("centre +z, rim $-$z", fontsize=7)
+    axes.set(xlim=(-1.55, 1.55), ylim=(-1.65, 1.45))
+    for text, place in {"$+x$": (1.35, 0), "$+y$": (0, 1.22), "$-x$": (-1.35, 0), "$-y$": (0, -1.2)}.items():
+        axes.text(*place, text, ha="center", va="center", fontsize=7)
+    axes.text(0, 0, "$+z$", ha="center", va="center", fontsize=7)
+    axes.text(0, -1.57, "rim $-z$", ha="center", va="center", fontsize=7)
     return axes
 
 
-def plot_loss(
-    axes: Axes,
-    weights: Sequence[float],
-    losses: Mapping[str, Sequence[float]],
-    weight_name: str,
-    loss_name: str,
-    data_mean: float | None = None,
+def plot_correlation(axes: Axes, correlation: np.ndarray, lowest: float, title: str = "") -> AxesImage:
+    """Map `(y, x)` of cos(theta) in grey, y upwards: white at 1, black at `lowest` and below."""
+    image = axes.imshow(correlation, cmap="gray", vmin=lowest, vmax=1.0)
+    axes.set(xticks=[], yticks=[], title=title)
+    axes.grid(False)
+    # A frame: the map of a relaxed state is white all over.
+    axes.spines[:].set(visible=True, linewidth=0.3)
+    return image
+
+
+def ladder_colors(count: int) -> list[tuple[float, ...]]:
+    """Colours from dark to light, in the order of a ladder; they differ in lightness, so for every eye."""
+    # The lightest fifth would vanish on white.
+    return [plt.colormaps["viridis"](share) for share in np.linspace(0.0, 0.8, count)]
+
+
+def plot_angle_densities(
+    axes: Axes, densities: Mapping[str, tuple[np.ndarray, np.ndarray]], data: tuple[np.ndarray, np.ndarray]
 ) -> Axes:
-    """One loss term against beta or gamma, a line for each split (Figure 2).
+    """Densities of the angle between spins and fields (Figure 3B), a curve for each stage of a ladder.
 
     Args:
         axes: Where to draw.
-        weights: Values of beta or gamma.
-        losses: Values of the loss for each split.
-        weight_name: `"beta"` or `"gamma"`.
-        loss_name: Key of `LOSS_LABELS`.
-        data_mean: Drawn as a horizontal line: the mean loss of the training data itself.
+        densities: For each stage angles in degrees and the density at them.
+        data: The same of the annealed data: so narrow that it leaves the picture at the top.
     """
-    for (split, values), marker in zip(losses.items(), ("o", "x"), strict=False):
-        axes.plot(weights, values, marker=marker, label=split)
-    if data_mean is not None:
-        axes.axhline(data_mean, color="black", linewidth=1.0, label="training data")
-    axes.set(xscale="log", xlabel=rf"$\{weight_name}$", ylabel=LOSS_LABELS[loss_name])
-    if loss_name == "kl_loss" and min(map(min, losses.values())) > 0:
+    for (label, (angles, density)), color in zip(densities.items(), ladder_colors(len(densities)), strict=True):
+        axes.plot(angles, density, color=color, label=label)
+    axes.plot(*data, color="black", label="data, $X_{In}$")
+    axes.set(xlabel=r"$\theta$ (degrees)", ylabel="density (1 / degree)")
+    axes.legend()
+    return axes
+
+
+def run_colors(names: Sequence[str]) -> dict[str, str]:
+    """A colour for each run, by which it is known in all panels of a figure."""
+    return dict(zip(names, itertools.cycle(COLORS), strict=False))
+
+
+def plot_loss(
+    axes: Axes, curves: LossCurves, weight_name: str, loss_name: str, colors: Mapping[str, str] | None = None
+) -> Axes:
+    """One loss term against beta or gamma, for each run a colour and for each split a line (Figure 2).
+
+    Args:
+        axes: Where to draw.
+        curves: For each run its values of beta or gamma, and those of the loss for each split.
+        weight_name: `"beta"` or `"gamma"`; gamma = 0 stands at the left edge.
+        loss_name: Key of `LOSS_LABELS`.
+        colors: A colour for each run; by default they are given in turn.
+    """
+    colors = colors or run_colors(list(curves))
+    for name, (weights, losses) in curves.items():
+        color = colors[name]
+        for (split, values), line, face in zip(losses.items(), ("o-", "s:"), (color, "white"), strict=False):
+            label = f"{name}, {split}" if len(curves) > 1 else split
+            axes.plot(weights, values, line, color=color, markerfacecolor=face, label=label)
+    _scale_weights(axes, [weight for weights, _ in curves.values() for weight in weights])
+    axes.set(xlabel=rf"$\{weight_name}$", ylabel=LOSS_LABELS[loss_name])
+    values = [value for _, losses in curves.values() for split in losses.values() for value in split]
+    if loss_name != "hamiltonian_loss" and min(values) > 0:
         axes.set_yscale("log")
     return axes
+
+
+def mark_data(axes: Axes, values: Collection[float]) -> None:
+    """Horizontal lines at the mean loss of training data itself."""
+    for value in values:
+        axes.axhline(value, color="black", linewidth=1.0)
+        axes.annotate(
+            "training data", (0.02, value), (0, 2), axes.get_yaxis_transform(), "offset points", fontsize="small"
+        )
+
+
+def mark_transition(
+    axes: Axes, interval: tuple[float, float], mark: float, color: str, style: str, label: str
+) -> Line2D:
+    """A transition between two weights of a ladder: the interval shaded, a line at the mark, which is returned."""
+    # A transition before the first weight of a ladder has no lower end that a logarithmic axis could show.
+    axes.axvspan(max(interval[0], axes.get_xlim()[0]), interval[1], color=color, alpha=0.08, linewidth=0)
+    return axes.axvline(mark, color=color, linestyle=style, linewidth=1.0, label=label)
 
 
 def plot_fft_mse(axes: Axes, curves: Mapping[str, tuple[Sequence[float], Sequence[float]]]) -> Axes:
@@ -88,12 +178,10 @@ def plot_fft_mse(axes: Axes, curves: Mapping[str, tuple[Sequence[float], Sequenc
         axes: Where to draw.
         curves: For each run its values of gamma and of FFT-MSE.
     """
-    positive = [gamma for gammas, _ in curves.values() for gamma in gammas if gamma > 0]
-    smallest = min(positive, default=1.0)
     for name, (gammas, values) in curves.items():
         axes.plot(gammas, values, marker="o", label=name)
-    axes.set_xscale("symlog", linthresh=smallest, linscale=0.5)
-    axes.set(xlabel=r"$\gamma$", ylabel="FFT-MSE", xlim=(-0.1 * smallest, None))
+    axes.set(xlabel=r"$\gamma$", ylabel="FFT-MSE")
+    _scale_weights(axes, [gamma for gammas, _ in curves.values() for gamma in gammas])
     # Linear below the smallest value: a run that has collapsed to one state may reach exactly zero.
     nonzero = [value for _, values in curves.values() for value in values if value > 0]
     if len(nonzero) == sum(len(values) for _, values in curves.values()):
@@ -104,7 +192,59 @@ def plot_fft_mse(axes: Axes, curves: Mapping[str, tuple[Sequence[float], Sequenc
     return axes
 
 
+def plot_interpolation(axes: Axes, curves: Mapping[str, Sequence[tuple[np.ndarray, np.ndarray]]]) -> Axes:
+    """Energies along paths between two states (Figure 4B), a colour for each gamma, the first path of each drawn bold.
+
+    Args:
+        axes: Where to draw.
+        curves: For each label the paths, each as steps R from its peak and energies per site, `(n,)`.
+    """
+    for index, (label, paths) in enumerate(curves.items()):
+        for number, (steps, energies) in enumerate(paths):
+            look = {"label": label} if number == 0 else {"alpha": 0.35, "linewidth": 0.6}
+            axes.plot(steps, energies, color=f"C{index}", **look)
+    axes.axvline(0.0, color="black", linewidth=0.5, alpha=0.5)
+    axes.set(xlabel="R (steps from the peak; positive towards the perfect lattice)", ylabel="E / N")
+    axes.legend()
+    return axes
+
+
+def plot_target_loss(axes: Axes, curves: Mapping[str, np.ndarray]) -> Axes:
+    """L_T-O during the inverse mapping, `(steps, 2)` for each label: initial state (solid), final state (dashed)."""
+    for index, (label, losses) in enumerate(curves.items()):
+        initial, final = losses.T
+        # Counted from one, so that the start has a place on the logarithmic axis.
+        steps = np.arange(1, len(initial) + 1)
+        axes.plot(steps, initial, color=f"C{index}", label=label)
+        axes.plot(steps, final, color=f"C{index}", linestyle="--")
+    axes.set(xscale="log", yscale="log", xlabel="step of Adam + 1", ylabel="$L_{T-O}$")
+    axes.set_title("solid: with interstitial, dashed: perfect")
+    axes.legend()
+    return axes
+
+
+def plot_square(axes: Axes, side: float) -> Axes:
+    """A dashed square of `side` sites in the middle of a configuration drawn by `plot_spins`."""
+    width, height = np.sum(axes.get_xlim()), np.sum(axes.get_ylim())
+    corner = (width - side) / 2, (height - side) / 2
+    axes.add_patch(Rectangle(corner, side, side, fill=False, linestyle="--", linewidth=1.0))
+    return axes
+
+
 def save_figure(figure: Figure, path: Path) -> None:
     """Writes a figure and frees its memory."""
     figure.savefig(path)
     plt.close(figure)
+
+
+def _scale_weights(axes: Axes, weights: Sequence[float]) -> None:
+    """Logarithmic axis of beta or gamma; zero, if there, stands apart at the left edge."""
+    if min(weights) > 0:
+        axes.set_xscale("log")
+        return
+    smallest = min((weight for weight in weights if weight > 0), default=1.0)
+    first, last = (math.floor(math.log10(weight)) for weight in (smallest, max(*weights, smallest)))
+    # On a long ladder the labels would touch: zero stands farther apart, and decades are left out.
+    axes.set_xscale("symlog", linthresh=smallest, linscale=max(0.5, (last - first) / 8))
+    axes.set_xlim(-0.1 * smallest, None)
+    axes.set_xticks([0.0, *(10.0**power for power in range(last, first - 1, -((last - first) // 6 + 1)))])

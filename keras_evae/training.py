@@ -17,17 +17,27 @@ from keras_evae.board import log_hyperparameters, log_stage
 from keras_evae.checkpoints import CHECKPOINT, Checkpoint, check_values, read_checkpoint, remove_checkpoint
 from keras_evae.config import Config
 from keras_evae.dataset import check_specification, ensure_dataset, read_energies, read_split
-from keras_evae.errors import DataError, NumericalError
+from keras_evae.errors import ConfigError, DataError, NumericalError
 from keras_evae.fitting import fit_stage, steps_per_epoch
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.lock import hold_lock
 from keras_evae.model import EVAE
+from keras_evae.optimizers import FusedAdam
 from keras_evae.pipeline import evaluation_batches
-from keras_evae.plan import describe_plan
+from keras_evae.plan import describe_plan, describe_posterior_collapse
 from keras_evae.progress import Pace
-from keras_evae.runs import LOCK, dataset_specification, open_run_folder, planned_stages
+from keras_evae.runs import CONFIG, LOCK, dataset_specification, open_run_folder, planned_stages
 from keras_evae.schedules import Stage
 from keras_evae.stages import FinishedStage, finished_stages, load_stage_weights, refuse_orphans, save_stage
+from keras_evae.strategies import (
+    choose_strategy,
+    describe_strategy,
+    is_chief,
+    meet_workers,
+    report_lost_workers,
+    share_batches,
+    spans_hosts,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -36,13 +46,26 @@ GENERATED, GENERATION_SEED = 100, 0
 PICTURES = 3
 
 
-def train(config: Config, output: str | Path) -> None:
+def train(config: Config, output: str | Path, strategy: str | None = None) -> None:
     """Does whatever is missing of a run: anneals its dataset, trains its stages one after the other.
 
     Args:
         config: The run's configuration.
         output: The run's folder; an existing one goes on from its checkpoint or its last finished stage.
+        strategy: `mirrored` or `multiworker` to train on several devices; None for one.
     """
+    if strategy and config.training.jit_compile:
+        raise ConfigError("training.jit_compile: expected false with --strategy (XLA cannot compile it), found true")
+    devices = choose_strategy(strategy, config.training.batch_size)
+    with report_lost_workers():
+        if is_chief(devices):
+            _lead(config, output, devices)
+        else:
+            _follow(config, Path(output), devices)
+
+
+def _lead(config: Config, output: str | Path, devices: tf.distribute.Strategy) -> None:
+    """The whole run, but for the training steps of other workers."""
     specification = dataset_specification(config)
     if config.dataset.path.exists():
         check_specification(config.dataset.path, specification)
@@ -52,15 +75,18 @@ def train(config: Config, output: str | Path) -> None:
         finished = finished_stages(folder, stages)
         missing = stages[len(finished) :]
         refuse_orphans(folder, missing)
-        model = _build_model(config, specification.hamiltonian)
+        model = _build_model(config, specification.hamiltonian, devices)
         checkpoint = _read_checkpoint(folder, model, stages, len(finished))
         samples = _samples_to_go(config, missing, checkpoint)
         for line in describe_plan(config, specification, model, stages, len(finished), samples):
             logger.info(line)
+        _log_devices(config, devices)
         logger.info(f"{'Run folder':12s} {folder}")
         ensure_dataset(config.dataset.path, specification)
         energies = read_energies(config.dataset.path, "train")
         logger.info("Annealed     mean E/N %.5f, lowest %.5f", energies.mean(), energies.min())
+        logger.info(describe_posterior_collapse(config, specification, stages))
+        meet_workers(devices, len(finished))
         if missing:
             _train_missing(config, folder, model, stages, finished, checkpoint)
     logger.info(
@@ -68,6 +94,30 @@ def train(config: Config, output: str | Path) -> None:
         folder,
         folder,
     )
+
+
+def _follow(config: Config, folder: Path, devices: tf.distribute.Strategy) -> None:
+    """The training steps of a worker that is not the chief: it writes nothing, and speaks of problems only."""
+    logger.setLevel(logging.WARNING)
+    specification, stages = dataset_specification(config), planned_stages(config)
+    # Variables get the chief's values: this waits until the chief has opened the run folder and builds its model.
+    model = _build_model(config, specification.hamiltonian, devices)
+    _expect_shared(folder / CONFIG)
+    open_run_folder(folder, config)
+    finished = finished_stages(folder, stages)
+    # The chief comes here when it has made the dataset.
+    meet_workers(devices, len(finished))
+    _expect_shared(config.dataset.path)
+    check_specification(config.dataset.path, specification)
+    _train_missing(config, folder, model, stages, finished, None)
+
+
+def _expect_shared(file: Path) -> None:
+    if not file.is_file():
+        raise DataError(
+            f"{file}: expected the file that the chief has written, found none; all workers need the same run folder "
+            f"and dataset, on a shared file system"
+        )
 
 
 def _read_checkpoint(folder: Path, model: EVAE, stages: tuple[Stage, ...], finished: int) -> Checkpoint | None:
@@ -86,6 +136,11 @@ def _read_checkpoint(folder: Path, model: EVAE, stages: tuple[Stage, ...], finis
         raise DataError(
             f"{file}: expected the stage {names[finished]}, found {checkpoint.stage}; "
             f"delete it, and training goes on after the last finished stage"
+        )
+    if spans_hosts(model.distribute_strategy):
+        raise DataError(
+            f"{file}: expected none, as several hosts go on from finished stages only; finish {checkpoint.stage} on "
+            f"one host, or delete the file, and training goes on after the last finished stage"
         )
     check_values(file, model, checkpoint)
     return checkpoint
@@ -107,7 +162,8 @@ def _train_missing(
     checkpoint: Checkpoint | None,
 ) -> None:
     pace = Pace(_samples_to_go(config, stages[len(finished) :], checkpoint))
-    log_hyperparameters(folder / "tensorboard", folder.resolve().name, _hyperparameters(config, stages))
+    if is_chief(model.distribute_strategy):
+        log_hyperparameters(folder / "tensorboard", folder.resolve().name, _hyperparameters(config, stages))
     if finished and checkpoint is None:
         load_stage_weights(model, finished[-1])
     for stage in stages[len(finished) :]:
@@ -133,17 +189,38 @@ def _hyperparameters(config: Config, stages: Sequence[Stage]) -> dict[str, bool 
     }
 
 
-def _build_model(config: Config, hamiltonian: Hamiltonian) -> EVAE:
+def _build_model(config: Config, hamiltonian: Hamiltonian, devices: tf.distribute.Strategy) -> EVAE:
     training = config.training
-    model = EVAE(
-        config.dataset.shape, config.network.latent_dim, hamiltonian, seed=training.seed, phases=training.phases
-    )
-    optimizer = keras.optimizers.Adam(
-        training.learning_rate, beta_1=0.9, beta_2=0.999, global_clipnorm=training.gradient_clip_norm
-    )
-    optimizer.build(model.trainable_variables)
-    model.compile(optimizer=optimizer, jit_compile=training.jit_compile)
+    # With a strategy the variables have copies on several devices, which only Keras' Adam knows.
+    alone = devices is tf.distribute.get_strategy()
+    with devices.scope():
+        model = EVAE(
+            config.dataset.shape,
+            config.network.latent_dim,
+            hamiltonian,
+            seed=training.seed,
+            phases=_uses_phases(config, devices),
+            precision=training.precision,
+        )
+        adam = FusedAdam if alone else keras.optimizers.Adam
+        optimizer = adam(training.learning_rate, beta_1=0.9, beta_2=0.999, global_clipnorm=training.gradient_clip_norm)
+        optimizer.build(model.trainable_variables)
+        model.compile(optimizer=optimizer, jit_compile=training.jit_compile)
     return model
+
+
+def _uses_phases(config: Config, devices: tf.distribute.Strategy) -> bool:
+    one_device = devices.num_replicas_in_sync == 1
+    return config.training.phases and one_device and config.training.precision == "float32"
+
+
+def _log_devices(config: Config, devices: tf.distribute.Strategy) -> None:
+    training = config.training
+    if devices.num_replicas_in_sync == 1 and training.precision == "float32":
+        return
+    without = "; training.phases is for one device in float32, so without" if training.phases else ""
+    words = describe_strategy(devices, training.batch_size)
+    logger.info(f"{'Devices':12s} {words}, in {training.precision}{without}")
 
 
 def _reset_optimizer(optimizer: keras.optimizers.Optimizer) -> None:
@@ -168,6 +245,8 @@ def _train_stage(
     history = fit_stage(config, folder, model, stage, len(stages), resumed, pace)
     seconds = time.perf_counter() - start
     metrics, pictures, angles = _evaluate_stage(config, model)
+    if not is_chief(model.distribute_strategy):
+        return
     log_stage(folder / "tensorboard", stage.name, stage.last_epoch - 1, metrics, pictures, angles)
     save_stage(folder, stage, model, metrics, history)
     # After a kill between these two lines the checkpoint is known to be of a stage that is finished.
@@ -180,10 +259,11 @@ def _evaluate_stage(
 ) -> tuple[dict[str, dict[str, float]], dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Losses in inference mode on both splits, statistics of generated states, pictures, and angles theta."""
     path, batch_size = config.dataset.path, config.training.batch_size
-    metrics = {
-        split: model.evaluate(evaluation_batches(path, split, batch_size), verbose=0, return_dict=True)
-        for split in ("train", "validation")
-    }
+    metrics = {}
+    for split in ("train", "validation"):
+        batches = evaluation_batches(path, split, batch_size)
+        shared = share_batches(batches, model.distribute_strategy)
+        metrics[split] = model.evaluate(shared, steps=len(batches), verbose=0, return_dict=True)
     states = model.generate(GENERATED, GENERATION_SEED)
     metrics["generated"] = _generated_statistics(states, model.hamiltonian)
     _check_finite(metrics)

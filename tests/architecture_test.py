@@ -13,12 +13,12 @@ PACKAGE = ROOT / "keras_evae"
 # Each level imports only from the levels above it.
 LEVELS = [
     {"errors"},
-    {"durable", "lock", "interruption"},
-    {"config", "hamiltonian", "layers", "schedules", "colors", "console"},
+    {"durable", "lock", "interruption", "strategies"},
+    {"config", "hamiltonian", "layers", "schedules", "colors", "console", "optimizers"},
     {"monte_carlo", "symmetry", "losses", "networks", "analysis", "stages", "checkpoints"},
     {"annealing"},
     {"phases"},
-    {"dataset", "model", "callbacks", "plotting", "board", "progress"},
+    {"dataset", "model", "callbacks", "latent", "plotting", "board", "progress"},
     {"pipeline", "runs", "plan"},
     {"fitting"},
     {"training", "evaluation"},

@@ -118,3 +118,18 @@ def test_latest_run(run, tmp_path, config):
     assert latest_run(tmp_path / "runs") == newer
     with pytest.raises(DataError, match="no run found; start one with"):
         latest_run(tmp_path / "nowhere")
+
+
+def test_run_trained_in_bfloat16_is_loaded_in_float32(tmp_path):
+    (tmp_path / "run.yaml").write_text(TEXT)
+    config = load_config(tmp_path / "run.yaml", ["training.precision=mixed_bfloat16"])
+    folder = open_run_folder(tmp_path / "runs" / "rounded", config)
+    model = EVAE((16, 32), latent_dim=4, phases=False, precision=config.training.precision)
+    save_stage(folder, planned_stages(config)[0], model, METRICS, {"loss": [0.5, 0.5]})
+    loaded = load_run(folder).model
+    assert loaded.precision == "float32"
+    states = loaded.generate(3, seed=0)
+    assert states.dtype == np.float32
+    rounded = model.generate(3, seed=0)
+    # Angles of a few times 2^-8, the accuracy of bfloat16.
+    assert np.abs(states - rounded).max() > 0 and np.abs(states - rounded).mean() < 0.02

@@ -7,10 +7,10 @@ import pytest
 from keras_evae import fitting
 from keras_evae.checkpoints import CHECKPOINT, Checkpoint, read_values, write_checkpoint
 from keras_evae.config import Config
-from keras_evae.errors import DataError, NumericalError
+from keras_evae.errors import ConfigError, DataError, NumericalError
 from keras_evae.model import EVAE
 from keras_evae.schedules import plan_stages
-from keras_evae.training import _check_finite, _read_checkpoint, _reset_optimizer, _samples_to_go
+from keras_evae.training import _check_finite, _read_checkpoint, _reset_optimizer, _samples_to_go, train
 
 
 def test_stage_that_ends_in_nan_does_not_count_as_finished():
@@ -86,3 +86,9 @@ def test_number_of_threads_as_tensorflow_takes_it(monkeypatch):
     assert fitting.thread_count() == 7
     monkeypatch.delenv("TF_NUM_INTRAOP_THREADS")
     assert fitting.thread_count() >= 1
+
+
+def test_strategy_cannot_be_compiled(tmp_path):
+    with pytest.raises(ConfigError, match="training.jit_compile: expected false with --strategy"):
+        train(Config(training={"jit_compile": True}), tmp_path / "run", strategy="mirrored")
+    assert not (tmp_path / "run").exists()

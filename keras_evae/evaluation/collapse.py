@@ -1,0 +1,76 @@
+"""Figure 5: the collapse of the E-VAE to one state."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from keras_evae import plotting
+from keras_evae.dataset import read_energies
+from keras_evae.evaluation.ladders import labels, ladder_of_gamma
+from keras_evae.evaluation.sections import Cell, Claim, Picture, Section, Table
+from keras_evae.runs import FinishedStage, Run
+
+GENERATED = ("fft_mse", "energy_per_site_mean", "energy_per_site_std")
+# How much lower FFT-MSE must fall for "one state only", and how far above the lowest annealed E/N that state may lie.
+COLLAPSE_RATIO, ENERGY_GAP = 100.0, 1e-4
+
+
+def fft_mse(runs: Sequence[Run], output: Path) -> Section:
+    """Figure 5B: FFT-MSE of 100 generated states against gamma, one curve a run, and what it says of the collapse."""
+    names = labels(runs)
+    ladders = {names[run.path]: ladder_of_gamma(run) for run in runs}
+    rows: list[list[Cell]] = [
+        [name, stage.beta, stage.gamma, *(stage.metrics["generated"][key] for key in GENERATED)]
+        for name, stages in ladders.items()
+        for stage in stages
+    ]
+    curves = {
+        name: ([stage.gamma for stage in stages], [stage.metrics["generated"]["fft_mse"] for stage in stages])
+        for name, stages in ladders.items()
+    }
+    figure, axes = plotting.new_figure(size=(5.5, 3.6))
+    plotting.plot_fft_mse(axes[0, 0], curves)
+    plotting.save_figure(figure, output / "fft_mse.png")
+    return Section(
+        "fft_mse",
+        "Figure 5B: likeness of generated states",
+        "FFT-MSE: mean over all pairs of 100 generated states of the mean squared difference of |FFT2(S_z)| / N. "
+        "It does not see translations, and is zero when all states are one.",
+        [Table("fft_mse", "100 generated states of each stage", ["run", "beta", "gamma", *GENERATED], rows)],
+        [Picture("fft_mse.png", "FFT-MSE of 100 generated states against gamma")],
+        [claim for run in runs for claim in _claims(run, ladder_of_gamma(run))],
+    )
+
+
+def _claims(run: Run, stages: Sequence[FinishedStage]) -> list[Claim]:
+    """The collapse in numbers beside the paper's claims (Section 3.5)."""
+    if len(stages) < 2 or stages[-1].gamma == 0:
+        return []
+    first, last = (stage.metrics["generated"] for stage in (stages[0], stages[-1]))
+    ratio = first["fft_mse"] / max(last["fft_mse"], np.finfo(float).tiny)
+    lowest = lowest_annealed(run)
+    gap = last["energy_per_site_mean"] - lowest
+    return [
+        Claim(
+            f"{run.name}: the collapsed E-VAE generates one state only (FFT-MSE falls to zero)",
+            f"at least {COLLAPSE_RATIO:g} times lower than at gamma = 0",
+            f"FFT-MSE {first['fft_mse']:.1e} at gamma = 0, {last['fft_mse']:.1e} at gamma = {stages[-1].gamma:g}, "
+            f"{ratio:.3g} times lower",
+            ratio >= COLLAPSE_RATIO,
+        ),
+        Claim(
+            f"{run.name}: that state has the lowest energy",
+            f"at most {ENERGY_GAP:g} above the lowest annealed state",
+            f"mean E/N of 100 generated states {last['energy_per_site_mean']:.6f}, "
+            f"lowest of the annealed data {lowest:.6f}, difference {gap:+.1e}",
+            gap <= ENERGY_GAP,
+        ),
+    ]
+
+
+def lowest_annealed(run: Run) -> float:
+    """The lowest E/N of the run's annealed data, all splits."""
+    return float(min(read_energies(run.config.dataset.path, split).min() for split in ("train", "validation", "test")))

@@ -1,0 +1,40 @@
+"""Adam in one pass over the memory of each variable."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+
+@keras.saving.register_keras_serializable(package="keras_evae")
+class FusedAdam(keras.optimizers.Adam):
+    """`keras.optimizers.Adam`, whose update of a variable is one operation instead of a dozen.
+
+    On a CPU the dozen passes over gradient, moments and variable take longer than many a layer. Numbers, state and
+    saved files are those of Keras' Adam, up to rounding. For one device only, and without `amsgrad`.
+
+    Example:
+
+    ```python
+    model.compile(optimizer=FusedAdam(1e-3))
+    ```
+    """
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        index = self._get_variable_index(variable)
+        step = tf.cast(self.iterations.value + 1, tf.float32)
+        tf.raw_ops.ResourceApplyAdam(
+            # Keras passes the variable of the backend.
+            var=variable.handle,
+            m=self._momentums[index].value.handle,
+            v=self._velocities[index].value.handle,
+            beta1_power=tf.pow(self.beta_1, step),
+            beta2_power=tf.pow(self.beta_2, step),
+            lr=tf.cast(learning_rate, tf.float32),
+            beta1=self.beta_1,
+            beta2=self.beta_2,
+            epsilon=self.epsilon,
+            grad=gradient,
+        )
