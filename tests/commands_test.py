@@ -208,7 +208,7 @@ def shows(seen, value):
 
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium to render TensorBoard's page: apt-get install chromium")
 def test_tensorboard_page(folder, tmp_path):
-    """What a browser shows of the smoke run, alone or beside other runs: losses, pictures, angles, and the table of hyper-parameters."""
+    """What a browser shows of the smoke run, beside others: losses, pictures, angles, hyper-parameters."""
     stage = folder / "runs" / "smoke" / "stages" / STAGES[-1]
     last = list(csv.DictReader((stage / "history.csv").read_text().splitlines()))[-1]
     generated = json.loads((stage / "metrics.json").read_text())["metrics"]["generated"]
