@@ -119,6 +119,7 @@ class TrainingConfig(_Section):
     training step with XLA: the defaults are the fast choice on a CPU; try false and true on a GPU. With
     `precision: mixed_bfloat16` the layers compute in bfloat16; latent vectors, spins, losses and weights stay float32.
     `phases` hold for one device in float32 only.
+    `checkpoint_minutes` is how much of a stage is lost at most when a run is killed; it may differ from start to start.
     """
 
     seed: Seed = 0
@@ -130,6 +131,7 @@ class TrainingConfig(_Section):
     phases: bool = True
     jit_compile: bool = False
     precision: Literal["float32", "mixed_bfloat16"] = "float32"
+    checkpoint_minutes: Positive = 5.0
 
 
 class VAEConfig(_Section):

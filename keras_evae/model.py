@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
@@ -180,6 +181,9 @@ class EVAE(keras.Model):
             bound = self.optimizer.global_clipnorm / self.replicas
             gradients, _ = tf.clip_by_global_norm(mean_over_replicas(gradients), bound)
         self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
+        # A loss can be finite where its gradient or the batch normalisation's statistics are not.
+        statistics = [variable.value for variable in self.non_trainable_variables]
+        terms["loss"] = _nan_unless_finite(terms["loss"], [*gradients, *statistics])
         return self._update_metrics(terms, tf.shape(spins)[0] if share is None else share.count)
 
     def test_step(self, data: Any) -> dict[str, Any]:
@@ -214,6 +218,13 @@ class EVAE(keras.Model):
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> EVAE:
         return cls(**{**config, "hamiltonian": Hamiltonian(**config["hamiltonian"])})
+
+
+def _nan_unless_finite(loss: tf.Tensor, witnesses: Sequence[Any]) -> tf.Tensor:
+    """The loss if all witnesses are finite, else NaN, which whoever watches the losses sees at this step."""
+    # NaN and infinity survive a sum: one pass, and nothing is written.
+    total = tf.add_n([tf.reduce_sum(tf.cast(witness, tf.float32)) for witness in witnesses])
+    return tf.where(tf.math.is_finite(total), loss, tf.constant(math.nan, loss.dtype))
 
 
 def _own_spins(data: Any) -> tuple[Any, Share | None]:

@@ -14,6 +14,7 @@ from keras_evae.analysis import critical_beta
 from keras_evae.analysis.principal_components import SAMPLES
 from keras_evae.annealing import anneal
 from keras_evae.config import Config
+from keras_evae.console import format_seconds
 from keras_evae.dataset import DatasetSpecification, finished_share, read_split
 from keras_evae.model import EVAE
 from keras_evae.schedules import Stage
@@ -22,7 +23,12 @@ PROBE_BATCH = 100
 
 
 def describe_plan(
-    config: Config, specification: DatasetSpecification, model: EVAE, stages: Sequence[Stage], finished: int
+    config: Config,
+    specification: DatasetSpecification,
+    model: EVAE,
+    stages: Sequence[Stage],
+    finished: int,
+    samples: int,
 ) -> Iterator[str]:
     """Lines that say the Hamiltonian, the dataset, the stages, and the time that what is missing will take.
 
@@ -32,6 +38,7 @@ def describe_plan(
         model: The model to be trained; a few samples are passed through it to measure its speed.
         stages: All stages.
         finished: Number of stages that are there already.
+        samples: Samples that are still to be trained on.
     """
     height, width = specification.shape
     yield f"Hamiltonian  {specification.hamiltonian.describe()}"
@@ -42,8 +49,6 @@ def describe_plan(
     yield f"Dataset      {config.dataset.path}: {specification.count} lattices of {height} x {width}; {todo}"
     for part, group in itertools.groupby(stages, key=lambda stage: "E-VAE" if stage.gamma else "VAE"):
         yield from _describe_stages(part, list(group), finished)
-    steps = config.dataset.train // config.training.batch_size
-    samples = sum(stage.epochs for stage in stages[finished:]) * steps * config.training.batch_size
     if samples:
         training = samples * _seconds_per_sample(model) / model.replicas
         yield f"Training     {samples} samples to go, about {format_seconds(training)}"
@@ -63,14 +68,6 @@ def describe_posterior_collapse(config: Config, specification: DatasetSpecificat
         f"{'Collapse':12s} of the posterior expected at beta of about {estimate:.2g} "
         f"(2 x largest principal component per site); configured beyond it: {beyond or 'none'}"
     )
-
-
-def format_seconds(seconds: float) -> str:
-    """A duration in the unit that a reader would choose."""
-    for unit, length in (("days", 86400.0), ("hours", 3600.0), ("min", 60.0)):
-        if seconds >= 1.5 * length:
-            return f"{seconds / length:.1f} {unit}"
-    return f"{seconds:.0f} s"
 
 
 def _describe_stages(part: str, stages: Sequence[Stage], finished: int) -> Iterator[str]:

@@ -65,8 +65,18 @@ def apply_point_operation(spins: np.ndarray, operation: PointOperation, dmi: str
 
 def random_symmetry(spins: np.ndarray, hamiltonian: Hamiltonian, random: np.random.Generator) -> np.ndarray:
     """One configuration `(y, x, 3)` under a random point operation and a random periodic translation."""
-    operations = point_group(hamiltonian, spins.shape[:2])
-    turned = apply_point_operation(spins, operations[random.integers(len(operations))], hamiltonian.dmi)
-    drawn = random.integers(0, turned.shape[:2])
-    shifts = [int(shift) if periodic else 0 for shift, periodic in zip(drawn, hamiltonian.periodic, strict=True)]
-    return np.roll(turned, shifts, axis=(0, 1))
+    operation, shifts = draw_symmetry(spins.shape[:2], hamiltonian, random)
+    return np.roll(apply_point_operation(spins, operation, hamiltonian.dmi), shifts, axis=(0, 1))
+
+
+def draw_symmetry(
+    shape: tuple[int, int], hamiltonian: Hamiltonian, random: np.random.Generator
+) -> tuple[PointOperation, list[int]]:
+    """A random element of the point group, and shifts along y and x, zero along open axes."""
+    operations = point_group(hamiltonian, shape)
+    operation = operations[random.integers(len(operations))]
+    # Only a square is transposed: the shape stays.
+    drawn = random.integers(0, shape)
+    return operation, [
+        int(shift) if periodic else 0 for shift, periodic in zip(drawn, hamiltonian.periodic, strict=True)
+    ]

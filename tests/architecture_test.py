@@ -13,14 +13,15 @@ PACKAGE = ROOT / "keras_evae"
 # Each level imports only from the levels above it.
 LEVELS = [
     {"errors"},
-    {"durable", "lock", "strategies"},
+    {"durable", "lock", "interruption", "strategies"},
     {"config", "hamiltonian", "layers", "schedules", "colors", "console", "optimizers"},
     {"symmetry"},
-    {"monte_carlo", "losses", "networks", "analysis"},
+    {"monte_carlo", "losses", "networks", "analysis", "stages", "checkpoints"},
     {"annealing"},
     {"phases"},
-    {"dataset", "model", "callbacks", "latent", "plotting", "board"},
+    {"dataset", "model", "callbacks", "latent", "plotting", "board", "progress"},
     {"pipeline", "runs", "plan"},
+    {"fitting"},
     {"training", "evaluation"},
 ]
 

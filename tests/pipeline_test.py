@@ -108,3 +108,29 @@ def test_dropped_stream_stops_its_threads_and_runs_only_a_little_ahead():
     while any(thread.name.startswith("anneal") for thread in threading.enumerate()):
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+@pytest.mark.parametrize("augment", [None, HAMILTONIAN])
+def test_epoch_goes_on_at_any_step(path, augment):
+    whole = stream(path, range(1, 3), augment=augment, batch_size=3)
+    for step in range(3):
+        rest = training_batches(path, 3, range(1, 3), 0, augment, first_step=step)
+        assert len(rest) == 6 - step
+        np.testing.assert_array_equal([batch.numpy() for batch in rest], whole[step:])
+
+
+@pytest.mark.parametrize("augment", [None, HAMILTONIAN])
+def test_stream_goes_on_at_any_step(augment):
+    def batches(**options):
+        stream = streaming_batches(SPECIFICATION, 4, range(1, 3), 9, seed=1, augment=augment, **options)
+        return [batch.numpy() for batch in stream]
+
+    np.testing.assert_array_equal(batches(first_step=1), batches()[1:])
+
+
+def test_lattice_that_is_not_square_goes_on_too(tmp_path):
+    specification = DatasetSpecification(HAMILTONIAN, (16, 32), (6, 2, 1), 0, SPECIFICATION.schedule)
+    generate_dataset(tmp_path / "spins.h5", specification)
+    whole = stream(tmp_path / "spins.h5", range(1), augment=HAMILTONIAN, batch_size=2)
+    rest = training_batches(tmp_path / "spins.h5", 2, range(1), 0, HAMILTONIAN, first_step=2)
+    np.testing.assert_array_equal([batch.numpy() for batch in rest], whole[2:])

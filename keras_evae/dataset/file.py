@@ -100,7 +100,7 @@ def check_dataset(path: str | Path, specification: DatasetSpecification) -> None
     check_specification(path, specification)
     with (
         _open_file(path) as file,
-        tqdm(None, "checking", specification.count, unit="lattice", leave=False, delay=1) as progress,
+        tqdm(None, "checking", specification.count, unit="lattice", leave=False, delay=1, disable=None) as progress,
     ):
         for split, size in zip(SPLITS, specification.sizes, strict=True):
             shape = (size, *specification.shape, 3)

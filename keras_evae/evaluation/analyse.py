@@ -17,7 +17,8 @@ from keras_evae.evaluation.samples import QUANTITIES, TEXT, Sample, measure, sam
 from keras_evae.evaluation.sections import Picture, Section
 from keras_evae.evaluation.spin_files import read_spins, split_source
 from keras_evae.hamiltonian import Hamiltonian
-from keras_evae.runs import FinishedStage, Run
+from keras_evae.runs import Run
+from keras_evae.stages import FinishedStage
 
 # Configurations of each stage and split, and of a file.
 COUNT, FILE_COUNT = 100, 1000

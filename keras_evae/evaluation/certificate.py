@@ -32,7 +32,8 @@ from keras_evae.durable import write_whole
 from keras_evae.evaluation.collapse import lowest_annealed
 from keras_evae.evaluation.ladders import generate
 from keras_evae.hamiltonian import Hamiltonian
-from keras_evae.runs import Run, stage_checksum
+from keras_evae.runs import Run
+from keras_evae.stages import weights_checksum
 
 # Largest |S x h| after a relaxation; single precision reaches about 3e-6.
 TORQUE = 1e-5
@@ -137,7 +138,7 @@ def best_known_of_run(run: Run, folder: Path) -> BestKnown:
     """
     stage = min(run.stages, key=lambda stage: stage.metrics["generated"]["energy_per_site_mean"])
     shape = run.config.dataset.shape
-    identity = {**_identity(run.hamiltonian, shape), "weights": stage_checksum(stage)}
+    identity = {**_identity(run.hamiltonian, shape), "weights": weights_checksum(stage)}
 
     def search() -> Candidate:
         return evae_candidate(relax_states(generate(run, stage, GENERATED), run.hamiltonian), run, stage.name)

@@ -11,7 +11,8 @@ from keras_evae import plotting
 from keras_evae.dataset import read_energies
 from keras_evae.evaluation.ladders import labels, ladder_of_gamma
 from keras_evae.evaluation.sections import Cell, Claim, Picture, Section, Table
-from keras_evae.runs import FinishedStage, Run
+from keras_evae.runs import Run
+from keras_evae.stages import FinishedStage
 
 GENERATED = ("fft_mse", "energy_per_site_mean", "energy_per_site_std")
 # How much lower FFT-MSE must fall for "one state only", and how far above the lowest annealed E/N that state may lie.

@@ -14,7 +14,8 @@ from keras_evae.annealing import relax
 from keras_evae.evaluation.collapse import first_collapsed
 from keras_evae.evaluation.ladders import generate, labels, ladder_of_gamma
 from keras_evae.evaluation.sections import Cell, Claim, Table
-from keras_evae.runs import FinishedStage, Run
+from keras_evae.runs import Run
+from keras_evae.stages import FinishedStage
 from keras_evae.symmetry import NAMES
 
 GENERATED = 100

@@ -16,7 +16,8 @@ from keras_evae.evaluation.ladders import file_name, ladder_of_gamma, nearest_ga
 from keras_evae.evaluation.passages import IMAGES, MAX_STEPS, POINTS, REACHED, SHOWN_STEPS, Passage, find_passages
 from keras_evae.evaluation.sections import Cell, Claim, Picture, Section, Table
 from keras_evae.evaluation.targets import Targets, make_targets
-from keras_evae.runs import FinishedStage, Run
+from keras_evae.runs import Run
+from keras_evae.stages import FinishedStage
 
 GAMMAS = (0.0, 1.0, 10.0, 100.0, 1000.0)
 # The stage of the claims and of the second row of states, as in Figure 4C.

@@ -11,7 +11,8 @@ import numpy as np
 from keras_evae.console import quiet_tensorflow
 from keras_evae.dataset import open_dataset
 from keras_evae.errors import DataError
-from keras_evae.runs import FinishedStage, Run, load_stage_weights
+from keras_evae.runs import Run
+from keras_evae.stages import FinishedStage, load_stage_weights
 
 # Seed of the latent vectors of generated states: the same ones for each stage and run.
 GENERATION_SEED = 0

@@ -13,7 +13,8 @@ from keras_evae.dataset import read_split
 from keras_evae.evaluation.ladders import BATCH, file_name, generate, labels, nearest_gammas, reconstruct
 from keras_evae.evaluation.sections import Claim, Picture, Section, Table
 from keras_evae.hamiltonian import Hamiltonian
-from keras_evae.runs import FinishedStage, Run
+from keras_evae.runs import Run
+from keras_evae.stages import FinishedStage
 
 GAMMAS = (0.0, 1.0, 100.0)
 # States of each kind in the picture, and share of sites of the reconstructions at the smallest gamma shown black.

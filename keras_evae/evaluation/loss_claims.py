@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from keras_evae.analysis import Transition, generation_collapse, posterior_collapse, reconstruction_rise
 from keras_evae.evaluation.sections import Claim
-from keras_evae.runs import FinishedStage
+from keras_evae.stages import FinishedStage
 
 # Symbol and interval; None where the ladder shows no such transition.
 Transitions = Mapping[str, Transition | None]

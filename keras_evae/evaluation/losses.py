@@ -15,7 +15,8 @@ from keras_evae.dataset import read_energies, read_split
 from keras_evae.evaluation.ladders import file_name, labels, ladder_of_beta, ladder_of_gamma
 from keras_evae.evaluation.loss_claims import Transitions, evae_claims, evae_transitions, vae_claims, vae_transitions
 from keras_evae.evaluation.sections import Cell, Claim, Picture, Section, Table
-from keras_evae.runs import FinishedStage, Run
+from keras_evae.runs import Run
+from keras_evae.stages import FinishedStage
 
 SPLITS = ("train", "validation")
 TEXT = (

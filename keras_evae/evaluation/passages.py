@@ -13,7 +13,8 @@ from keras_evae.analysis.barrier import Barrier, find_barrier, plateau_energies
 from keras_evae.console import quiet_tensorflow
 from keras_evae.evaluation.ladders import load_stage
 from keras_evae.evaluation.targets import Targets
-from keras_evae.runs import FinishedStage, Run
+from keras_evae.runs import Run
+from keras_evae.stages import FinishedStage
 
 # Images of the targets that are tried through the encoder, and how many of them are mapped.
 CANDIDATES, IMAGES = 64, 4

@@ -13,7 +13,8 @@ from keras_evae import plotting
 from keras_evae.dataset import read_split
 from keras_evae.evaluation.ladders import file_name, generate, labels, reconstruct
 from keras_evae.evaluation.sections import Cell, Picture, Section, Table
-from keras_evae.runs import FinishedStage, Run
+from keras_evae.runs import Run
+from keras_evae.stages import FinishedStage
 
 # Stages side by side in a picture.
 COLUMNS = 7

@@ -26,7 +26,8 @@ from keras_evae.evaluation.certificate import (
 )
 from keras_evae.evaluation.ladders import file_name, generate
 from keras_evae.evaluation.sections import Cell, Claim, Section, Table
-from keras_evae.runs import FinishedStage, Run
+from keras_evae.runs import Run
+from keras_evae.stages import FinishedStage
 
 FORMAT_VERSION = 1
 KINDS = ("generated", "relaxed")

@@ -10,8 +10,9 @@ from keras_evae.analysis.barrier import find_barrier
 from keras_evae.evaluation.passages import IMAGES, POINTS, REACHED, SHOWN_STEPS, Passage
 from keras_evae.evaluation.targets import Targets
 from keras_evae.hamiltonian import Hamiltonian
-from keras_evae.runs import FinishedStage, load_run
+from keras_evae.runs import load_run
 from keras_evae.schedules import Stage
+from keras_evae.stages import FinishedStage
 from tests.states import skyrmion, uniform
 
 # The package's attribute of this name is the recipe.

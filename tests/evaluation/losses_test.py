@@ -5,8 +5,8 @@ import pytest
 
 from keras_evae.evaluation.loss_claims import evae_claims, vae_claims
 from keras_evae.evaluation.losses import losses
-from keras_evae.runs import FinishedStage
 from keras_evae.schedules import Stage
+from keras_evae.stages import FinishedStage
 
 
 def stage(beta, gamma, reconstruction, divergence, energy, fft_mse=1e-5, magnetization=0.5):

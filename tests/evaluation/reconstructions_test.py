@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from keras_evae.evaluation.reconstructions import reconstructions
-from keras_evae.runs import FinishedStage
 from keras_evae.schedules import Stage
+from keras_evae.stages import FinishedStage
 from tests.states import random_spins, skyrmion, uniform
 
 # The package has the recipe under the name of its module.
