@@ -8,6 +8,17 @@ import pytest
 from keras_evae.interruption import StopRequest
 
 
+@pytest.fixture(autouse=True)
+def pythons_own_handlers():
+    """Some libraries that other tests import set handlers of their own."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    yield
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
 def test_first_signal_is_noted_and_obeyed_later():
     with StopRequest() as stop:
         signal.raise_signal(signal.SIGINT)
