@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from keras_evae import annealing, monte_carlo
-from keras_evae.annealing import AnnealingSchedule, MonteCarlo, anneal, anneal_many, relax
+from keras_evae import monte_carlo, sampler
+from keras_evae.annealing import AnnealingSchedule, anneal, anneal_many, relax
 from keras_evae.hamiltonian import Hamiltonian
+from keras_evae.sampler import MonteCarlo
 
 QUICK = AnnealingSchedule(start_temperature=1.0, end_temperature=0.05, temperatures=20)
 # K of both signs and all kinds of edges; D and B large, so that a wrong sign shows.
@@ -303,7 +304,7 @@ def test_iterator_can_be_left_early():
 
 
 def test_generator_is_xoshiro128_plus():
-    state = annealing.random_state(seed=9, index=2, lanes=1)
+    state = sampler.random_state(seed=9, index=2, lanes=1)
     words = [int(word) for word in state[:, 0]]
     expected = []
     for _ in range(50):
@@ -320,11 +321,11 @@ def test_generator_is_xoshiro128_plus():
 
 
 def test_streams_are_distinct():
-    words = np.concatenate([annealing.random_state(1, index, 16) for index in range(2000)], axis=1)
+    words = np.concatenate([sampler.random_state(1, index, 16) for index in range(2000)], axis=1)
     pairs = words[0].astype(np.uint64) << np.uint64(32) | words[2]
     assert len(np.unique(pairs)) == 2000 * 16
     # A wider lattice adds lanes and keeps the others.
-    np.testing.assert_array_equal(annealing.random_state(1, 5, 32)[:, :16], annealing.random_state(1, 5, 16))
+    np.testing.assert_array_equal(sampler.random_state(1, 5, 32)[:, :16], sampler.random_state(1, 5, 16))
 
 
 def test_elementary_functions():
@@ -368,7 +369,7 @@ def test_kernels_are_vectorised():
     options = {"pipeline_class": monte_carlo._NoAliasCompiler, "fastmath": monte_carlo._FLAGS["fastmath"]}
     kernel = numba.njit(error_model="numpy", **options)(monte_carlo._heat_bath.py_func)
     kernel(
-        lattice._black, lattice._white, 0, lattice._random, lattice._couplings, None, lattice._sites, (True, True)
+        lattice._black, lattice._white, 0, lattice._random, lattice._couplings, None, None, lattice._sites, (True, True)
     )  # fmt: skip
     instructions = kernel.inspect_asm(kernel.signatures[0])
     packed = re.findall(r"v(?:mul|add|sub|f\w+)ps|(?:mul|add|sub)ps", instructions)

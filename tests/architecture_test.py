@@ -13,9 +13,10 @@ PACKAGE = ROOT / "keras_evae"
 # Each level imports only from the levels above it.
 LEVELS = [
     {"errors"},
-    {"durable", "lock"},
+    {"durable", "lock", "geometry"},
     {"config", "hamiltonian", "layers", "schedules", "colors", "console", "optimizers"},
     {"monte_carlo", "symmetry", "losses", "networks", "analysis"},
+    {"sampler"},
     {"annealing"},
     {"phases"},
     {"dataset", "model", "callbacks", "plotting", "board"},
@@ -54,7 +55,18 @@ def test_imports_run_one_way(path):
 
 @pytest.mark.parametrize(
     "module",
-    ["", ".config", ".hamiltonian", ".annealing", ".dataset", ".analysis", ".plotting", ".runs", ".evaluation"],
+    [
+        "",
+        ".geometry",
+        ".config",
+        ".hamiltonian",
+        ".annealing",
+        ".dataset",
+        ".analysis",
+        ".plotting",
+        ".runs",
+        ".evaluation",
+    ],
 )
 def test_no_tensorflow(module):
     code = f"import sys, keras_evae{module}; sys.exit('tensorflow' in sys.modules or 'keras' in sys.modules)"

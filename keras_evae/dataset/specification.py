@@ -6,8 +6,9 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from keras_evae.annealing import AnnealingSchedule, check_shape
+from keras_evae.annealing import AnnealingSchedule
 from keras_evae.hamiltonian import Hamiltonian
+from keras_evae.sampler import check_shape
 
 SPLITS = ("train", "validation", "test")
 STORAGES = ("float32", "float16")
