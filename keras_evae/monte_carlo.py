@@ -4,9 +4,10 @@ Layout. The sites of each checkerboard colour lie in three contiguous planes, on
 site (row y, lane j) of colour c is the column x = 2 j + ((y + c) & 1). All four neighbours have the
 other colour. Those above and below have the same lane; those left and right have the lanes
 j - 1 + p and j + p with p = (y + c) & 1. One ghost row or column beyond every edge holds a copy of the
-opposite edge (periodic) or zeros (open), absent sites are zeros too, so that every neighbour is a load at a constant offset and the loops
+opposite edge (periodic) or zeros (open), so that every neighbour is a load at a constant offset and the loops
 over lanes become vector instructions. Rows are padded to whole vectors; padding lanes compute values that
-nothing reads.
+nothing reads. The sites that a mask leaves out are zero vectors, which the reflections and rotations of
+over-relaxation and relaxation leave zero, and the heat bath multiplies its new spins by the mask.
 
 The kernels know the Neel interaction only: the Bloch energy of spins turned by 90 degrees about z is the same.
 Random numbers are xoshiro128+ (Blackman and Vigna, https://doi.org/10.1145/3460772), one generator per lane.

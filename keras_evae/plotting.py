@@ -31,7 +31,7 @@ def new_figure(rows: int = 1, columns: int = 1, size: tuple[float, float] = (4.0
 
 
 def plot_spins(axes: Axes, spins: np.ndarray, title: str = "") -> Axes:
-    """One configuration `(y, x, 3)` in colour, y upwards."""
+    """One configuration `(y, x, 3)` in colour, y upwards; light grey where there is no spin."""
     axes.imshow(spin_colors(spins), origin="lower", interpolation="nearest")
     axes.set(xticks=[], yticks=[], title=title)
     axes.grid(False)

@@ -30,7 +30,7 @@ from keras_evae.annealing import AnnealingSchedule
 from keras_evae.config import Config, dump_config, load_config
 from keras_evae.dataset import DatasetSpecification
 from keras_evae.durable import sync_folder, write_whole
-from keras_evae.errors import DataError, MismatchError
+from keras_evae.errors import DataError, MismatchError, in_brief
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.schedules import Stage, plan_stages
 
@@ -273,7 +273,8 @@ def _check_same_config(file: Path, config: Config) -> None:
     for key in sorted(found.keys() | expected.keys()):
         if found.get(key) != expected.get(key):
             raise MismatchError(
-                f"{file}: {key}: expected {expected.get(key)!r} as configured now, found {found.get(key)!r}; "
+                f"{file}: {key}: expected {in_brief(expected.get(key))} as configured now, "
+                f"found {in_brief(found.get(key))}; "
                 f"nothing was changed. Choose another folder with --output"
             )
 

@@ -40,10 +40,11 @@ def find_skyrmions(spins: np.ndarray, periodic: tuple[bool, bool] = (True, True)
     A core is a connected region of S_z < 0. Its charge is that of the state in which all other spins point up, an
     integer. Regions that are no skyrmions are left out: those whose charge is not 1 or -1 (bubbles without winding,
     skyrmions grown together), those that take up every row or every column (domains around the lattice), and those more
-    than twice as long as wide (stripes). An open edge cuts skyrmions; one counts if its centre is left on the lattice.
+    than twice as long as wide (stripes). An open edge, that of a mask too, cuts skyrmions; one counts if its centre is
+    left on the lattice.
 
     Args:
-        spins: Unit vectors of one configuration, `(y, x, 3)`.
+        spins: Unit vectors of one configuration, `(y, x, 3)`; zero vectors where there is no spin.
         periodic: Whether the y and the x axis close on themselves.
 
     Raises:
@@ -72,7 +73,7 @@ def neighbour_counts(
 
     On closed axes the points are repeated on both sides, so that the triangulation goes on across the edge; images of a
     point, its own among them, are neighbours like any other. On a torus the counts then have the mean 6, as long as no
-    four points lie on one circle. On open axes points at the edge have fewer neighbours.
+    four points lie on one circle. On open axes, and at the edge of a mask, points at the edge have fewer neighbours.
 
     Args:
         positions: Points `(n, 2)` as (y, x), in sites.
