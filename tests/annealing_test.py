@@ -59,13 +59,18 @@ def evaluate(function, *arguments):
 
 @numba.njit
 def metropolis_reference(spins, J, D, B, K, neel, periodic_y, periodic_x, temperature, samples, sweeps, seed):
-    """Textbook Metropolis in double precision: site by site, uniform proposals; energy, S_z and S_z^2 per site."""
+    """Textbook Metropolis in double precision: site by site, uniform proposals; energy, S_z and S_z^2 per site.
+
+    Sites that start as zero vectors stay so.
+    """
     np.random.seed(seed)
     rows, columns, _ = spins.shape
     series = np.empty((samples, 3))
     for sample in range(samples):
         for _ in range(sweeps * rows * columns):
             y, x = np.random.randint(rows), np.random.randint(columns)
+            if not spins[y, x].any():
+                continue
             new = np.random.normal(0.0, 1.0, 3)
             new /= np.sqrt((new**2).sum())
             change = reference_site(spins, y, x, new, J, D, B, K, neel, periodic_y, periodic_x)
