@@ -26,3 +26,10 @@ def test_noise_is_uncorrelated():
     correlation = local_correlation(random_spins(50, 16, 16), Hamiltonian())
     assert correlation.shape == (50, 16, 16)
     assert abs(correlation.mean()) < 4 * correlation.std() / np.sqrt(correlation.size)
+
+
+def test_absent_sites_have_no_angle():
+    h = Hamiltonian(D=0.0, boundary="open", mask=np.arange(16 * 24).reshape(16, 24) % 5 > 0)
+    correlation = local_correlation(np.stack([uniform(), -uniform()]), h)
+    np.testing.assert_array_equal(np.isnan(correlation), np.broadcast_to(~h.mask, correlation.shape))
+    np.testing.assert_allclose(correlation[:, h.mask], 1.0)
