@@ -56,7 +56,7 @@ def _expand_home(path: Path) -> Path:
 
 
 # A side of a sample; the bound keeps a slip of the pen from filling the memory.
-Extent = Annotated[int, Field(gt=0, le=16_384)]
+Extent = Annotated[int, Field(gt=0, le=4096)]
 Side = Annotated[int, AfterValidator(_multiple_of_16)]
 # YAML has lists only; `strict=False` lets a list become a tuple while its items stay strict.
 Ladder = Annotated[

@@ -218,7 +218,8 @@ def _read_mask(path: Path) -> np.ndarray:
         raise ConfigError(f"{path}: expected a mask as .png or .npy file, found {path.suffix or 'no suffix'}")
     try:
         return readers[path.suffix.lower()](path)
-    except (OSError, ValueError, SyntaxError, EOFError, MemoryError) as error:
+    # Damaged files make the readers raise almost anything.
+    except Exception as error:
         reason = (getattr(error, "strerror", None) or str(error) or type(error).__name__).splitlines()[0]
         raise ConfigError(f"{path}: expected a mask, (y, x), that can be read, found: {reason}") from error
 

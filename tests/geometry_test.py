@@ -162,6 +162,13 @@ def test_periodic_array_with_a_hole(tmp_path):
         read_geometry(tmp_path / "hole.npy", (32, 32), ("periodic", "open"))
 
 
+def torn(path):
+    """The text of the header is cut short."""
+    np.save(path, np.ones((4, 4)))
+    content = path.read_bytes()
+    path.write_bytes(content[:8] + (20).to_bytes(2, "little") + content[10:30] + content[128:])
+
+
 def pickled(path):
     np.save(path, np.array([[{}]]), allow_pickle=True)
 
@@ -174,6 +181,7 @@ def pickled(path):
         ("empty.npy", lambda path: path.touch(), "can be read"),
         ("text.png", lambda path: path.write_text("text"), "can be read"),
         ("short.png", lambda path: path.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(9)), "can be read"),
+        ("torn.npy", torn, "can be read"),
         ("pickle.npy", pickled, "allow_pickle=False"),
         ("line.npy", lambda path: np.save(path, np.ones(4)), r"float64 \(4,\) instead of truth values"),
         ("words.npy", lambda path: np.save(path, np.array([["a"]])), "instead of truth values"),

@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 
 from keras_evae.errors import NumericalError
-from keras_evae.training import _check_finite, _reset_optimizer
+from keras_evae.hamiltonian import Hamiltonian
+from keras_evae.training import _check_finite, _generated_statistics, _reset_optimizer
+from tests.states import skyrmion, uniform
 
 
 def test_stage_that_ends_in_nan_does_not_count_as_finished():
@@ -24,3 +26,16 @@ def test_reset_optimizer_forgets_the_moments_but_not_the_learning_rate():
     optimizer.apply_gradients([(np.array([5.0, -5.0], np.float32), variable)])
     # The first step of a fresh Adam is the learning rate, whatever the size of the gradient.
     np.testing.assert_allclose(before - variable.numpy(), [0.01, -0.01], rtol=1e-4)
+
+
+def test_statistics_of_generated_states_are_over_present_sites():
+    mask = np.hypot(*np.ogrid[-15.5:16, -19.5:20]) < 14
+    states = np.stack([uniform((32, 40)), skyrmion((32, 40))]) * mask[..., None]
+    h = Hamiltonian(boundary="open", mask=mask)
+    statistics = _generated_statistics(states, h)
+    assert statistics["magnetization_z"] == pytest.approx(states[..., 2].sum() / (2 * mask.sum()))
+    energies = h.energy(states) / mask.sum()
+    assert energies[0] == pytest.approx(h.reference_energy_per_site(mask.shape) - 0.05)
+    assert statistics["energy_per_site_mean"] == pytest.approx(energies.mean())
+    assert statistics["energy_per_site_lowest"] == pytest.approx(energies.min())
+    assert statistics["topological_charge_mean"] == pytest.approx(-0.5)

@@ -55,7 +55,7 @@ class StoredSpins:
         spins = spins.astype(self.dtype)
         norms = np.sqrt(np.einsum("...a,...a->...", spins, spins))[..., None]
         # Zero vectors, where there is no spin, stay zero.
-        return spins / np.where(norms > 0, norms, np.float32(1.0))
+        return spins / np.maximum(norms, np.finfo(self.dtype).tiny)
 
 
 def write_dataset(path: Path, specification: DatasetSpecification, shards: Iterable[Mapping[str, np.ndarray]]) -> None:
