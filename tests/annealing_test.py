@@ -368,13 +368,16 @@ def test_heat_bath_spin_inverts_the_distribution():
 
 
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="reads x86 instructions")
-def test_kernels_are_vectorised():
-    lattice = MonteCarlo(Hamiltonian(), (4, 64))
+@pytest.mark.parametrize("mask", [None, np.arange(4 * 64).reshape(4, 64) % 3 > 0], ids=["", "masked"])
+def test_kernels_are_vectorised(mask):
+    lattice = MonteCarlo(Hamiltonian(mask=mask), (4, 64))
+    present = None if mask is None else lattice._present[0]
     # Compiled anew: Numba shows no instructions of cached code.
     options = {"pipeline_class": monte_carlo._NoAliasCompiler, "fastmath": monte_carlo._FLAGS["fastmath"]}
     kernel = numba.njit(error_model="numpy", **options)(monte_carlo._heat_bath.py_func)
     kernel(
-        lattice._black, lattice._white, 0, lattice._random, lattice._couplings, None, None, lattice._sites, (True, True)
+        lattice._black, lattice._white, 0, lattice._random, lattice._couplings, None, present, lattice._sites,
+        (True, True),
     )  # fmt: skip
     instructions = kernel.inspect_asm(kernel.signatures[0])
     packed = re.findall(r"v(?:mul|add|sub|f\w+)ps|(?:mul|add|sub)ps", instructions)
