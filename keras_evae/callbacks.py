@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
-from tqdm import tqdm
+import numpy as np
 
+from keras_evae.checkpoints import Checkpoint, assign_values
 from keras_evae.errors import NumericalError
+from keras_evae.interruption import StopRequest
 
 
 class _LossWeightScheduler(keras.callbacks.Callback):
@@ -27,7 +30,7 @@ class _LossWeightScheduler(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if logs is not None:
-            logs[self.weight] = float(getattr(self.model, self.weight))
+            logs[self.weight] = float(getattr(self.model, self.weight).numpy())
 
 
 class BetaScheduler(_LossWeightScheduler):
@@ -56,42 +59,129 @@ class GammaScheduler(_LossWeightScheduler):
     weight = "gamma"
 
 
-class StopOnNonFinite(keras.callbacks.Callback):
-    """Raises `NumericalError` at the first training step after which a loss term is NaN or infinite."""
+class Position(keras.callbacks.Callback):
+    """Counts the epochs and steps that are done, also when training goes on inside an epoch.
 
-    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        logs = logs or {}
-        found = [f"{name} = {value}" for name, value in logs.items() if not math.isfinite(value)]
-        if found:
-            raise NumericalError(
-                f"{', '.join(found)} at step {batch} with beta = {float(self.model.beta):g}, "
-                f"gamma = {float(self.model.gamma):g}; finished stages are kept. A smaller "
-                f"training.learning_rate or smaller steps between stages may help"
-            )
-
-
-class StageProgress(keras.callbacks.Callback):
-    """One progress bar for a stage, with the running losses of the epoch.
-
-    A context manager: leaving it removes the bar, also when the training stops with an error.
+    It comes first in the list of callbacks: the others read it.
 
     Args:
-        description: Text before the bar.
-        steps: Training steps in the stage.
+        epoch: The first epoch.
+        step: Steps of that epoch that are done already.
     """
 
-    def __init__(self, description: str, steps: int) -> None:
+    def __init__(self, epoch: int, step: int = 0) -> None:
         super().__init__()
-        self.bar = tqdm(desc=description, total=steps, unit="step", leave=False)
-
-    def __enter__(self) -> StageProgress:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.bar.close()
+        self.epoch, self.step = epoch, step
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        logs = logs or {}
-        names = {"L_RC": "reconstruction_loss", "L_KL": "kl_loss", "L_H": "hamiltonian_loss"}
-        self.bar.set_postfix({short: f"{logs[name]:.4g}" for short, name in names.items()}, refresh=False)
-        self.bar.update()
+        self.step += 1
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self.epoch, self.step = epoch + 1, 0
+
+
+class EpochHistory(keras.callbacks.Callback):
+    """Adds the logs of each epoch to a history, which may have begun in another process.
+
+    Args:
+        history: A list for each name, one value an epoch.
+    """
+
+    def __init__(self, history: dict[str, list[float]]) -> None:
+        super().__init__()
+        self.history = history
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        for name, value in (logs or {}).items():
+            self.history.setdefault(name, []).append(float(value))
+
+
+class StopOnNonFinite(keras.callbacks.Callback):
+    """Raises `NumericalError` at the first step after which a loss, the gradient or a statistic is NaN or infinite.
+
+    `EVAE.train_step` makes the total loss NaN where the gradient or the statistics of a batch normalisation are not
+    finite; which of them is then read from the variables.
+    """
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        self._check(logs or {}, f"after {int(self.model.optimizer.iterations.numpy())} steps of the optimiser")
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self._check(logs or {}, f"in epoch {epoch}")
+
+    def _check(self, logs: dict[str, Any], when: str) -> None:
+        found = [f"{name} = {value}" for name, value in logs.items() if not math.isfinite(value)]
+        if found:
+            if found == [f"loss = {logs['loss']}"]:
+                found = self._causes() or found
+            raise NumericalError(
+                f"{', '.join(found)} {when}, with beta = {float(self.model.beta.numpy()):g}, "
+                f"gamma = {float(self.model.gamma.numpy()):g}; finished stages and the last checkpoint are kept. "
+                f"A smaller training.learning_rate or smaller steps between stages may help"
+            )
+
+    def _causes(self) -> list[str]:
+        """What is not finite where each of the losses is."""
+        statistics = _not_finite(self.model.non_trainable_variables)
+        # The optimiser has carried a gradient that is not finite over to its weight.
+        gradients = [f"the gradient of {path}" for path in _not_finite(self.model.trainable_variables)]
+        found = statistics or gradients
+        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+        return [f"{found[0]}{more} is not finite"] if found else []
+
+
+def _not_finite(variables: Sequence[Any]) -> list[str]:
+    return [variable.path for variable in variables if not np.isfinite(variable.numpy()).all()]
+
+
+class ResumeEpoch(keras.callbacks.Callback):
+    """Gives an epoch that goes on the running losses of its first steps, which Keras resets when it begins.
+
+    Args:
+        checkpoint: Where the epoch was left.
+    """
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        super().__init__()
+        self.checkpoint = checkpoint
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        if epoch == self.checkpoint.epoch and self.checkpoint.step:
+            assign_values(self.model, self.checkpoint)
+
+
+class SaveCheckpoints(keras.callbacks.Callback):
+    """Saves a checkpoint every few minutes, and when the process is asked to stop, which it then does.
+
+    It comes last in the list of callbacks: only a step that the others have passed is kept.
+
+    Args:
+        save: Writes the checkpoint.
+        position: Where the training stands.
+        steps: Steps of an epoch. After its last step the validation comes first.
+        minutes: Time between two checkpoints.
+        stop: Whether the process was asked to stop.
+    """
+
+    def __init__(
+        self, save: Callable[[], None], position: Position, steps: int, minutes: float, stop: StopRequest
+    ) -> None:
+        super().__init__()
+        self.save, self.position, self.steps, self.stop = save, position, steps, stop
+        self.seconds = 60.0 * minutes
+        self.saved = time.monotonic()
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        if self.position.step < self.steps:
+            self._save_if_due()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self._save_if_due()
+
+    def _save_if_due(self) -> None:
+        asked = self.stop.number is not None
+        if asked or time.monotonic() - self.saved >= self.seconds:
+            self.save()
+            self.saved = time.monotonic()
+        if asked:
+            self.stop.obey()

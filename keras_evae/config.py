@@ -155,7 +155,10 @@ class TrainingConfig(_Section):
     `augmentation` draws a random translation and lattice symmetry for each sample, `gradient_clip_norm` bounds
     the norm of the whole gradient (softens the jump from one gamma to the next), `reset_optimizer` starts each
     stage with a fresh Adam state. `phases` computes the convolutions at half resolution, `jit_compile` compiles the
-    training step with XLA: the defaults are the fast choice on a CPU; try false and true on a GPU.
+    training step with XLA: the defaults are the fast choice on a CPU; try false and true on a GPU. With
+    `precision: mixed_bfloat16` the layers compute in bfloat16; latent vectors, spins, losses and weights stay float32.
+    `phases` hold for one device in float32 only.
+    `checkpoint_minutes` is how much of a stage is lost at most when a run is killed; it may differ from start to start.
     """
 
     seed: Seed = 0
@@ -166,6 +169,8 @@ class TrainingConfig(_Section):
     reset_optimizer: bool = False
     phases: bool = True
     jit_compile: bool = False
+    precision: Literal["float32", "mixed_bfloat16"] = "float32"
+    checkpoint_minutes: Positive = 5.0
 
 
 class VAEConfig(_Section):

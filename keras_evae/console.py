@@ -60,6 +60,14 @@ def format_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join("  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)) for line in lines)
 
 
+def format_seconds(seconds: float) -> str:
+    """A duration in the unit that a reader would choose."""
+    for unit, length in (("days", 86400.0), ("hours", 3600.0), ("min", 60.0)):
+        if seconds >= 1.5 * length:
+            return f"{seconds / length:.1f} {unit}"
+    return f"{seconds:.0f} s"
+
+
 def _fail(message: str, exit_code: int) -> int:
     sys.stderr.write(f"error: {message}\n")
     return exit_code

@@ -14,7 +14,7 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 FULL_IN_WORDS = ("No space left", "Disk quota exceeded", "File too large")
 
 
-def write_whole(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes | memoryview) -> None:
     """Writes a file that appears under its name only when all of it is on the disk."""
     partial = path.with_name(f"{path.name}.partial")
     with open(partial, "wb") as file:

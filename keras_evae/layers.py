@@ -9,6 +9,7 @@ import numpy as np
 from keras import ops
 
 from keras_evae.geometry import decode_mask, encode_mask
+from keras_evae.strategies import Share
 
 # Beyond the collapse in gamma one optimiser step can throw a log-variance past 88, where its exponential overflows
 # and one NaN ends the run. Up to this bound, far above any trained value, nothing is changed.
@@ -163,7 +164,8 @@ class Sampling(keras.layers.Layer):
         seed: Integer seed of the noise.
 
     Input shape:
-        Pair of tensors `(batch, latent_dim)`: mean and log-variance.
+        Pair of tensors `(batch, latent_dim)`: mean and log-variance. With the argument `share`, those of one replica:
+        it then gets its rows of the noise that one device would draw for the whole batch.
 
     Output shape:
         `(batch, latent_dim)`.
@@ -174,9 +176,12 @@ class Sampling(keras.layers.Layer):
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
 
-    def call(self, inputs: tuple[Any, Any]) -> Any:
+    def call(self, inputs: tuple[Any, Any], share: Share | None = None) -> Any:
         mean, log_variance = inputs
-        noise = keras.random.normal(ops.shape(mean), dtype=mean.dtype, seed=self.seed_generator)
+        shape = ops.shape(mean) if share is None else (share.batch_size, mean.shape[-1])
+        noise = keras.random.normal(shape, dtype=mean.dtype, seed=self.seed_generator)
+        if share is not None:
+            noise = noise[share.rows]
         return mean + ops.exp(0.5 * ops.minimum(log_variance, LARGEST_LOG_VARIANCE)) * noise
 
     def compute_output_shape(self, input_shape: tuple[tuple[int | None, ...], ...]) -> tuple[int | None, ...]:

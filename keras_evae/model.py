@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
@@ -13,6 +16,7 @@ from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.layers import Sampling
 from keras_evae.losses import hamiltonian_loss, kl_loss, reconstruction_loss
 from keras_evae.networks import build_decoder, build_encoder
+from keras_evae.strategies import Share, mean_over_replicas, share_of_replica, spans_hosts
 
 # States decoded at once by `generate`; bounds its memory.
 GENERATE_BATCH = 100
@@ -40,7 +44,12 @@ class EVAE(keras.Model):
         gamma: Weight of the Hamiltonian loss.
         seed: Seed of the initial weights and of the sampling noise.
         phases: Compute training and evaluation in the form of `keras_evae.phases`: equal up to rounding, and faster
-            on a CPU. False: call the encoder and decoder layer by layer.
+            on a CPU. False: call the encoder and decoder layer by layer. True needs one device and float32.
+        precision: Keras' dtype policy of the layers, `float32` or `mixed_bfloat16`. Weights, latent vectors, output
+            spins and losses are float32 in both.
+
+    Built in the scope of a `tf.distribute` strategy, the model trains on all its replicas: give `fit` and `evaluate`
+    the batches of `keras_evae.strategies.share_batches`.
 
     Example:
 
@@ -63,10 +72,18 @@ class EVAE(keras.Model):
         gamma: float = 0.0,
         seed: int = 0,
         phases: bool = True,
+        precision: str = "float32",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        self.replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        if phases and (self.replicas > 1 or precision != "float32"):
+            raise ValueError(
+                f"`phases=True` needs one device and float32; set phases=False. "
+                f"Received: precision={precision} and {self.replicas} replicas"
+            )
         self.phases = phases
+        self.precision = precision
         height, width = lattice_shape
         self.lattice_shape = (height, width)
         self.latent_dim = latent_dim
@@ -75,8 +92,12 @@ class EVAE(keras.Model):
         self.seed = seed
         encoder_seed, decoder_seed, noise_seed = (int(s) for s in np.random.SeedSequence(seed).generate_state(3))
         periodic = self.hamiltonian.periodic
-        self.encoder = build_encoder(self.lattice_shape, latent_dim, periodic, encoder_seed)
-        self.decoder = build_decoder(self.lattice_shape, latent_dim, periodic, decoder_seed, self.hamiltonian.mask)
+        synchronized = self.replicas > 1
+        with _layer_precision(precision):
+            self.encoder = build_encoder(self.lattice_shape, latent_dim, periodic, encoder_seed, synchronized)
+            self.decoder = build_decoder(
+                self.lattice_shape, latent_dim, periodic, decoder_seed, synchronized, self.hamiltonian.mask
+            )
         self.sampling = Sampling(noise_seed, name="sampling")
         self.beta = self._loss_weight("beta", beta)
         self.gamma = self._loss_weight("gamma", gamma)
@@ -136,10 +157,10 @@ class EVAE(keras.Model):
             return phases.decode(self.decoder, latent, self.hamiltonian.periodic, training)
         return self.decoder(latent, training=training)
 
-    def _loss_terms(self, spins: Any, training: bool) -> dict[str, Any]:
+    def _loss_terms(self, spins: Any, training: bool, share: Share | None = None) -> dict[str, Any]:
         """The named loss terms and their weighted sum, for `train_step` and `test_step` alike."""
         mean, log_variance = self.run_encoder(spins, training)
-        outputs = self.run_decoder(self.sampling((mean, log_variance)), training)
+        outputs = self.run_decoder(self.sampling((mean, log_variance), share=share), training)
         reconstruction = reconstruction_loss(spins, outputs, self.hamiltonian.mask)
         kl = kl_loss(mean, log_variance)
         energy = hamiltonian_loss(self.hamiltonian, outputs)
@@ -151,24 +172,39 @@ class EVAE(keras.Model):
         }
 
     def train_step(self, data: Any) -> dict[str, Any]:
-        spins = keras.utils.unpack_x_y_sample_weight(data)[0]
+        spins, share = _own_spins(data)
         with tf.GradientTape() as tape:
-            terms = self._loss_terms(spins, training=True)
+            terms = self._loss_terms(spins, training=True, share=share)
+            # The optimizer sums over the replicas, each of which sees an equal part of the batch.
+            loss = terms["loss"] / self.replicas
         # Biases before a batch normalisation do not matter for the loss.
         variables = [variable.value for variable in self.trainable_variables]
-        gradients = tape.gradient(terms["loss"], variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        gradients = tape.gradient(loss, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        if self.replicas > 1 and self.optimizer.global_clipnorm:
+            # The optimizer would clip the parts before it sums them; what has its N-th of the norm it leaves alone.
+            bound = self.optimizer.global_clipnorm / self.replicas
+            gradients, _ = tf.clip_by_global_norm(mean_over_replicas(gradients), bound)
         self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
-        return self._update_metrics(terms, spins)
+        # A loss can be finite where its gradient or the batch normalisation's statistics are not.
+        statistics = [variable.value for variable in self.non_trainable_variables]
+        terms["loss"] = _nan_unless_finite(terms["loss"], [*gradients, *statistics])
+        return self._update_metrics(terms, tf.shape(spins)[0] if share is None else share.count)
 
     def test_step(self, data: Any) -> dict[str, Any]:
-        spins = keras.utils.unpack_x_y_sample_weight(data)[0]
-        return self._update_metrics(self._loss_terms(spins, training=False), spins)
+        spins, share = _own_spins(data)
+        terms = self._loss_terms(spins, training=False, share=share)
+        return self._update_metrics(terms, tf.shape(spins)[0] if share is None else share.count)
 
-    def _update_metrics(self, terms: dict[str, Any], spins: Any) -> dict[str, Any]:
+    def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
+        """Nothing: with a strategy, Keras would take a batch out of the data to build a model that is built already."""
+
+    def _update_metrics(self, terms: dict[str, Any], count: Any) -> dict[str, Any]:
         # Weighted by the batch size: the last batch of a split may be smaller than the others.
         for name, metric in self.loss_metrics.items():
-            metric.update_state(terms[name], sample_weight=tf.cast(tf.shape(spins)[0], tf.float32))
-        return {name: metric.result() for name, metric in self.loss_metrics.items()}
+            metric.update_state(terms[name], sample_weight=tf.cast(count, tf.float32))
+        # Keras averages over the first axis where there are several workers, so there has to be one.
+        shape = (1,) if spans_hosts(self.distribute_strategy) else ()
+        return {name: tf.reshape(metric.result(), shape) for name, metric in self.loss_metrics.items()}
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -176,12 +212,38 @@ class EVAE(keras.Model):
             "lattice_shape": self.lattice_shape,
             "latent_dim": self.latent_dim,
             "hamiltonian": self.hamiltonian.to_config(),
-            "beta": float(self.beta),
-            "gamma": float(self.gamma),
+            "beta": float(self.beta.numpy()),
+            "gamma": float(self.gamma.numpy()),
             "seed": self.seed,
             "phases": self.phases,
+            "precision": self.precision,
         }
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> EVAE:
         return cls(**{**config, "hamiltonian": Hamiltonian(**config["hamiltonian"])})
+
+
+def _nan_unless_finite(loss: tf.Tensor, witnesses: Sequence[Any]) -> tf.Tensor:
+    """The loss if all witnesses are finite, else NaN, which whoever watches the losses sees at this step."""
+    # NaN and infinity survive a sum: one pass, and nothing is written.
+    total = tf.add_n([tf.reduce_sum(tf.cast(witness, tf.float32)) for witness in witnesses])
+    return tf.where(tf.math.is_finite(total), loss, tf.constant(math.nan, loss.dtype))
+
+
+def _own_spins(data: Any) -> tuple[Any, Share | None]:
+    """The spins that this replica works on, and their place in the batch."""
+    spins = keras.utils.unpack_x_y_sample_weight(data)[0]
+    share = share_of_replica(spins)
+    return (spins if share is None else spins[share.rows]), share
+
+
+@contextlib.contextmanager
+def _layer_precision(policy: str) -> Iterator[None]:
+    """Keras' dtype policy of the layers that are made in the block."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)

@@ -17,12 +17,18 @@ DECODER_FILTERS = (24, 12, 6, 3)
 KERNEL_SIZE = 5
 DENSE_UNITS = 512
 NEGATIVE_SLOPE = 0.3
+# Whatever the precision of the other layers: what the losses are computed from.
+OUTPUT_TYPE = "float32"
 # Four poolings by two: each lattice side must be a multiple of this.
 SIDE_MULTIPLE = 16
 
 
 def build_encoder(
-    lattice_shape: tuple[int, int], latent_dim: int, periodic: tuple[bool, bool] = (True, True), seed: int = 0
+    lattice_shape: tuple[int, int],
+    latent_dim: int,
+    periodic: tuple[bool, bool] = (True, True),
+    seed: int = 0,
+    synchronized: bool = False,
 ) -> keras.Model:
     """Network from spins `(batch, y, x, 3)` to the mean and the log-variance, each `(batch, latent_dim)`.
 
@@ -34,18 +40,23 @@ def build_encoder(
         latent_dim: Size of the latent space.
         periodic: Whether the y and the x axis close on themselves; an open axis is padded with zeros.
         seed: Seed of the initial weights.
+        synchronized: Normalise with the statistics of the batch over all replicas of a `tf.distribute` strategy.
     """
     check_lattice_shape(lattice_shape)
     initializers = _initializers(seed)
     spins = features = keras.Input((*lattice_shape, 3), name="spins")
     for filters in ENCODER_FILTERS:
         features = _convolution(features, filters, periodic, next(initializers))
-        features = layers.MaxPooling2D(2)(_activation(features))
+        features = layers.MaxPooling2D(2)(_activation(features, synchronized))
     features = layers.Flatten()(features)
-    features = _activation(layers.Dense(features.shape[-1], kernel_initializer=next(initializers))(features))
+    features = _activation(
+        layers.Dense(features.shape[-1], kernel_initializer=next(initializers))(features), synchronized
+    )
     features = layers.Dense(DENSE_UNITS, kernel_initializer=next(initializers))(features)
-    mean = layers.Dense(latent_dim, kernel_initializer=next(initializers), name="mean")(features)
-    log_variance = layers.Dense(latent_dim, kernel_initializer=next(initializers), name="log_variance")(features)
+    mean = layers.Dense(latent_dim, kernel_initializer=next(initializers), name="mean", dtype=OUTPUT_TYPE)(features)
+    log_variance = layers.Dense(
+        latent_dim, kernel_initializer=next(initializers), name="log_variance", dtype=OUTPUT_TYPE
+    )(features)
     return keras.Model(spins, (mean, log_variance), name="encoder")
 
 
@@ -54,6 +65,7 @@ def build_decoder(
     latent_dim: int,
     periodic: tuple[bool, bool] = (True, True),
     seed: int = 0,
+    synchronized: bool = False,
     mask: np.ndarray | None = None,
 ) -> keras.Model:
     """Network from latent vectors `(batch, latent_dim)` to unit spins `(batch, y, x, 3)`.
@@ -68,15 +80,15 @@ def build_decoder(
     coarse = (lattice_shape[0] // SIDE_MULTIPLE, lattice_shape[1] // SIDE_MULTIPLE, ENCODER_FILTERS[-1])
     latent = features = keras.Input((latent_dim,), name="latent")
     for units in (DENSE_UNITS, math.prod(coarse)):
-        features = _activation(layers.Dense(units, kernel_initializer=next(initializers))(features))
+        features = _activation(layers.Dense(units, kernel_initializer=next(initializers))(features), synchronized)
     features = layers.Reshape(coarse)(features)
     for filters in DECODER_FILTERS:
         features = layers.UpSampling2D(2)(features)
-        features = _activation(_convolution(features, filters, periodic, next(initializers)))
-    features = _convolution(features, 3, periodic, next(initializers))
-    spins = L2Normalization(name="spins")(features)
+        features = _activation(_convolution(features, filters, periodic, next(initializers)), synchronized)
+    features = _convolution(features, 3, periodic, next(initializers), OUTPUT_TYPE)
+    spins = L2Normalization(name="spins", dtype=OUTPUT_TYPE)(features)
     if mask is not None:
-        spins = SiteMask(mask)(spins)
+        spins = SiteMask(mask, dtype=OUTPUT_TYPE)(spins)
     return keras.Model(latent, spins, name="decoder")
 
 
@@ -89,17 +101,19 @@ def check_lattice_shape(lattice_shape: tuple[int, int]) -> None:
         )
 
 
-def _convolution(features: Any, filters: int, periodic: tuple[bool, bool], initializer: Any) -> Any:
+def _convolution(
+    features: Any, filters: int, periodic: tuple[bool, bool], initializer: Any, dtype: str | None = None
+) -> Any:
     reach = KERNEL_SIZE // 2
     wrapped = [reach if closed else 0 for closed in periodic]
     features = PeriodicPadding2D(wrapped)(features)
     if not all(periodic):
         features = layers.ZeroPadding2D([reach - width for width in wrapped])(features)
-    return layers.Conv2D(filters, KERNEL_SIZE, kernel_initializer=initializer)(features)
+    return layers.Conv2D(filters, KERNEL_SIZE, kernel_initializer=initializer, dtype=dtype)(features)
 
 
-def _activation(features: Any) -> Any:
-    return layers.LeakyReLU(NEGATIVE_SLOPE)(layers.BatchNormalization()(features))
+def _activation(features: Any, synchronized: bool) -> Any:
+    return layers.LeakyReLU(NEGATIVE_SLOPE)(layers.BatchNormalization(synchronized=synchronized)(features))
 
 
 def _initializers(seed: int) -> Iterator[keras.initializers.Initializer]:

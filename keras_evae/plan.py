@@ -10,9 +10,12 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import tensorflow as tf
 
+from keras_evae.analysis import critical_beta
+from keras_evae.analysis.principal_components import SAMPLES
 from keras_evae.annealing import anneal
 from keras_evae.config import Config
-from keras_evae.dataset import DatasetSpecification, finished_share
+from keras_evae.console import format_seconds
+from keras_evae.dataset import DatasetSpecification, finished_share, read_split
 from keras_evae.model import EVAE
 from keras_evae.schedules import Stage
 
@@ -20,7 +23,12 @@ PROBE_BATCH = 100
 
 
 def describe_plan(
-    config: Config, specification: DatasetSpecification, model: EVAE, stages: Sequence[Stage], finished: int
+    config: Config,
+    specification: DatasetSpecification,
+    model: EVAE,
+    stages: Sequence[Stage],
+    finished: int,
+    samples: int,
 ) -> Iterator[str]:
     """Lines that say the Hamiltonian, the dataset, the stages, and the time that what is missing will take.
 
@@ -30,6 +38,7 @@ def describe_plan(
         model: The model to be trained; a few samples are passed through it to measure its speed.
         stages: All stages.
         finished: Number of stages that are there already.
+        samples: Samples that are still to be trained on.
     """
     height, width = specification.shape
     yield f"Hamiltonian  {specification.hamiltonian.describe()}"
@@ -40,21 +49,25 @@ def describe_plan(
     yield f"Dataset      {config.dataset.path}: {specification.count} lattices of {height} x {width}; {todo}"
     for part, group in itertools.groupby(stages, key=lambda stage: "E-VAE" if stage.gamma else "VAE"):
         yield from _describe_stages(part, list(group), finished)
-    steps = config.dataset.train // config.training.batch_size
-    samples = sum(stage.epochs for stage in stages[finished:]) * steps * config.training.batch_size
     if samples:
-        training = samples * _seconds_per_sample(model)
+        training = samples * _seconds_per_sample(model) / model.replicas
         yield f"Training     {samples} samples to go, about {format_seconds(training)}"
         seconds += training
     yield f"Time         about {format_seconds(seconds)} in all, from a short trial on this machine"
 
 
-def format_seconds(seconds: float) -> str:
-    """A duration in the unit that a reader would choose."""
-    for unit, length in (("days", 86400.0), ("hours", 3600.0), ("min", 60.0)):
-        if seconds >= 1.5 * length:
-            return f"{seconds / length:.1f} {unit}"
-    return f"{seconds:.0f} s"
+def describe_posterior_collapse(config: Config, specification: DatasetSpecification, stages: Sequence[Stage]) -> str:
+    """One line: where the principal components of the training data let expect it, and which stages lie beyond.
+
+    See `keras_evae.analysis.principal_components`.
+    """
+    spins = read_split(config.dataset.path, "train", SAMPLES)
+    estimate = critical_beta(spins, specification.hamiltonian.periodic)
+    beyond = ", ".join(f"{beta:g}" for beta in sorted({stage.beta for stage in stages if stage.beta > estimate}))
+    return (
+        f"{'Collapse':12s} of the posterior expected at beta of about {estimate:.2g} "
+        f"(2 x largest principal component per site); configured beyond it: {beyond or 'none'}"
+    )
 
 
 def _describe_stages(part: str, stages: Sequence[Stage], finished: int) -> Iterator[str]:

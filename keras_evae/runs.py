@@ -2,66 +2,45 @@
 
 config.yaml          the whole configuration, defaults included
 environment.json     versions, machine and command of the run's first start
-stages/<name>/       one folder for each finished stage; it appears whole
-    model.weights.h5     weights, optimiser state and seed position at the end of the stage
-    metrics.json         losses in inference mode, statistics of generated states, checksum of the weights
-    history.csv          losses of each epoch
+stages/<name>/       one folder for each finished stage; it appears whole (see `keras_evae.stages`)
+checkpoint.npz       state of the stage in training (see `keras_evae.checkpoints`)
 tensorboard/         TensorBoard logs, one continuous epoch axis over all stages
 evaluation/          pictures and tables made by evaluate.py
 """
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import functools
-import hashlib
 import importlib.metadata
 import json
 import os
 import platform
-import shutil
+import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import keras_evae
 from keras_evae.annealing import AnnealingSchedule
 from keras_evae.config import Config, dump_config, load_config
 from keras_evae.dataset import DatasetSpecification
-from keras_evae.durable import sync_folder, write_whole
+from keras_evae.durable import write_whole
 from keras_evae.errors import DataError, MismatchError, in_brief
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.schedules import Stage, plan_stages
+from keras_evae.stages import FinishedStage, finished_stages, load_stage_weights
 
 if TYPE_CHECKING:
     from keras_evae.model import EVAE
 
-WEIGHTS, METRICS, HISTORY, CONFIG = "model.weights.h5", "metrics.json", "history.csv", "config.yaml"
+CONFIG = "config.yaml"
 # Held by the process that trains the run.
 LOCK = ".lock"
-PACKAGES = ("keras_evae", "tensorflow", "keras", "numpy", "numba", "h5py", "matplotlib", "pydantic", "PyYAML")
-
-
-@dataclasses.dataclass(frozen=True)
-class FinishedStage:
-    """A stage whose training is complete, with its measured metrics."""
-
-    stage: Stage
-    path: Path
-    metrics: Mapping[str, Mapping[str, float]]
-
-    @property
-    def name(self) -> str:
-        return self.stage.name
-
-    @property
-    def beta(self) -> float:
-        return self.stage.beta
-
-    @property
-    def gamma(self) -> float:
-        return self.stage.gamma
+# May differ from start to start: the result does not depend on it.
+NOT_COMPARED = ("training.checkpoint_minutes",)
+PACKAGES = ("tensorflow", "keras", "numpy", "numba", "h5py", "matplotlib", "pydantic", "PyYAML")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -179,70 +158,9 @@ def dataset_specification(config: Config) -> DatasetSpecification:
     )
 
 
-def finished_stages(path: Path, planned: Sequence[Stage]) -> tuple[FinishedStage, ...]:
-    """The planned stages whose folders are there, up to the first that is missing."""
-    finished = []
-    for stage in planned:
-        folder = path / "stages" / stage.name
-        if not folder.is_dir():
-            break
-        finished.append(FinishedStage(stage, folder, _read_json(folder / METRICS)["metrics"]))
-    return tuple(finished)
-
-
-def refuse_orphans(path: Path, missing: Sequence[Stage]) -> None:
-    """Refuses to train a stage before one that is there: that one was trained from another predecessor.
-
-    Raises:
-        DataError: With the folders to delete.
-    """
-    orphans = [str(path / "stages" / stage.name) for stage in missing if (path / "stages" / stage.name).exists()]
-    if orphans:
-        raise DataError(
-            f"{path}: expected no stage after the missing {missing[0].name}, found {', '.join(orphans)}; "
-            f"delete them, and train.py will train them again"
-        )
-
-
-def save_stage(
-    path: Path, stage: Stage, model: EVAE, metrics: Mapping[str, Mapping[str, float]], history: Mapping[str, list]
-) -> None:
-    """Writes the folder of a finished stage; it appears under its name only when everything is on disk."""
-    folder = path / "stages" / stage.name
-    partial = folder.with_name(f".{stage.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    model.save_weights(partial / WEIGHTS)
-    _write_history(partial / HISTORY, stage, history)
-    record = {**dataclasses.asdict(stage), "metrics": metrics, "weights_sha256": _sha256(partial / WEIGHTS)}
-    (partial / METRICS).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-    for file in partial.iterdir():
-        with open(file, "rb+") as stream:
-            os.fsync(stream.fileno())
-    sync_folder(partial)
-    partial.rename(folder)
-    sync_folder(folder.parent)
-
-
-def load_stage_weights(model: EVAE, stage: FinishedStage) -> None:
-    """Loads the weights of a finished stage, and the optimiser's state if the model has a built optimiser.
-
-    Raises:
-        DataError: If the file is missing or not what was written, to the last bit.
-    """
-    weights = stage.path / WEIGHTS
-    expected = _read_json(stage.path / METRICS)["weights_sha256"]
-    if not weights.is_file() or _sha256(weights) != expected:
-        raise DataError(
-            f"{weights}: missing or damaged (its checksum differs from the one written with it); "
-            f"delete the folder {stage.path} and later stages, and train.py will train them again"
-        )
-    model.load_weights(weights)
-
-
 def describe_environment() -> dict[str, Any]:
     """Versions, machine and command of this process."""
-    versions = {}
+    versions = {"keras_evae": keras_evae.__version__}
     for package in PACKAGES:
         try:
             versions[package] = importlib.metadata.version(package)
@@ -250,12 +168,25 @@ def describe_environment() -> dict[str, Any]:
             versions[package] = "not installed"
     return {
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+        "commit": _commit(),
         "python": platform.python_version(),
         "machine": platform.platform(),
         "processor": platform.machine(),
         "cores": os.cpu_count(),
         "versions": versions,
     }
+
+
+def _commit() -> str | None:
+    """The commit of the checkout that the package runs from, `-dirty` if files differ; None if it is installed."""
+    checkout = Path(__file__).parents[1]
+    if not (checkout / ".git").exists():
+        return None
+    line = ["git", "-C", str(checkout), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        return subprocess.run(line, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None
 
 
 def _select(path: Path, stages: Sequence[FinishedStage], wanted: str | int | None) -> FinishedStage | None:
@@ -270,7 +201,7 @@ def _select(path: Path, stages: Sequence[FinishedStage], wanted: str | int | Non
 
 def _check_same_config(file: Path, config: Config) -> None:
     found, expected = (dict(_flatten(c.model_dump(mode="json"))) for c in (load_config(file), config))
-    for key in sorted(found.keys() | expected.keys()):
+    for key in sorted((found.keys() | expected.keys()) - set(NOT_COMPARED)):
         if found.get(key) != expected.get(key):
             raise MismatchError(
                 f"{file}: {key}: expected {in_brief(expected.get(key))} as configured now, "
@@ -285,25 +216,3 @@ def _flatten(values: Mapping[str, Any], prefix: str = "") -> Any:
             yield from _flatten(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value
-
-
-def _write_history(file: Path, stage: Stage, history: Mapping[str, list]) -> None:
-    with open(file, "w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(["epoch", *history])
-        for epoch, values in enumerate(zip(*history.values(), strict=True), start=stage.first_epoch):
-            writer.writerow([epoch, *values])
-
-
-def _read_json(file: Path) -> dict[str, Any]:
-    try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(
-            f"{file}: missing or damaged; delete its folder and later stages, and train.py will train them again"
-        ) from error
-
-
-def _sha256(file: Path) -> str:
-    with open(file, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

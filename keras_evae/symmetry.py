@@ -17,6 +17,18 @@ from keras_evae.hamiltonian import Hamiltonian
 # (transpose, flip y, flip x): the eight elements of C4v.
 PointOperation = tuple[bool, bool, bool]
 
+# What they do to a picture with y upwards.
+NAMES: dict[PointOperation, str] = {
+    (False, False, False): "not turned",
+    (False, False, True): "mirrored left to right",
+    (False, True, False): "mirrored top to bottom",
+    (False, True, True): "turned by 180 degrees",
+    (True, False, False): "mirrored at the rising diagonal",
+    (True, False, True): "turned by 90 degrees to the left",
+    (True, True, False): "turned by 90 degrees to the right",
+    (True, True, True): "mirrored at the falling diagonal",
+}
+
 
 @functools.lru_cache
 def point_group(hamiltonian: Hamiltonian, shape: tuple[int, int]) -> tuple[PointOperation, ...]:
@@ -75,15 +87,21 @@ def apply_point_operation(spins: np.ndarray, operation: PointOperation, dmi: str
 
 def random_symmetry(spins: np.ndarray, hamiltonian: Hamiltonian, random: np.random.Generator) -> np.ndarray:
     """One configuration `(y, x, 3)` under a random point operation and a random translation along periodic axes."""
-    shape = spins.shape[:2]
+    operation, shifts = draw_symmetry(spins.shape[:2], hamiltonian, random)
+    return np.roll(apply_point_operation(spins, operation, hamiltonian.dmi), shifts, axis=(0, 1))
+
+
+def draw_symmetry(
+    shape: tuple[int, int], hamiltonian: Hamiltonian, random: np.random.Generator
+) -> tuple[PointOperation, list[int]]:
+    """A random element of the point group, and shifts along y and x, zero along open axes."""
     operations = point_group(hamiltonian, shape)
-    turned = apply_point_operation(spins, operations[random.integers(len(operations))], hamiltonian.dmi)
+    operation = operations[random.integers(len(operations))]
+    # Only a square is transposed: the shape stays.
     drawn = random.integers(0, shape)
+    steps = translation_steps(hamiltonian, shape)
     # The steps divide the sides: each of their multiples is as likely.
-    shifts = [
-        int(shift) // step * step for shift, step in zip(drawn, translation_steps(hamiltonian, shape), strict=True)
-    ]
-    return np.roll(turned, shifts, axis=(0, 1))
+    return operation, [int(shift) // step * step for shift, step in zip(drawn, steps, strict=True)]
 
 
 def _move_sites(values: np.ndarray, operation: PointOperation) -> np.ndarray:

@@ -5,37 +5,39 @@ from __future__ import annotations
 import logging
 import math
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_evae.analysis import fft_mse, topological_charge
-from keras_evae.board import drop_unfinished_logs, log_stage
-from keras_evae.callbacks import BetaScheduler, GammaScheduler, StageProgress, StopOnNonFinite
+from keras_evae.analysis import fft_mse, local_correlation, topological_charge
+from keras_evae.board import log_hyperparameters, log_stage
+from keras_evae.checkpoints import CHECKPOINT, Checkpoint, check_values, read_checkpoint, remove_checkpoint
 from keras_evae.config import Config
 from keras_evae.dataset import check_specification, ensure_dataset, read_energies, read_split
-from keras_evae.errors import NumericalError
+from keras_evae.errors import ConfigError, DataError, NumericalError
+from keras_evae.fitting import fit_stage, steps_per_epoch
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.lock import hold_lock
 from keras_evae.model import EVAE
 from keras_evae.optimizers import FusedAdam
-from keras_evae.pipeline import evaluation_batches, streaming_batches, training_batches
-from keras_evae.plan import describe_plan
-from keras_evae.runs import (
-    LOCK,
-    METRICS,
-    FinishedStage,
-    dataset_specification,
-    finished_stages,
-    load_stage_weights,
-    open_run_folder,
-    planned_stages,
-    refuse_orphans,
-    save_stage,
+from keras_evae.pipeline import evaluation_batches
+from keras_evae.plan import describe_plan, describe_posterior_collapse
+from keras_evae.progress import Pace
+from keras_evae.runs import CONFIG, LOCK, dataset_specification, open_run_folder, planned_stages
+from keras_evae.schedules import Stage
+from keras_evae.stages import FinishedStage, finished_stages, load_stage_weights, refuse_orphans, save_stage
+from keras_evae.strategies import (
+    choose_strategy,
+    describe_strategy,
+    is_chief,
+    meet_workers,
+    report_lost_workers,
+    share_batches,
+    spans_hosts,
 )
-from keras_evae.schedules import Stage, stage_at
 
 logger = logging.getLogger(__name__)
 
@@ -44,13 +46,26 @@ GENERATED, GENERATION_SEED = 100, 0
 PICTURES = 3
 
 
-def train(config: Config, output: str | Path) -> None:
+def train(config: Config, output: str | Path, strategy: str | None = None) -> None:
     """Does whatever is missing of a run: anneals its dataset, trains its stages one after the other.
 
     Args:
         config: The run's configuration.
-        output: The run's folder; an existing one goes on from its last finished stage.
+        output: The run's folder; an existing one goes on from its checkpoint or its last finished stage.
+        strategy: `mirrored` or `multiworker` to train on several devices; None for one.
     """
+    if strategy and config.training.jit_compile:
+        raise ConfigError("training.jit_compile: expected false with --strategy (XLA cannot compile it), found true")
+    devices = choose_strategy(strategy, config.training.batch_size)
+    with report_lost_workers():
+        if is_chief(devices):
+            _lead(config, output, devices)
+        else:
+            _follow(config, Path(output), devices)
+
+
+def _lead(config: Config, output: str | Path, devices: tf.distribute.Strategy) -> None:
+    """The whole run, but for the training steps of other workers."""
     specification = dataset_specification(config)
     if config.dataset.path.exists():
         check_specification(config.dataset.path, specification)
@@ -60,15 +75,20 @@ def train(config: Config, output: str | Path) -> None:
         finished = finished_stages(folder, stages)
         missing = stages[len(finished) :]
         refuse_orphans(folder, missing)
-        model = _build_model(config, specification.hamiltonian)
-        for line in describe_plan(config, specification, model, stages, len(finished)):
+        model = _build_model(config, specification.hamiltonian, devices)
+        checkpoint = _read_checkpoint(folder, model, stages, len(finished))
+        samples = _samples_to_go(config, missing, checkpoint)
+        for line in describe_plan(config, specification, model, stages, len(finished), samples):
             logger.info(line)
+        _log_devices(config, devices)
         logger.info(f"{'Run folder':12s} {folder}")
         ensure_dataset(config.dataset.path, specification)
         energies = read_energies(config.dataset.path, "train")
         logger.info("Annealed     mean E/N %.5f, lowest %.5f", energies.mean(), energies.min())
+        logger.info(describe_posterior_collapse(config, specification, stages))
+        meet_workers(devices, len(finished))
         if missing:
-            _train_missing(config, folder, model, stages, finished)
+            _train_missing(config, folder, model, stages, finished, checkpoint)
     logger.info(
         "Run finished: %s. Look at it with: python evaluate.py --run %s --losses --reconstructions --fft-mse",
         folder,
@@ -76,25 +96,131 @@ def train(config: Config, output: str | Path) -> None:
     )
 
 
+def _follow(config: Config, folder: Path, devices: tf.distribute.Strategy) -> None:
+    """The training steps of a worker that is not the chief: it writes nothing, and speaks of problems only."""
+    logger.setLevel(logging.WARNING)
+    specification, stages = dataset_specification(config), planned_stages(config)
+    # Variables get the chief's values: this waits until the chief has opened the run folder and builds its model.
+    model = _build_model(config, specification.hamiltonian, devices)
+    _expect_shared(folder / CONFIG)
+    open_run_folder(folder, config)
+    finished = finished_stages(folder, stages)
+    # The chief comes here when it has made the dataset.
+    meet_workers(devices, len(finished))
+    _expect_shared(config.dataset.path)
+    check_specification(config.dataset.path, specification)
+    _train_missing(config, folder, model, stages, finished, None)
+
+
+def _expect_shared(file: Path) -> None:
+    if not file.is_file():
+        raise DataError(
+            f"{file}: expected the file that the chief has written, found none; all workers need the same run folder "
+            f"and dataset, on a shared file system"
+        )
+
+
+def _read_checkpoint(folder: Path, model: EVAE, stages: tuple[Stage, ...], finished: int) -> Checkpoint | None:
+    """The checkpoint of the first missing stage, if there is one.
+
+    Raises:
+        DataError: If the checkpoint is damaged, or of a stage that the one before is missing for.
+    """
+    file = folder / CHECKPOINT
+    checkpoint = read_checkpoint(file)
+    names = [stage.name for stage in stages]
+    if checkpoint is None or checkpoint.stage not in names[finished:]:
+        remove_checkpoint(file)
+        return None
+    if checkpoint.stage != names[finished]:
+        raise DataError(
+            f"{file}: expected the stage {names[finished]}, found {checkpoint.stage}; "
+            f"delete it, and training goes on after the last finished stage"
+        )
+    if spans_hosts(model.distribute_strategy):
+        raise DataError(
+            f"{file}: expected none, as several hosts go on from finished stages only; finish {checkpoint.stage} on "
+            f"one host, or delete the file, and training goes on after the last finished stage"
+        )
+    check_values(file, model, checkpoint)
+    return checkpoint
+
+
+def _samples_to_go(config: Config, missing: Sequence[Stage], checkpoint: Checkpoint | None) -> int:
+    steps = sum(stage.epochs for stage in missing) * steps_per_epoch(config)
+    if checkpoint:
+        steps -= (checkpoint.epoch - missing[0].first_epoch) * steps_per_epoch(config) + checkpoint.step
+    return steps * config.training.batch_size
+
+
 def _train_missing(
-    config: Config, folder: Path, model: EVAE, stages: tuple[Stage, ...], finished: tuple[FinishedStage, ...]
+    config: Config,
+    folder: Path,
+    model: EVAE,
+    stages: tuple[Stage, ...],
+    finished: tuple[FinishedStage, ...],
+    checkpoint: Checkpoint | None,
 ) -> None:
-    if finished:
+    pace = Pace(_samples_to_go(config, stages[len(finished) :], checkpoint))
+    if is_chief(model.distribute_strategy):
+        log_hyperparameters(folder / "tensorboard", folder.resolve().name, _hyperparameters(config, stages))
+    if finished and checkpoint is None:
         load_stage_weights(model, finished[-1])
-    drop_unfinished_logs(folder / "tensorboard", finished[-1].path / METRICS if finished else None)
     for stage in stages[len(finished) :]:
-        _train_stage(config, folder, model, stages, stage)
+        _train_stage(config, folder, model, stages, stage, checkpoint, pace)
+        checkpoint = None
 
 
-def _build_model(config: Config, hamiltonian: Hamiltonian) -> EVAE:
+def _hyperparameters(config: Config, stages: Sequence[Stage]) -> dict[str, bool | int | float | str]:
+    """What a sweep may vary, by the names of the field."""
+    training, (height, width) = config.training, config.dataset.shape
+    physics = config.hamiltonian.model_dump(include={"J", "D", "B", "K", "dmi"})
+    choices = training.model_dump(include={"learning_rate", "batch_size", "seed", "augmentation", "reset_optimizer"})
+    return {
+        "beta": stages[-1].beta,
+        "largest gamma": stages[-1].gamma,
+        "lattice": f"{height} x {width}",
+        "latent_dim": config.network.latent_dim,
+        "training samples": config.dataset.train,
+        "epochs": stages[-1].last_epoch,
+        "gradient_clip_norm": training.gradient_clip_norm or 0.0,
+        **physics,
+        **choices,
+    }
+
+
+def _build_model(config: Config, hamiltonian: Hamiltonian, devices: tf.distribute.Strategy) -> EVAE:
     training = config.training
-    model = EVAE(
-        config.dataset.shape, config.network.latent_dim, hamiltonian, seed=training.seed, phases=training.phases
-    )
-    optimizer = FusedAdam(training.learning_rate, beta_1=0.9, beta_2=0.999, global_clipnorm=training.gradient_clip_norm)
-    optimizer.build(model.trainable_variables)
-    model.compile(optimizer=optimizer, jit_compile=training.jit_compile)
+    # With a strategy the variables have copies on several devices, which only Keras' Adam knows.
+    alone = devices is tf.distribute.get_strategy()
+    with devices.scope():
+        model = EVAE(
+            config.dataset.shape,
+            config.network.latent_dim,
+            hamiltonian,
+            seed=training.seed,
+            phases=_uses_phases(config, devices),
+            precision=training.precision,
+        )
+        adam = FusedAdam if alone else keras.optimizers.Adam
+        optimizer = adam(training.learning_rate, beta_1=0.9, beta_2=0.999, global_clipnorm=training.gradient_clip_norm)
+        optimizer.build(model.trainable_variables)
+        model.compile(optimizer=optimizer, jit_compile=training.jit_compile)
     return model
+
+
+def _uses_phases(config: Config, devices: tf.distribute.Strategy) -> bool:
+    one_device = devices.num_replicas_in_sync == 1
+    return config.training.phases and one_device and config.training.precision == "float32"
+
+
+def _log_devices(config: Config, devices: tf.distribute.Strategy) -> None:
+    training = config.training
+    if devices.num_replicas_in_sync == 1 and training.precision == "float32":
+        return
+    without = "; training.phases is for one device in float32, so without" if training.phases else ""
+    words = describe_strategy(devices, training.batch_size)
+    logger.info(f"{'Devices':12s} {words}, in {training.precision}{without}")
 
 
 def _reset_optimizer(optimizer: keras.optimizers.Optimizer) -> None:
@@ -104,60 +230,53 @@ def _reset_optimizer(optimizer: keras.optimizers.Optimizer) -> None:
             variable.assign(tf.zeros_like(variable))
 
 
-def _train_stage(config: Config, folder: Path, model: EVAE, stages: tuple[Stage, ...], stage: Stage) -> None:
-    start = time.perf_counter()
-    path, training = config.dataset.path, config.training
-    if training.reset_optimizer and stage.index:
+def _train_stage(
+    config: Config,
+    folder: Path,
+    model: EVAE,
+    stages: tuple[Stage, ...],
+    stage: Stage,
+    resumed: Checkpoint | None,
+    pace: Pace,
+) -> None:
+    start, left = time.perf_counter(), pace.left
+    if config.training.reset_optimizer and stage.index and resumed is None:
         _reset_optimizer(model.optimizer)
-    batches = _training_batches(config, range(stage.first_epoch, stage.last_epoch))
-    words = f"stage {stage.index + 1}/{len(stages)} {_weights_in_words(stage)}"
-    with StageProgress(words, len(batches)) as progress:
-        history = model.fit(
-            batches,
-            initial_epoch=stage.first_epoch,
-            epochs=stage.last_epoch,
-            steps_per_epoch=len(batches) // stage.epochs,
-            validation_data=evaluation_batches(path, "validation", training.batch_size),
-            verbose=0,
-            # The pipeline shuffles; Keras would only warn that it cannot.
-            shuffle=False,
-            callbacks=[
-                BetaScheduler(lambda epoch: stage_at(stages, epoch).beta),
-                GammaScheduler(lambda epoch: stage_at(stages, epoch).gamma),
-                StopOnNonFinite(),
-                progress,
-                keras.callbacks.TensorBoard(folder / "tensorboard", write_graph=False),
-            ],
-        )
+    history = fit_stage(config, folder, model, stage, len(stages), resumed, pace)
     seconds = time.perf_counter() - start
-    metrics, pictures = _evaluate_stage(config, model)
-    log_stage(folder / "tensorboard" / "stages", stage.last_epoch - 1, metrics, pictures)
-    save_stage(folder, stage, model, metrics, history.history)
-    _log_stage_line(stage, metrics, seconds, len(batches) * training.batch_size)
+    metrics, pictures, angles = _evaluate_stage(config, model)
+    if not is_chief(model.distribute_strategy):
+        return
+    log_stage(folder / "tensorboard", stage.name, stage.last_epoch - 1, metrics, pictures, angles)
+    save_stage(folder, stage, model, metrics, history)
+    # After a kill between these two lines the checkpoint is known to be of a stage that is finished.
+    remove_checkpoint(folder / CHECKPOINT)
+    _log_stage_line(stage, metrics, seconds, left - pace.left)
 
 
-def _training_batches(config: Config, epochs: range) -> tf.data.Dataset:
-    specification, training = dataset_specification(config), config.training
-    augment = specification.hamiltonian if training.augmentation else None
-    if config.dataset.source == "stream":
-        samples = config.dataset.train
-        return streaming_batches(specification, training.batch_size, epochs, samples, training.seed, augment)
-    return training_batches(config.dataset.path, training.batch_size, epochs, training.seed, augment)
-
-
-def _evaluate_stage(config: Config, model: EVAE) -> tuple[dict[str, dict[str, float]], dict[str, np.ndarray]]:
-    """Losses in inference mode on both splits, statistics of generated states, and pictures."""
+def _evaluate_stage(
+    config: Config, model: EVAE
+) -> tuple[dict[str, dict[str, float]], dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Losses in inference mode on both splits, statistics of generated states, pictures, and angles theta."""
     path, batch_size = config.dataset.path, config.training.batch_size
-    metrics = {
-        split: model.evaluate(evaluation_batches(path, split, batch_size), verbose=0, return_dict=True)
-        for split in ("train", "validation")
-    }
+    metrics = {}
+    for split in ("train", "validation"):
+        batches = evaluation_batches(path, split, batch_size)
+        shared = share_batches(batches, model.distribute_strategy)
+        metrics[split] = model.evaluate(shared, steps=len(batches), verbose=0, return_dict=True)
     states = model.generate(GENERATED, GENERATION_SEED)
     metrics["generated"] = _generated_statistics(states, model.hamiltonian)
     _check_finite(metrics)
     spins = read_split(path, "validation", PICTURES)
     outputs = model(spins, training=False).numpy()
-    return metrics, {"X_in": spins, "X_out": outputs, "X_out_generated": states[:PICTURES]}
+    pictures = {"X_in": spins, "X_out": outputs, "X_out_generated": states[:PICTURES]}
+    shown = {"theta/X_out": outputs, "theta/X_out_generated": states}
+    return metrics, pictures, {name: _theta(values, model.hamiltonian) for name, values in shown.items()}
+
+
+def _theta(spins: np.ndarray, hamiltonian: Hamiltonian) -> np.ndarray:
+    """Angles between spins and effective fields, in radians, of the sites of all configurations."""
+    return np.arccos(local_correlation(spins.astype(np.float64), hamiltonian))
 
 
 def _check_finite(metrics: dict[str, dict[str, float]]) -> None:

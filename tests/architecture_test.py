@@ -13,14 +13,16 @@ PACKAGE = ROOT / "keras_evae"
 # Each level imports only from the levels above it.
 LEVELS = [
     {"errors"},
-    {"durable", "lock", "geometry"},
+    {"durable", "lock", "geometry", "interruption", "strategies"},
     {"config", "hamiltonian", "layers", "schedules", "colors", "console", "optimizers"},
-    {"monte_carlo", "symmetry", "losses", "networks", "analysis"},
+    {"symmetry"},
+    {"monte_carlo", "losses", "networks", "analysis", "stages", "checkpoints"},
     {"sampler"},
     {"annealing"},
     {"phases"},
-    {"dataset", "model", "callbacks", "plotting", "board"},
+    {"dataset", "model", "callbacks", "latent", "plotting", "board", "progress"},
     {"pipeline", "runs", "plan"},
+    {"fitting"},
     {"training", "evaluation"},
 ]
 

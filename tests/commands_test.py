@@ -1,20 +1,25 @@
 """train.py and evaluate.py from the shell: a whole run at 32 x 32, its resumption, and bad input."""
 
+import asyncio
+import contextlib
 import csv
 import json
-import os
+import re
 import shutil
 import signal
 import subprocess
+import sys
 import time
+import urllib.request
 
 import matplotlib.image
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_evae.lock import hold_lock
+from tests.browser import browse
 from tests.commands import ROOT, call, command, smoke
+from tests.training_cases import read_events
 
 STAGES = ["00_beta_0.0001_gamma_0", "01_beta_0.001_gamma_0", "02_beta_0.001_gamma_10", "03_beta_0.001_gamma_1000"]
 
@@ -48,13 +53,6 @@ def test_run_folder_is_complete(folder):
     assert epochs == list(range(7))
 
 
-def read_events(folder):
-    for file in sorted(folder.rglob("events*")):
-        for event in tf.compat.v1.train.summary_iterator(str(file)):
-            for value in event.summary.value:
-                yield event.step, value
-
-
 @pytest.mark.filterwarnings("ignore")
 def test_tensorboard_has_one_epoch_axis_and_pictures(folder):
     events = list(read_events(folder / "runs" / "smoke" / "tensorboard"))
@@ -82,26 +80,6 @@ def test_second_call_has_nothing_to_do(folder):
     assert result.returncode == 0
     assert "there: beta = 0.0001, 0.001" in result.stdout and "to train" not in result.stdout
     assert before == times()
-
-
-def test_killed_run_goes_on_to_the_same_result(folder):
-    """Killed inside a stage and started again, it ends with the bits of the uninterrupted run."""
-    line, options = command(folder, "train.py", "--config", ROOT / "configs" / "smoke.yaml", "--output", "runs/killed")
-    process = subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **options)
-    stages = folder / "runs" / "killed" / "stages"
-    while not (stages / STAGES[0]).exists() and process.poll() is None:
-        time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert 1 <= len([path for path in stages.iterdir() if not path.name.startswith(".")]) < 4
-    result = smoke(folder, "--output", "runs/killed")
-    assert result.returncode == 0 and "there: beta = 0.0001" in result.stdout
-    for stage in STAGES:
-        whole, resumed = (
-            json.loads((folder / "runs" / name / "stages" / stage / "metrics.json").read_text())["metrics"]
-            for name in ("smoke", "killed")
-        )
-        assert resumed == whole
 
 
 def test_evaluate_makes_tables_pictures_and_numbers(folder):
@@ -143,25 +121,11 @@ def assert_one_line(result, exit_code, *parts):
         assert part in result.stderr
 
 
-def test_second_trainer_on_a_run_is_refused(folder):
-    with hold_lock(folder / "runs" / "smoke" / ".lock"):
-        assert_one_line(smoke(folder), 6, f"found process {os.getpid()}")
-
-
 def test_plain_vae_has_no_ladder_of_gamma(folder):
     options = ["--set", "evae=null", "--set", "vae.betas=[1e-4]", "--set", "vae.epochs=1", "--output", "runs/vae"]
     assert smoke(folder, *options).returncode == 0
     result = call(folder, "evaluate.py", "--run", "runs/vae", "--fft-mse")
     assert_one_line(result, 3, "figures against gamma need a run with an evae section")
-
-
-def test_cut_short_epochs_leave_no_logs(folder):
-    """The run that was killed inside a stage has each epoch once in its logs."""
-    for name in ("killed", "smoke"):
-        steps = [
-            s for s, value in read_events(folder / "runs" / name / "tensorboard" / "train") if value.tag == "epoch_loss"
-        ]
-        assert steps == list(range(7))
 
 
 def test_output_of_the_evaluation_that_is_a_file(folder):
@@ -196,18 +160,82 @@ def test_dataset_of_another_hamiltonian_and_damaged_dataset(folder, tmp_path):
     assert data.read_bytes() == content[: len(content) // 2]
 
 
-@pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_signals_leave_with_their_code(tmp_path, number, exit_code):
-    line, options = command(
-        tmp_path, "train.py", "--config", ROOT / "configs" / "smoke.yaml", "--set", "vae.epochs=10000"
-    )
-    process = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
-    while not list((tmp_path / "runs" / "smoke").glob("tensorboard/train/*")) and process.poll() is None:
+def test_second_trainer_is_refused_and_interrupt_leaves_a_checkpoint(folder, tmp_path):
+    """Two processes at one run; Ctrl-C for the first."""
+    (tmp_path / "data").symlink_to(folder / "data")
+    options = ["--config", ROOT / "configs" / "smoke.yaml", "--set", "vae.epochs=10000"]
+    line, where = command(tmp_path, "train.py", *options)
+    first = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **where)
+    run = tmp_path / "runs" / "smoke"
+    while not list(run.glob("tensorboard/train/*")) and first.poll() is None:
         time.sleep(0.05)
-    process.send_signal(number)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == exit_code
-    assert "finished work is kept" in errors.splitlines()[-1] and "Traceback" not in errors
+    assert_one_line(call(tmp_path, "train.py", *options), 6, f"found process {first.pid} on")
+    first.send_signal(signal.SIGINT)
+    _, errors = first.communicate(timeout=60)
+    assert first.returncode == 130
+    assert errors == "error: interrupted; finished work is kept, the same command goes on from there\n"
+    checkpoint = run / "checkpoint.npz"
+    content = checkpoint.read_bytes()
+    checkpoint.write_bytes(content[: len(content) // 2])
+    result = call(tmp_path, "train.py", *options)
+    assert_one_line(result, 3, "checkpoint.npz: truncated or damaged", "delete it, and training goes on")
+    assert checkpoint.read_bytes() == content[: len(content) // 2]
+
+
+@contextlib.contextmanager
+def tensorboard(folder):
+    """Address of a TensorBoard that has read its folder."""
+    line, where = [sys.executable, "-m", "tensorboard.main", "--logdir", "runs", "--port", "0"], command(folder, "")[1]
+    process = subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, **where)
+    try:
+        address = next(filter(None, (re.search(r"http://\S+/", line) for line in process.stderr)))[0]
+        while len(json.load(urllib.request.urlopen(f"{address}data/runs"))) < 3:
+            time.sleep(0.1)
+        yield address
+    finally:
+        process.terminate()
+        process.communicate()
+
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+def shows(seen, value):
+    """Whether a number stands on the page, to the digits that it shows."""
+    numbers = (float(text) for text in seen["texts"] if re.fullmatch(r"[-+]?[0-9.]+(e[-+]?[0-9]+)?", text))
+    return any(number == pytest.approx(value, rel=1e-4) for number in numbers)
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium to render TensorBoard's page: apt-get install chromium")
+def test_tensorboard_page(folder, tmp_path):
+    """What a browser shows of the smoke run, beside others: losses, pictures, angles, hyper-parameters."""
+    stage = folder / "runs" / "smoke" / "stages" / STAGES[-1]
+    last = list(csv.DictReader((stage / "history.csv").read_text().splitlines()))[-1]
+    generated = json.loads((stage / "metrics.json").read_text())["metrics"]["generated"]
+    cards = {
+        "?tagFilter=epoch_loss#timeseries": lambda seen: (
+            shows(seen, float(last["loss"])) and shows(seen, float(last["val_loss"]))
+        ),
+        "?tagFilter=X_out_generated#timeseries": lambda seen: (
+            len(seen["pictures"]) >= 3 and set(seen["pictures"]) == {32}
+        ),
+        # A curve for each stage, of reconstructions and of generated states.
+        "?tagFilter=theta#timeseries": lambda seen: seen["histograms"] >= 2 * len(STAGES),
+        "#hparams": lambda seen: (
+            {"largest gamma", "latent_dim", "FFT-MSE", "E/N", "smoke"} <= set(seen["texts"])
+            and shows(seen, generated["fft_mse"])
+            and shows(seen, generated["energy_per_site_mean"])
+        ),
+    }
+
+    async def look(address):
+        async with browse(CHROMIUM, tmp_path) as page:
+            for card, ready in cards.items():
+                seen = await page.look(address + card, ready)
+                assert ready(seen), (card, seen)
+
+    with tensorboard(folder) as address:
+        asyncio.run(look(address))
 
 
 @pytest.mark.slow

@@ -190,3 +190,52 @@ def test_masked_model_learns_over_present_sites(tmp_path, phases):
 def test_model_refuses_a_mask_of_another_lattice():
     with pytest.raises(ValueError, match=r"mask's shape \(16, 32\). Received: \(32, 32\)"):
         EVAE((32, 32), 8, Hamiltonian(mask=np.ones((16, 32), bool)))
+
+
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "float32"])
+def test_types_of_the_traced_computation(spins, precision):
+    """Layers in bfloat16 if asked for; the heads, the sampling, the normalisation and the losses never."""
+    model = small_model(phases=False, precision=precision)
+    traced = tf.function(lambda batch: model._loss_terms(batch, training=True))
+    graph = traced.get_concrete_function(tf.TensorSpec(spins.shape)).graph
+    types = [
+        (operation.type, operation.outputs[0].dtype.name) for operation in graph.get_operations() if operation.outputs
+    ]
+    layer_type = precision.removeprefix("mixed_")
+    # Eight convolutions and four dense layers; beside them the last convolution, mean and log-variance.
+    for kind, count in (("Conv2D", 8), ("MatMul", 4)):
+        assert types.count((kind, layer_type)) >= count
+    if precision != "float32":
+        assert (types.count(("Conv2D", "float32")), types.count(("MatMul", "float32"))) == (1, 2)
+    # Sampling and KL, noise, neighbours in the energy, L2 normalisation and the batch normalisations.
+    for kind in ("Exp", "StatelessRandomNormalV2", "Roll", "Rsqrt"):
+        assert {dtype for name, dtype in types if name == kind} == {"float32"}, kind
+    assert all(output.dtype == tf.float32 for output in graph.outputs)
+
+
+def test_bfloat16_agrees_with_float32(spins):
+    """Losses to the accuracy of bfloat16, 2^-8, from unit vectors to the accuracy of float32."""
+    models = [small_model(phases=False, precision=precision, gamma=1.0) for precision in ("float32", "mixed_bfloat16")]
+    exact, rounded = (
+        {k: float(v) for k, v in m._loss_terms(tf.constant(spins), training=True).items()} for m in models
+    )
+    assert rounded == pytest.approx(exact, rel=2**-6) and rounded != exact
+    for outputs in (models[1](spins), models[1].decode(np.ones((3, 8), np.float32)), models[1].generate(3, seed=0)):
+        assert outputs.dtype == np.float32
+        np.testing.assert_allclose(np.linalg.norm(np.asarray(outputs, np.float64), axis=-1), 1.0, atol=1e-6)
+    assert {value.dtype for value in models[1].encode(spins)} == {tf.float32}
+    assert keras.config.dtype_policy().name == "float32"
+
+
+def test_bfloat16_learns_with_float32_weights(spins):
+    model = small_model(phases=False, precision="mixed_bfloat16", beta=1e-4)
+    history = model.fit(spins, batch_size=8, epochs=6, verbose=0).history
+    assert history["reconstruction_loss"][-1] < history["reconstruction_loss"][0]
+    assert (
+        {v.dtype for v in model.trainable_variables} == {v.dtype for v in model.optimizer.variables[2:]} == {"float32"}
+    )
+
+
+def test_phases_need_float32():
+    with pytest.raises(ValueError, match="needs one device and float32; set phases=False"):
+        EVAE(SHAPE, precision="mixed_bfloat16")

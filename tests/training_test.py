@@ -4,9 +4,21 @@ import keras
 import numpy as np
 import pytest
 
-from keras_evae.errors import NumericalError
+from keras_evae import fitting
+from keras_evae.checkpoints import CHECKPOINT, Checkpoint, read_values, write_checkpoint
+from keras_evae.config import Config
+from keras_evae.errors import ConfigError, DataError, NumericalError
 from keras_evae.hamiltonian import Hamiltonian
-from keras_evae.training import _check_finite, _generated_statistics, _reset_optimizer
+from keras_evae.model import EVAE
+from keras_evae.schedules import plan_stages
+from keras_evae.training import (
+    _check_finite,
+    _generated_statistics,
+    _read_checkpoint,
+    _reset_optimizer,
+    _samples_to_go,
+    train,
+)
 from tests.states import skyrmion, uniform
 
 
@@ -39,3 +51,66 @@ def test_statistics_of_generated_states_are_over_present_sites():
     assert statistics["energy_per_site_mean"] == pytest.approx(energies.mean())
     assert statistics["energy_per_site_lowest"] == pytest.approx(energies.min())
     assert statistics["topological_charge_mean"] == pytest.approx(-0.5)
+
+
+STAGES = plan_stages([1e-4, 1e-3, 1e-2], 10)
+
+
+@pytest.fixture(scope="module")
+def model():
+    model = EVAE((16, 16), latent_dim=4)
+    model.compile(optimizer=keras.optimizers.Adam(1e-3))
+    model.optimizer.build(model.trainable_variables)
+    return model
+
+
+def checkpoint_of(folder, model, stage, threads=1):
+    checkpoint = Checkpoint(stage.name, stage.first_epoch + 4, 7, threads, {}, read_values(model))
+    write_checkpoint(folder / CHECKPOINT, checkpoint)
+    return checkpoint
+
+
+def test_checkpoint_of_the_first_missing_stage_is_taken(tmp_path, model):
+    checkpoint_of(tmp_path, model, STAGES[1])
+    found = _read_checkpoint(tmp_path, model, STAGES, finished=1)
+    assert (found.stage, found.epoch, found.step) == (STAGES[1].name, 14, 7)
+    # The paper's 300 steps of 100: six epochs less seven steps here, and ten in the last stage.
+    assert _samples_to_go(Config(), STAGES[1:], found) == (16 * 300 - 7) * 100
+    assert _samples_to_go(Config(), STAGES[1:], None) == 20 * 300 * 100
+
+
+@pytest.mark.parametrize("finished", [2, 3])
+def test_checkpoint_of_a_finished_stage_is_removed(tmp_path, model, finished):
+    """A kill may strike between the stage's appearance and the removal of its checkpoint."""
+    checkpoint_of(tmp_path, model, STAGES[1])
+    assert _read_checkpoint(tmp_path, model, STAGES, finished) is None
+    assert not (tmp_path / CHECKPOINT).exists()
+
+
+def test_checkpoint_whose_predecessor_is_missing_is_refused(tmp_path, model):
+    checkpoint_of(tmp_path, model, STAGES[2])
+    with pytest.raises(DataError, match="expected the stage 01_beta_0.001_gamma_0, found 02_beta.*; delete it"):
+        _read_checkpoint(tmp_path, model, STAGES, finished=1)
+    assert (tmp_path / CHECKPOINT).exists()
+
+
+@pytest.mark.parametrize(("threads", "warnings"), [(3, 0), (5, 1)])
+def test_another_number_of_threads_is_said(tmp_path, model, monkeypatch, caplog, threads, warnings):
+    monkeypatch.setattr(fitting, "thread_count", lambda: 3)
+    fitting._restore(model, checkpoint_of(tmp_path, model, STAGES[1], threads))
+    messages = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert len(messages) == warnings
+    assert all("with 5 threads, this process has 3: the last bits will differ" in text for text in messages)
+
+
+def test_number_of_threads_as_tensorflow_takes_it(monkeypatch):
+    monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "7")
+    assert fitting.thread_count() == 7
+    monkeypatch.delenv("TF_NUM_INTRAOP_THREADS")
+    assert fitting.thread_count() >= 1
+
+
+def test_strategy_cannot_be_compiled(tmp_path):
+    with pytest.raises(ConfigError, match="training.jit_compile: expected false with --strategy"):
+        train(Config(training={"jit_compile": True}), tmp_path / "run", strategy="mirrored")
+    assert not (tmp_path / "run").exists()

@@ -1,16 +1,44 @@
 """Analysis of spin states: arrays in, arrays out."""
 
-from keras_evae.analysis.correlation import local_correlation
+from keras_evae.analysis.comparison import Alignment, align
+from keras_evae.analysis.correlation import field_angle, local_correlation
+from keras_evae.analysis.distances import wasserstein
+from keras_evae.analysis.distribution import AngleDistribution, angle_distribution
 from keras_evae.analysis.fourier import fft_mse
-from keras_evae.analysis.skyrmions import Skyrmions, defect_share, find_skyrmions, neighbour_counts
+from keras_evae.analysis.neighbours import bond_orientational_order, defect_share, delaunay_bonds, neighbour_counts
+from keras_evae.analysis.principal_components import critical_beta
+from keras_evae.analysis.skyrmions import Skyrmions, find_skyrmions
+from keras_evae.analysis.states import StateDescription, describe_state
+from keras_evae.analysis.structure import BraggPeaks, bragg_peaks, ring_average, structure_factor, wave_vectors
 from keras_evae.analysis.topology import topological_charge
+from keras_evae.analysis.transitions import Transition, generation_collapse, posterior_collapse, reconstruction_rise
 
 __all__ = [
+    "Alignment",
+    "AngleDistribution",
+    "BraggPeaks",
     "Skyrmions",
+    "StateDescription",
+    "Transition",
+    "align",
+    "angle_distribution",
+    "bond_orientational_order",
+    "bragg_peaks",
+    "critical_beta",
     "defect_share",
+    "delaunay_bonds",
+    "describe_state",
     "fft_mse",
+    "field_angle",
     "find_skyrmions",
+    "generation_collapse",
     "local_correlation",
     "neighbour_counts",
+    "posterior_collapse",
+    "reconstruction_rise",
+    "ring_average",
+    "structure_factor",
     "topological_charge",
+    "wasserstein",
+    "wave_vectors",
 ]

@@ -23,6 +23,34 @@ def local_correlation(spins: np.ndarray, hamiltonian: Hamiltonian) -> np.ndarray
     length = np.linalg.norm(field, axis=-1) * np.linalg.norm(spins, axis=-1)
     parallel = np.sum(spins * field, axis=-1)
     cosine = np.clip(np.divide(parallel, length, out=np.zeros_like(parallel), where=length > 0), -1.0, 1.0)
+    return _on_sites(cosine, hamiltonian)
+
+
+def field_angle(spins: np.ndarray, hamiltonian: Hamiltonian) -> np.ndarray:
+    """Angle theta between each spin and the effective field on it, the variable of Figure 3B.
+
+    `theta = atan2(|S x h|, S.h)`: as exact at small angles as the spins themselves. The arc cosine of
+    `local_correlation` is not; near 1 a float32 cosine knows the angle to 3e-4 only.
+
+    Args:
+        spins: Unit vectors, `(..., y, x, 3)`.
+        hamiltonian: Gives the effective field.
+
+    Returns:
+        Angles `(..., y, x)` in radians, between 0 and pi; 0 everywhere in a relaxed state, and pi/2 where the field
+        vanishes and no angle is defined, as its cosine is 0 in `local_correlation`. NaN on absent sites, as there.
+    """
+    field = hamiltonian.effective_field(spins)
+    # Written out: several times faster than np.cross on vectors side by side.
+    (sx, sy, sz), (hx, hy, hz) = np.moveaxis(spins, -1, 0), np.moveaxis(field, -1, 0)
+    torque = np.sqrt((sy * hz - sz * hy) ** 2 + (sz * hx - sx * hz) ** 2 + (sx * hy - sy * hx) ** 2)
+    parallel = sx * hx + sy * hy + sz * hz
+    angle = np.where((torque == 0) & (parallel == 0), np.pi / 2, np.arctan2(torque, parallel)).astype(field.dtype)
+    return _on_sites(angle, hamiltonian)
+
+
+def _on_sites(values: np.ndarray, hamiltonian: Hamiltonian) -> np.ndarray:
+    """Values `(..., y, x)`, NaN outside of the mask."""
     if hamiltonian.mask is not None:
-        cosine[..., ~hamiltonian.mask] = np.nan
-    return cosine
+        values[..., ~hamiltonian.mask] = np.nan
+    return values

@@ -1,15 +1,13 @@
-"""Skyrmions of a configuration, and the defects of the lattice that they form."""
+"""Skyrmions of a configuration: how many, where, how large."""
 
 from __future__ import annotations
 
 import dataclasses
-import itertools
 
 import numpy as np
 from scipy.ndimage import label
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
-from scipy.spatial import Delaunay, QhullError
 
 from keras_evae.analysis.topology import topological_charge
 
@@ -64,54 +62,6 @@ def find_skyrmions(spins: np.ndarray, periodic: tuple[bool, bool] = (True, True)
     cores = [sites for sites in regions if _is_skyrmion(sites, spins)]
     positions = np.array([_centre(sites, spins, periodic) for sites in cores]).reshape(-1, 2)
     return Skyrmions(positions, np.sqrt(np.array([len(sites) for sites in cores]) / np.pi))
-
-
-def neighbour_counts(
-    positions: np.ndarray, shape: tuple[int, int], periodic: tuple[bool, bool] = (True, True)
-) -> np.ndarray:
-    """Number of neighbours of each point in the Delaunay triangulation.
-
-    On closed axes the points are repeated on both sides, so that the triangulation goes on across the edge; images of a
-    point, its own among them, are neighbours like any other. On a torus the counts then have the mean 6, as long as no
-    four points lie on one circle. On open axes, and at the edge of a mask, points at the edge have fewer neighbours.
-
-    Args:
-        positions: Points `(n, 2)` as (y, x), in sites.
-        shape: Rows and columns `(y, x)` of the lattice.
-        periodic: Whether the y and the x axis close on themselves.
-
-    Returns:
-        Counts, `(n,)`, of integers. They are 0 where no triangle exists: fewer than three points, images included, or
-        all points on one line.
-    """
-    positions = np.asarray(positions, np.float64).reshape(-1, 2)
-    # The original points come first.
-    along_y, along_x = ((0, -side, side) if closed else (0,) for side, closed in zip(shape, periodic, strict=True))
-    images = np.concatenate([positions + np.array(shift) for shift in itertools.product(along_y, along_x)])
-    counts = np.zeros(len(positions), np.int64)
-    if len(images) < 3:
-        return counts
-    try:
-        starts, _ = Delaunay(images).vertex_neighbor_vertices
-    except QhullError:
-        return counts
-    return np.diff(starts)[: len(positions)].astype(np.int64)
-
-
-def defect_share(counts: np.ndarray) -> float:
-    """Share of points without six neighbours: 0 in a triangular lattice, and by definition where there is no point.
-
-    Args:
-        counts: Numbers of neighbours, `(n,)`, of `neighbour_counts`. With open axes they include the points at the
-            edge, which count as defects; leave those out beforehand if that is not wanted.
-
-    Example:
-
-    >>> defect_share(np.array([6, 6, 5, 7]))
-    0.5
-    """
-    counts = np.asarray(counts)
-    return float(np.mean(counts != 6)) if counts.size else 0.0
 
 
 def _regions(down: np.ndarray, periodic: tuple[bool, bool]) -> list[np.ndarray]:

@@ -32,6 +32,7 @@ from keras_evae.errors import DataError, MismatchError
 from keras_evae.geometry import decode_mask
 
 FORMAT_VERSION = 1
+VERSIONS = {"keras_evae": keras_evae.__version__, "kernel": KERNEL_VERSION}
 # Room for HDF5's index, for each configuration; more than it takes.
 METADATA_BYTES = 128
 
@@ -66,17 +67,11 @@ def write_dataset(path: Path, specification: DatasetSpecification, shards: Itera
     Raises:
         OSError: If the disk has no room for all of it; nothing is written then.
     """
-    _create_file(path)
-    # HDF5 does not survive a full disk (it loses what it holds, and its process), so it gets its room first.
-    with open(path, "rb+") as reserved:
-        if hasattr(os, "posix_fallocate"):
-            os.posix_fallocate(
-                reserved.fileno(), 0, specification.disk_bytes + METADATA_BYTES * (specification.count + 256)
-            )
+    create_file(path, specification.disk_bytes + METADATA_BYTES * (specification.count + 256))
     with h5py.File(path, "r+", libver="latest") as file:
         file.attrs["format_version"] = FORMAT_VERSION
-        _write_attribute(file, "specification", specification.attributes())
-        _write_attribute(file, "versions", {"keras_evae": keras_evae.__version__, "kernel": KERNEL_VERSION})
+        write_attribute(file, "specification", specification.attributes())
+        write_attribute(file, "versions", VERSIONS)
         splits = [
             _create_split(file, split, size, specification)
             for split, size in zip(SPLITS, specification.sizes, strict=True)
@@ -108,7 +103,7 @@ def check_dataset(path: str | Path, specification: DatasetSpecification) -> None
     check_specification(path, specification)
     with (
         _open_file(path) as file,
-        tqdm(None, "checking", specification.count, unit="lattice", leave=False, delay=1) as progress,
+        tqdm(None, "checking", specification.count, unit="lattice", leave=False, delay=1, disable=None) as progress,
     ):
         for split, size in zip(SPLITS, specification.sizes, strict=True):
             shape = (size, *specification.shape, 3)
@@ -177,12 +172,20 @@ def _open_file(path: str | Path) -> Iterator[h5py.File]:
         ) from error
 
 
-def _create_file(path: Path) -> None:
-    """An empty HDF5 file in the latest format, which checksums the file's structure too, not only its data."""
+def create_file(path: Path, room: int) -> None:
+    """An empty HDF5 file in the latest format, which checksums the file's structure too, not only its data.
+
+    Args:
+        path: Where it is made.
+        room: Bytes reserved on the disk. HDF5 does not survive a full disk: it loses what it holds, and its process.
+    """
     access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
     access.set_libver_bounds(h5py.h5f.LIBVER_LATEST, h5py.h5f.LIBVER_LATEST)
     creation = _without_times(h5py.h5p.FILE_CREATE)
     h5py.h5f.create(os.fsencode(path), h5py.h5f.ACC_TRUNC, creation, access).close()
+    with open(path, "rb+") as reserved:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(reserved.fileno(), 0, room)
 
 
 def _without_times(kind: Any) -> Any:
@@ -192,7 +195,8 @@ def _without_times(kind: Any) -> Any:
     return properties
 
 
-def _write_attribute(file: h5py.File, name: str, values: dict[str, Any]) -> None:
+def write_attribute(file: h5py.File, name: str, values: dict[str, Any]) -> None:
+    """Writes plain values as JSON."""
     # Bytes of fixed length lie in the checksummed header; strings would lie in a heap without checksum.
     file.attrs[name] = np.bytes_(json.dumps(values))
 

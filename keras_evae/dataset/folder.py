@@ -164,7 +164,7 @@ class ShardFolder:
     def _verified(self, checksums: dict[str, str]) -> dict[str, str]:
         known = {_shard_name(shard) for shard in range(len(self.shards))}
         whole = {}
-        for name in tqdm(sorted(checksums), "checking", unit="shard", leave=False, delay=1):
+        for name in tqdm(sorted(checksums), "checking", unit="shard", leave=False, delay=1, disable=None):
             if name in known and _read_verified(self.path / name, checksums[name]) is not None:
                 whole[name] = checksums[name]
             else:

@@ -133,7 +133,13 @@ def _make_missing(parts: ShardFolder, specification: DatasetSpecification, pool:
     todo = sum(len(parts.shards[shard]) for shard in missing)
     with (
         tqdm(
-            desc="annealing", total=specification.count, initial=specification.count - todo, unit="lattice", leave=False
+            desc="annealing",
+            total=specification.count,
+            initial=specification.count - todo,
+            unit="lattice",
+            leave=False,
+            # Nothing moves where the output is no terminal.
+            disable=None,
         ) as progress,
         pool as (executor, threads),
     ):
@@ -164,7 +170,7 @@ def _annealed(
 
 
 def _pack(parts: ShardFolder, specification: DatasetSpecification, path: Path) -> None:
-    with tqdm(range(len(parts.shards)), "packing", unit="shard", leave=False, delay=1) as shards:
+    with tqdm(range(len(parts.shards)), "packing", unit="shard", leave=False, delay=1, disable=None) as shards:
         write_dataset(parts.packed, specification, map(parts.read, shards))
     # The shards go only when what replaces them reads as it should.
     check_dataset(parts.packed, specification)

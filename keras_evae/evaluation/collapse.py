@@ -11,7 +11,8 @@ from keras_evae import plotting
 from keras_evae.dataset import read_energies
 from keras_evae.evaluation.ladders import labels, ladder_of_gamma
 from keras_evae.evaluation.sections import Cell, Claim, Picture, Section, Table
-from keras_evae.runs import FinishedStage, Run
+from keras_evae.runs import Run
+from keras_evae.stages import FinishedStage
 
 GENERATED = ("fft_mse", "energy_per_site_mean", "energy_per_site_std")
 # How much lower FFT-MSE must fall for "one state only", and how far above the lowest annealed E/N that state may lie.
@@ -28,7 +29,7 @@ def fft_mse(runs: Sequence[Run], output: Path) -> Section:
         for stage in stages
     ]
     curves = {
-        name: ([stage.gamma for stage in stages], [stage.metrics["generated"]["fft_mse"] for stage in stages])
+        name: ([stage.gamma for stage in stages], [_fft_mse(stage) for stage in stages])
         for name, stages in ladders.items()
     }
     figure, axes = plotting.new_figure(size=(5.5, 3.6))
@@ -41,8 +42,23 @@ def fft_mse(runs: Sequence[Run], output: Path) -> Section:
         "It does not see translations, and is zero when all states are one.",
         [Table("fft_mse", "100 generated states of each stage", ["run", "beta", "gamma", *GENERATED], rows)],
         [Picture("fft_mse.png", "FFT-MSE of 100 generated states against gamma")],
-        [claim for run in runs for claim in _claims(run, ladder_of_gamma(run))],
+        [*(claim for run in runs for claim in _claims(run, ladder_of_gamma(run))), *_claims_on_beta(runs)],
     )
+
+
+def first_collapsed(stages: Sequence[FinishedStage]) -> FinishedStage | None:
+    """The first stage from which on FFT-MSE stays `COLLAPSE_RATIO` times lower than in the first stage, if any."""
+    threshold = _fft_mse(stages[0]) / COLLAPSE_RATIO
+    collapsed = None
+    for stage in reversed(stages):
+        if _fft_mse(stage) > threshold:
+            break
+        collapsed = stage
+    return collapsed
+
+
+def _fft_mse(stage: FinishedStage) -> float:
+    return stage.metrics["generated"]["fft_mse"]
 
 
 def _claims(run: Run, stages: Sequence[FinishedStage]) -> list[Claim]:
@@ -67,6 +83,37 @@ def _claims(run: Run, stages: Sequence[FinishedStage]) -> list[Claim]:
             f"mean E/N of 100 generated states {last['energy_per_site_mean']:.6f}, "
             f"lowest of the annealed data {lowest:.6f}, difference {gap:+.1e}",
             gap <= ENERGY_GAP,
+        ),
+    ]
+
+
+def _claims_on_beta(runs: Sequence[Run]) -> list[Claim]:
+    """Whether the collapse depends on beta, from runs of two or more values of it."""
+    names = labels(runs)
+    first = {
+        names[run.path]: (stages[0].beta, first_collapsed(stages)) for run in runs if (stages := ladder_of_gamma(run))
+    }
+    measured = "; ".join(
+        f"{name}, beta = {beta:g}: " + (f"from gamma = {stage.gamma:g} on" if stage else "not collapsed")
+        for name, (beta, stage) in first.items()
+    )
+    decided = len({beta for beta, _ in first.values()}) > 1
+    if not decided:
+        measured += "; needs runs of two or more values of beta, each with --run"
+    collapsed = [stage for _, stage in first.values() if stage]
+    rule = f"gamma from which on FFT-MSE is at least {COLLAPSE_RATIO:g} times lower than at gamma = 0"
+    return [
+        Claim(
+            "The critical gamma depends on beta",
+            f"not the same {rule}",
+            measured,
+            len({stage.gamma for stage in collapsed}) > 1 if decided else None,
+        ),
+        Claim(
+            "All cases collapse as gamma increases, those of small beta too",
+            f"each run has a {rule}",
+            measured,
+            len(collapsed) == len(first) if decided else None,
         ),
     ]
 

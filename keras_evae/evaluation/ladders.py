@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from keras_evae.console import quiet_tensorflow
+from keras_evae.dataset import open_dataset
 from keras_evae.errors import DataError
-from keras_evae.runs import FinishedStage, Run, load_stage_weights
+from keras_evae.runs import Run
+from keras_evae.stages import FinishedStage, load_stage_weights
 
 # Seed of the latent vectors of generated states: the same ones for each stage and run.
 GENERATION_SEED = 0
@@ -81,6 +83,29 @@ def generate(run: Run, stage: FinishedStage, count: int) -> np.ndarray:
     """X'_Out of a stage, `(count, y, x, 3)`: the same latent vectors for each stage."""
     load_stage(run, stage)
     return run.model.generate(count, GENERATION_SEED)
+
+
+def stream_reconstructed(run: Run, stage: FinishedStage, split: str) -> Iterator[np.ndarray]:
+    """X_Out of a stage for a whole split, `(up to 100, y, x, 3)` at a time."""
+    load_stage(run, stage)
+    for spins in stream_split(run, split):
+        yield np.asarray(run.model(spins, training=False))
+
+
+def stream_generated(run: Run, stage: FinishedStage, count: int) -> Iterator[np.ndarray]:
+    """The states of `generate`, `(up to 100, y, x, 3)` at a time."""
+    load_stage(run, stage)
+    latent = np.random.default_rng(GENERATION_SEED).standard_normal((count, run.model.latent_dim), dtype=np.float32)
+    for start in range(0, count, BATCH):
+        yield np.asarray(run.model.decode(latent[start : start + BATCH]))
+
+
+def stream_split(run: Run, split: str) -> Iterator[np.ndarray]:
+    """The configurations of a split of the run's dataset, `(up to 100, y, x, 3)` at a time."""
+    with open_dataset(run.config.dataset.path) as file:
+        spins = file[split]["spins"]
+        for start in range(0, len(spins), BATCH):
+            yield spins[start : start + BATCH]
 
 
 def _decades(gamma: float, wanted: float) -> float:

@@ -6,15 +6,21 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from matplotlib.axes import Axes
+from tqdm import tqdm
 
 from keras_evae import plotting
 from keras_evae.dataset import read_split
-from keras_evae.evaluation.ladders import file_name, generate, reconstruct
-from keras_evae.evaluation.sections import Picture, Section, Table
+from keras_evae.evaluation.ladders import file_name, generate, labels, reconstruct
+from keras_evae.evaluation.sections import Cell, Picture, Section, Table
 from keras_evae.runs import Run
+from keras_evae.stages import FinishedStage
 
 # Stages side by side in a picture.
-COLUMNS = 8
+COLUMNS = 7
+# A state is called uniform from this length of its mean spin on.
+UNIFORM = 0.99
+HEADER = ["beta", "gamma", "reconstruction_loss", "magnetization_z", "uniform", "generated_magnetization_z"]
 
 
 def reconstructions(runs: Sequence[Run], output: Path) -> Section:
@@ -22,40 +28,74 @@ def reconstructions(runs: Sequence[Run], output: Path) -> Section:
     tables, pictures = [], []
     for run in runs:
         spins = read_split(run.config.dataset.path, "test", 1)
-        outputs = [reconstruct(run, stage, spins)[0] for stage in run.stages]
-        generated = [generate(run, stage, 1)[0] for stage in run.stages]
-        name = file_name("reconstructions", run, runs)
-        rows = [
-            [stage.beta, stage.gamma, float(np.sum((out - spins[0]) ** 2, axis=-1).mean()), float(out[..., 2].mean())]
-            for stage, out in zip(run.stages, outputs, strict=True)
-        ]
-        caption = f"{run.name}: one test configuration (m_z = {spins[..., 2].mean():.4f}) and its reconstruction"
-        tables.append(Table(name, caption, ["beta", "gamma", "reconstruction_loss", "magnetization_z"], rows))
-        _draw_reconstructions(run, spins[0], outputs, generated, output / f"{name}.png")
-        pictures.append(Picture(f"{name}.png", f"{run.name}: X_In, and X_Out above X'_Out for each stage"))
+        stages = tqdm(run.stages, "stages", unit="stage", leave=False, delay=5)
+        states = [(reconstruct(run, stage, spins)[0], generate(run, stage, 1)[0]) for stage in stages]
+        name, label = file_name("reconstructions", run, runs), labels(runs)[run.path]
+        caption = f"{label}: one test configuration (m_z = {spins[..., 2].mean():.4f}) and its reconstruction"
+        rows = [_row(stage, spins[0], *pair) for stage, pair in zip(run.stages, states, strict=True)]
+        tables.append(Table(name, caption, HEADER, rows))
+        _draw(run, spins[0], states, output / f"{name}.png")
+        pictures.append(Picture(f"{name}.png", f"{label}: X_In, and X_Out above X'_Out for each stage; m_z of X_Out"))
     return Section(
         "reconstructions",
         "Figure S1: reconstructions",
-        "One configuration of the test split, its reconstruction X_Out and a generated state X'_Out after each stage.",
+        "One configuration of the test split, its reconstruction X_Out and a generated state X'_Out after each stage. "
+        f"m_z is the mean of S_z over the sites; a state whose mean spin is longer than {UNIFORM} is called uniform.",
         tables,
         pictures,
     )
 
 
-def _draw_reconstructions(
-    run: Run, spins: np.ndarray, outputs: Sequence[np.ndarray], generated: Sequence[np.ndarray], path: Path
-) -> None:
-    """Bands of columns: the input and the colour wheel, then for each stage X_Out above X'_Out."""
-    columns = min(len(outputs), COLUMNS)
-    bands = -(-len(outputs) // columns)
-    figure, axes = plotting.new_figure(2 * bands, columns + 1, size=(1.6, 1.75))
+def _row(stage: FinishedStage, spins: np.ndarray, reconstructed: np.ndarray, generated: np.ndarray) -> list[Cell]:
+    loss = float(np.sum((reconstructed - spins) ** 2, axis=-1).mean())
+    uniform = "yes" if _is_uniform(reconstructed) else "no"
+    return [stage.beta, stage.gamma, loss, _magnetization(reconstructed), uniform, _magnetization(generated)]
+
+
+def _magnetization(spins: np.ndarray) -> float:
+    return float(spins[..., 2].mean(dtype=np.float64))
+
+
+def _is_uniform(spins: np.ndarray) -> bool:
+    return float(np.linalg.norm(spins.mean(axis=(0, 1), dtype=np.float64))) > UNIFORM
+
+
+def _draw(run: Run, spins: np.ndarray, states: Sequence[tuple[np.ndarray, np.ndarray]], path: Path) -> None:
+    """Bands of stages, those of the VAE before those of the E-VAE; each stage has X_Out above X'_Out.
+
+    The first column has the input and the colour wheel.
+    """
+    bands = _bands(run.stages)
+    columns = max(map(len, bands))
+    figure, axes = plotting.new_figure(2 * len(bands), columns + 1, size=(1.1, 1.22))
     for cell in axes.flat:
         cell.set_axis_off()
-    plotting.plot_spins(axes[0, 0], spins, "$X_{In}$")
+    _show(axes[0, 0], spins, "$X_{In}$")
     plotting.plot_color_wheel(axes[1, 0])
-    for index, stage in enumerate(run.stages):
-        row, column = 2 * (index // columns), 1 + index % columns
-        title = rf"$\beta$ = {stage.beta:g}" + (rf", $\gamma$ = {stage.gamma:g}" if stage.gamma else "")
-        plotting.plot_spins(axes[row, column], outputs[index], f"{title}\n$X_{{Out}}$")
-        plotting.plot_spins(axes[row + 1, column], generated[index], "$X'_{Out}$")
+    for row, band in enumerate(bands):
+        for column, index in enumerate(band, start=1):
+            above, below = axes[2 * row : 2 * row + 2, column]
+            reconstructed, generated = states[index]
+            _show(above, reconstructed, _weight(run.stages[index]))
+            _show(below, generated)
+        axes[2 * row, 1].set_ylabel("$X_{Out}$")
+        axes[2 * row + 1, 1].set_ylabel("$X'_{Out}$")
     plotting.save_figure(figure, path)
+
+
+def _show(axes: Axes, spins: np.ndarray, title: str = "") -> None:
+    """A state; below its title, if it has one, its m_z."""
+    axes.set_axis_on()
+    kind = "uniform, " if _is_uniform(spins) else ""
+    plotting.plot_spins(axes, spins, title and f"{title}\n{kind}$m_z$ = {_magnetization(spins):.2f}")
+    axes.title.set_fontsize("small")
+
+
+def _bands(stages: Sequence[FinishedStage]) -> list[list[int]]:
+    """Indices of the stages in each band of the picture: at most `COLUMNS`, VAE and E-VAE apart."""
+    parts = [[i for i, stage in enumerate(stages) if bool(stage.gamma) == evae] for evae in (False, True)]
+    return [part[start : start + COLUMNS] for part in parts for start in range(0, len(part), COLUMNS)]
+
+
+def _weight(stage: FinishedStage) -> str:
+    return rf"$\gamma$ = {stage.gamma:g}" if stage.gamma else rf"$\beta$ = {stage.beta:g}"

@@ -36,9 +36,14 @@ class Table:
     header: Sequence[str]
     rows: Sequence[Sequence[Cell]]
 
+    @property
+    def cells(self) -> list[list[str]]:
+        """The rows in words, numbers rounded for the eye."""
+        return [[_in_words(cell) for cell in row] for row in self.rows]
+
     def to_text(self) -> str:
         """Aligned columns for the terminal."""
-        return f"{self.caption}\n" + format_table(self.header, [[_in_words(cell) for cell in row] for row in self.rows])
+        return f"{self.caption}\n" + format_table(self.header, self.cells)
 
     def write(self, folder: Path) -> None:
         """Writes `<name>.csv` with all digits."""
@@ -76,6 +81,10 @@ class Claim:
     rule: str
     measured: str
     holds: bool | None
+
+    def __post_init__(self) -> None:
+        # Comparisons of NumPy numbers are no Python bools.
+        object.__setattr__(self, "holds", None if self.holds is None else bool(self.holds))
 
     @property
     def verdict(self) -> str:
@@ -120,6 +129,13 @@ class Section:
             logger.info("%s\n  %s: %s (%s)", claim.claim, claim.measured, claim.verdict, claim.rule)
         files = [picture.file for picture in self.pictures] + [f"{table.name}.csv" for table in self.tables]
         logger.info("written to %s: %s", folder, ", ".join([*files, f"{self.name}.json"]))
+
+
+def count_claims(sections: Sequence[Section]) -> str:
+    """How many claims hold, do not hold and are not decided, in words."""
+    verdicts = [claim.holds for section in sections for claim in section.claims]
+    held, failed, undecided = (sum(verdict is kind for verdict in verdicts) for kind in (True, False, None))
+    return f"{held} hold{'s' * (held == 1)}, {failed} do{'es' * (failed == 1)} not, {undecided} not decided"
 
 
 def read_section(path: Path) -> Section:

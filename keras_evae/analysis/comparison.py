@@ -1,0 +1,134 @@
+"""Whether two configurations are one state, up to the symmetries of the energy."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from keras_evae.hamiltonian import Hamiltonian
+from keras_evae.symmetry import PointOperation, apply_point_operation, point_group
+
+# Distances that differ by less are equal: configurations are stored in single precision.
+ROUNDING = 1e-6
+NEWTON_STEPS = 20
+
+
+@dataclasses.dataclass(frozen=True)
+class Alignment:
+    """The symmetry that brings one configuration closest to another.
+
+    Args:
+        distance: Mean over sites of |S - S'|^2 after it, between 0 and 4.
+        shift: Translation `(y, x)` in sites, after the point operation.
+        operation: Element of the joint point group of lattice and spins.
+    """
+
+    distance: float
+    shift: tuple[float, float]
+    operation: PointOperation
+
+
+def align(spins: np.ndarray, target: np.ndarray, hamiltonian: Hamiltonian, sliding: bool = False) -> Alignment:
+    """Smallest distance of a configuration from another one over all symmetries of the energy.
+
+    The symmetries are the joint point group of lattice and spins, and all translations by whole sites along periodic
+    axes. The sum over sites of S . S' for all translations at once is a cross-correlation, from three Fourier
+    transforms; since |S - S'|^2 = 2 - 2 S . S', its maximum is exactly the smallest distance. Of several symmetries
+    that do equally well the first of the group is taken, so a translation alone wherever that is enough.
+
+    A smooth texture that is large against the sites can also slide by fractions of one at almost no cost of energy,
+    which no symmetry of the lattice undoes. With `sliding` the best translation is refined to fractions of a site:
+    configurations are continued between the sites by their Fourier series.
+
+    Args:
+        spins, target: Unit vectors of one configuration each, `(y, x, 3)`.
+        hamiltonian: Gives boundary and type of interaction, and with them the symmetries.
+        sliding: Take fractions of a site as translations too.
+
+    Raises:
+        ValueError: For configurations that do not have the same shape `(y, x, 3)`.
+
+    Example:
+
+    >>> state = np.random.default_rng(0).normal(size=(16, 32, 3))
+    >>> state /= np.linalg.norm(state, axis=-1, keepdims=True)
+    >>> align(state, np.roll(state, (3, 30), axis=(0, 1)), Hamiltonian()).shift
+    (3, -2)
+    """
+    spins, target = (np.asarray(state, np.float64) for state in (spins, target))
+    if spins.shape != target.shape or spins.ndim != 3 or spins.shape[-1] != 3:
+        raise ValueError(
+            f"Expected two configurations of one shape (y, x, 3). Received: shapes={spins.shape}, {target.shape}"
+        )
+    operations = point_group(hamiltonian, spins.shape[:2])
+    images = [apply_point_operation(spins, operation, hamiltonian.dmi) for operation in operations]
+    candidates = [_best_translation(image, target, hamiltonian.periodic, sliding) for image in images]
+    smallest = min(distance for distance, _ in candidates)
+    index = next(index for index, (distance, _) in enumerate(candidates) if distance <= smallest + ROUNDING)
+    return Alignment(*candidates[index], operations[index])
+
+
+def _best_translation(
+    spins: np.ndarray, target: np.ndarray, periodic: tuple[bool, bool], sliding: bool
+) -> tuple[float, tuple[float, float]]:
+    """Smallest distance over the translations `(y, x)`, and the translation."""
+    spectrum = np.sum(_transform(target) * np.conj(_transform(spins)), axis=-1)
+    correlation = np.fft.ifft2(spectrum).real
+    # Along an open axis nothing is moved.
+    allowed = correlation[tuple(slice(None) if closed else slice(1) for closed in periodic)]
+    best = np.unravel_index(np.argmax(allowed), allowed.shape)
+    shift_y, shift_x = (_nearest_image(int(step), side) for step, side in zip(best, correlation.shape, strict=True))
+    shift = (shift_y, shift_x)
+    if sliding:
+        return _slide(spectrum, shift, float(np.sum(spins**2) + np.sum(target**2)), periodic)
+    distance = np.sum((np.roll(spins, shift, axis=(0, 1)) - target) ** 2) / correlation.size
+    return float(distance), shift
+
+
+def _slide(
+    spectrum: np.ndarray, start: tuple[int, int], squares: float, periodic: tuple[bool, bool]
+) -> tuple[float, tuple[float, float]]:
+    """The smallest distance within a site of `start` for the Fourier series of both configurations, by Newton's method.
+
+    Args:
+        spectrum: Cross-spectrum, the Fourier transform of the cross-correlation.
+        start: Best translation by whole sites.
+        squares: Sum of the squares of both configurations.
+        periodic: Axes that may be moved along.
+    """
+    shift = np.array(start, float)
+    for _ in range(NEWTON_STEPS):
+        _, gradient, hessian = _overlap(spectrum, shift)
+        # Absolute curvatures: upwards in saddles too. Where the configurations are uniform there is no slope at all.
+        curvatures, directions = np.linalg.eigh(hessian)
+        scale = np.maximum(np.abs(curvatures), np.finfo(float).tiny)
+        step = directions @ ((directions.T @ gradient) / scale) * periodic
+        shift = np.clip(shift + step, np.array(start) - 1.0, np.array(start) + 1.0)
+        if np.abs(step).max() < 1e-9:
+            break
+    whole, slid = (_overlap(spectrum, np.asarray(place, float))[0] for place in (start, shift))
+    best, overlap = (shift, slid) if slid > whole else (np.array(start, float), whole)
+    return max(float(squares - 2 * overlap) / spectrum.size, 0.0), (float(best[0]), float(best[1]))
+
+
+def _overlap(spectrum: np.ndarray, shift: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+    """Sum over sites of S . S' at a translation, its gradient `(2,)` and its Hessian `(2, 2)`."""
+    waves_y, waves_x = (2j * np.pi * np.fft.fftfreq(side) for side in spectrum.shape)
+    along_y, along_x = np.exp(waves_y * shift[0]), np.exp(waves_x * shift[1])
+    # Moments of the waves along x, then along y.
+    rows = [np.einsum("yx,x", spectrum, waves_x**power * along_x) for power in range(3)]
+    moments = {(py, px): np.sum(waves_y**py * along_y * rows[px]).real / spectrum.size
+               for py in range(3) for px in range(3 - py)}  # fmt: skip
+    gradient = np.array([moments[1, 0], moments[0, 1]])
+    hessian = np.array([[moments[2, 0], moments[1, 1]], [moments[1, 1], moments[0, 2]]])
+    return moments[0, 0], gradient, hessian
+
+
+def _transform(spins: np.ndarray) -> np.ndarray:
+    return np.fft.fft2(spins, axes=(0, 1))
+
+
+def _nearest_image(step: int, side: int) -> int:
+    """A translation along a closed axis of `side` sites, from -side / 2 to below side / 2."""
+    return (step + side // 2) % side - side // 2

@@ -1,0 +1,91 @@
+"""All that is measured on one configuration."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from keras_evae.analysis.neighbours import bond_orientational_order, neighbour_counts
+from keras_evae.analysis.skyrmions import Skyrmions, find_skyrmions
+from keras_evae.analysis.structure import BraggPeaks, bragg_peaks, structure_factor
+from keras_evae.analysis.topology import topological_charge
+from keras_evae.hamiltonian import Hamiltonian
+
+# Values that stand for the angles theta of a configuration, at the middles of so many equal shares of its sites.
+THETA_QUANTILES = 64
+
+
+@dataclasses.dataclass(frozen=True)
+class StateDescription:
+    """Numbers of one configuration.
+
+    Args:
+        energy_per_site: E/N, in units of the exchange constant.
+        magnetization: Mean spin, `(3,)`.
+        torque: Largest |S x h|, in units of the exchange constant; 0 in a relaxed state.
+        theta: Angles between the spins and their effective fields in degrees, as 64 quantiles.
+        charge: Topological charge Q.
+        skyrmions: Skyrmions with the core against the field.
+        neighbours: Number of neighbours of each skyrmion.
+        psi6: |psi6| of each skyrmion.
+        peaks: Ring and Bragg peaks of S(q).
+    """
+
+    energy_per_site: float
+    magnetization: np.ndarray
+    torque: float
+    theta: np.ndarray
+    charge: float
+    skyrmions: Skyrmions
+    neighbours: np.ndarray
+    psi6: np.ndarray
+    peaks: BraggPeaks
+
+
+def describe_state(spins: np.ndarray, hamiltonian: Hamiltonian) -> StateDescription:
+    """Measures one configuration.
+
+    Args:
+        spins: Unit vectors, `(y, x, 3)`.
+        hamiltonian: Gives energy, field and boundary.
+    """
+    spins = np.asarray(spins, np.float64)
+    shape = spins.shape[0], spins.shape[1]
+    torques, theta = torques_and_angles(spins, hamiltonian)
+    skyrmions = skyrmions_against_field(spins, hamiltonian)
+    lattice = skyrmions.positions, shape, hamiltonian.periodic
+    return StateDescription(
+        energy_per_site=float(hamiltonian.energy_per_site(spins)),
+        magnetization=spins.mean(axis=(0, 1)),
+        torque=float(torques.max()),
+        theta=np.quantile(np.degrees(theta), (np.arange(THETA_QUANTILES) + 0.5) / THETA_QUANTILES),
+        charge=float(topological_charge(spins, hamiltonian.periodic)),
+        skyrmions=skyrmions,
+        neighbours=neighbour_counts(*lattice),
+        psi6=np.abs(bond_orientational_order(*lattice)),
+        peaks=bragg_peaks(structure_factor(spins)),
+    )
+
+
+def torques_and_angles(spins: np.ndarray, hamiltonian: Hamiltonian) -> tuple[np.ndarray, np.ndarray]:
+    """|S x h| and the angle between each spin S and its effective field h.
+
+    Args:
+        spins: Unit vectors, `(..., y, x, 3)`.
+        hamiltonian: Gives the effective field.
+
+    Returns:
+        Torques in units of the exchange constant and angles in rad from 0 to pi, both `(..., y, x)`.
+    """
+    field = hamiltonian.effective_field(spins)
+    torques = np.linalg.norm(np.cross(spins, field), axis=-1)
+    # Exact for small angles too, which the arc cosine is not.
+    return torques, np.arctan2(torques, np.sum(spins * field, axis=-1))
+
+
+def skyrmions_against_field(spins: np.ndarray, hamiltonian: Hamiltonian) -> Skyrmions:
+    """Skyrmions with their core against the field, down for B = 0; see `find_skyrmions`."""
+    # The mirror at the plane of the lattice turns cores that are up into cores that are down.
+    upright = spins * np.array((1.0, 1.0, -1.0)) if hamiltonian.B < 0 else spins
+    return find_skyrmions(upright, hamiltonian.periodic)

@@ -1,0 +1,118 @@
+"""Where the losses of a ladder of stages change their behaviour (Figure 2 of the paper).
+
+A ladder is a list of weights, beta or gamma, in rising order, with one number measured at each. A transition lies
+between two neighbours of the ladder and cannot be known better than that.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+
+# Less than one bit: the latent vector cannot answer a single yes-no question about the input.
+COLLAPSED_KL = math.log(2.0)
+# On its plateau L_RC wanders by some per cent, or falls as the training goes on; beyond, it doubles in half a decade.
+RECONSTRUCTION_RISE = 1.5
+# FFT-MSE falls by less than 10 towards the collapse, and by 100 and more in it: the middle on a logarithmic scale.
+LIKENESS_DROP = 30.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Transition:
+    """A transition between two neighbouring weights of a ladder.
+
+    Args:
+        before: Last weight before it; 0 if the first weight of the ladder lies beyond it already.
+        after: First weight beyond it.
+    """
+
+    before: float
+    after: float
+
+    @property
+    def mark(self) -> float:
+        """One number for the interval: its geometric mean; its upper end if it begins at zero."""
+        return math.sqrt(self.before * self.after) or self.after
+
+
+def posterior_collapse(betas: Sequence[float], kl_losses: Sequence[float]) -> Transition | None:
+    """Critical beta of the posterior collapse: from it on, L_KL stays below ln 2.
+
+    L_KL bounds the mutual information between inputs and latent vectors from above, in nats. Below ln 2, one bit, the
+    decoder knows practically nothing of its input. The bound is absolute because a share of the value at the smallest
+    beta would move with the beginning of the ladder. L_KL is several to hundreds of nats before the collapse, and below
+    0.1 beyond it.
+
+    Args:
+        betas: Weights of the ladder, rising.
+        kl_losses: L_KL at each, in nats.
+
+    Returns:
+        The interval, or None if the ladder ends before the collapse.
+
+    Reference:
+        - Hoffman and Johnson, "ELBO surgery", NIPS workshop (2016): mean L_KL = mutual information + a positive rest.
+
+    Example:
+
+    >>> posterior_collapse([1e-3, 1e-2, 1e-1], [107.0, 26.0, 0.01])
+    Transition(before=0.01, after=0.1)
+    """
+    return _crossing(betas, [loss < COLLAPSED_KL for loss in kl_losses])
+
+
+def reconstruction_rise(gammas: Sequence[float], reconstruction_losses: Sequence[float]) -> Transition | None:
+    """Gamma from which on L_RC stays more than 1.5 times above its plateau, the dashed line of Figure 2B.
+
+    The plateau at each gamma is the smallest L_RC at smaller ones: in short stages L_RC still falls along the plateau.
+
+    Args:
+        gammas: Weights of the ladder, rising, usually from 0.
+        reconstruction_losses: L_RC at each.
+
+    Returns:
+        The interval, or None if L_RC does not rise.
+
+    Example:
+
+    >>> reconstruction_rise([0, 10, 100, 1000], [0.184, 0.160, 0.773, 1.371])
+    Transition(before=10, after=100)
+    """
+    plateaus = [min(reconstruction_losses[: index + 1]) for index in range(len(reconstruction_losses))]
+    risen = [
+        loss > RECONSTRUCTION_RISE * plateau for loss, plateau in zip(reconstruction_losses, plateaus, strict=True)
+    ]
+    return _crossing(gammas, risen)
+
+
+def generation_collapse(gammas: Sequence[float], fft_mses: Sequence[float]) -> Transition | None:
+    """Critical gamma of the collapse to one state: from it on, FFT-MSE stays 30 times below its first value.
+
+    The first value of the ladder, at gamma = 0, is the diversity of the standard VAE.
+
+    Args:
+        gammas: Weights of the ladder, rising, the first one usually 0.
+        fft_mses: FFT-MSE of generated states at each, see `keras_evae.analysis.fft_mse`; it may reach 0.
+
+    Returns:
+        The interval, or None if the ladder ends before the collapse.
+
+    Example:
+
+    >>> generation_collapse([0, 100, 1000, 3000], [3.1e-6, 6.9e-6, 5.0e-6, 3.0e-8])
+    Transition(before=1000, after=3000)
+    """
+    return _crossing(gammas, [LIKENESS_DROP * value < fft_mses[0] for value in fft_mses])
+
+
+def _crossing(weights: Sequence[float], beyond: Sequence[bool]) -> Transition | None:
+    """The step of the ladder after which `beyond` is true for good: one stage that strays does not move it."""
+    if len(weights) != len(beyond) or list(weights) != sorted(set(weights)):
+        raise ValueError(f"the weights must rise, with one value each. Received: {list(weights)}, {len(beyond)} values")
+    first = len(beyond)
+    while first and beyond[first - 1]:
+        first -= 1
+    if first == len(beyond):
+        return None
+    return Transition(weights[first - 1] if first else 0.0, weights[first])

@@ -1,0 +1,233 @@
+"""What the last stages of runs generate, compared with each other up to the symmetries of the energy."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from keras_evae.analysis import Alignment, align, topological_charge
+from keras_evae.annealing import relax
+from keras_evae.evaluation.collapse import first_collapsed
+from keras_evae.evaluation.ladders import generate, labels, ladder_of_gamma
+from keras_evae.evaluation.sections import Cell, Claim, Table
+from keras_evae.runs import Run
+from keras_evae.stages import FinishedStage
+from keras_evae.symmetry import NAMES
+
+GENERATED = 100
+# Mean of |S - S'|^2 up to which two states are one: an angle of 0.1 between spins. What the noise of a decoder leaves
+# after relaxation is below 1e-4; states with other numbers, places or directions of skyrmions differ by more than 0.1.
+SAME_STATE = 0.01
+# Difference of E/N after relaxation up to which two states have one energy; single precision resolves about 2e-7.
+SAME_ENERGY = 1e-5
+RULE = f"mean |S - S'|^2 over sites at most {SAME_STATE:g}"
+
+
+@dataclasses.dataclass(frozen=True)
+class FinalState:
+    """What the last stage of a run generates.
+
+    Args:
+        name: Of the run.
+        run: The run.
+        stage: Its last stage.
+        collapsed: Whether FFT-MSE says that the stage generates one state.
+        spins: One generated state.
+        spread: Largest distance of two of the generated states, as they are.
+        aligned_spread: Largest distance of a generated state from the first one, up to the symmetries and sliding.
+        slide: Longest translation in sites that this takes.
+        relaxed: The state, relaxed at T = 0.
+    """
+
+    name: str
+    run: Run
+    stage: FinishedStage
+    collapsed: bool
+    spins: np.ndarray
+    spread: float
+    aligned_spread: float
+    slide: float
+    relaxed: np.ndarray
+
+    @property
+    def energy(self) -> float:
+        return energy_per_site(self.run, self.spins)
+
+    @property
+    def relaxed_energy(self) -> float:
+        return energy_per_site(self.run, self.relaxed)
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """Two final states: their distance as they are, at best, and at best after relaxation with sliding."""
+
+    one: FinalState
+    other: FinalState
+    as_generated: float
+    aligned: Alignment
+    relaxed: Alignment
+
+    @property
+    def same(self) -> bool:
+        return self.relaxed.distance <= SAME_STATE
+
+    @property
+    def verdict(self) -> str:
+        if not self.same:
+            return "another state"
+        y, x = self.relaxed.shift
+        return f"same state, shifted by ({y:.1f}, {x:.1f}), {NAMES[self.relaxed.operation]}"
+
+
+def energy_per_site(run: Run, spins: np.ndarray) -> float:
+    """E/N of one configuration, summed in double precision."""
+    return float(run.hamiltonian.energy_per_site(spins.astype(np.float64)))
+
+
+def final_states(runs: Sequence[Run]) -> list[FinalState]:
+    """The states of the last stage of each run."""
+    return [_final_state(run, name) for run, name in zip(runs, labels(runs).values(), strict=True)]
+
+
+def compare_all(finals: Sequence[FinalState]) -> tuple[list[Comparison], list[str]]:
+    """Comparisons of all pairs of runs of one system, and a sentence if there are pairs of different ones."""
+    pairs = list(itertools.combinations(finals, 2))
+    alike = [pair for pair in pairs if _system(pair[0].run) == _system(pair[1].run)]
+    differ = "Runs of different lattices or Hamiltonians are not compared with each other"
+    return [_compare(*pair) for pair in alike], [differ] if len(alike) < len(pairs) else []
+
+
+def table_of_states(finals: Sequence[FinalState]) -> Table:
+    header = [
+        "run", "beta", "gamma", "fft_mse", "largest_distance", "largest_aligned_distance", "largest_slide",
+        "energy_per_site", "relaxed_energy_per_site", "charge",
+    ]  # fmt: skip
+    rows: list[list[Cell]] = [
+        [
+            final.name,
+            final.stage.beta,
+            final.stage.gamma,
+            final.stage.metrics["generated"]["fft_mse"],
+            final.spread,
+            final.aligned_spread,
+            final.slide,
+            final.energy,
+            final.relaxed_energy,
+            float(topological_charge(final.relaxed, final.run.hamiltonian.periodic)),
+        ]
+        for final in finals
+    ]
+    caption = f"last stage of each run: {GENERATED} generated states among each other, and the first of them"
+    return Table("collapse", caption, header, rows)
+
+
+def table_of_pairs(comparisons: Sequence[Comparison]) -> Table:
+    header = [
+        "run", "other_run", "distance", "aligned_distance", "relaxed_distance", "shift_y", "shift_x", "operation",
+        "energy_difference_per_site", "verdict",
+    ]  # fmt: skip
+    rows: list[list[Cell]] = [
+        [
+            pair.one.name,
+            pair.other.name,
+            pair.as_generated,
+            pair.aligned.distance,
+            pair.relaxed.distance,
+            *pair.relaxed.shift,
+            NAMES[pair.relaxed.operation],
+            pair.other.relaxed_energy - pair.one.relaxed_energy,
+            pair.verdict,
+        ]
+        for pair in comparisons
+    ]
+    caption = "generated states of two runs; shift (sites), operation and energy difference after relaxation"
+    return Table("collapse_pairs", caption, header, rows)
+
+
+def claim_of_one_state(final: FinalState) -> Claim:
+    """Whether all generated states are one; undecided before the first stage with Hamiltonian loss."""
+    slide = f", for the state slides by up to {final.slide:.1f} sites" if final.collapsed else ""
+    return Claim(
+        f"{final.name}: the collapsed E-VAE generates one state only, also in real space",
+        f"{GENERATED} generated states, each aligned with the first: {RULE}",
+        f"at most {final.aligned_spread:.1e} at gamma = {final.stage.gamma:g}; as they are, two of them differ by "
+        f"up to {final.spread:.1e}{slide}",
+        final.aligned_spread <= SAME_STATE if final.stage.gamma else None,
+    )
+
+
+def claims_of_pair(pair: Comparison) -> list[Claim]:
+    """The claims on two trainings; undecided unless both are collapsed."""
+    names = f"{pair.one.name} and {pair.other.name}"
+    decided = pair.one.collapsed and pair.other.collapsed
+    missing = "" if decided else "; not both runs are collapsed"
+    difference = pair.other.relaxed_energy - pair.one.relaxed_energy
+    return [
+        Claim(
+            f"{names}: each training collapses to the same lowest energy",
+            f"E/N after relaxation equal within {SAME_ENERGY:g}",
+            f"{pair.one.relaxed_energy:.7f} and {pair.other.relaxed_energy:.7f}, difference {difference:+.1e} "
+            f"(as generated {pair.one.energy:.6f} and {pair.other.energy:.6f}){missing}",
+            abs(difference) <= SAME_ENERGY if decided else None,
+        ),
+        Claim(
+            f"{names}: their states are one skyrmion lattice, differently placed",
+            f"{RULE} after relaxation, shift and point operation, and above that as generated",
+            f"{pair.relaxed.distance:.1e} against {pair.as_generated:.2g} as generated: {pair.verdict}{missing}",
+            pair.same and pair.as_generated > SAME_STATE if decided else None,
+        ),
+    ]
+
+
+def undecided_claims() -> list[Claim]:
+    """The claims on two trainings when only one is given."""
+    rule, measured = "two runs of one lattice and Hamiltonian", "one run; give another training with a second --run"
+    return [
+        Claim("Each training collapses to the same lowest energy", rule, measured, None),
+        Claim("The states of two trainings are one skyrmion lattice, differently placed", rule, measured, None),
+    ]
+
+
+def _final_state(run: Run, name: str) -> FinalState:
+    stages = ladder_of_gamma(run)
+    spins = generate(run, stages[-1], GENERATED)
+    collapsed = len(stages) > 1 and first_collapsed(stages) is not None
+    relaxed, _ = relax(run.hamiltonian, spins[0])
+    aligned = [align(state, spins[0], run.hamiltonian, sliding=True) for state in spins[1:]]
+    return FinalState(
+        name=name,
+        run=run,
+        stage=stages[-1],
+        collapsed=collapsed,
+        spins=spins[0],
+        spread=_largest_distance(spins),
+        aligned_spread=max(found.distance for found in aligned),
+        slide=max(math.hypot(*found.shift) for found in aligned),
+        relaxed=relaxed,
+    )
+
+
+def _system(run: Run) -> tuple:
+    return run.hamiltonian, run.config.dataset.shape
+
+
+def _compare(one: FinalState, other: FinalState) -> Comparison:
+    hamiltonian = one.run.hamiltonian
+    return Comparison(
+        one,
+        other,
+        float(np.sum((one.spins - other.spins) ** 2, axis=-1).mean()),
+        align(one.spins, other.spins, hamiltonian),
+        align(one.relaxed, other.relaxed, hamiltonian, sliding=True),
+    )
+
+
+def _largest_distance(spins: np.ndarray) -> float:
+    """Largest mean of |S - S'|^2 over all pairs of states `(n, y, x, 3)`, as they are."""
+    flat = spins.reshape(len(spins), -1)
+    return max(float(np.sum((flat - state) ** 2, axis=1).max()) for state in flat) * 3 / flat.shape[1]

@@ -1,0 +1,267 @@
+"""Figure 4: from a skyrmion lattice with an interstitial skyrmion to the perfect one, through latent space."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from scipy.ndimage import gaussian_filter
+
+from keras_evae import plotting
+from keras_evae.analysis import local_correlation, topological_charge
+from keras_evae.errors import DataError
+from keras_evae.evaluation.collapse import COLLAPSE_RATIO
+from keras_evae.evaluation.ladders import file_name, ladder_of_gamma, nearest_gammas
+from keras_evae.evaluation.passages import IMAGES, MAX_STEPS, POINTS, REACHED, SHOWN_STEPS, Passage, find_passages
+from keras_evae.evaluation.sections import Cell, Claim, Picture, Section, Table
+from keras_evae.evaluation.targets import Targets, make_targets
+from keras_evae.runs import Run
+from keras_evae.stages import FinishedStage
+
+GAMMAS = (0.0, 1.0, 10.0, 100.0, 1000.0)
+# The stage of the claims and of the second row of states, as in Figure 4C.
+COMPARED_GAMMA = 100.0
+# Side of the region that is drawn, in distances of skyrmions.
+ZOOM = 2.0
+# Width, in sites, of the average in which the place of the drawn region is found.
+SMOOTHING = 3.0
+# Means of the barrier table; standard deviations too for the first two.
+MEASURES, SPREAD = ("barrier_height", "fwhm_steps", "fwhm_share", "plateau_initial", "plateau_final"), 2
+TEXT = (
+    "Both targets are minima of the energy: a perfect triangular lattice of skyrmions, and one with an interstitial "
+    "skyrmion (in a small box the whole lattice rearranges around it). Inverse mapping: Adam changes the latent vector "
+    "z alone until L_T-O, the squared distance of decoded and target spins (sum over components, mean over sites), is "
+    f"saturated. The path is the straight line between both z, in {POINTS} states. R counts its steps from the highest "
+    "energy, positive towards the perfect lattice; a step is a share of |z1 - z0|, which itself differs from model to "
+    "model. The baseline is the straight line through the plateaus, the mean energies of the first and of the last "
+    "tenth of the path; height and full width at half maximum (FWHM) of the "
+    f"barrier refer to it. Numbers are means and standard deviations over {IMAGES} images of the targets: translations "
+    "and point operations of both together, which leave the energies as they are."
+)
+
+Passages = Mapping[str, Sequence[Passage]]
+
+
+def interpolation(runs: Sequence[Run], output: Path) -> Section:
+    """Energy along the path between two skyrmion lattices in latent space, for several gamma."""
+    tables: list[Table] = []
+    pictures: list[Picture] = []
+    claims: list[Claim] = []
+    notes: list[str] = []
+    for run in runs:
+        stages, left_out = _uncollapsed(run)
+        notes += left_out
+        try:
+            targets = make_targets(run.hamiltonian, run.config.dataset.shape)
+        except DataError as error:
+            notes.append(f"{run.name}: {error}")
+            continue
+        images, passages = find_passages(run, stages, targets)
+        notes += [note for stage in stages for note in _missing(run, stage, passages[stage.name], targets)]
+        name = file_name("interpolation", run, runs)
+        tables += [_target_table(run, targets, name), _barrier_table(run, stages, passages, name)]
+        # A row for each state: too long for the terminal.
+        _curve_table(run, stages, passages, name).write(output)
+        pictures += _draw(run, stages, images, passages, output, name)
+        claims += _claims(run, stages, passages)
+    return Section("interpolation", "Figure 4: interpolation", TEXT, tables, pictures, claims, notes)
+
+
+def _uncollapsed(run: Run) -> tuple[list[FinishedStage], list[str]]:
+    """The stages to interpolate in: a collapsed decoder gives one state for every z."""
+    ladder = ladder_of_gamma(run)
+    bound = ladder[0].metrics["generated"]["fft_mse"] / COLLAPSE_RATIO
+    collapsed = [stage for stage in ladder if stage.metrics["generated"]["fft_mse"] < bound]
+    stages, notes = nearest_gammas(run, GAMMAS)
+    if collapsed:
+        gammas = ", ".join(f"{stage.gamma:g}" for stage in collapsed)
+        notes.append(
+            f"{run.name}: no interpolation at gamma = {gammas}, where the model has collapsed to one state "
+            f"(FFT-MSE more than {COLLAPSE_RATIO:g} times lower than at the lowest gamma)"
+        )
+    return [stage for stage in stages if stage not in collapsed], notes
+
+
+def _missing(run: Run, stage: FinishedStage, passages: Sequence[Passage], targets: Targets) -> list[str]:
+    """Which images give no barrier, and why; and whether the mapping came to its end."""
+    unreached = sum(not passage.reached for passage in passages)
+    flat = sum(passage.reached and passage.barrier is None for passage in passages)
+    reasons = {
+        f"the decoder does not reach the targets (L_T-O above {REACHED * targets.distance:.2g}, {REACHED:g} of the "
+        "squared distance of the two targets, or other topological charges)": unreached,
+        "the highest energy lies at an end of the path": flat,
+    }
+    head = f"{run.name}, gamma = {stage.gamma:g}"
+    notes = [
+        f"{head}: {count} of {len(passages)} images left out: {reason}" for reason, count in reasons.items() if count
+    ]
+    if len(passages[0].losses) > MAX_STEPS:
+        notes.append(f"{head}: L_T-O was not yet saturated when the inverse mapping stopped, after {MAX_STEPS} steps")
+    return notes
+
+
+def _target_table(run: Run, targets: Targets, name: str) -> Table:
+    rows: list[list[Cell]] = [
+        [label, count, round(float(topological_charge(spins))), float(run.hamiltonian.energy_per_site(spins))]
+        for label, count, spins in zip(
+            ("with interstitial", "perfect"), (targets.count + 1, targets.count), targets.states, strict=True
+        )
+    ]
+    caption = (
+        f"{run.name}: targets, relaxed to |S x h| below {targets.torque:.1e}; "
+        f"their squared distance is {targets.distance:.3f}, normalised like L_T-O"
+    )
+    return Table(f"{name}_targets", caption, ["state", "skyrmions", "topological_charge", "energy_per_site"], rows)
+
+
+def _barrier_table(run: Run, stages: Sequence[FinishedStage], passages: Passages, name: str) -> Table:
+    spread = [column for measure in MEASURES[:SPREAD] for column in (measure, f"{measure}_std")]
+    rows = [_barrier_row(stage, passages[stage.name]) for stage in stages]
+    caption = (
+        f"{run.name}: means over the images with a barrier (L_T-O and |z1 - z0| over all); energies per site, FWHM in "
+        "steps R and as a share of |z1 - z0|"
+    )
+    header = ["gamma", "images", "mapping_steps", "L_TO_initial", "L_TO_final", "z_distance"]
+    return Table(name, caption, [*header, *spread, *MEASURES[SPREAD:]], rows)
+
+
+def _barrier_row(stage: FinishedStage, passages: Sequence[Passage]) -> list[Cell]:
+    found = [passage.measures() for passage in passages if passage.barrier]
+    row: list[Cell] = [stage.gamma, len(found), len(passages[0].losses) - 1]
+    row += np.mean([passage.losses[-1] for passage in passages], axis=0).tolist()
+    row.append(float(np.mean([passage.distance for passage in passages])))
+    for index, measure in enumerate(MEASURES):
+        statistics = (np.mean, np.std) if index < SPREAD else (np.mean,)
+        values = [measures[measure] for measures in found]
+        row += [float(statistic(values)) if values else None for statistic in statistics]
+    return row
+
+
+def _curve_table(run: Run, stages: Sequence[FinishedStage], passages: Passages, name: str) -> Table:
+    rows: list[list[Cell]] = [
+        [stage.gamma, image, int(step) if passage.barrier else None, point / (POINTS - 1), float(energy)]
+        for stage in stages
+        for image, passage in enumerate(passages[stage.name])
+        for point, (step, energy) in enumerate(zip(passage.steps, passage.energies, strict=True))
+    ]
+    header = ["gamma", "image", "R", "share_of_path", "energy_per_site"]
+    return Table(f"{name}_curves", f"{run.name}: energies along the paths", header, rows)
+
+
+def _compared(stages: Sequence[FinishedStage], passages: Passages) -> tuple[list[FinishedStage], list[int]]:
+    """The stages of Figure 4C, gamma = 0 and about 100, and the images that have a barrier in both; else none."""
+    with_energy = [stage for stage in stages if stage.gamma > 0]
+    if not with_energy or stages[0].gamma > 0:
+        return [], []
+    nearest = min(with_energy, key=lambda stage: abs(np.log(stage.gamma / COMPARED_GAMMA)))
+    pair = [stages[0], nearest]
+    return pair, [image for image in range(IMAGES) if all(passages[stage.name][image].barrier for stage in pair)]
+
+
+def _claims(run: Run, stages: Sequence[FinishedStage], passages: Passages) -> list[Claim]:
+    """The barrier sharpens, and the plateaus sink (Section 3.4)."""
+    pair, images = _compared(stages, passages)
+    measures = [[passages[stage.name][image].measures() for image in images] for stage in pair]
+    return [
+        _claim(run, "the barrier sharpens with gamma", ["fwhm_share"], "FWHM as a share of the path", pair, measures),
+        _claim(
+            run,
+            "the energies of the plateaus fall with gamma",
+            ["plateau_initial", "plateau_final"],
+            "E/N of the plateaus with and without interstitial",
+            pair,
+            measures,
+        ),
+    ]
+
+
+def _claim(
+    run: Run,
+    claim: str,
+    names: Sequence[str],
+    label: str,
+    pair: Sequence[FinishedStage],
+    measures: Sequence[Sequence[Mapping[str, float]]],
+) -> Claim:
+    rule = f"lower at gamma = {COMPARED_GAMMA:g} (or the nearest) than at gamma = 0 in each image of the targets"
+    if not pair or not measures[0]:
+        return Claim(f"{run.name}: {claim}", rule, "no image with a barrier in both stages", None)
+    values = np.array([[[image[name] for name in names] for image in stage] for stage in measures])
+    means = values.mean(axis=1)
+    words = [
+        f"{', '.join(f'{mean:.5g}' if abs(mean) < 1 else f'{mean:.6f}' for mean in row)} at gamma = {stage.gamma:g}"
+        for stage, row in zip(pair, means, strict=True)
+    ]
+    lower = np.all(values[1] < values[0], axis=-1)
+    measured = f"{label}: {' and '.join(words)}; lower in {lower.sum()} of {len(lower)} images"
+    return Claim(f"{run.name}: {claim}", rule, measured, bool(lower.all()))
+
+
+def _draw(
+    run: Run, stages: Sequence[FinishedStage], images: Sequence[Targets], passages: Passages, output: Path, name: str
+) -> list[Picture]:
+    """Figure 4B with the L_T-O of its ends, and Figure 4C, as far as there are barriers."""
+    drawn = [stage for stage in stages if any(passage.barrier for passage in passages[stage.name])]
+    if not drawn:
+        return []
+    _draw_curves(drawn, passages, output / f"{name}.png")
+    caption = (
+        f"{run.name}: energy along the path for each gamma, a line for each image of the targets, and L_T-O of one "
+        f"image during the inverse mapping; numbers in {name}_curves.csv"
+    )
+    pictures = [Picture(f"{name}.png", caption)]
+    pair, common = _compared(stages, passages)
+    if common:
+        rows = {f"$\\gamma$ = {stage.gamma:g}": passages[stage.name][common[0]] for stage in pair}
+        _draw_states(run, images[common[0]], rows, output / f"{name}_states.png")
+        caption = (
+            f"{run.name}: targets, and the part of the decoded states in the dashed square, R steps from the peak; the "
+            f"square lies where the spins of the last row follow their fields least at R = 0"
+        )
+        pictures.append(Picture(f"{name}_states.png", caption))
+    return pictures
+
+
+def _draw_curves(stages: Sequence[FinishedStage], passages: Passages, path: Path) -> None:
+    labels = {stage.name: rf"$\gamma$ = {stage.gamma:g}" for stage in stages}
+    found = {name: [passage for passage in passages[name] if passage.barrier] for name in labels}
+    figure, axes = plotting.new_figure(1, 2, size=(5.0, 3.6))
+    curves = {labels[name]: [(passage.steps, passage.energies) for passage in some] for name, some in found.items()}
+    plotting.plot_interpolation(axes[0, 0], curves)
+    plotting.plot_target_loss(axes[0, 1], {labels[name]: some[0].losses for name, some in found.items()})
+    plotting.save_figure(figure, path)
+
+
+def _draw_states(run: Run, targets: Targets, rows: Mapping[str, Passage], path: Path) -> None:
+    """Both targets at the sides, above their zoomed parts; between them the states near the peak, a row a gamma."""
+    side = min(*targets.states.shape[1:3], round(ZOOM * targets.spacing))
+    last = list(rows.values())[-1]
+    centred = _centring(local_correlation(last.shown[0], run.hamiltonian))
+    figure, axes = plotting.new_figure(len(rows), len(SHOWN_STEPS) + 2, size=(1.25, 1.4))
+    for column, title, spins in zip((0, -1), ("with interstitial", "perfect"), targets.states, strict=True):
+        plotting.plot_spins(axes[0, column], centred(spins), title)
+        plotting.plot_square(axes[0, column], side)
+        plotting.plot_spins(axes[1, column], _middle(centred(spins), side), "zoomed")
+    for row, (label, passage) in enumerate(rows.items()):
+        for column, step in enumerate(SHOWN_STEPS, start=1):
+            if step in passage.shown:
+                plotting.plot_spins(axes[row, column], _middle(centred(passage.shown[step]), side), f"R = {step}")
+            else:
+                axes[row, column].set_axis_off()
+        axes[row, 1].set_ylabel(label)
+    plotting.save_figure(figure, path)
+
+
+def _centring(correlation: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """The translation of a periodic lattice that takes the place of the lowest local correlation to the middle."""
+    smooth = gaussian_filter(correlation, SMOOTHING, mode="wrap")
+    lowest = np.unravel_index(np.argmin(smooth), smooth.shape)
+    shift = [side // 2 - int(place) for side, place in zip(smooth.shape, lowest, strict=True)]
+    return lambda spins: np.roll(spins, shift, axis=(0, 1))
+
+
+def _middle(spins: np.ndarray, side: int) -> np.ndarray:
+    """The square of `side` sites in the middle of a configuration."""
+    y, x = ((length - side) // 2 for length in spins.shape[:2])
+    return spins[y : y + side, x : x + side]

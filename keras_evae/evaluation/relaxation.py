@@ -1,0 +1,191 @@
+"""Relaxation of generated states at zero temperature: how far they are from a minimum, and from the best known one."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import h5py
+import numpy as np
+from tqdm import tqdm
+
+from keras_evae.dataset.file import METADATA_BYTES, VERSIONS, create_file, write_attribute
+from keras_evae.durable import disk_errors, publish
+from keras_evae.evaluation.certificate import (
+    CERTIFICATE,
+    GENERATED,
+    SAME_ENERGY,
+    BestKnown,
+    Candidate,
+    annealed_candidate,
+    best_known,
+    certify,
+    evae_candidate,
+    relax_states,
+)
+from keras_evae.evaluation.ladders import file_name, generate
+from keras_evae.evaluation.sections import Cell, Claim, Section, Table
+from keras_evae.runs import Run
+from keras_evae.stages import FinishedStage
+
+FORMAT_VERSION = 1
+KINDS = ("generated", "relaxed")
+ENERGIES = ["energy_generated", "energy_relaxed", "gap_generated", "gap_relaxed", "lowest_gap", "share_at_best_known"]
+QUALITIES = [f"{quality}_{kind}" for quality in ("torque", "charge", "skyrmions") for kind in KINDS]
+# Certificates of the two kinds of states of one stage.
+Certificates = dict[str, np.ndarray]
+
+
+def relax(runs: Sequence[Run], output: Path) -> Section:
+    """Energy of 100 generated states of each stage before and after relaxation; writes the states with certificates."""
+    tables, claims, notes = [], [], []
+    for run in runs:
+        file = output / f"{file_name('states', run, runs)}.h5"
+        certificates, best = export_states(run, file)
+        tables += _tables(run, runs, certificates)
+        tables.append(_best_known_table(file_name("best_known", run, runs), run, best))
+        claims.append(_claim(run, certificates, best))
+        notes.append(f"all states with their certificates: {file.name}")
+    return Section(
+        "relax",
+        "Relaxation of generated states, and their certificates",
+        "Each generated state is relaxed into its nearest minimum, until the largest torque |S x h| is below 1e-5. "
+        "Energies and gaps are E/N in units of the exchange constant; the gap is the height above the best known "
+        "energy of the Hamiltonian on this lattice. Energies, gaps, charges and skyrmions are means over the states, "
+        "torques the largest of all.",
+        tables,
+        claims=claims,
+        notes=notes,
+    )
+
+
+def export_states(run: Run, path: Path) -> tuple[dict[str, Certificates], BestKnown]:
+    """Writes generated and relaxed states of each finished stage with their certificates, to an HDF5 file.
+
+    Layout, for each stage and for `generated` and `relaxed` states:
+
+        <stage>/<kind>/spins              (n, y, x, 3) float32, checksummed (fletcher32)
+        <stage>/<kind>/energy_per_site    (n,), and so `torque`, `charge`, `skyrmions`, `gap`; see `certify`
+
+    The attributes of the file hold the Hamiltonian, the best known energies, the versions of the software and of the
+    format, as JSON; those of a stage its beta and gamma. The file appears under its name when it is complete.
+
+    Returns:
+        The certificates of each stage, and the best known energies.
+    """
+    partial = path.with_name(f"{path.name}.partial")
+    state_bytes = 4 * 3 * int(np.prod(run.config.dataset.shape)) + CERTIFICATE.itemsize + METADATA_BYTES
+    # 64 KiB a stage for what HDF5 writes beside the arrays.
+    room = len(run.stages) * (len(KINDS) * GENERATED * state_bytes + 2**16)
+    with disk_errors(path):
+        create_file(partial, room)
+        with h5py.File(partial, "r+", libver="latest") as file:
+            certificates, lowest = {}, []
+            for stage, states in _states(run):
+                certificates[stage.name] = {kind: certify(states[kind], run.hamiltonian, 0.0) for kind in KINDS}
+                lowest.append(evae_candidate(states["relaxed"], run, stage.name))
+                _write_spins(file, stage, states)
+            best = _best_known(run, path.parent, lowest)
+            for name, stage_certificates in certificates.items():
+                for kind, values in stage_certificates.items():
+                    values["gap"] = values["energy_per_site"] - best.energy_per_site
+                    _write_certificates(file[name][kind], values)
+            _write_attributes(file, run, best)
+        publish(partial, path)
+    return certificates, best
+
+
+def _states(run: Run) -> Iterator[tuple[FinishedStage, dict[str, np.ndarray]]]:
+    """Generated and relaxed states of each stage."""
+    for stage in tqdm(run.stages, "relaxing", unit="stage", leave=False, delay=1):
+        generated = np.asarray(generate(run, stage, GENERATED), np.float32)
+        yield stage, {"generated": generated, "relaxed": relax_states(generated, run.hamiltonian)}
+
+
+def _best_known(run: Run, folder: Path, lowest: Sequence[Candidate]) -> BestKnown:
+    of_the_model = min(lowest, key=lambda candidate: candidate.energy_per_site)
+    return best_known(run.hamiltonian, run.config.dataset.shape, folder, [annealed_candidate(run), of_the_model])
+
+
+def _write_spins(file: h5py.File, stage: FinishedStage, states: dict[str, np.ndarray]) -> None:
+    group = file.create_group(stage.name)
+    group.attrs["beta"], group.attrs["gamma"] = stage.beta, stage.gamma
+    for kind, spins in states.items():
+        group.create_dataset(f"{kind}/spins", data=spins, chunks=(1, *spins.shape[1:]), fletcher32=True)
+
+
+def _write_certificates(group: h5py.Group, certificates: np.ndarray) -> None:
+    for name in CERTIFICATE.names or ():
+        group.create_dataset(name, data=certificates[name], chunks=certificates.shape, fletcher32=True)
+
+
+def _write_attributes(file: h5py.File, run: Run, best: BestKnown) -> None:
+    file.attrs["format_version"] = FORMAT_VERSION
+    write_attribute(file, "hamiltonian", run.hamiltonian.to_config())
+    write_attribute(file, "best_known", dataclasses.asdict(best))
+    write_attribute(file, "versions", VERSIONS)
+    write_attribute(file, "run", {"name": run.name, "shape": list(run.config.dataset.shape)})
+
+
+def _tables(run: Run, runs: Sequence[Run], certificates: dict[str, Certificates]) -> list[Table]:
+    """Energies and what else the certificates say, a row for each stage."""
+    weights = [[stage.beta, stage.gamma] for stage in run.stages]
+    energies = [_energies(certificates[stage.name]) for stage in run.stages]
+    qualities = [_qualities(certificates[stage.name]) for stage in run.stages]
+    header, caption = ["beta", "gamma"], f"{run.name}: {GENERATED} generated states of each stage"
+    return [
+        Table(
+            file_name("relax", run, runs),
+            f"{caption}, E/N before and after relaxation at T = 0",
+            header + ENERGIES,
+            [left + right for left, right in zip(weights, energies, strict=True)],
+        ),
+        Table(
+            file_name("relax_certificates", run, runs),
+            f"{caption}, largest torque, mean charge and mean number of skyrmions",
+            header + QUALITIES,
+            [left + right for left, right in zip(weights, qualities, strict=True)],
+        ),
+    ]
+
+
+def _energies(certificates: Certificates) -> list[float]:
+    energies = [float(certificates[kind]["energy_per_site"].mean()) for kind in KINDS]
+    gaps = [float(certificates[kind]["gap"].mean()) for kind in KINDS]
+    relaxed = certificates["relaxed"]["gap"]
+    return [*energies, *gaps, float(relaxed.min()), float(np.mean(relaxed <= SAME_ENERGY))]
+
+
+def _qualities(certificates: Certificates) -> list[float]:
+    torques = [float(certificates[kind]["torque"].max()) for kind in KINDS]
+    return torques + [float(certificates[kind][name].mean()) for name in ("charge", "skyrmions") for kind in KINDS]
+
+
+def _best_known_table(name: str, run: Run, best: BestKnown) -> Table:
+    rows: list[list[Cell]] = [
+        [
+            candidate.search,
+            candidate.energy_per_site,
+            candidate.energy_per_site - best.energy_per_site,
+            candidate.detail,
+        ]
+        for candidate in best.candidates
+    ]
+    height, width = run.config.dataset.shape
+    caption = f"{run.name}: best known energy on {height} x {width} sites: {best.energy_per_site:.8f}"
+    return Table(name, caption, ["search", "energy_per_site", "gap", "detail"], rows)
+
+
+def _claim(run: Run, certificates: dict[str, Certificates], best: BestKnown) -> Claim:
+    """Of the stage with the largest gamma."""
+    stage = max(run.stages, key=lambda stage: (stage.gamma, stage.beta))
+    relaxed = certificates[stage.name]["relaxed"]
+    share = float(np.mean(relaxed["gap"] <= SAME_ENERGY))
+    return Claim(
+        f"{run.name}: the collapsed E-VAE generates the ground state",
+        f"relaxed, all states of the largest gamma have the best known E/N, to {SAME_ENERGY:g}",
+        f"gamma = {stage.gamma:g}: mean E/N {relaxed['energy_per_site'].mean():.8f} relaxed, best known "
+        f"{best.energy_per_site:.8f}, {share:.0%} of {len(relaxed)} states there",
+        share == 1.0 if stage.gamma > 0 else None,
+    )

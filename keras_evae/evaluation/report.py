@@ -1,0 +1,131 @@
+"""One HTML page of an evaluation: verdict, claims, sections with their pictures, and where it all comes from.
+
+The page holds everything that it shows; it runs no script and asks no server for anything.
+"""
+
+from __future__ import annotations
+
+import base64
+import datetime
+import json
+import logging
+import shlex
+import struct
+from collections.abc import Iterable, Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from keras_evae.config import dump_config
+from keras_evae.durable import write_whole
+from keras_evae.errors import DataError
+from keras_evae.evaluation.headline import headline
+from keras_evae.evaluation.ladders import GENERATION_SEED, labels
+from keras_evae.evaluation.sections import Picture, Section, count_claims, read_section
+from keras_evae.runs import Run, describe_environment
+
+logger = logging.getLogger(__name__)
+
+TEMPLATE, REPORT = "report.html.jinja", "report.html"
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
+
+def collect_sections(made: Sequence[Section], names: Iterable[str], output: Path) -> list[Section]:
+    """Sections of these recipes, in their order: those just made, and for the others those that are in the folder.
+
+    Raises:
+        DataError: If a file in the folder is damaged.
+    """
+    new = {section.name: section for section in made}
+    files = {name: output / f"{name}.json" for name in names}
+    return [new.get(name) or read_section(file) for name, file in files.items() if name in new or file.is_file()]
+
+
+def write_report(runs: Sequence[Run], sections: Sequence[Section], gaps: Mapping[str, str], output: Path) -> Path:
+    """Writes the page, says where it is, and sums up the claims.
+
+    Args:
+        runs: The runs that the sections are made from.
+        sections: Results, with their pictures in `output`.
+        gaps: For each recipe that could not be made, why.
+        output: Folder of the results.
+
+    Returns:
+        `<output>/report.html`.
+
+    Raises:
+        DataError: If there is nothing to report, or a picture is missing or damaged.
+    """
+    if not sections and not gaps:
+        raise DataError(f"{output}: expected results to report, found none; make them with: python evaluate.py --all")
+    path = output / REPORT
+    write_whole(path, render(runs, sections, gaps, output).encode())
+    logger.info("\nclaims of the paper: %s\nreport: %s", count_claims(sections), path)
+    return path
+
+
+def render(runs: Sequence[Run], sections: Sequence[Section], gaps: Mapping[str, str], output: Path) -> str:
+    """The page as text; arguments as for `write_report`."""
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.tests["number"] = lambda cell: isinstance(cell, int | float)
+    template = environment.from_string(resources.files(__package__).joinpath(TEMPLATE).read_text(encoding="utf-8"))
+    names = labels(runs)
+    return template.render(
+        headlines=[headline(run, names[run.path]) for run in runs],
+        sections=sections,
+        outdated=_outdated(runs, sections, output),
+        images={picture.file: _image(picture, section, output) for section in sections for picture in section.pictures},
+        summary=count_claims(sections),
+        gaps={name.replace("_", "-"): reason for name, reason in gaps.items()},
+        provenance=[(names[run.path], _provenance(run), dump_config(run.config)) for run in runs],
+        made=_in_words(describe_environment()),
+        date=datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        generation_seed=GENERATION_SEED,
+    )
+
+
+def _image(picture: Picture, section: Section, output: Path) -> dict[str, Any]:
+    """The picture inside a URL, and its width in pixels."""
+    # Only the name: the page shows no file from outside the folder of the results.
+    path = output / Path(picture.file).name
+    content = path.read_bytes() if path.is_file() else b""
+    if not content.startswith(PNG_SIGNATURE):
+        raise DataError(
+            f"{path}: expected a PNG picture, found {'another file' if content else 'none'}; "
+            f"make it again with --{section.name.replace('_', '-')}"
+        )
+    # The first chunk of a PNG file begins with width and height.
+    width, height = struct.unpack(">II", content[16:24])
+    return {"url": "data:image/png;base64," + base64.b64encode(content).decode(), "width": width, "height": height}
+
+
+def _outdated(runs: Sequence[Run], sections: Sequence[Section], output: Path) -> list[str]:
+    """Names of sections that were made before the last stage of a run was finished."""
+    finished = max(run.stages[-1].path.stat().st_mtime for run in runs)
+    return [section.name for section in sections if (output / f"{section.name}.json").stat().st_mtime < finished]
+
+
+def _provenance(run: Run) -> dict[str, str]:
+    seeds = {"seeds": f"dataset {run.config.dataset.seed}, training {run.config.training.seed}"}
+    try:
+        recorded = json.loads((run.path / "environment.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        recorded = {"environment": None}
+    return seeds | _in_words(recorded)
+
+
+def _in_words(environment: Mapping[str, Any]) -> dict[str, str]:
+    """The values of `describe_environment`, each in one line."""
+    return {name: _value_in_words(name, value) for name, value in environment.items()}
+
+
+def _value_in_words(name: str, value: Any) -> str:
+    if value is None:
+        return "not recorded"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {item}" for key, item in value.items())
+    return shlex.join(value) if name == "command" else str(value)

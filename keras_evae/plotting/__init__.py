@@ -1,0 +1,45 @@
+"""Figures: arrays in, matplotlib axes out. No computing, no files."""
+
+from keras_evae.plotting.canvas import new_figure, save_figure, style
+from keras_evae.plotting.ladders import (
+    COLORS,
+    LOSS_LABELS,
+    LossCurves,
+    ladder_colors,
+    mark_data,
+    mark_transition,
+    plot_angle_densities,
+    plot_fft_mse,
+    plot_interpolation,
+    plot_loss,
+    plot_target_loss,
+    run_colors,
+)
+from keras_evae.plotting.order import plot_distribution, plot_neighbours, plot_rings, plot_structure_factor
+from keras_evae.plotting.states import plot_color_wheel, plot_correlation, plot_spins, plot_square
+
+__all__ = [
+    "COLORS",
+    "LOSS_LABELS",
+    "LossCurves",
+    "ladder_colors",
+    "mark_data",
+    "mark_transition",
+    "new_figure",
+    "plot_angle_densities",
+    "plot_color_wheel",
+    "plot_correlation",
+    "plot_distribution",
+    "plot_fft_mse",
+    "plot_interpolation",
+    "plot_loss",
+    "plot_neighbours",
+    "plot_rings",
+    "plot_spins",
+    "plot_square",
+    "plot_structure_factor",
+    "plot_target_loss",
+    "run_colors",
+    "save_figure",
+    "style",
+]

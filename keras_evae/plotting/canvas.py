@@ -1,0 +1,44 @@
+"""Figures in the style of the package, and their files."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+
+STYLE = Path(__file__).with_name("style.mplstyle")
+
+
+def style() -> AbstractContextManager[None]:
+    """Context in which figures have the package's look."""
+    return plt.style.context(STYLE)
+
+
+def new_figure(
+    rows: int = 1, columns: int = 1, size: tuple[float, float] = (4.0, 2.6), shared: bool = False
+) -> tuple[Figure, np.ndarray]:
+    """Figure with a grid `(rows, columns)` of axes of `size` inches each.
+
+    Args:
+        rows, columns: Shape of the grid.
+        size: Width and height of one axes.
+        shared: One x axis for each column, and one y axis for each row.
+    """
+    figure_size = (size[0] * columns, size[1] * rows)
+    return plt.subplots(
+        rows,
+        columns,
+        figsize=figure_size,
+        sharex="col" if shared else "none",
+        sharey="row" if shared else "none",
+        squeeze=False,
+    )
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Writes a figure and frees its memory."""
+    figure.savefig(path)
+    plt.close(figure)

@@ -1,0 +1,160 @@
+"""Curves along the ladders of beta and gamma, a colour for each run or stage."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Collection, Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+# Okabe and Ito: seven colours that people who see fewer colours tell apart. Also the cycle of the style.
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+# For each run the values of beta or gamma, and for each split those of the loss.
+LossCurves = Mapping[str, tuple[Sequence[float], Mapping[str, Sequence[float]]]]
+LOSS_LABELS = {
+    "reconstruction_loss": "$L_{RC}$",
+    "kl_loss": "$L_{KL}$ (nat)",
+    "hamiltonian_loss": "$L_H$ ($J$ per site)",
+}
+
+
+def run_colors(names: Sequence[str]) -> dict[str, str]:
+    """A colour for each run, by which it is known in all panels of a figure."""
+    return dict(zip(names, itertools.cycle(COLORS), strict=False))
+
+
+def ladder_colors(count: int) -> list[tuple[float, ...]]:
+    """Colours from dark to light, in the order of a ladder; they differ in lightness, so for every eye."""
+    # The lightest fifth would vanish on white.
+    return [plt.colormaps["viridis"](share) for share in np.linspace(0.0, 0.8, count)]
+
+
+def plot_loss(
+    axes: Axes, curves: LossCurves, weight_name: str, loss_name: str, colors: Mapping[str, str] | None = None
+) -> Axes:
+    """One loss term against beta or gamma, for each run a colour and for each split a line (Figure 2).
+
+    Args:
+        axes: Where to draw.
+        curves: For each run its values of beta or gamma, and those of the loss for each split.
+        weight_name: `"beta"` or `"gamma"`; gamma = 0 stands at the left edge.
+        loss_name: Key of `LOSS_LABELS`.
+        colors: A colour for each run; by default they are given in turn.
+    """
+    colors = colors or run_colors(list(curves))
+    for name, (weights, losses) in curves.items():
+        color = colors[name]
+        for (split, values), line, face in zip(losses.items(), ("o-", "s:"), (color, "white"), strict=False):
+            label = f"{name}, {split}" if len(curves) > 1 else split
+            axes.plot(weights, values, line, color=color, markerfacecolor=face, label=label)
+    _scale_weights(axes, [weight for weights, _ in curves.values() for weight in weights])
+    axes.set(xlabel=rf"$\{weight_name}$", ylabel=LOSS_LABELS[loss_name])
+    values = [value for _, losses in curves.values() for split in losses.values() for value in split]
+    if loss_name != "hamiltonian_loss" and min(values) > 0:
+        axes.set_yscale("log")
+    return axes
+
+
+def mark_data(axes: Axes, values: Collection[float]) -> None:
+    """Horizontal lines at the mean loss of training data itself."""
+    for value in values:
+        axes.axhline(value, color="black", linewidth=1.0)
+        axes.annotate(
+            "training data", (0.02, value), (0, 2), axes.get_yaxis_transform(), "offset points", fontsize="small"
+        )
+
+
+def mark_transition(
+    axes: Axes, interval: tuple[float, float], mark: float, color: str, style: str, label: str
+) -> Line2D:
+    """A transition between two weights of a ladder: the interval shaded, a line at the mark, which is returned."""
+    # A transition before the first weight of a ladder has no lower end that a logarithmic axis could show.
+    axes.axvspan(max(interval[0], axes.get_xlim()[0]), interval[1], color=color, alpha=0.08, linewidth=0)
+    return axes.axvline(mark, color=color, linestyle=style, linewidth=1.0, label=label)
+
+
+def plot_fft_mse(axes: Axes, curves: Mapping[str, tuple[Sequence[float], Sequence[float]]]) -> Axes:
+    """FFT-MSE against gamma, one curve a run (Figure 5B); gamma = 0 stands at the left edge.
+
+    Args:
+        axes: Where to draw.
+        curves: For each run its values of gamma and of FFT-MSE.
+    """
+    for name, (gammas, values) in curves.items():
+        axes.plot(gammas, values, marker="o", label=name)
+    axes.set(xlabel=r"$\gamma$", ylabel="FFT-MSE")
+    _scale_weights(axes, [gamma for gammas, _ in curves.values() for gamma in gammas])
+    # Linear below the smallest value: a run that has collapsed to one state may reach exactly zero.
+    nonzero = [value for _, values in curves.values() for value in values if value > 0]
+    if len(nonzero) == sum(len(values) for _, values in curves.values()):
+        axes.set_yscale("log")
+    else:
+        axes.set_yscale("symlog", linthresh=min(nonzero, default=1.0), linscale=0.2)
+    axes.legend()
+    return axes
+
+
+def plot_angle_densities(
+    axes: Axes, densities: Mapping[str, tuple[np.ndarray, np.ndarray]], data: tuple[np.ndarray, np.ndarray]
+) -> Axes:
+    """Densities of the angle between spins and fields (Figure 3B), a curve for each stage of a ladder.
+
+    Args:
+        axes: Where to draw.
+        densities: For each stage angles in degrees and the density at them.
+        data: The same of the annealed data: so narrow that it leaves the picture at the top.
+    """
+    for (label, (angles, density)), color in zip(densities.items(), ladder_colors(len(densities)), strict=True):
+        axes.plot(angles, density, color=color, label=label)
+    axes.plot(*data, color="black", label="data, $X_{In}$")
+    axes.set(xlabel=r"$\theta$ (degrees)", ylabel="density (1 / degree)")
+    axes.legend()
+    return axes
+
+
+def plot_interpolation(axes: Axes, curves: Mapping[str, Sequence[tuple[np.ndarray, np.ndarray]]]) -> Axes:
+    """Energies along paths between two states (Figure 4B), a colour for each gamma, the first path of each drawn bold.
+
+    Args:
+        axes: Where to draw.
+        curves: For each label the paths, each as steps R from its peak and energies per site, `(n,)`.
+    """
+    for index, (label, paths) in enumerate(curves.items()):
+        for number, (steps, energies) in enumerate(paths):
+            look = {"label": label} if number == 0 else {"alpha": 0.35, "linewidth": 0.6}
+            axes.plot(steps, energies, color=f"C{index}", **look)
+    axes.axvline(0.0, color="black", linewidth=0.5, alpha=0.5)
+    axes.set(xlabel="R (steps from the peak; positive towards the perfect lattice)", ylabel="E / N")
+    axes.legend()
+    return axes
+
+
+def plot_target_loss(axes: Axes, curves: Mapping[str, np.ndarray]) -> Axes:
+    """L_T-O during the inverse mapping, `(steps, 2)` for each label: initial state (solid), final state (dashed)."""
+    for index, (label, losses) in enumerate(curves.items()):
+        initial, final = losses.T
+        # Counted from one, so that the start has a place on the logarithmic axis.
+        steps = np.arange(1, len(initial) + 1)
+        axes.plot(steps, initial, color=f"C{index}", label=label)
+        axes.plot(steps, final, color=f"C{index}", linestyle="--")
+    axes.set(xscale="log", yscale="log", xlabel="step of Adam + 1", ylabel="$L_{T-O}$")
+    axes.set_title("solid: with interstitial, dashed: perfect")
+    axes.legend()
+    return axes
+
+
+def _scale_weights(axes: Axes, weights: Sequence[float]) -> None:
+    """Logarithmic axis of beta or gamma; zero, if there, stands apart at the left edge."""
+    if min(weights) > 0:
+        axes.set_xscale("log")
+        return
+    smallest = min((weight for weight in weights if weight > 0), default=1.0)
+    first, last = (math.floor(math.log10(weight)) for weight in (smallest, max(*weights, smallest)))
+    # On a long ladder the labels would touch: zero stands farther apart, and decades are left out.
+    axes.set_xscale("symlog", linthresh=smallest, linscale=max(0.5, (last - first) / 8))
+    axes.set_xlim(-0.1 * smallest, None)
+    axes.set_xticks([0.0, *(10.0**power for power in range(last, first - 1, -((last - first) // 6 + 1)))])

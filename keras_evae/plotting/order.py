@@ -1,0 +1,111 @@
+"""Order of the skyrmions: structure factor, neighbours, and distributions over states."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.colors import LogNorm
+from matplotlib.image import AxesImage
+from matplotlib.patches import Circle
+
+from keras_evae.plotting.states import plot_spins
+
+# The reference first, black; then samples from weak to strong.
+LINES = ("black", "#0072b2", "#009e73", "#d55e00")
+
+
+def plot_structure_factor(
+    axes: Axes,
+    factor: np.ndarray,
+    reach: tuple[float, float],
+    limits: tuple[float, float],
+    ring: float | None = None,
+    title: str = "",
+) -> AxesImage:
+    """Map of S(q) on a logarithmic scale around q = 0, with a ring.
+
+    Args:
+        axes: Where to draw.
+        factor: S(q) with q = 0 in the middle, `(y, x)`; NaN is left empty.
+        reach: Largest |q_y| and |q_x| that are shown, 1/site.
+        limits: Lowest and highest S(q) of the colours.
+        ring: |q| of a dashed circle, 1/site.
+        title: Above the map.
+
+    Returns:
+        The image, for a colour bar.
+    """
+    # Wave vectors lie in the middles of the pixels, the outermost at -pi.
+    (bottom, top), (left, right) = ((-np.pi - np.pi / n, np.pi - np.pi / n) for n in factor.shape)
+    image = axes.imshow(
+        np.clip(factor, *limits), norm=LogNorm(*limits), extent=(left, right, bottom, top), cmap="magma"
+    )
+    if ring is not None:
+        axes.add_patch(Circle((0, 0), ring, fill=False, color="#40e0ff", linestyle="--", linewidth=0.8))
+    axes.set(title=title, xlim=(-reach[1], reach[1]), ylim=(-reach[0], reach[0]))
+    axes.set(xlabel="$q_x$ (1/site)", ylabel="$q_y$ (1/site)")
+    axes.grid(False)
+    return image
+
+
+def plot_rings(axes: Axes, curves: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Axes:
+    """Radial averages of S(q), one curve for each sample: its values of |q| in 1/site, and of S.
+
+    Values below 1e-14, the rounding of single precision, are drawn there.
+    """
+    for (name, (wave_numbers, means)), color in zip(curves.items(), LINES, strict=False):
+        axes.plot(wave_numbers, np.maximum(means, 1e-14), label=name, marker=".", color=color)
+    axes.set(yscale="log", xlabel="$|q|$ (1/site)", ylabel="$S(q)$, ring average")
+    axes.legend(loc="upper right")
+    return axes
+
+
+def plot_neighbours(
+    axes: Axes, spins: np.ndarray, positions: np.ndarray, bonds: np.ndarray, counts: np.ndarray, title: str = ""
+) -> Axes:
+    """One configuration, pale, with the bonds between neighbouring skyrmions, defects in colour.
+
+    Args:
+        axes: Where to draw.
+        spins: `(y, x, 3)`.
+        positions: Skyrmions, `(n, 2)` as (y, x).
+        bonds: Start and end of each bond, `(m, 2, 2)`; what leaves the lattice is cut.
+        counts: Number of neighbours of each skyrmion, `(n,)`.
+        title: Above the picture.
+    """
+    plot_spins(axes, spins, title)
+    axes.images[-1].set_alpha(0.5)
+    axes.add_collection(LineCollection(bonds[..., ::-1].tolist(), colors="0.35", linewidths=0.7))
+    for label, (color, chosen) in _neighbour_classes(counts).items():
+        y, x = positions[chosen].T
+        axes.scatter(x, y, s=22, color=color, edgecolor="white", linewidth=0.6, label=label, zorder=3)
+    height, width = spins.shape[:2]
+    axes.set(xlim=(-0.5, width - 0.5), ylim=(-0.5, height - 0.5))
+    return axes
+
+
+def plot_distribution(axes: Axes, samples: Mapping[str, np.ndarray], label: str, bins: int = 40) -> Axes:
+    """Histograms of one quantity as steps, each sample normalised to its number of values.
+
+    The outermost bins hold all that lies beyond: 0.2 % of the values of all samples on each side.
+    """
+    values = np.concatenate([np.ravel(sample) for sample in samples.values()])
+    low, high = np.quantile(values, (0.002, 0.998)) if values.size else (0.0, 1.0)
+    margin = 0.02 * (high - low) or 0.5
+    edges = np.linspace(low - margin, high + margin, bins + 1)
+    for (name, sample), color in zip(samples.items(), LINES, strict=False):
+        shares = np.histogram(np.clip(sample, edges[0], edges[-1]), edges)[0] / max(sample.size, 1)
+        axes.stairs(shares, edges, label=name, color=color)
+    axes.set(xlabel=label, ylabel="share", ylim=(0, None))
+    axes.locator_params(axis="x", nbins=4)
+    return axes
+
+
+def _neighbour_classes(counts: np.ndarray) -> dict[str, tuple[str, np.ndarray]]:
+    """Colours of skyrmions with five, six, seven and other numbers of neighbours, and which they are."""
+    known = {"5 neighbours": ("#0072b2", 5), "6": ("0.2", 6), "7": ("#d55e00", 7)}
+    classes = {label: (color, counts == number) for label, (color, number) in known.items()}
+    return classes | {"other": ("#e6ab02", (counts < 5) | (counts > 7))}

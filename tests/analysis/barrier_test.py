@@ -1,0 +1,57 @@
+import numpy as np
+import pytest
+
+from keras_evae.analysis.barrier import find_barrier, plateau_energies
+
+STEPS = np.arange(201.0)
+
+
+@pytest.mark.parametrize(("sigma", "peak"), [(4.0, 100), (9.0, 80)])
+def test_gaussian_on_a_slope(sigma, peak):
+    gaussian = 0.006 * np.exp(-((STEPS - peak) ** 2) / (2 * sigma**2))
+    barrier = find_barrier(gaussian - 2.055 - 2e-6 * STEPS)
+    assert barrier.peak == peak
+    assert barrier.height == pytest.approx(0.006, rel=1e-6)
+    # Linear interpolation between the points is wrong by the curvature: about (1 step / width)^2 / 8.
+    assert barrier.width == pytest.approx(2 * np.sqrt(2 * np.log(2)) * sigma, rel=2e-3)
+
+
+def test_triangle_between_points():
+    triangle = np.maximum(0.0, 3.0 - np.abs(np.arange(40.0) - 20) / 2.5)
+    barrier = find_barrier(triangle)
+    assert (barrier.peak, barrier.height) == (20, 3.0)
+    assert barrier.width == pytest.approx(7.5)
+
+
+def test_a_path_walked_backwards_has_the_same_barrier():
+    curve = np.exp(-((STEPS - 70) ** 2) / 50) + 0.3 * np.tanh((STEPS - 70) / 5)
+    forth, back = find_barrier(curve), find_barrier(curve[::-1])
+    assert back.peak == 200 - forth.peak
+    assert (back.height, back.width) == pytest.approx((forth.height, forth.width))
+
+
+@pytest.mark.parametrize(
+    "curve", [STEPS, -STEPS, np.sqrt(STEPS), STEPS**2, np.tanh((STEPS - 100) / 9), -np.exp(-((STEPS - 100) ** 2))]
+)
+def test_no_barrier_on_monotone_curves_and_in_valleys(curve):
+    assert find_barrier(curve) is None
+
+
+def test_no_barrier_on_a_constant_curve():
+    assert find_barrier(np.full(201, -2.05)) is None
+
+
+def test_no_barrier_where_the_peak_lies_on_a_plateau():
+    assert find_barrier(np.exp(-((STEPS - 10) ** 2) / 8)) is None
+
+
+def test_plateaus():
+    curve = np.where(STEPS < 100, -2.0, -3.0)
+    curve[100] = 5.0
+    assert plateau_energies(curve) == (-2.0, -3.0)
+
+
+@pytest.mark.parametrize("curve", [np.zeros(2), np.zeros((5, 5)), np.array([0.0, np.nan, 0.0, 0.0])])
+def test_refuses_what_is_no_path(curve):
+    with pytest.raises(ValueError, match="finite energies"):
+        find_barrier(curve)

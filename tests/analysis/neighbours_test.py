@@ -1,0 +1,61 @@
+import numpy as np
+import pytest
+
+from keras_evae.analysis import bond_orientational_order, delaunay_bonds, neighbour_counts
+from keras_evae.analysis.ansatz import commensurate_lattices
+
+# A torus for triangles with equal sides need not be one of whole sites.
+SHAPE = (8 * np.sqrt(3), 20.0)
+TRIANGULAR = np.array([(row * np.sqrt(3), 2 * column + row % 2) for row in range(8) for column in range(10)])
+
+
+def test_triangular_lattice_is_perfectly_ordered():
+    psi6 = bond_orientational_order(TRIANGULAR, SHAPE)
+    np.testing.assert_allclose(psi6, 1.0, atol=1e-9)
+    np.testing.assert_array_equal(neighbour_counts(TRIANGULAR, SHAPE), 6)
+    bonds = delaunay_bonds(TRIANGULAR, SHAPE)
+    np.testing.assert_allclose(np.linalg.norm(bonds.vectors, axis=-1), 2.0)
+    np.testing.assert_array_equal(bonds.owners, np.repeat(np.arange(80), 6))
+
+
+def test_phase_is_six_times_the_orientation():
+    # Rows and columns exchanged: the lattice turned by 90 degrees, its sixth multiple by 180.
+    np.testing.assert_allclose(bond_orientational_order(TRIANGULAR[:, ::-1], SHAPE[::-1]), -1.0, atol=1e-9)
+
+
+def test_translations_change_nothing():
+    moved = (TRIANGULAR + (3.7, 11.1)) % SHAPE
+    np.testing.assert_allclose(bond_orientational_order(moved, SHAPE), 1.0, atol=1e-9)
+
+
+def test_stretched_lattice_has_less_order():
+    stretched = np.abs(bond_orientational_order(TRIANGULAR * (1.2, 1.0), (SHAPE[0] * 1.2, SHAPE[1])))
+    # Two bonds along x, four at the angle phi to it.
+    phi = np.arctan2(1.2 * np.sqrt(3), 1.0)
+    np.testing.assert_allclose(stretched, abs(2 + 4 * np.cos(6 * phi)) / 6, atol=1e-9)
+
+
+def test_random_points_have_little_order():
+    points = np.random.default_rng(1).uniform((0, 0), (100, 150), (2000, 2))
+    psi6 = bond_orientational_order(points, (100, 150))
+    assert np.abs(psi6).mean() < 0.5 and abs(psi6.mean()) < 0.05
+
+
+def test_open_edges_have_fewer_bonds():
+    closed, open_edges = (bond_orientational_order(TRIANGULAR, SHAPE, (kind, kind)) for kind in (True, False))
+    inner = np.all((TRIANGULAR > 2) & (np.array(SHAPE) - 4 > TRIANGULAR), axis=-1)
+    np.testing.assert_allclose(open_edges[inner], closed[inner], atol=1e-9)
+    assert neighbour_counts(TRIANGULAR, SHAPE, (False, False))[0] < 6
+
+
+@pytest.mark.parametrize("positions", [np.zeros((0, 2)), [(3.0, 4.0)]])
+def test_no_point_and_one_point(positions):
+    assert bond_orientational_order(positions, SHAPE, (False, False)).tolist() == [0.0] * len(positions)
+    assert bond_orientational_order(positions, SHAPE).shape == (len(positions),)
+
+
+def test_lattice_on_the_torus_of_sites():
+    (lattice, *_) = commensurate_lattices((128, 96), 24)
+    psi6 = bond_orientational_order(lattice.positions, (128, 96))
+    np.testing.assert_allclose(psi6, psi6[0])
+    assert 0.9 < np.abs(psi6[0]) < 1.0

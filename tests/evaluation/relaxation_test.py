@@ -1,0 +1,72 @@
+import json
+
+import h5py
+import numpy as np
+import pytest
+
+from keras_evae.evaluation import certificate, relaxation
+from keras_evae.evaluation.certificate import TORQUE, certify
+from keras_evae.evaluation.relaxation import relax
+from keras_evae.evaluation.spin_files import read_spins
+from keras_evae.hamiltonian import Hamiltonian
+from keras_evae.runs import load_run
+
+
+@pytest.fixture(scope="module")
+def relaxed(smoke_folder, tmp_path_factory):
+    output = tmp_path_factory.mktemp("relax")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(smoke_folder)
+        patch.setattr(certificate, "MOST_ANNEALS", 4)
+        patch.setattr(relaxation, "GENERATED", 12)
+        run = load_run("runs/smoke")
+        return run, output, relax([run], output)
+
+
+def test_file_holds_each_stage_with_certificates(relaxed):
+    run, output, _ = relaxed
+    with h5py.File(output / "states.h5") as file:
+        best = json.loads(bytes(file.attrs["best_known"]))["candidates"][0]["energy_per_site"]
+        assert set(file) == {stage.name for stage in run.stages}
+        for stage in run.stages:
+            assert (file[stage.name].attrs["beta"], file[stage.name].attrs["gamma"]) == (stage.beta, stage.gamma)
+            for group in file[stage.name].values():
+                spins = group["spins"][:]
+                assert spins.shape == (12, 32, 32, 3) and spins.dtype == np.float32 and group["spins"].fletcher32
+                expected = certify(spins, run.hamiltonian, best)
+                for name in expected.dtype.names:
+                    np.testing.assert_allclose(group[name][:], expected[name], atol=1e-12)
+            assert file[stage.name]["relaxed/torque"][:].max() < 1.05 * TORQUE
+            assert file[stage.name]["relaxed/gap"][:].min() >= 0.0
+            lowered = file[stage.name]["generated/gap"][:] - file[stage.name]["relaxed/gap"][:]
+            assert lowered.min() > 0.0
+
+
+def test_file_says_what_it_is(relaxed):
+    run, output, _ = relaxed
+    with h5py.File(output / "states.h5") as file:
+        assert Hamiltonian(**json.loads(bytes(file.attrs["hamiltonian"]))) == run.hamiltonian
+        assert set(json.loads(bytes(file.attrs["versions"]))) == {"keras_evae", "kernel"}
+        assert file.attrs["format_version"] == 1
+    assert not list(output.glob("*.partial"))
+
+
+def test_states_can_be_analysed_as_a_file(relaxed):
+    run, output, _ = relaxed
+    spins, count = read_spins(f"{output / 'states.h5'}:{run.stages[-1].name}/relaxed/spins", 5)
+    assert spins.shape == (5, 32, 32, 3) and count == 12
+
+
+def test_tables_and_claim(relaxed):
+    run, _, section = relaxed
+    energies, certificates, best = section.tables
+    assert len(energies.rows) == len(certificates.rows) == len(run.stages)
+    assert {len(row) for row in energies.rows} == {len(energies.header)}
+    assert {len(row) for row in certificates.rows} == {len(certificates.header)}
+    for row in energies.rows:
+        values = dict(zip(energies.header, row, strict=True))
+        assert values["energy_relaxed"] < values["energy_generated"]
+        assert values["energy_relaxed"] - values["gap_relaxed"] == pytest.approx(best.rows[0][1], abs=1e-9)
+        assert 0.0 <= values["lowest_gap"] <= values["gap_relaxed"]
+    (claim,) = section.claims
+    assert claim.holds is (dict(zip(energies.header, energies.rows[-1], strict=True))["share_at_best_known"] == 1.0)

@@ -1,0 +1,110 @@
+"""A few training steps on one device or on several, in float64 so that only mistakes can tell them apart.
+
+python -m tests.replicas one RESULTS
+python -m tests.replicas mirrored RESULTS          two logical CPU devices
+python -m tests.replicas multiworker RESULTS       one of the workers in TF_CONFIG
+python -m tests.replicas mirrored train.py ...     train.py, with all its arguments
+"""
+
+import functools
+import os
+import runpy
+import sys
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_evae import networks
+from keras_evae.model import EVAE
+from keras_evae.strategies import choose_strategy, is_chief, share_batches
+from tests.states import random_spins
+
+SHAPE, BATCH, STEPS = (16, 32), 8, 3
+# Two batches of 4 and one of a single sample, fewer than there are replicas.
+EVALUATED = 9
+
+
+def make_model(strategy, optimizer):
+    with strategy.scope():
+        model = EVAE(SHAPE, latent_dim=8, beta=1e-2, gamma=3.0, phases=False, precision="float64")
+        optimizer = optimizer()
+        optimizer.build(model.trainable_variables)
+        model.compile(optimizer=optimizer)
+    return model
+
+
+def batches(strategy, count, size):
+    spins = random_spins(count, *SHAPE)
+
+    def parts():
+        yield from (spins[start : start + size] for start in range(0, count, size))
+
+    rows = size if count % size == 0 else None
+    dataset = tf.data.Dataset.from_generator(parts, output_signature=tf.TensorSpec((rows, *SHAPE, 3), tf.float64))
+    return share_batches(dataset, strategy)
+
+
+def fit(model, strategy, steps):
+    data = batches(strategy, BATCH * steps, BATCH)
+    return model.fit(data, steps_per_epoch=steps, verbose=0, shuffle=False).history
+
+
+def first_gradients(model):
+    """From Adam's first moments after one step, which are a tenth of the gradients."""
+    return {f"{v.path}": 10.0 * v.numpy() for v in model.optimizer.variables if "_momentum" in v.path}
+
+
+def named(prefix, values):
+    return {f"{prefix} {name}": np.asarray(value) for name, value in values.items()}
+
+
+def train_steps(strategy):
+    """Named arrays: an evaluation, first gradients, moving statistics, weights after some steps of two optimisers."""
+    model = make_model(strategy, functools.partial(keras.optimizers.Adam, 1e-3))
+    evaluated = model.evaluate(batches(strategy, EVALUATED, 4), steps=3, verbose=0, return_dict=True)
+    results = named("evaluated", evaluated) | named("history", fit(model, strategy, 1))
+    results |= named("gradient", first_gradients(model))
+    results |= named("moving", {v.path: v.numpy() for v in model.variables if "moving" in v.path})
+    fit(model, strategy, STEPS - 1)
+    results |= named("adam", weights(model)) | {"seed": model.sampling.seed_generator.state.numpy()}
+    model = make_model(strategy, functools.partial(keras.optimizers.SGD, 0.1, momentum=0.5, global_clipnorm=0.1))
+    fit(model, strategy, STEPS)
+    return results | named("clipped", weights(model))
+
+
+def weights(model):
+    return {v.path: v.numpy() for v in model.trainable_variables}
+
+
+def be_patient():
+    """A worker on a busy machine that stands still for a minute is not a lost one."""
+    from tensorflow.python.eager import context
+
+    configure = context.context().configure_coordination_service
+    context.context().configure_coordination_service = functools.partial(configure, heartbeat_timeout_in_ms=300_000)
+
+
+def main():
+    _, kind, *arguments = sys.argv
+    if kind == "mirrored":
+        cpu = tf.config.list_physical_devices("CPU")[0]
+        tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+    elif kind == "multiworker":
+        be_patient()
+    if arguments[0].endswith("train.py"):
+        sys.argv = arguments
+        runpy.run_path(arguments[0], run_name="__main__")
+    keras.config.set_floatx("float64")
+    networks.OUTPUT_TYPE = "float64"
+    strategy = choose_strategy(None if kind == "one" else kind, BATCH)
+    results = train_steps(strategy)
+    if is_chief(strategy):
+        np.savez(arguments[0], **results)
+
+
+if __name__ == "__main__":
+    main()
