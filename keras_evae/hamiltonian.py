@@ -124,6 +124,11 @@ class Hamiltonian:
         self.check_lattice(shape)
         return shape[0] * shape[1] if self.mask is None else int(np.count_nonzero(self.mask))
 
+    def on_sites(self, values: np.ndarray) -> np.ndarray:
+        """Values `(..., y, x)` of the sites that carry a spin, row by row: `(..., N)`, for means and quantiles."""
+        self.check_lattice(values.shape[-2:])
+        return values.reshape(*values.shape[:-2], -1) if self.mask is None else values[..., self.mask]
+
     def check_lattice(self, shape: tuple[int, ...]) -> None:
         """Raises `ValueError` unless the mask, if there is one, has the shape `(y, x)`."""
         if self.mask is not None and self.mask.shape != tuple(shape):

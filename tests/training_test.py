@@ -17,6 +17,7 @@ from keras_evae.training import (
     _read_checkpoint,
     _reset_optimizer,
     _samples_to_go,
+    _theta,
     train,
 )
 from tests.states import skyrmion, uniform
@@ -51,6 +52,8 @@ def test_statistics_of_generated_states_are_over_present_sites():
     assert statistics["energy_per_site_mean"] == pytest.approx(energies.mean())
     assert statistics["energy_per_site_lowest"] == pytest.approx(energies.min())
     assert statistics["topological_charge_mean"] == pytest.approx(-0.5)
+    angles = _theta(states, h)
+    assert angles.shape == (2, mask.sum()) and np.isfinite(angles).all()
 
 
 STAGES = plan_stages([1e-4, 1e-3, 1e-2], 10)

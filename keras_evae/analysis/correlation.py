@@ -16,8 +16,8 @@ def local_correlation(spins: np.ndarray, hamiltonian: Hamiltonian) -> np.ndarray
 
     Returns:
         `cos(theta)`, `(..., y, x)`, between -1 and 1; 1 everywhere in a relaxed state, and 0 where the field
-        vanishes and no angle is defined. NaN on sites that the Hamiltonian's mask leaves out: take means with
-        `np.nanmean`, or of `correlation[..., hamiltonian.mask]`.
+        vanishes and no angle is defined. NaN on sites that the Hamiltonian's mask leaves out: take means of
+        `hamiltonian.on_sites(correlation)`.
     """
     field = hamiltonian.effective_field(spins)
     length = np.linalg.norm(field, axis=-1) * np.linalg.norm(spins, axis=-1)

@@ -32,7 +32,11 @@ def test_absent_sites_have_no_angle():
     h = Hamiltonian(D=0.0, boundary="open", mask=np.arange(16 * 24).reshape(16, 24) % 5 > 0)
     correlation = local_correlation(np.stack([uniform(), -uniform()]), h)
     np.testing.assert_array_equal(np.isnan(correlation), np.broadcast_to(~h.mask, correlation.shape))
-    np.testing.assert_allclose(correlation[:, h.mask], 1.0)
+    np.testing.assert_allclose(h.on_sites(correlation), 1.0)
+    angles = field_angle(np.stack([uniform(), -uniform()]), h)
+    np.testing.assert_array_equal(np.isnan(angles), np.isnan(correlation))
+    np.testing.assert_allclose(h.on_sites(angles), 0.0)
+    assert Hamiltonian().on_sites(correlation).shape == (2, 16 * 24)
 
 
 def tilted(angle, shape=(16, 24)):
