@@ -43,7 +43,8 @@ def plot_color_wheel(axes: Axes, pixels: int = 401) -> Axes:
 
 
 def plot_correlation(axes: Axes, correlation: np.ndarray, lowest: float, title: str = "") -> AxesImage:
-    """Map `(y, x)` of cos(theta) in grey, y upwards: white at 1, black at `lowest` and below."""
+    """Map `(y, x)` of cos(theta) in grey, y upwards: white at 1, black at `lowest` and below, pale blue at NaN."""
+    axes.set_facecolor("lightsteelblue")
     image = axes.imshow(correlation, cmap="gray", vmin=lowest, vmax=1.0)
     axes.set(xticks=[], yticks=[], title=title)
     axes.grid(False)
