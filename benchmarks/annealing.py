@@ -27,8 +27,9 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from keras_evae.analysis import defect_share, find_skyrmions, neighbour_counts
-from keras_evae.annealing import SLOW_SCHEDULE, AnnealingSchedule, MonteCarlo, anneal, anneal_many
+from keras_evae.annealing import SLOW_SCHEDULE, AnnealingSchedule, anneal, anneal_many
 from keras_evae.hamiltonian import Hamiltonian
+from keras_evae.sampler import MonteCarlo
 
 SCHEDULES = {
     "default": AnnealingSchedule(),

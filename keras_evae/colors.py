@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 
+# Of sites without a spin: no spin has a grey.
+ABSENT = 0.85
+
 
 def spin_colors(spins: np.ndarray) -> np.ndarray:
     """Colours of spins in the HLS space at full saturation.
 
     Args:
-        spins: Unit vectors, `(..., 3)`.
+        spins: Unit vectors, `(..., 3)`; zero vectors where there is no spin.
 
     Returns:
-        RGB values in 0 ... 1, `(..., 3)`; white for +z, black for -z, a pure hue in the plane.
+        RGB values in 0 ... 1, `(..., 3)`; white for +z, black for -z, a pure hue in the plane, light grey for no spin.
     """
     spins = np.asarray(spins, dtype=np.float64)
     angle = np.arctan2(spins[..., 1], spins[..., 0])
@@ -20,4 +23,5 @@ def spin_colors(spins: np.ndarray) -> np.ndarray:
     phase = (angle[..., None] / (2 * np.pi) - np.array([0.0, 1 / 3, 2 / 3]) + 0.5) % 1.0 - 0.5
     hue = np.clip(2.0 - 6.0 * np.abs(phase), 0.0, 1.0)
     lightness = np.clip((1.0 + spins[..., 2:]) / 2, 0.0, 1.0)
-    return np.where(lightness < 0.5, hue * 2 * lightness, hue + (1.0 - hue) * (2 * lightness - 1.0))
+    colors = np.where(lightness < 0.5, hue * 2 * lightness, hue + (1.0 - hue) * (2 * lightness - 1.0))
+    return np.where(spins.any(axis=-1, keepdims=True), colors, ABSENT)

@@ -1,6 +1,7 @@
 """Typed configuration of a run: the defaults are the paper's values, a YAML file holds the differences.
 
 hamiltonian   the energy, Equation 1
+geometry      which sites carry a spin; absent for a whole lattice
 dataset       annealed spin configurations: where, how many, how made
 network       size of the latent space
 training      optimiser, batches, seeds
@@ -20,9 +21,9 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from keras_evae.errors import ConfigError
+from keras_evae.errors import ConfigError, in_brief
+from keras_evae.geometry import LATTICE_MULTIPLE, Geometry, decode_mask, encode_mask, make_geometry, read_geometry
 
-LATTICE_MULTIPLE = 16
 Boundary = Literal["periodic", "open"]
 Count = Annotated[int, Field(gt=0)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -43,10 +44,19 @@ def _increasing(values: tuple[float, ...]) -> tuple[float, ...]:
     return values
 
 
+def _mask_text(text: str) -> str:
+    mask = decode_mask(text)
+    if not mask.any():
+        raise ValueError("a mask with at least one site that carries a spin")
+    return encode_mask(mask)
+
+
 def _expand_home(path: Path) -> Path:
     return Path(os.path.expanduser(path))
 
 
+# A side of a sample; the bound keeps a slip of the pen from filling the memory.
+Extent = Annotated[int, Field(gt=0, le=4096)]
 Side = Annotated[int, AfterValidator(_multiple_of_16)]
 # YAML has lists only; `strict=False` lets a list become a tuple while its items stay strict.
 Ladder = Annotated[
@@ -62,7 +72,7 @@ class _Section(BaseModel):
 
 
 class HamiltonianConfig(_Section):
-    """Parameters of Equation 1, in units of the exchange constant."""
+    """Parameters of Equation 1, in units of the exchange constant; the mask as text, see `keras_evae.geometry`."""
 
     J: Finite = 1.0
     D: Finite = 0.3
@@ -70,6 +80,35 @@ class HamiltonianConfig(_Section):
     K: Finite = 0.0
     dmi: Literal["neel", "bloch"] = "neel"
     boundary: Boundary | Annotated[tuple[Boundary, Boundary], Field(strict=False)] = "periodic"
+    mask: Annotated[str, AfterValidator(_mask_text)] | None = None
+
+
+class GeometryConfig(_Section):
+    """The sample: a `shape` by name with its `size` in sites, or a mask from a PNG or NPY `file`.
+
+    It sets what belongs to the lattice as well as to the energy: `hamiltonian.mask`, `hamiltonian.boundary` and
+    `dataset.shape`, the smallest lattice that the network can take. Both of the latter may be given all the same: a
+    larger lattice, the periodic axis of a wire, the edges of a file. Run folders keep all three, and with
+    them the mask, so that a file is read once. Names and sizes: `keras_evae.geometry.make_geometry`.
+    """
+
+    shape: Literal["square", "rectangle", "wire", "disc", "triangle", "hexagon"] | None = None
+    size: Extent | Annotated[tuple[Extent, Extent], Field(strict=False)] | None = None
+    file: Annotated[Path, Field(strict=False), AfterValidator(_expand_home)] | None = None
+
+    @model_validator(mode="after")
+    def _shape_or_file(self) -> GeometryConfig:
+        if (self.shape is None) == (self.file is None) or (self.shape is None) != (self.size is None):
+            found = {name: value for name, value in self.model_dump(mode="json").items() if value is not None}
+            raise _mismatch("geometry", "shape and size, or a file, such as {shape: disc, size: 48}", found)
+        return self
+
+    def place(self, lattice: tuple[int, int] | None, boundary: str | tuple[str, str] | None) -> Geometry:
+        """The sample in the lattice, with the edges, that are asked for; None leaves them to it."""
+        edges = (boundary, boundary) if isinstance(boundary, str) else boundary
+        if self.shape and self.size:
+            return make_geometry(self.shape, self.size, lattice, edges)
+        return read_geometry(self.file or "", lattice, edges)
 
 
 class AnnealingConfig(_Section):
@@ -153,11 +192,38 @@ class Config(_Section):
     """A whole run. `Config()` is the paper's VAE at full size."""
 
     hamiltonian: HamiltonianConfig = HamiltonianConfig()
+    geometry: GeometryConfig | None = None
     dataset: DatasetConfig = DatasetConfig()
     network: NetworkConfig = NetworkConfig()
     training: TrainingConfig = TrainingConfig()
     vae: VAEConfig = VAEConfig()
     evae: EVAEConfig | None = None
+
+    @model_validator(mode="after")
+    def _geometry_sets_lattice_and_edges(self) -> Config:
+        mask = self.hamiltonian.mask
+        # A configuration that carries the mask does not depend on the file any more.
+        if self.geometry and not (self.geometry.file and mask):
+            sample = self.geometry.place(
+                self.dataset.shape if "shape" in self.dataset.model_fields_set else None,
+                self.hamiltonian.boundary if "boundary" in self.hamiltonian.model_fields_set else None,
+            )
+            text = None if sample.mask is None else encode_mask(sample.mask)
+            if mask not in (None, text):
+                raise _mismatch("hamiltonian.mask", "the mask of the section geometry, or no key", mask)
+            # The model is frozen for everyone else.
+            energy = {"boundary": sample.boundary, "mask": text}
+            self.__dict__["hamiltonian"] = self.hamiltonian.model_copy(update=energy)
+            self.__dict__["dataset"] = self.dataset.model_copy(update={"shape": sample.lattice_shape})
+        return self
+
+    @model_validator(mode="after")
+    def _mask_fits_the_lattice(self) -> Config:
+        text = self.hamiltonian.mask
+        if text is not None and decode_mask(text).shape != self.dataset.shape:
+            expected = f"a mask of dataset.shape = {list(self.dataset.shape)}"
+            raise _mismatch("hamiltonian.mask", expected, list(decode_mask(text).shape))
+        return self
 
     @model_validator(mode="after")
     def _sections_fit_together(self) -> Config:
@@ -278,7 +344,7 @@ class _Mismatch(ValueError):
 
 
 def _mismatch(key: str, expected: str, found: Any) -> _Mismatch:
-    return _Mismatch(f"{key}: expected {expected}, found {found!r}")
+    return _Mismatch(f"{key}: expected {expected}, found {in_brief(found)}")
 
 
 def _first_problem(error: ValidationError) -> str:
@@ -287,7 +353,7 @@ def _first_problem(error: ValidationError) -> str:
     places = {_dotted(problem["loc"]) for problem in problems}
     more = f" (and {len(places) - 1} more)" if len(places) > 1 else ""
     cause = first.get("ctx", {}).get("error")
-    if isinstance(cause, _Mismatch):
+    if isinstance(cause, (_Mismatch, ConfigError)):
         return str(cause)
     key = _dotted(first["loc"])
     if first["type"] == "extra_forbidden":
@@ -295,7 +361,7 @@ def _first_problem(error: ValidationError) -> str:
     if first["type"] == "missing":
         return f"{key}: expected a value, found none{more}"
     expected = EXPECTED.get(first["type"]) or str(cause or re.sub(r"^Input should be ", "", first["msg"]))
-    return f"{key}: expected {expected[0].lower() + expected[1:]}, found {first['input']!r}{more}"
+    return f"{key}: expected {expected[0].lower() + expected[1:]}, found {in_brief(first['input'])}{more}"
 
 
 def _dotted(location: tuple[int | str, ...]) -> str:
@@ -311,7 +377,8 @@ def _nearest(keys: list[str]) -> str:
     section: type[BaseModel] = Config
     for key in keys[:-1]:
         annotation: Any = section.model_fields[key].annotation
-        section = EVAEConfig if key == "evae" else annotation
+        # The first member of "a section or none".
+        section = getattr(annotation, "__args__", (annotation,))[0]
     known = list(section.model_fields)
     match = difflib.get_close_matches(keys[-1], known, n=1)
     return f", did you mean '{match[0]}'?" if match else f", expected one of: {', '.join(known)}"

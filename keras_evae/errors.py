@@ -5,6 +5,18 @@ The message is one line: what was expected, what was found, how to mend it.
 
 from __future__ import annotations
 
+from typing import Any
+
+# Characters of a value in a message; a mask has thousands.
+LONGEST_VALUE = 100
+
+
+def in_brief(value: Any) -> str:
+    """A value as a message shows it: the beginning and the end of a long one."""
+    text = repr(value)
+    half = LONGEST_VALUE // 2
+    return text if len(text) <= LONGEST_VALUE else f"{text[:half]} ... {text[-half:]}"
+
 
 class EVAEError(Exception):
     """Base of all errors that are reported as one line instead of a traceback."""

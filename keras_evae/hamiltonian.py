@@ -8,6 +8,7 @@ Every bond <ij> between nearest neighbours is counted once, as the right or the 
 Spins are unit vectors in arrays of shape ``(..., y, x, 3)``: row = y, column = x, z out of plane.
 Energies are in units of the exchange constant. ``d_ij = z x r_ij`` for Neel and ``d_ij = r_ij`` for
 Bloch type interaction, where ``r_ij`` points from i to j. Bonds that would leave an open edge are missing.
+A mask removes sites with their bonds; the vectors that stand for them in arrays are zero.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ import math
 from typing import Any
 
 import numpy as np
+
+from keras_evae.geometry import bonds_along, decode_mask, encode_mask
 
 DMI_TYPES = ("neel", "bloch")
 BOUNDARIES = ("periodic", "open")
@@ -39,6 +42,9 @@ class Hamiltonian:
         K: Uniaxial anisotropy along z (positive: easy axis).
         dmi: `"neel"` (d_ij = z x r_ij) or `"bloch"` (d_ij = r_ij).
         boundary: `"periodic"` or `"open"`, or one of them per axis in array order, `(y, x)`.
+        mask: Sites that carry a spin, Boolean `(y, x)`, or its text (`keras_evae.geometry`); None: all sites of any
+            lattice. A mask fixes the shape of the lattice. Whatever vectors lie outside of it are not read, and
+            fields are zero there.
 
     Example:
 
@@ -54,6 +60,9 @@ class Hamiltonian:
     K: float = 0.0
     dmi: str = "neel"
     boundary: str | tuple[str, str] = "periodic"
+    mask: Any = dataclasses.field(default=None, compare=False, repr=False)
+    # Stands for the array where Hamiltonians are compared, hashed and shown.
+    mask_text: str | None = dataclasses.field(default=None, init=False)
 
     def __post_init__(self) -> None:
         for name in "JDBK":
@@ -70,6 +79,10 @@ class Hamiltonian:
             )
         # One spelling for each geometry, so that equal Hamiltonians compare equal.
         object.__setattr__(self, "boundary", boundary[0] if boundary[0] == boundary[1] else boundary)
+        if self.mask is not None:
+            mask = _as_mask(self.mask)
+            object.__setattr__(self, "mask", mask)
+            object.__setattr__(self, "mask_text", encode_mask(mask))
 
     @property
     def periodic(self) -> tuple[bool, bool]:
@@ -86,13 +99,13 @@ class Hamiltonian:
         Returns:
             Energies of shape `(...,)`, in units of the exchange constant.
         """
-        spins = _as_spins(spins)
+        spins = self._present(_as_spins(spins))
         return self._energy(spins) if isinstance(spins, np.ndarray) else self._tensor_energy(spins)
 
     def energy_per_site(self, spins: Any) -> Any:
-        """Energy divided by the number of sites y * x; shapes as in `energy`."""
+        """Energy divided by the number of sites that carry a spin; shapes as in `energy`."""
         energy = self.energy(spins)
-        return energy / (spins.shape[-3] * spins.shape[-2])
+        return energy / self.count_sites((spins.shape[-3], spins.shape[-2]))
 
     def effective_field(self, spins: Any) -> Any:
         """Effective field h_i = -dE/dS_i at every site.
@@ -103,33 +116,56 @@ class Hamiltonian:
         Returns:
             Fields of the same shape, in units of the exchange constant.
         """
-        spins = _as_spins(spins)
-        return self._effective_field(spins, np if isinstance(spins, np.ndarray) else _tensorflow())
+        spins = self._present(_as_spins(spins))
+        return self._present(self._effective_field(spins, np if isinstance(spins, np.ndarray) else _tensorflow()))
+
+    def count_sites(self, shape: tuple[int, int]) -> int:
+        """Number N of sites that carry a spin on a lattice `(y, x)`."""
+        self.check_lattice(shape)
+        return shape[0] * shape[1] if self.mask is None else int(np.count_nonzero(self.mask))
+
+    def on_sites(self, values: np.ndarray) -> np.ndarray:
+        """Values `(..., y, x)` of the sites that carry a spin, row by row: `(..., N)`, for means and quantiles."""
+        self.check_lattice(values.shape[-2:])
+        return values.reshape(*values.shape[:-2], -1) if self.mask is None else values[..., self.mask]
+
+    def check_lattice(self, shape: tuple[int, ...]) -> None:
+        """Raises `ValueError` unless the mask, if there is one, has the shape `(y, x)`."""
+        if self.mask is not None and self.mask.shape != tuple(shape):
+            raise ValueError(f"Expected a lattice of the mask's shape {self.mask.shape}. Received: {tuple(shape)}")
 
     def reference_energy_per_site(self, shape: tuple[int, int]) -> float:
-        """E0 / N: the exchange energy -J x (number of bonds) of a uniform state, per site.
+        """E0 / N: the exchange energy -J x (number of bonds) of a uniform state, per site that carries a spin.
 
-        -2J on a periodic lattice, as in Equation 3 of the paper; open edges have fewer bonds.
+        -2J on a periodic lattice, as in Equation 3 of the paper; open edges and masks have fewer bonds.
         """
+        sites = self.count_sites(shape)
         height, width = shape
         periodic_y, periodic_x = self.periodic
+        if self.mask is not None:
+            bonds = sum(int(bonds_along(self.mask, axis, self.periodic[axis]).sum()) for axis in (0, 1))
+            return -self.J * bonds / sites
         bonds = (height if periodic_y else height - 1) * width + height * (width if periodic_x else width - 1)
-        return -self.J * bonds / (height * width)
+        return -self.J * bonds / sites
 
     def to_config(self) -> dict[str, Any]:
         """Plain numbers, strings and lists that rebuild the Hamiltonian with `Hamiltonian(**config)`."""
-        config = dataclasses.asdict(self)
+        config = {field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.init}
         if isinstance(self.boundary, tuple):
             config["boundary"] = list(self.boundary)
-        return config
+        return {**config, "mask": self.mask_text}
 
     def describe(self) -> str:
         """The Hamiltonian in words, one line."""
         dmi = {"neel": "Neel type (d = z x r)", "bloch": "Bloch type (d = r)"}[self.dmi]
         edges = self.boundary if isinstance(self.boundary, str) else "y {}, x {}".format(*self.boundary)
+        sample = ""
+        if self.mask is not None:
+            rows, columns = self.mask.shape
+            sample = f", spins on {np.count_nonzero(self.mask)} of {rows} x {columns} sites"
         return (
             f"exchange J = {self.J:g}, Dzyaloshinskii-Moriya D = {self.D:g} of {dmi}, field B = {self.B:g} along +z, "
-            f"anisotropy K = {self.K:g}, boundary {edges}"
+            f"anisotropy K = {self.K:g}, boundary {edges}{sample}"
         )
 
     def coupling(self, axis: int) -> np.ndarray:
@@ -145,6 +181,13 @@ class Hamiltonian:
         d = np.cross((0.0, 0.0, 1.0), direction) if self.dmi == "neel" else direction
         # d.(S_i x S_j) = S_i.(S_j x d), and S_j x d is linear in S_j.
         return self.J * np.eye(3) + self.D * np.cross(np.eye(3), d).T
+
+    def _present(self, vectors: Any) -> Any:
+        """Zero vectors outside of the mask."""
+        if self.mask is None:
+            return vectors
+        self.check_lattice(vectors.shape[-3:-1])
+        return vectors * _constant(self.mask[..., None], vectors.dtype)
 
     def _bond_field(self, spins: Any, xp: Any, backward: bool) -> Any:
         """Field on each site from its next (and previous, if `backward`) neighbours along both axes."""
@@ -204,6 +247,18 @@ def _inner_bonds(side: int, shift: int, axis: int, dtype: Any) -> np.ndarray:
     weights = _constant(np.ones(side), dtype)
     weights[-1 if shift == -1 else 0] = 0.0
     return weights.reshape((side, 1, 1) if axis == 0 else (1, side, 1))
+
+
+def _as_mask(mask: Any) -> np.ndarray:
+    """A read-only copy of a mask, or that of a text."""
+    array = decode_mask(mask) if isinstance(mask, str) else np.array(mask)
+    if array.ndim != 2 or array.dtype != np.bool_ or not array.any():
+        raise ValueError(
+            "`mask` must be a Boolean array (y, x) with at least one True, or its text. "
+            f"Received: mask of shape {array.shape}, type {array.dtype}, {np.count_nonzero(array)} sites"
+        )
+    array.setflags(write=False)
+    return array
 
 
 def _as_spins(spins: Any) -> Any:

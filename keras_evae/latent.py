@@ -40,7 +40,7 @@ def inverse_mapping(
 
     Returns:
         z*, `(n, latent_dim)`, and L_T-O before the first and after each step, `(steps + 1, n)`: sum over the spin
-        components, mean over the sites, as in L_RC.
+        components, mean over the sites that carry a spin, as in L_RC.
     """
     targets = tf.convert_to_tensor(targets, tf.float32)
     mean, _ = model.encode(targets)
@@ -51,9 +51,12 @@ def inverse_mapping(
     optimizer = keras.optimizers.Adam(learning_rate)
     optimizer.build([scaled])
 
+    # Absent sites are zero vectors in both, and count in the mean over the lattice.
+    share = 1.0 if model.hamiltonian.mask is None else float(model.hamiltonian.mask.mean())
+
     def distances() -> tf.Tensor:
         outputs = model.run_decoder(scaled.value * scale, training=False)
-        return tf.reduce_mean(tf.reduce_sum(tf.square(outputs - targets), axis=-1), axis=(1, 2))
+        return tf.reduce_mean(tf.reduce_sum(tf.square(outputs - targets), axis=-1), axis=(1, 2)) / share
 
     @tf.function
     def step() -> tf.Tensor:

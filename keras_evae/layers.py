@@ -1,12 +1,14 @@
-"""Keras layers of the E-VAE: periodic padding, L2 normalisation and the sampling of latent vectors."""
+"""Keras layers of the E-VAE: periodic padding, L2 normalisation, masks and the sampling of latent vectors."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
+from keras_evae.geometry import decode_mask, encode_mask
 from keras_evae.strategies import Share
 
 # Beyond the collapse in gamma one optimiser step can throw a log-variance past 88, where its exponential overflows
@@ -113,6 +115,40 @@ class L2Normalization(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "epsilon": self.epsilon}
+
+
+@keras.saving.register_keras_serializable(package="keras_evae")
+class SiteMask(keras.layers.Layer):
+    """Makes zero vectors of the spins on absent sites.
+
+    Args:
+        mask: Sites that carry a spin, Boolean `(y, x)`, or its text (`keras_evae.geometry`).
+
+    Input shape:
+        4D tensor `(batch, y, x, channels)`.
+
+    Output shape:
+        Same as the input.
+
+    Example:
+
+    >>> SiteMask(np.array([[True, False]]))(np.ones((1, 1, 2, 3)))[0, 0]
+    [[1., 1., 1.], [0., 0., 0.]]
+    """
+
+    def __init__(self, mask: np.ndarray | str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.mask = decode_mask(mask) if isinstance(mask, str) else mask
+        self.input_spec = keras.layers.InputSpec(ndim=4)
+
+    def call(self, inputs: Any) -> Any:
+        return inputs * ops.cast(self.mask[..., None], inputs.dtype)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "mask": encode_mask(self.mask)}
 
 
 @keras.saving.register_keras_serializable(package="keras_evae")

@@ -10,22 +10,27 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from keras import ops
 
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.layers import LARGEST_LOG_VARIANCE
 
 
-def reconstruction_loss(spins_in: Any, spins_out: Any) -> Any:
-    """L_RC: squared distance between input and output spins, mean over the batch and the sites.
+def reconstruction_loss(spins_in: Any, spins_out: Any, mask: np.ndarray | None = None) -> Any:
+    """L_RC: squared distance between input and output spins, mean over the batch and the sites that carry a spin.
 
     Args:
         spins_in, spins_out: `(batch, y, x, 3)`.
+        mask: Those sites, Boolean `(y, x)`; None: all.
 
     Returns:
         Scalar between 0 (equal) and 4 (every spin reversed); the sum runs over the spin components.
     """
-    return ops.mean(ops.sum(ops.square(spins_in - spins_out), axis=-1))
+    squares = ops.sum(ops.square(spins_in - spins_out), axis=-1)
+    if mask is not None:
+        squares = squares * ops.cast(mask / mask.mean(), squares.dtype)
+    return ops.mean(squares)
 
 
 def kl_loss(mean: Any, log_variance: Any) -> Any:

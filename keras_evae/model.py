@@ -38,7 +38,8 @@ class EVAE(keras.Model):
     Args:
         lattice_shape: `(y, x)`, each side a multiple of 16.
         latent_dim: Size of the latent space.
-        hamiltonian: Energy of the spins; its boundary also sets the padding of the convolutions.
+        hamiltonian: Energy of the spins; its boundary also sets the padding of the convolutions, and
+            its mask where the decoder gives zero vectors.
         beta: Weight of the Kullback-Leibler loss.
         gamma: Weight of the Hamiltonian loss.
         seed: Seed of the initial weights and of the sampling noise.
@@ -87,13 +88,16 @@ class EVAE(keras.Model):
         self.lattice_shape = (height, width)
         self.latent_dim = latent_dim
         self.hamiltonian = hamiltonian or Hamiltonian()
+        self.hamiltonian.check_lattice(self.lattice_shape)
         self.seed = seed
         encoder_seed, decoder_seed, noise_seed = (int(s) for s in np.random.SeedSequence(seed).generate_state(3))
         periodic = self.hamiltonian.periodic
         synchronized = self.replicas > 1
         with _layer_precision(precision):
             self.encoder = build_encoder(self.lattice_shape, latent_dim, periodic, encoder_seed, synchronized)
-            self.decoder = build_decoder(self.lattice_shape, latent_dim, periodic, decoder_seed, synchronized)
+            self.decoder = build_decoder(
+                self.lattice_shape, latent_dim, periodic, decoder_seed, synchronized, self.hamiltonian.mask
+            )
         self.sampling = Sampling(noise_seed, name="sampling")
         self.beta = self._loss_weight("beta", beta)
         self.gamma = self._loss_weight("gamma", gamma)
@@ -157,7 +161,7 @@ class EVAE(keras.Model):
         """The named loss terms and their weighted sum, for `train_step` and `test_step` alike."""
         mean, log_variance = self.run_encoder(spins, training)
         outputs = self.run_decoder(self.sampling((mean, log_variance), share=share), training)
-        reconstruction = reconstruction_loss(spins, outputs)
+        reconstruction = reconstruction_loss(spins, outputs, self.hamiltonian.mask)
         kl = kl_loss(mean, log_variance)
         energy = hamiltonian_loss(self.hamiltonian, outputs)
         return {

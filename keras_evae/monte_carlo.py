@@ -6,7 +6,8 @@ other colour. Those above and below have the same lane; those left and right hav
 j - 1 + p and j + p with p = (y + c) & 1. One ghost row or column beyond every edge holds a copy of the
 opposite edge (periodic) or zeros (open), so that every neighbour is a load at a constant offset and the loops
 over lanes become vector instructions. Rows are padded to whole vectors; padding lanes compute values that
-nothing reads.
+nothing reads. The sites that a mask leaves out are zero vectors, which the reflections and rotations of
+over-relaxation and relaxation leave zero, and the heat bath multiplies its new spins by the mask.
 
 The kernels know the Neel interaction only: the Bloch energy of spins turned by 90 degrees about z is the same.
 Random numbers are xoshiro128+ (Blackman and Vigna, https://doi.org/10.1145/3460772), one generator per lane.
@@ -202,7 +203,7 @@ def wrap_plane(plane, periodic):
 
 
 @_kernel
-def _heat_bath(target, other, colour, random, couplings, anisotropy, sites, periodic):
+def _heat_bath(target, other, colour, random, couplings, anisotropy, present, sites, periodic):
     x, y, z = target
     for row in range(1, x.shape[0] - 1):
         parity = (row - 1 + colour) & 1
@@ -217,6 +218,10 @@ def _heat_bath(target, other, colour, random, couplings, anisotropy, sites, peri
                 new_x = new_x if passes else x[row, column]
                 new_y = new_y if passes else y[row, column]
                 new_z = new_z if passes else z[row, column]
+            # As is this one without a mask.
+            if present is not None:
+                here = present[row, column]
+                new_x, new_y, new_z = here * new_x, here * new_y, here * new_z
             x[row, column], y[row, column], z[row, column] = new_x, new_y, new_z
         wrap_row(x, row, sites, periodic[1])
         wrap_row(y, row, sites, periodic[1])
@@ -308,7 +313,7 @@ def wrap(black, white, sites, periodic):
 
 
 @_kernel
-def thermal_sweeps(black, white, random, couplings, anisotropy, temperatures, sweeps, sites, periodic):
+def thermal_sweeps(black, white, random, couplings, anisotropy, present, temperatures, sweeps, sites, periodic):
     """At each temperature `sweeps[0]` rounds of `sweeps[1]` heat-bath and `sweeps[2]` over-relaxation sweeps.
 
     Args:
@@ -316,6 +321,8 @@ def thermal_sweeps(black, white, random, couplings, anisotropy, temperatures, sw
         random: The four words of the generators, each `(lanes,)` uint32.
         couplings: J, D and B.
         anisotropy: K, or None for a kernel without it.
+        present: A plane for each colour, 1 where there is a spin and 0 elsewhere, float32; None for a kernel without
+            a mask.
         temperatures: Inverse temperatures are 1 / temperatures, `(steps,)` float32.
         sweeps: The three numbers of sweeps.
         sites: Sites of one colour in a row.
@@ -324,10 +331,12 @@ def thermal_sweeps(black, white, random, couplings, anisotropy, temperatures, sw
     for temperature in temperatures:
         scaled = (couplings[0] / temperature, couplings[1] / temperature, couplings[2] / temperature)
         tilt = None if anisotropy is None else anisotropy / temperature
+        black_present = None if present is None else present[0]
+        white_present = None if present is None else present[1]
         for _ in range(sweeps[0]):
             for _ in range(sweeps[1]):
-                _heat_bath(black, white, 0, random, scaled, tilt, sites, periodic)
-                _heat_bath(white, black, 1, random, scaled, tilt, sites, periodic)
+                _heat_bath(black, white, 0, random, scaled, tilt, black_present, sites, periodic)
+                _heat_bath(white, black, 1, random, scaled, tilt, white_present, sites, periodic)
             for _ in range(sweeps[2]):
                 _over_relaxation(black, white, 0, random, scaled, tilt, sites, periodic)
                 _over_relaxation(white, black, 1, random, scaled, tilt, sites, periodic)

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from keras_evae.layers import L2Normalization, PeriodicPadding2D
+from keras_evae.layers import L2Normalization, PeriodicPadding2D, SiteMask
 
 ENCODER_FILTERS = (6, 12, 24, 48)
 DECODER_FILTERS = (24, 12, 6, 3)
@@ -66,12 +66,14 @@ def build_decoder(
     periodic: tuple[bool, bool] = (True, True),
     seed: int = 0,
     synchronized: bool = False,
+    mask: np.ndarray | None = None,
 ) -> keras.Model:
     """Network from latent vectors `(batch, latent_dim)` to unit spins `(batch, y, x, 3)`.
 
     Two dense layers, four blocks of nearest-neighbour upsampling, 5x5 convolution, batch normalisation and
     leaky ReLU, one more linear 5x5 convolution, and the L2 normalisation that makes spins of its output.
-    Arguments as in `build_encoder`.
+    Arguments as in `build_encoder`, and the sites that carry a spin, `mask`, if not all do: the vectors on other sites
+    are zero.
     """
     check_lattice_shape(lattice_shape)
     initializers = _initializers(seed)
@@ -84,7 +86,10 @@ def build_decoder(
         features = layers.UpSampling2D(2)(features)
         features = _activation(_convolution(features, filters, periodic, next(initializers)), synchronized)
     features = _convolution(features, 3, periodic, next(initializers), OUTPUT_TYPE)
-    return keras.Model(latent, L2Normalization(name="spins", dtype=OUTPUT_TYPE)(features), name="decoder")
+    spins = L2Normalization(name="spins", dtype=OUTPUT_TYPE)(features)
+    if mask is not None:
+        spins = SiteMask(mask, dtype=OUTPUT_TYPE)(spins)
+    return keras.Model(latent, spins, name="decoder")
 
 
 def check_lattice_shape(lattice_shape: tuple[int, int]) -> None:

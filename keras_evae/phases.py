@@ -63,7 +63,11 @@ def decode(decoder: keras.Model, latent: tf.Tensor, periodic: tuple[bool, bool],
         normalization = _normalization(features, next(norms), convolution.bias, training)
         features = _leaky_relu(_scale_and_shift(features, *normalization))
     phases = _convolve(features, phase_kernel(last.kernel), periodic) + tf.tile(last.bias, [4])
-    return decoder.layers[-1](tf.nn.depth_to_space(phases, 2))
+    spins = tf.nn.depth_to_space(phases, 2)
+    # The normalisation, and the mask if there is one.
+    for layer in decoder.layers[decoder.layers.index(last) + 1 :]:
+        spins = layer(spins)
+    return spins
 
 
 def phase_kernel(kernel: Any) -> tf.Tensor:

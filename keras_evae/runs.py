@@ -27,7 +27,7 @@ from keras_evae.annealing import AnnealingSchedule
 from keras_evae.config import Config, dump_config, load_config
 from keras_evae.dataset import DatasetSpecification
 from keras_evae.durable import write_whole
-from keras_evae.errors import DataError, MismatchError
+from keras_evae.errors import DataError, MismatchError, in_brief
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.schedules import Stage, plan_stages
 from keras_evae.stages import FinishedStage, finished_stages, load_stage_weights
@@ -204,7 +204,8 @@ def _check_same_config(file: Path, config: Config) -> None:
     for key in sorted((found.keys() | expected.keys()) - set(NOT_COMPARED)):
         if found.get(key) != expected.get(key):
             raise MismatchError(
-                f"{file}: {key}: expected {expected.get(key)!r} as configured now, found {found.get(key)!r}; "
+                f"{file}: {key}: expected {in_brief(expected.get(key))} as configured now, "
+                f"found {in_brief(found.get(key))}; "
                 f"nothing was changed. Choose another folder with --output"
             )
 

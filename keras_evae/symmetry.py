@@ -7,6 +7,7 @@ quarter turn of the spins about z, so there a mirror gets the other sign.
 
 from __future__ import annotations
 
+import functools
 import itertools
 
 import numpy as np
@@ -29,15 +30,36 @@ NAMES: dict[PointOperation, str] = {
 }
 
 
+@functools.lru_cache
 def point_group(hamiltonian: Hamiltonian, shape: tuple[int, int]) -> tuple[PointOperation, ...]:
     """Elements of the joint lattice and spin point group: C4v on a square lattice, C2v otherwise.
+
+    Of these only the ones, about the centre of the lattice, that leave the Hamiltonian's mask as it is.
 
     Args:
         hamiltonian: Its boundary must be the same on both axes for a quarter turn to be a symmetry.
         shape: `(y, x)`.
     """
     square = shape[0] == shape[1] and hamiltonian.periodic[0] == hamiltonian.periodic[1]
-    return tuple(itertools.product((False, True) if square else (False,), (False, True), (False, True)))
+    operations = itertools.product((False, True) if square else (False,), (False, True), (False, True))
+    mask = hamiltonian.mask
+    if mask is None:
+        return tuple(operations)
+    return tuple(operation for operation in operations if np.array_equal(_move_sites(mask, operation), mask))
+
+
+@functools.lru_cache
+def translation_steps(hamiltonian: Hamiltonian, shape: tuple[int, int]) -> tuple[int, int]:
+    """Smallest translation along the y and the x axis that is a symmetry; all are multiples of it.
+
+    It is 1 along a periodic axis, the whole side along an open one; with a mask it is the period of the mask.
+    """
+    mask = np.ones(shape, bool) if hamiltonian.mask is None else hamiltonian.mask
+    height, width = (
+        next(step for step in range(1, side + 1) if np.array_equal(np.roll(mask, step, axis), mask)) if closed else side
+        for axis, (side, closed) in enumerate(zip(shape, hamiltonian.periodic, strict=True))
+    )
+    return height, width
 
 
 def apply_point_operation(spins: np.ndarray, operation: PointOperation, dmi: str = "neel") -> np.ndarray:
@@ -53,18 +75,18 @@ def apply_point_operation(spins: np.ndarray, operation: PointOperation, dmi: str
     """
     transpose, flip_y, flip_x = operation
     sign = 1.0 if dmi == "neel" else -1.0
-    x, y, z = np.moveaxis(spins, -1, 0)
+    x, y, z = (_move_sites(component, operation) for component in np.moveaxis(spins, -1, 0))
     if transpose:
-        x, y, z = (np.swapaxes(component, -1, -2) for component in (sign * y, sign * x, z))
+        x, y = sign * y, sign * x
     if flip_y:
-        x, y, z = sign * x[..., ::-1, :], -sign * y[..., ::-1, :], z[..., ::-1, :]
+        x, y = sign * x, -sign * y
     if flip_x:
-        x, y, z = -sign * x[..., ::-1], sign * y[..., ::-1], z[..., ::-1]
+        x, y = -sign * x, sign * y
     return np.stack((x, y, z), axis=-1)
 
 
 def random_symmetry(spins: np.ndarray, hamiltonian: Hamiltonian, random: np.random.Generator) -> np.ndarray:
-    """One configuration `(y, x, 3)` under a random point operation and a random periodic translation."""
+    """One configuration `(y, x, 3)` under a random point operation and a random translation along periodic axes."""
     operation, shifts = draw_symmetry(spins.shape[:2], hamiltonian, random)
     return np.roll(apply_point_operation(spins, operation, hamiltonian.dmi), shifts, axis=(0, 1))
 
@@ -77,6 +99,14 @@ def draw_symmetry(
     operation = operations[random.integers(len(operations))]
     # Only a square is transposed: the shape stays.
     drawn = random.integers(0, shape)
-    return operation, [
-        int(shift) if periodic else 0 for shift, periodic in zip(drawn, hamiltonian.periodic, strict=True)
-    ]
+    steps = translation_steps(hamiltonian, shape)
+    # The steps divide the sides: each of their multiples is as likely.
+    return operation, [int(shift) // step * step for shift, step in zip(drawn, steps, strict=True)]
+
+
+def _move_sites(values: np.ndarray, operation: PointOperation) -> np.ndarray:
+    """A point operation on numbers `(..., y, x)`."""
+    transpose, flip_y, flip_x = operation
+    if transpose:
+        values = np.swapaxes(values, -1, -2)
+    return values[..., :: -1 if flip_y else 1, :: -1 if flip_x else 1]

@@ -276,7 +276,7 @@ def _evaluate_stage(
 
 def _theta(spins: np.ndarray, hamiltonian: Hamiltonian) -> np.ndarray:
     """Angles between spins and effective fields, in radians, of the sites of all configurations."""
-    return np.arccos(local_correlation(spins.astype(np.float64), hamiltonian))
+    return np.arccos(hamiltonian.on_sites(local_correlation(spins.astype(np.float64), hamiltonian)))
 
 
 def _check_finite(metrics: dict[str, dict[str, float]]) -> None:
@@ -298,7 +298,7 @@ def _generated_statistics(states: np.ndarray, hamiltonian: Hamiltonian) -> dict[
         "energy_per_site_std": float(energies.std()),
         "energy_per_site_lowest": float(energies.min()),
         "fft_mse": fft_mse(states),
-        "magnetization_z": float(states[..., 2].mean()),
+        "magnetization_z": float(hamiltonian.on_sites(states[..., 2]).mean()),
         "topological_charge_mean": float(topological_charge(states, hamiltonian.periodic).mean()),
     }
 

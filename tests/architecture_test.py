@@ -13,10 +13,11 @@ PACKAGE = ROOT / "keras_evae"
 # Each level imports only from the levels above it.
 LEVELS = [
     {"errors"},
-    {"durable", "lock", "interruption", "strategies"},
+    {"durable", "lock", "geometry", "interruption", "strategies"},
     {"config", "hamiltonian", "layers", "schedules", "colors", "console", "optimizers"},
     {"symmetry"},
     {"monte_carlo", "losses", "networks", "analysis", "stages", "checkpoints"},
+    {"sampler"},
     {"annealing"},
     {"phases"},
     {"dataset", "model", "callbacks", "latent", "plotting", "board", "progress"},
@@ -56,7 +57,18 @@ def test_imports_run_one_way(path):
 
 @pytest.mark.parametrize(
     "module",
-    ["", ".config", ".hamiltonian", ".annealing", ".dataset", ".analysis", ".plotting", ".runs", ".evaluation"],
+    [
+        "",
+        ".geometry",
+        ".config",
+        ".hamiltonian",
+        ".annealing",
+        ".dataset",
+        ".analysis",
+        ".plotting",
+        ".runs",
+        ".evaluation",
+    ],
 )
 def test_no_tensorflow(module):
     code = f"import sys, keras_evae{module}; sys.exit('tensorflow' in sys.modules or 'keras' in sys.modules)"

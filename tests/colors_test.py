@@ -20,3 +20,9 @@ def test_equals_the_standard_library():
         hue = np.arctan2(spin[1], spin[0]) / (2 * np.pi) % 1.0
         expected = colorsys.hls_to_rgb(hue, (1 + spin[2]) / 2, 1.0)
         np.testing.assert_allclose(spin_colors(spin), expected, atol=1e-9)
+
+
+def test_absent_sites_are_grey_like_no_spin():
+    colors = spin_colors(np.stack([np.zeros(3), *random_spins(50)]))
+    assert np.ptp(colors[0]) == 0 and 0.7 < colors[0, 0] < 1
+    assert np.all(np.ptp(colors[1:], axis=-1) > 0)

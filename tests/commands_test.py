@@ -236,3 +236,18 @@ def test_tensorboard_page(folder, tmp_path):
 
     with tensorboard(folder) as address:
         asyncio.run(look(address))
+
+
+@pytest.mark.slow
+def test_run_of_a_disc(tmp_path):
+    """A masked sample from data to figures; a changed size belongs to another dataset and another run."""
+    disc = ("--set", "geometry={shape: disc, size: 24}")
+    result = smoke(tmp_path, *disc)
+    assert result.returncode == 0, result.stderr
+    assert "spins on 448 of 32 x 32 sites" in result.stdout
+    assert "nothing to do" in smoke(tmp_path, *disc).stdout
+    assert call(tmp_path, "evaluate.py", "--losses", "--reconstructions", "--fft-mse").returncode == 0
+    for arguments in (("--set", "geometry.size=26"), ("--set", "geometry.size=26", "--output", "runs/other")):
+        changed = smoke(tmp_path, *disc, *arguments)
+        assert changed.returncode == 4 and "hamiltonian.mask: expected" in changed.stderr
+    assert smoke(tmp_path, "--set", "geometry={shape: disc, size: 40}").returncode == 2

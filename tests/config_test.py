@@ -3,6 +3,7 @@
 import dataclasses
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from keras_evae.annealing import AnnealingSchedule
@@ -85,7 +86,7 @@ def test_overrides(load):
     [
         ("vae: {beta: 3}", "vae.beta: unknown key, did you mean 'betas'?"),
         ("evae: {gamas: [1]}", "evae.gamas: unknown key, did you mean 'gammas'?"),
-        ("nonsense: 1", "nonsense: unknown key, expected one of: hamiltonian, dataset"),
+        ("nonsense: 1", "nonsense: unknown key, expected one of: hamiltonian, geometry, dataset"),
         ("vae: {epochs: 3}\nvae: {epochs: 4}", "line 2: key 'vae' is given twice"),
         ("dataset: {train: ten}", "dataset.train: expected a valid integer, found 'ten'"),
         ("dataset: {train: 1.5}", "dataset.train: expected a valid integer"),
@@ -110,6 +111,23 @@ def test_overrides(load):
         ("vae: {epochs: [1, 2]}", "vae.epochs: expected one number, or 7 of them"),
         ("vae: 3", "vae: expected a section with keys, found 3"),
         ("vae: {betas: 1}", "vae.betas: expected a list, such as [1, 2], found 1"),
+        ("geometry: {shape: disk, size: 9}", "geometry.shape: expected 'square', 'rectangle', "),
+        ("geometry: {shap: disc}", "geometry.shap: unknown key, did you mean 'shape'?"),
+        ("geometry: {shape: disc}", "geometry: expected shape and size, or a file"),
+        ("geometry: {shape: disc, size: 9, file: a.png}", "geometry: expected shape and size, or a file"),
+        ("geometry: {shape: disc, size: 0}", "geometry.size: expected greater than 0, found 0"),
+        ("geometry: {shape: disc, size: [4, 4]}", "geometry.size: expected one number of sites for a disc"),
+        ("geometry: {shape: disc, size: 40}\ndataset: {shape: [32, 48]}", "geometry: expected at most 32 x 48 sites"),
+        ("geometry: {shape: wire, size: [9, 50]}", "geometry: expected 64 sites along the periodic x axis"),
+        ("geometry: {shape: disc, size: 9}\nhamiltonian: {boundary: periodic}", "hamiltonian.boundary: expected open"),
+        ("geometry: {file: absent.png}", "absent.png: expected a mask"),
+        (
+            "geometry: {shape: disc, size: 9}\nhamiltonian: {mask: 16x16 0 256}",
+            "hamiltonian.mask: expected the mask of",
+        ),
+        ("hamiltonian: {mask: 16x16 0 256}", "hamiltonian.mask: expected a mask of dataset.shape = [128, 128], found"),
+        ("hamiltonian: {mask: 16x16 0 255}", "hamiltonian.mask: expected a mask as text"),
+        ("hamiltonian: {mask: 128x128 16384}", "hamiltonian.mask: expected a mask with at least one site"),
         ("- 3", "expected sections with keys"),
         ("a: [", "line 1: "),
         ("x: !!python/object/apply:os.system [ls]", "could not determine a constructor"),
@@ -136,7 +154,46 @@ def test_missing_file(tmp_path):
 def test_every_key_is_read_somewhere():
     package = Path(__file__).parents[1] / "keras_evae"
     code = "\n".join(path.read_text() for path in package.rglob("*.py") if path.name != "config.py")
+    # config.py itself reads the geometry: it becomes a mask, a boundary and a lattice, which others read.
     for section, field in Config.model_fields.items():
+        if section == "geometry":
+            continue
         model = field.annotation if section != "evae" else type(Config(evae={"beta": 1e-3}).evae)
         for key in model.model_fields:
             assert f".{key}" in code or f"{section}.model_dump()" in code, f"{section}.{key} is never read"
+
+
+@pytest.mark.parametrize(
+    ("text", "shape", "boundary", "sites"),
+    [
+        ("geometry: {shape: disc, size: 40}", (48, 48), ("open", "open"), 1264),
+        ("geometry: {shape: disc, size: 40}\ndataset: {shape: [64, 48]}", (64, 48), ("open", "open"), 1264),
+        ("geometry: {shape: square, size: 48}", (48, 48), ("open", "open"), None),
+        ("geometry: {shape: wire, size: [20, 64]}", (32, 64), ("open", "periodic"), 20 * 64),
+        (
+            "geometry: {shape: wire, size: [64, 20]}\nhamiltonian: {boundary: [periodic, open]}",
+            (64, 32), ("periodic", "open"), 20 * 64,
+        ),
+    ],
+)  # fmt: skip
+def test_geometry_sets_mask_boundary_and_lattice(load, text, shape, boundary, sites):
+    config = load(text)
+    hamiltonian = Hamiltonian(**config.hamiltonian.model_dump())
+    assert config.dataset.shape == shape and config.hamiltonian.boundary == boundary
+    assert (None if hamiltonian.mask is None else hamiltonian.mask.sum()) == sites
+    # A run folder keeps what was made of it.
+    again = load(dump_config(config))
+    assert again == config and again.geometry == config.geometry
+
+
+def test_run_folder_keeps_the_mask_of_a_file(load, tmp_path):
+    mask = np.tri(20, dtype=bool)
+    np.save(tmp_path / "mask.npy", mask)
+    config = load(f"geometry: {{file: {tmp_path / 'mask.npy'}}}")
+    text = dump_config(config)
+    (tmp_path / "mask.npy").unlink()
+    kept = load(text)
+    assert kept == config and Hamiltonian(**kept.hamiltonian.model_dump()).mask.sum() == mask.sum()
+    # Another size on top of a finished configuration does not pass for the mask that is there.
+    with pytest.raises(ConfigError, match="hamiltonian.mask: expected the mask of the section geometry"):
+        load(dump_config(load("geometry: {shape: disc, size: 40}")), "geometry.size=44")

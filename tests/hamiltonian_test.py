@@ -1,11 +1,15 @@
 """Energies and fields against closed forms, symmetries and a double loop over bonds."""
 
+import copy
+import dataclasses
 import itertools
+import json
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_evae.geometry import make_geometry
 from keras_evae.hamiltonian import Hamiltonian
 
 SHAPES = [(6, 8), (8, 6), (4, 10)]
@@ -35,13 +39,18 @@ def cycloid(shape, periods, axis, chirality):
 def energy_by_bonds(h, spins):
     """Plain double loop over sites and their right and up bonds."""
     height, width, _ = spins.shape
+    present = np.ones((height, width), bool) if h.mask is None else h.mask
     total = 0.0
     for y, x in itertools.product(range(height), range(width)):
+        if not present[y, x]:
+            continue
         site = spins[y, x]
         total -= h.B * site[2] + h.K * site[2] ** 2
         for axis, (dy, dx) in enumerate([(1, 0), (0, 1)]):
             inside = y + dy < height and x + dx < width
             if not inside and not h.periodic[axis]:
+                continue
+            if not present[(y + dy) % height, (x + dx) % width]:
                 continue
             other = spins[(y + dy) % height, (x + dx) % width]
             bond = np.array([dx, dy, 0.0])
@@ -173,3 +182,98 @@ def test_bad_arguments_name_what_was_received(arguments):
 def test_bad_shapes():
     with pytest.raises(ValueError, match=r"\(\.\.\., y, x, 3\).*Received"):
         Hamiltonian().energy(np.zeros((4, 4)))
+
+
+def random_case(number):
+    """A Hamiltonian with a random mask or a shape on a random lattice, and spins everywhere."""
+    random = np.random.default_rng(number)
+    parameters = dict(zip("JDBK", random.normal(size=4).tolist(), strict=True))
+    dmi = ("neel", "bloch")[number % 2]
+    if number % 5 == 0:
+        name = ("square", "disc", "triangle", "hexagon", "wire")[number // 5 % 5]
+        geometry = make_geometry(name, (int(random.integers(3, 16)), 16) if name == "wire" else number % 7 + 4)
+        mask, boundary = geometry.mask, geometry.boundary
+    else:
+        mask = random.random((random.integers(3, 10), random.integers(3, 10))) < random.uniform(0.2, 1.0)
+        mask[0, -1] = True
+        boundary = BOUNDARIES[random.integers(len(BOUNDARIES))]
+    h = Hamiltonian(**parameters, dmi=dmi, boundary=boundary, mask=mask)
+    return h, random_spins(mask.shape, number)
+
+
+@pytest.mark.parametrize("number", range(50))
+def test_energy_and_field_of_random_masks(number):
+    h, spins = random_case(number)
+    shape, outside = h.mask.shape, ~h.mask
+    assert h.energy(spins) == pytest.approx(energy_by_bonds(h, spins), rel=1e-12, abs=1e-12)
+    assert h.energy_per_site(spins) == pytest.approx(h.energy(spins) / h.mask.sum(), rel=1e-14)
+    up = dataclasses.replace(h, D=0.0, B=0.0, K=0.0)
+    assert up.reference_energy_per_site(shape) == pytest.approx(up.energy_per_site(uniform(shape, (0, 0, 1))))
+    # Spins outside do not matter, and feel nothing.
+    field = h.effective_field(spins)
+    np.testing.assert_array_equal(h.effective_field(spins * h.mask[..., None]), field)
+    np.testing.assert_array_equal(field[outside], 0.0)
+    direction, step = random_spins(shape, number + 1000), 1e-5
+    slope = (h.energy(spins + step * direction) - h.energy(spins - step * direction)) / (2 * step)
+    assert -np.sum(field * direction) == pytest.approx(slope, rel=1e-6, abs=1e-8)
+
+
+@pytest.mark.parametrize("number", range(0, 50, 7))
+def test_tensors_with_masks(number):
+    h, spins = random_case(number)
+    batch = np.stack([spins, -spins[..., ::-1]])
+    tensor = tf.constant(batch)
+    with tf.GradientTape() as tape:
+        tape.watch(tensor)
+        energy = h.energy(tensor)
+    np.testing.assert_allclose(energy, h.energy(batch), rtol=1e-12, atol=1e-13)
+    np.testing.assert_allclose(h.energy_per_site(tensor), h.energy_per_site(batch), rtol=1e-12, atol=1e-13)
+    np.testing.assert_allclose(h.effective_field(tensor), h.effective_field(batch), rtol=1e-12, atol=1e-13)
+    np.testing.assert_allclose(tape.gradient(energy, tensor), -h.effective_field(batch), rtol=1e-12, atol=1e-13)
+    assert h.energy(tf.cast(tensor, tf.float32)).dtype == tf.float32
+    assert h.effective_field(batch.astype(np.float32)).dtype == np.float32
+
+
+def test_mask_of_all_sites_changes_nothing():
+    spins = random_spins((6, 8))
+    whole, masked = Hamiltonian(K=0.1), Hamiltonian(K=0.1, mask=np.ones((6, 8), bool))
+    assert masked.energy_per_site(spins) == whole.energy_per_site(spins)
+    assert masked.reference_energy_per_site((6, 8)) == whole.reference_energy_per_site((6, 8)) == -2.0
+
+
+def test_masks_are_compared_hashed_copied_and_rebuilt():
+    mask = make_geometry("disc", 12).mask
+    h, same = Hamiltonian(mask=mask), Hamiltonian(mask=mask.tolist())
+    other = Hamiltonian(mask=~mask)
+    assert h == same and hash(h) == hash(same) and repr(h) == repr(same)
+    assert h != other and h != Hamiltonian() and len({h, same, other, Hamiltonian()}) == 3
+    for copied in (
+        Hamiltonian(**json.loads(json.dumps(h.to_config()))),
+        copy.deepcopy(h),
+        dataclasses.replace(h, B=0.05),
+    ):
+        assert copied == h and np.array_equal(copied.mask, mask)
+    # Neither a change of the caller's array nor one of the Hamiltonian's gets in.
+    mask[:] = True
+    assert h == same
+    with pytest.raises(ValueError, match="read-only"):
+        h.mask[0, 0] = True
+
+
+@pytest.mark.parametrize(
+    "mask", [np.zeros((4, 6), bool), np.ones((4, 6)), np.ones(4, bool), "4x6 24", "4x6 1", [[1, 0]], True]
+)
+def test_bad_masks(mask):
+    with pytest.raises(ValueError, match="mask"):
+        Hamiltonian(mask=mask)
+
+
+def test_mask_fixes_the_shape_of_the_lattice():
+    h = Hamiltonian(mask=np.ones((4, 6), bool))
+    for call in (h.energy, h.energy_per_site, h.effective_field):
+        with pytest.raises(ValueError, match=r"mask's shape \(4, 6\). Received: \(6, 4\)"):
+            call(random_spins((2, 6, 4)))
+    with pytest.raises(ValueError, match="mask's shape"):
+        h.energy(tf.zeros((6, 4, 3)))
+    with pytest.raises(ValueError, match="mask's shape"):
+        h.reference_energy_per_site((6, 4))

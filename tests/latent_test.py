@@ -80,3 +80,12 @@ def test_batches_change_nothing(model):
     spins = decode(model, latent)
     assert spins.shape == (BATCH + 5, *SHAPE, 3)
     np.testing.assert_allclose(spins[-5:], model.decode(latent[-5:].astype(np.float32)), atol=1e-5)
+
+
+def test_loss_is_a_mean_over_present_sites():
+    mask = np.arange(16 * 32).reshape(16, 32) % 3 > 0
+    model = EVAE(SHAPE, 6, Hamiltonian(mask=mask), seed=3)
+    states = model.generate(2, seed=0)
+    _, losses = inverse_mapping(model, states, max_steps=1)
+    expected = np.sum((reconstruct_mean(model, states) - states)[:, mask] ** 2, axis=-1).mean(axis=1)
+    np.testing.assert_allclose(losses[0], expected, rtol=1e-3)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_evae.layers import L2Normalization, PeriodicPadding2D, Sampling
+from keras_evae.layers import L2Normalization, PeriodicPadding2D, Sampling, SiteMask
 
 
 def rebuilt(layer):
@@ -80,3 +80,17 @@ def test_sampling_repeats_with_its_seed_and_moves_on_between_calls():
     np.testing.assert_array_equal(draws[0], second(inputs))
     assert np.abs(draws[0] - draws[1]).min() > 0
     assert np.abs(draws[0] - np.asarray(Sampling(seed=2)(inputs))).min() > 0
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
+def test_site_mask_lets_nothing_through_outside(dtype):
+    mask = np.random.default_rng(0).random((4, 6)) < 0.5
+    images = np.random.default_rng(1).normal(size=(2, 4, 6, 3)).astype(dtype)
+    layer = rebuilt(SiteMask(mask, dtype=dtype))
+    with tf.GradientTape() as tape:
+        inputs = tf.constant(images)
+        tape.watch(inputs)
+        outputs = layer(inputs)
+    assert outputs.dtype == dtype and layer.compute_output_shape(images.shape) == outputs.shape
+    np.testing.assert_array_equal(outputs, images * mask[..., None])
+    np.testing.assert_array_equal(tape.gradient(outputs, inputs), np.ones_like(images) * mask[..., None])

@@ -45,3 +45,18 @@ def test_hamiltonian_loss_of_uniform_state_is_minus_the_field():
     for boundary in ("periodic", "open"):
         h = Hamiltonian(D=0.3, B=0.05, boundary=boundary)
         assert float(hamiltonian_loss(h, tf.constant(up))) == pytest.approx(-0.05, abs=1e-6)
+
+
+def test_losses_are_means_over_present_sites():
+    mask = np.random.default_rng(0).random((4, 6)) < 0.4
+    up = np.zeros((2, 4, 6, 3), np.float32)
+    up[..., 2] = mask
+    reversed_in_one = up * np.array([1.0, -1.0], np.float32)[:, None, None, None]
+    assert float(reconstruction_loss(up, up, mask)) == 0.0
+    assert float(reconstruction_loss(up, -up, mask)) == pytest.approx(4.0)
+    assert float(reconstruction_loss(up, reversed_in_one, mask)) == pytest.approx(2.0)
+    # What lies outside does not count.
+    assert float(reconstruction_loss(up + ~mask[..., None], -up, mask)) == pytest.approx(4.0)
+    for boundary in ("periodic", "open"):
+        h = Hamiltonian(D=0.3, B=0.05, boundary=boundary, mask=mask)
+        assert float(hamiltonian_loss(h, tf.constant(up))) == pytest.approx(-0.05, abs=1e-6)

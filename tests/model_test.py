@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_evae.geometry import make_geometry
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.losses import hamiltonian_loss, kl_loss, reconstruction_loss
 from keras_evae.model import EVAE
@@ -160,6 +161,35 @@ def test_training_goes_on_from_weights_as_if_uninterrupted(tmp_path, spins):
 def test_bad_weights():
     with pytest.raises(ValueError, match="Received: beta=-1"):
         EVAE(SHAPE, beta=-1)
+
+
+@pytest.mark.parametrize("phases", [False, True])
+def test_masked_model_learns_over_present_sites(tmp_path, phases):
+    geometry = make_geometry("triangle", 20)
+    hamiltonian, mask = Hamiltonian(mask=geometry.mask, boundary=geometry.boundary), geometry.mask
+    spins = random_spins(24, *geometry.lattice_shape).astype(np.float32) * mask[..., None]
+    model = EVAE(geometry.lattice_shape, 8, hamiltonian, beta=1e-4, gamma=1.0, phases=phases)
+    model.compile(optimizer=keras.optimizers.Adam(1e-3))
+    history = model.fit(spins, batch_size=8, epochs=8, verbose=0).history
+    assert history["loss"][-1] < history["loss"][0] - 0.1
+    outputs = model.call(spins, training=False).numpy()
+    np.testing.assert_array_equal(outputs[:, ~mask], 0.0)
+    terms = model.evaluate(spins, verbose=0, return_dict=True)
+    states = model.generate(3, seed=0)
+    np.testing.assert_array_equal(states[:, ~mask], 0.0)
+    np.testing.assert_allclose(np.linalg.norm(states[:, mask], axis=-1), 1.0, rtol=1e-5)
+    by_site = np.sum((outputs - spins)[:, mask] ** 2, axis=-1).mean()
+    # The latent noise differs, in which the network hardly depends on it after a few steps.
+    assert terms["reconstruction_loss"] == pytest.approx(by_site, rel=0.1)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    assert loaded.hamiltonian == hamiltonian
+    np.testing.assert_array_equal(loaded.generate(3, seed=0), states)
+
+
+def test_model_refuses_a_mask_of_another_lattice():
+    with pytest.raises(ValueError, match=r"mask's shape \(16, 32\). Received: \(32, 32\)"):
+        EVAE((32, 32), 8, Hamiltonian(mask=np.ones((16, 32), bool)))
 
 
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "float32"])

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from keras_evae.geometry import make_geometry
 from keras_evae.networks import build_decoder, build_encoder
 
 
@@ -49,3 +50,15 @@ def test_padding_follows_the_boundary():
 def test_bad_lattice_shape(shape):
     with pytest.raises(ValueError, match="multiple of 16.*Received"):
         build_encoder(shape, 10)
+
+
+def test_masked_decoder_gives_unit_spins_inside_and_none_outside():
+    geometry = make_geometry("triangle", 40)
+    whole = build_decoder(geometry.lattice_shape, 5, (False, False))
+    masked = build_decoder(geometry.lattice_shape, 5, (False, False), mask=geometry.mask)
+    latent = np.random.default_rng(0).normal(size=(2, 5))
+    # The mask has no weights: the checkpoint of one is that of the other.
+    masked.set_weights(whole.get_weights())
+    spins = np.asarray(masked(latent))
+    np.testing.assert_array_equal(spins[:, ~geometry.mask], 0.0)
+    np.testing.assert_array_equal(spins[:, geometry.mask], np.asarray(whole(latent))[:, geometry.mask])

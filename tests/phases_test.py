@@ -1,11 +1,14 @@
 """The fast form equals the plain Keras layers: outputs, statistics, gradients, and training."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from keras_evae import phases
+from keras_evae.geometry import make_geometry
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.model import EVAE
 from keras_evae.networks import build_decoder, build_encoder
@@ -13,6 +16,7 @@ from tests.states import random_spins
 
 SHAPE, LATENT = (32, 48), 10
 BOUNDARIES = [(True, True), (True, False), (False, False)]
+MASK = make_geometry("hexagon", 30, SHAPE).mask
 
 
 def with_random_weights(build, periodic):
@@ -40,11 +44,11 @@ def test_encoder_is_the_same_function(periodic, training):
 
 
 @pytest.mark.parametrize("training", [False, True])
-@pytest.mark.parametrize("periodic", BOUNDARIES)
-def test_decoder_is_the_same_function(periodic, training):
-    plain, fast = with_random_weights(build_decoder, periodic)
+@pytest.mark.parametrize(("periodic", "mask"), [*((periodic, None) for periodic in BOUNDARIES), ((False, True), MASK)])
+def test_decoder_is_the_same_function(periodic, mask, training):
+    plain, fast = with_random_weights(functools.partial(build_decoder, mask=mask), periodic)
     latent = tf.constant(np.random.default_rng(1).normal(size=(6, LATENT)), tf.float32)
-    energy = Hamiltonian().energy_per_site
+    energy = Hamiltonian(mask=mask).energy_per_site
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(latent)
         pairs = [plain(latent, training=training)], [phases.decode(fast, latent, periodic, training)]
@@ -72,10 +76,13 @@ def assert_same(tape, losses, pairs, networks, inputs):
         np.testing.assert_allclose(found, expected, atol=1e-3 * np.abs(expected).max() + 1e-5 * largest)
 
 
-def test_training_and_checkpoints_are_the_same(tmp_path):
+@pytest.mark.parametrize("hamiltonian", [Hamiltonian(), Hamiltonian(boundary="open", mask=MASK)], ids=["", "masked"])
+def test_training_and_checkpoints_are_the_same(tmp_path, hamiltonian):
     """After 10 optimiser steps the loss terms agree, and each form goes on from the other's weights."""
     spins = random_spins(40, *SHAPE).astype(np.float32)
-    models = [EVAE(SHAPE, LATENT, beta=1e-3, gamma=1.0, phases=form) for form in (False, True)]
+    if hamiltonian.mask is not None:
+        spins[:, ~hamiltonian.mask] = 0.0
+    models = [EVAE(SHAPE, LATENT, hamiltonian, beta=1e-3, gamma=1.0, phases=form) for form in (False, True)]
     histories = []
     for model in models:
         # Adam divides by the size of the gradient, which turns the rounding noise of idle biases into full steps.

@@ -10,6 +10,7 @@ import pytest
 from keras_evae.annealing import AnnealingSchedule, anneal
 from keras_evae.dataset import DatasetSpecification, generate_dataset, read_split
 from keras_evae.errors import DataError
+from keras_evae.geometry import make_geometry
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.pipeline import evaluation_batches, streaming_batches, training_batches
 
@@ -108,6 +109,18 @@ def test_dropped_stream_stops_its_threads_and_runs_only_a_little_ahead():
     while any(thread.name.startswith("anneal") for thread in threading.enumerate()):
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def test_masked_stream_is_augmented_inside_the_mask():
+    geometry = make_geometry("wire", (10, 32))
+    hamiltonian = Hamiltonian(boundary=geometry.boundary, mask=geometry.mask)
+    schedule = AnnealingSchedule(temperatures=5, max_greedy_sweeps=50)
+    specification = DatasetSpecification(hamiltonian, geometry.lattice_shape, (2, 1, 1), 0, schedule)
+    (batch,) = streaming_batches(specification, 4, range(1), 4, augment=hamiltonian)
+    (plain,) = streaming_batches(specification, 4, range(1), 4)
+    np.testing.assert_array_equal(batch.numpy().any(axis=-1), np.broadcast_to(geometry.mask, (4, 16, 32)))
+    np.testing.assert_allclose(hamiltonian.energy(batch), hamiltonian.energy(plain), rtol=1e-5)
+    assert np.abs(batch - plain).max() > 0.1
 
 
 @pytest.mark.parametrize("augment", [None, HAMILTONIAN])

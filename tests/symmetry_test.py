@@ -5,8 +5,9 @@ import itertools
 import numpy as np
 import pytest
 
+from keras_evae.geometry import make_geometry
 from keras_evae.hamiltonian import Hamiltonian
-from keras_evae.symmetry import apply_point_operation, point_group, random_symmetry
+from keras_evae.symmetry import apply_point_operation, point_group, random_symmetry, translation_steps
 
 
 def random_spins(shape, dtype=np.float64):
@@ -49,3 +50,50 @@ def test_random_symmetry_conserves_the_energy_in_single_precision(boundary):
     assert all(image.dtype == np.float32 for image in moved)
     np.testing.assert_allclose(h.energy_per_site(np.stack(moved).astype(np.float64)), energy, rtol=1e-13)
     assert len({image.tobytes() for image in moved}) > 15
+
+
+def masked(shape, size, dmi="neel", lattice=None, boundary=None):
+    geometry = make_geometry(shape, size, lattice, boundary)
+    return Hamiltonian(D=0.4, B=0.1, K=0.1, dmi=dmi, boundary=geometry.boundary, mask=geometry.mask)
+
+
+@pytest.mark.parametrize("dmi", ["neel", "bloch"])
+@pytest.mark.parametrize(
+    ("shape", "size", "lattice", "boundary", "elements", "steps"),
+    [
+        ("square", 12, None, None, 8, (16, 16)),
+        ("square", 12, (16, 32), None, 4, (16, 32)),
+        # An odd side has no middle in an even lattice; the transposition is left.
+        ("square", 13, None, None, 2, (16, 16)),
+        ("rectangle", (6, 12), None, None, 4, (16, 16)),
+        ("disc", 14, None, None, 8, (16, 16)),
+        ("hexagon", 14, None, None, 4, (16, 16)),
+        ("triangle", 14, None, None, 2, (16, 16)),
+        ("wire", (6, 16), None, None, 4, (16, 1)),
+        ("wire", (16, 6), None, ("periodic", "open"), 4, (1, 16)),
+    ],
+)
+def test_symmetries_of_each_shape(shape, size, lattice, boundary, elements, steps, dmi):
+    h, random = masked(shape, size, dmi, lattice, boundary), np.random.default_rng(2)
+    spins = random_spins(h.mask.shape) * h.mask[..., None]
+    operations = point_group(h, h.mask.shape)
+    assert len(operations) == elements and translation_steps(h, h.mask.shape) == steps
+    images = [apply_point_operation(spins, operation, dmi) for operation in operations]
+    images += [random_symmetry(spins, h, random) for _ in range(20)]
+    for image in images:
+        np.testing.assert_array_equal(image.any(axis=-1), h.mask)
+        assert h.energy(image) == pytest.approx(h.energy(spins), abs=1e-11)
+    assert len({image.tobytes() for image in images[elements:]}) > min(elements, 10) / 2
+
+
+def test_translations_keep_a_lattice_of_holes():
+    mask = np.ones((12, 24), bool)
+    mask[::6, ::8] = mask[1::6, ::8] = False
+    h, random = Hamiltonian(mask=mask), np.random.default_rng(3)
+    assert translation_steps(h, mask.shape) == (6, 8)
+    spins = random_spins(mask.shape) * mask[..., None]
+    images = [random_symmetry(spins, h, random) for _ in range(60)]
+    assert {image.any(axis=-1).tobytes() for image in images} == {mask.tobytes()}
+    np.testing.assert_allclose(h.energy(np.stack(images)), h.energy(spins), rtol=1e-12)
+    # Six translations; the mask has no mirror about the middle of the lattice but a combination of both.
+    assert len({image.tobytes() for image in images}) == 6 * len(point_group(h, mask.shape))

@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 
 from keras_evae.hamiltonian import Hamiltonian
-from keras_evae.symmetry import PointOperation, apply_point_operation, point_group
+from keras_evae.symmetry import PointOperation, apply_point_operation, point_group, translation_steps
 
 # Distances that differ by less are equal: configurations are stored in single precision.
 ROUNDING = 1e-6
@@ -19,7 +19,7 @@ class Alignment:
     """The symmetry that brings one configuration closest to another.
 
     Args:
-        distance: Mean over sites of |S - S'|^2 after it, between 0 and 4.
+        distance: Mean over the sites that carry a spin of |S - S'|^2 after it, between 0 and 4.
         shift: Translation `(y, x)` in sites, after the point operation.
         operation: Element of the joint point group of lattice and spins.
     """
@@ -33,9 +33,10 @@ def align(spins: np.ndarray, target: np.ndarray, hamiltonian: Hamiltonian, slidi
     """Smallest distance of a configuration from another one over all symmetries of the energy.
 
     The symmetries are the joint point group of lattice and spins, and all translations by whole sites along periodic
-    axes. The sum over sites of S . S' for all translations at once is a cross-correlation, from three Fourier
-    transforms; since |S - S'|^2 = 2 - 2 S . S', its maximum is exactly the smallest distance. Of several symmetries
-    that do equally well the first of the group is taken, so a translation alone wherever that is enough.
+    axes, as far as they leave the mask as it is. The sum over sites of S . S' for all translations at once is a
+    cross-correlation, from three Fourier transforms; since |S - S'|^2 = 2 - 2 S . S', its maximum is exactly the
+    smallest distance. Of several symmetries that do equally well the first of the group is taken, so a translation
+    alone wherever that is enough.
 
     A smooth texture that is large against the sites can also slide by fractions of one at almost no cost of energy,
     which no symmetry of the lattice undoes. With `sliding` the best translation is refined to fractions of a site:
@@ -61,33 +62,42 @@ def align(spins: np.ndarray, target: np.ndarray, hamiltonian: Hamiltonian, slidi
         raise ValueError(
             f"Expected two configurations of one shape (y, x, 3). Received: shapes={spins.shape}, {target.shape}"
         )
-    operations = point_group(hamiltonian, spins.shape[:2])
+    shape = spins.shape[0], spins.shape[1]
+    operations, steps, sites = (
+        point_group(hamiltonian, shape),
+        translation_steps(hamiltonian, shape),
+        hamiltonian.count_sites(shape),
+    )
     images = [apply_point_operation(spins, operation, hamiltonian.dmi) for operation in operations]
-    candidates = [_best_translation(image, target, hamiltonian.periodic, sliding) for image in images]
+    candidates = [_best_translation(image, target, steps, sites, sliding) for image in images]
     smallest = min(distance for distance, _ in candidates)
     index = next(index for index, (distance, _) in enumerate(candidates) if distance <= smallest + ROUNDING)
     return Alignment(*candidates[index], operations[index])
 
 
 def _best_translation(
-    spins: np.ndarray, target: np.ndarray, periodic: tuple[bool, bool], sliding: bool
+    spins: np.ndarray, target: np.ndarray, steps: tuple[int, int], sites: int, sliding: bool
 ) -> tuple[float, tuple[float, float]]:
-    """Smallest distance over the translations `(y, x)`, and the translation."""
+    """Smallest distance over the translations `(y, x)` by multiples of the steps, and the translation."""
     spectrum = np.sum(_transform(target) * np.conj(_transform(spins)), axis=-1)
     correlation = np.fft.ifft2(spectrum).real
-    # Along an open axis nothing is moved.
-    allowed = correlation[tuple(slice(None) if closed else slice(1) for closed in periodic)]
+    # Along an open axis the step is the whole side: nothing is moved.
+    allowed = correlation[:: steps[0], :: steps[1]]
     best = np.unravel_index(np.argmax(allowed), allowed.shape)
-    shift_y, shift_x = (_nearest_image(int(step), side) for step, side in zip(best, correlation.shape, strict=True))
+    shift_y, shift_x = (
+        _nearest_image(int(number) * step, side)
+        for number, step, side in zip(best, steps, correlation.shape, strict=True)
+    )
     shift = (shift_y, shift_x)
     if sliding:
-        return _slide(spectrum, shift, float(np.sum(spins**2) + np.sum(target**2)), periodic)
-    distance = np.sum((np.roll(spins, shift, axis=(0, 1)) - target) ** 2) / correlation.size
+        free = steps[0] == 1, steps[1] == 1
+        return _slide(spectrum, shift, float(np.sum(spins**2) + np.sum(target**2)), free, sites)
+    distance = np.sum((np.roll(spins, shift, axis=(0, 1)) - target) ** 2) / sites
     return float(distance), shift
 
 
 def _slide(
-    spectrum: np.ndarray, start: tuple[int, int], squares: float, periodic: tuple[bool, bool]
+    spectrum: np.ndarray, start: tuple[int, int], squares: float, free: tuple[bool, bool], sites: int
 ) -> tuple[float, tuple[float, float]]:
     """The smallest distance within a site of `start` for the Fourier series of both configurations, by Newton's method.
 
@@ -95,7 +105,8 @@ def _slide(
         spectrum: Cross-spectrum, the Fourier transform of the cross-correlation.
         start: Best translation by whole sites.
         squares: Sum of the squares of both configurations.
-        periodic: Axes that may be moved along.
+        free: Axes that may be moved along.
+        sites: Number of sites that carry a spin.
     """
     shift = np.array(start, float)
     for _ in range(NEWTON_STEPS):
@@ -103,13 +114,13 @@ def _slide(
         # Absolute curvatures: upwards in saddles too. Where the configurations are uniform there is no slope at all.
         curvatures, directions = np.linalg.eigh(hessian)
         scale = np.maximum(np.abs(curvatures), np.finfo(float).tiny)
-        step = directions @ ((directions.T @ gradient) / scale) * periodic
+        step = directions @ ((directions.T @ gradient) / scale) * free
         shift = np.clip(shift + step, np.array(start) - 1.0, np.array(start) + 1.0)
         if np.abs(step).max() < 1e-9:
             break
     whole, slid = (_overlap(spectrum, np.asarray(place, float))[0] for place in (start, shift))
     best, overlap = (shift, slid) if slid > whole else (np.array(start, float), whole)
-    return max(float(squares - 2 * overlap) / spectrum.size, 0.0), (float(best[0]), float(best[1]))
+    return max(float(squares - 2 * overlap) / sites, 0.0), (float(best[0]), float(best[1]))
 
 
 def _overlap(spectrum: np.ndarray, shift: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:

@@ -16,12 +16,14 @@ def local_correlation(spins: np.ndarray, hamiltonian: Hamiltonian) -> np.ndarray
 
     Returns:
         `cos(theta)`, `(..., y, x)`, between -1 and 1; 1 everywhere in a relaxed state, and 0 where the field
-        vanishes and no angle is defined.
+        vanishes and no angle is defined. NaN on sites that the Hamiltonian's mask leaves out: take means of
+        `hamiltonian.on_sites(correlation)`.
     """
     field = hamiltonian.effective_field(spins)
     length = np.linalg.norm(field, axis=-1) * np.linalg.norm(spins, axis=-1)
     parallel = np.sum(spins * field, axis=-1)
-    return np.clip(np.divide(parallel, length, out=np.zeros_like(parallel), where=length > 0), -1.0, 1.0)
+    cosine = np.clip(np.divide(parallel, length, out=np.zeros_like(parallel), where=length > 0), -1.0, 1.0)
+    return _on_sites(cosine, hamiltonian)
 
 
 def field_angle(spins: np.ndarray, hamiltonian: Hamiltonian) -> np.ndarray:
@@ -36,11 +38,19 @@ def field_angle(spins: np.ndarray, hamiltonian: Hamiltonian) -> np.ndarray:
 
     Returns:
         Angles `(..., y, x)` in radians, between 0 and pi; 0 everywhere in a relaxed state, and pi/2 where the field
-        vanishes and no angle is defined, as its cosine is 0 in `local_correlation`.
+        vanishes and no angle is defined, as its cosine is 0 in `local_correlation`. NaN on absent sites, as there.
     """
     field = hamiltonian.effective_field(spins)
     # Written out: several times faster than np.cross on vectors side by side.
     (sx, sy, sz), (hx, hy, hz) = np.moveaxis(spins, -1, 0), np.moveaxis(field, -1, 0)
     torque = np.sqrt((sy * hz - sz * hy) ** 2 + (sz * hx - sx * hz) ** 2 + (sx * hy - sy * hx) ** 2)
     parallel = sx * hx + sy * hy + sz * hz
-    return np.where((torque == 0) & (parallel == 0), np.pi / 2, np.arctan2(torque, parallel)).astype(field.dtype)
+    angle = np.where((torque == 0) & (parallel == 0), np.pi / 2, np.arctan2(torque, parallel)).astype(field.dtype)
+    return _on_sites(angle, hamiltonian)
+
+
+def _on_sites(values: np.ndarray, hamiltonian: Hamiltonian) -> np.ndarray:
+    """Values `(..., y, x)`, NaN outside of the mask."""
+    if hamiltonian.mask is not None:
+        values[..., ~hamiltonian.mask] = np.nan
+    return values

@@ -55,7 +55,7 @@ def angle_distribution(pieces: Iterable[np.ndarray]) -> AngleDistribution:
     """Distribution of all angles of some arrays, of which only one is in memory at a time.
 
     Args:
-        pieces: Arrays of angles in radians, of any shape, between 0 and pi.
+        pieces: Arrays of angles in radians, of any shape, between 0 and pi; NaN, of absent sites, does not count.
 
     Raises:
         ValueError: If there is no angle.
@@ -70,6 +70,7 @@ def angle_distribution(pieces: Iterable[np.ndarray]) -> AngleDistribution:
     for piece in pieces:
         # Rounding may carry pi beyond 180 degrees.
         degrees = np.minimum(np.rad2deg(np.asarray(piece, np.float64)), 180.0)
+        degrees = degrees[~np.isnan(degrees)]
         counts += np.histogram(degrees, edges)[0]
         total += degrees.sum()
         squares += np.square(degrees).sum()

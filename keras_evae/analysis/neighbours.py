@@ -56,8 +56,8 @@ def neighbour_counts(
 ) -> np.ndarray:
     """Number of neighbours of each point in the Delaunay triangulation, see `delaunay_bonds`.
 
-    On a torus the counts have the mean 6, as long as no four points lie on one circle. On open axes points at the edge
-    have fewer neighbours.
+    On a torus the counts have the mean 6, as long as no four points lie on one circle. On open axes, and with a mask,
+    points at the edge have fewer neighbours.
 
     Args:
         positions, shape, periodic: As for `delaunay_bonds`.

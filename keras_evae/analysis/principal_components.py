@@ -4,9 +4,9 @@ Up to a factor, L_RC + beta L_KL is the negative evidence bound of a decoder wit
 
     |S_in - S_out|^2 / (2 s^2) + L_KL  =  (L_RC + beta L_KL) / beta        with 2 s^2 = beta N
 
-because L_RC is the squared distance divided by N, the number of sites. The optimum of a linear VAE is probabilistic
-principal component analysis: components of the data with a variance above s^2 are encoded, those below are taken for
-noise and ignored. So nothing is encoded, and the posterior collapses, beyond
+because L_RC is the squared distance divided by N, the number of sites that carry a spin. The optimum of a linear VAE
+is probabilistic principal component analysis: components of the data with a variance above s^2 are encoded, those
+below are taken for noise and ignored. So nothing is encoded, and the posterior collapses, beyond
 
     beta_c = 2 lambda / N
 
@@ -36,10 +36,13 @@ def critical_beta(spins: np.ndarray, periodic: tuple[bool, bool]) -> float:
     Either way the largest of many components that are equal by symmetry lies somewhat above their common value.
 
     Args:
-        spins: Unit vectors `(n, y, x, 3)`; `SAMPLES` of them are enough.
+        spins: Unit vectors `(n, y, x, 3)`; `SAMPLES` of them are enough. Zero vectors where there is no spin; then
+            translations are no symmetry, and the covariance is taken as it is.
         periodic: Whether the y and the x axis close on themselves.
     """
-    return 2.0 * (largest_fourier_component(spins) if all(periodic) else largest_component(spins))
+    present = spins[0].any(axis=-1)
+    component = largest_fourier_component if all(periodic) and present.all() else largest_component
+    return 2.0 * component(spins) / float(present.mean())
 
 
 def largest_component(spins: np.ndarray) -> float:

@@ -36,7 +36,7 @@ def minimise_energy(hamiltonian: Hamiltonian, spins: np.ndarray, torque_toleranc
     # Lengths grow in the search and shrink the gradient: after one search, another from unit vectors.
     for _ in range(SEARCHES):
         vectors = _search(hamiltonian, spins, torque_tolerance)
-        spins = vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
+        spins = vectors / _lengths(vectors)
         if largest_torque(hamiltonian, spins) <= torque_tolerance:
             break
     return spins
@@ -48,7 +48,7 @@ def _search(hamiltonian: Hamiltonian, spins: np.ndarray, torque_tolerance: float
 
     def energy_and_gradient(values: np.ndarray) -> tuple[float, np.ndarray]:
         vectors = values.reshape(spins.shape)
-        lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
+        lengths = _lengths(vectors)
         directions = vectors / lengths
         field = hamiltonian.effective_field(directions)
         along = np.sum(field * directions, axis=-1, keepdims=True)
@@ -59,3 +59,9 @@ def _search(hamiltonian: Hamiltonian, spins: np.ndarray, torque_tolerance: float
     options = {"gtol": torque_tolerance / np.sqrt(3), "ftol": 0.0, "maxiter": ITERATIONS, "maxfun": 2 * ITERATIONS}
     result = minimize(energy_and_gradient, spins.ravel(), jac=True, method="L-BFGS-B", options=options)
     return result.x.reshape(spins.shape)
+
+
+def _lengths(vectors: np.ndarray) -> np.ndarray:
+    """Lengths `(y, x, 1)`; 1 where there is no spin, whose vector then stays zero."""
+    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return np.where(lengths > 0, lengths, 1.0)

@@ -38,10 +38,11 @@ def find_skyrmions(spins: np.ndarray, periodic: tuple[bool, bool] = (True, True)
     A core is a connected region of S_z < 0. Its charge is that of the state in which all other spins point up, an
     integer. Regions that are no skyrmions are left out: those whose charge is not 1 or -1 (bubbles without winding,
     skyrmions grown together), those that take up every row or every column (domains around the lattice), and those more
-    than twice as long as wide (stripes). An open edge cuts skyrmions; one counts if its centre is left on the lattice.
+    than twice as long as wide (stripes). An open edge, that of a mask too, cuts skyrmions; one counts if its centre is
+    left on the lattice.
 
     Args:
-        spins: Unit vectors of one configuration, `(y, x, 3)`.
+        spins: Unit vectors of one configuration, `(y, x, 3)`; zero vectors where there is no spin.
         periodic: Whether the y and the x axis close on themselves.
 
     Raises:

@@ -48,7 +48,7 @@ def describe_state(spins: np.ndarray, hamiltonian: Hamiltonian) -> StateDescript
 
     Args:
         spins: Unit vectors, `(y, x, 3)`.
-        hamiltonian: Gives energy, field and boundary.
+        hamiltonian: Gives energy, field, boundary and mask; means and quantiles are over the sites that carry a spin.
     """
     spins = np.asarray(spins, np.float64)
     shape = spins.shape[0], spins.shape[1]
@@ -57,9 +57,11 @@ def describe_state(spins: np.ndarray, hamiltonian: Hamiltonian) -> StateDescript
     lattice = skyrmions.positions, shape, hamiltonian.periodic
     return StateDescription(
         energy_per_site=float(hamiltonian.energy_per_site(spins)),
-        magnetization=spins.mean(axis=(0, 1)),
+        magnetization=spins.mean(axis=(0, 1)) * (shape[0] * shape[1] / hamiltonian.count_sites(shape)),
         torque=float(torques.max()),
-        theta=np.quantile(np.degrees(theta), (np.arange(THETA_QUANTILES) + 0.5) / THETA_QUANTILES),
+        theta=np.quantile(
+            np.degrees(hamiltonian.on_sites(theta)), (np.arange(THETA_QUANTILES) + 0.5) / THETA_QUANTILES
+        ),
         charge=float(topological_charge(spins, hamiltonian.periodic)),
         skyrmions=skyrmions,
         neighbours=neighbour_counts(*lattice),

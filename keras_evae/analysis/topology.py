@@ -9,10 +9,11 @@ def topological_charge(spins: np.ndarray, periodic: tuple[bool, bool] = (True, T
     """Number of times the spins wrap the unit sphere, Q; a skyrmion with its core down in an up field has -1.
 
     Each square of four sites is cut into two triangles, and Q is the sum of the signed solid angles of the
-    triangles' spins over 4 pi. On a lattice that is periodic along both axes Q is an exact integer.
+    triangles' spins over 4 pi. On a lattice that is periodic along both axes Q is an exact integer. Triangles with an
+    absent corner do not count.
 
     Args:
-        spins: Unit vectors, `(..., y, x, 3)`.
+        spins: Unit vectors, `(..., y, x, 3)`; zero vectors where there is no spin.
         periodic: Whether the y and the x axis close on themselves.
 
     Returns:
@@ -27,7 +28,13 @@ def topological_charge(spins: np.ndarray, periodic: tuple[bool, bool] = (True, T
     s3 = np.roll(s2, -1, axis=-2)
     s4 = np.roll(s1, -1, axis=-2)
     diagonal = _dot(s1, s3)
-    angles = _solid_angle(s1, s2, s3, diagonal) + _solid_angle(s3, s4, s1, diagonal)
+    lower, upper = _solid_angle(s1, s2, s3, diagonal), _solid_angle(s3, s4, s1, diagonal)
+    present = s1.any(axis=0)
+    if not present.all():
+        right, above = np.roll(present, -1, axis=-1), np.roll(present, -1, axis=-2)
+        ends = present & np.roll(right, -1, axis=-2)
+        lower, upper = lower * (ends & right), upper * (ends & above)
+    angles = lower + upper
     rows, columns = (slice(None, None if closed else -1) for closed in periodic)
     return np.sum(angles[..., rows, columns], axis=(-2, -1)) / (4 * np.pi)
 

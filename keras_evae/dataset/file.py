@@ -7,9 +7,9 @@ Layout, for each split:
     <split>/charge   (n,) float64, topological charge of the annealed float32 spins
 
 The attributes of the file hold the Hamiltonian, the annealing schedule, shape, seed, storage, versions and the
-version of the format. Readers give float32 unit vectors whatever the storage. Each component of a spin stored as
-float16 is rounded by at most 2^-12, each spin by at most |dS| = 5e-4; in a minimum of the energy that changes the
-energy in second order only.
+version of the format. Readers give float32 unit vectors whatever the storage, and zero vectors outside of the
+Hamiltonian's mask. Each component of a spin stored as float16 is rounded by at most 2^-12, each spin by at most
+|dS| = 5e-4; in a minimum of the energy that changes the energy in second order only.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ import keras_evae
 from keras_evae.annealing import KERNEL_VERSION
 from keras_evae.dataset.specification import SPLITS, DatasetSpecification, describe_difference
 from keras_evae.errors import DataError, MismatchError
+from keras_evae.geometry import decode_mask
 
 FORMAT_VERSION = 1
 VERSIONS = {"keras_evae": keras_evae.__version__, "kernel": KERNEL_VERSION}
@@ -53,7 +54,9 @@ class StoredSpins:
         if spins.dtype == self.dtype:
             return spins
         spins = spins.astype(self.dtype)
-        return spins / np.sqrt(np.einsum("...a,...a->...", spins, spins))[..., None]
+        norms = np.sqrt(np.einsum("...a,...a->...", spins, spins))[..., None]
+        # Zero vectors, where there is no spin, stay zero.
+        return spins / np.maximum(norms, np.finfo(self.dtype).tiny)
 
 
 def write_dataset(path: Path, specification: DatasetSpecification, shards: Iterable[Mapping[str, np.ndarray]]) -> None:
@@ -132,10 +135,12 @@ def read_split(path: str | Path, split: str, count: int | None = None) -> np.nda
 
 
 def read_energies(path: str | Path, split: str) -> np.ndarray:
-    """Energy per site `(n,)` of the configurations of a split, as they were annealed."""
+    """Energy per site that carries a spin, `(n,)`, of the configurations of a split, as they were annealed."""
+    mask = read_attributes(path).get("hamiltonian.mask")
     with open_dataset(path) as file:
         _, height, width, _ = file[split]["spins"].shape
-        return file[split]["energy"][:] / (height * width)
+        sites = height * width if mask is None else np.count_nonzero(decode_mask(mask))
+        return file[split]["energy"][:] / sites
 
 
 @contextlib.contextmanager

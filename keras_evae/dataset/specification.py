@@ -6,8 +6,10 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from keras_evae.annealing import AnnealingSchedule, check_shape
+from keras_evae.annealing import AnnealingSchedule
+from keras_evae.errors import in_brief
 from keras_evae.hamiltonian import Hamiltonian
+from keras_evae.sampler import check_shape
 
 SPLITS = ("train", "validation", "test")
 STORAGES = ("float32", "float16")
@@ -69,5 +71,5 @@ def describe_difference(expected: Mapping[str, Any], found: Mapping[str, Any]) -
     """The first key whose values differ, in words, or None if there is none."""
     for key, value in expected.items():
         if found.get(key) != value:
-            return f"{key}: expected {value!r} as configured, found {found.get(key)!r}"
+            return f"{key}: expected {in_brief(value)} as configured, found {in_brief(found.get(key))}"
     return None

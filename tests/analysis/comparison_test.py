@@ -7,6 +7,7 @@ import pytest
 
 from keras_evae.analysis import align
 from keras_evae.annealing import AnnealingSchedule, anneal, relax
+from keras_evae.geometry import make_geometry
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.symmetry import NAMES, apply_point_operation, point_group
 from tests.states import random_spins, skyrmion, uniform
@@ -115,3 +116,20 @@ def test_shapes_that_do_not_fit():
         align(random_spins(8, 12), random_spins(12, 8), Hamiltonian())
     with pytest.raises(ValueError, match="one shape"):
         align(random_spins(2, 8, 12), random_spins(2, 8, 12), Hamiltonian())
+
+
+@pytest.mark.parametrize(("shape", "size", "shift"), [("disc", 12, (0, 0)), ("wire", (6, 16), (0, -5))])
+def test_masked_copies(shape, size, shift):
+    geometry = make_geometry(shape, size)
+    h = Hamiltonian(boundary=geometry.boundary, mask=geometry.mask)
+    spins = random_spins(16, 16) * h.mask[..., None]
+    for operation in point_group(h, (16, 16)):
+        found = align(spins, np.roll(apply_point_operation(spins, operation), shift, axis=(0, 1)), h)
+        assert (found.shift, found.operation) == (shift, operation) and found.distance < 1e-12
+    # The sum over present sites only: reversed spins have the distance 4.
+    up = uniform((16, 16)) * h.mask[..., None]
+    for sliding in (False, True):
+        assert align(up, -up, h, sliding).distance == pytest.approx(4.0)
+    # A translation by which the sample would leave its place is none.
+    other = random_spins(16, 16, seed=1) * h.mask[..., None]
+    assert align(spins, other, h, sliding=True).shift[0] == 0

@@ -28,6 +28,17 @@ def test_noise_is_uncorrelated():
     assert abs(correlation.mean()) < 4 * correlation.std() / np.sqrt(correlation.size)
 
 
+def test_absent_sites_have_no_angle():
+    h = Hamiltonian(D=0.0, boundary="open", mask=np.arange(16 * 24).reshape(16, 24) % 5 > 0)
+    correlation = local_correlation(np.stack([uniform(), -uniform()]), h)
+    np.testing.assert_array_equal(np.isnan(correlation), np.broadcast_to(~h.mask, correlation.shape))
+    np.testing.assert_allclose(h.on_sites(correlation), 1.0)
+    angles = field_angle(np.stack([uniform(), -uniform()]), h)
+    np.testing.assert_array_equal(np.isnan(angles), np.isnan(correlation))
+    np.testing.assert_allclose(h.on_sites(angles), 0.0)
+    assert Hamiltonian().on_sites(correlation).shape == (2, 16 * 24)
+
+
 def tilted(angle, shape=(16, 24)):
     """Every fourth row and column turned away from +z by `angle`: no two of them are neighbours."""
     spins = uniform(shape)

@@ -38,3 +38,11 @@ def test_all_angles_equal():
 def test_no_angle():
     with pytest.raises(ValueError, match="at least one angle"):
         angle_distribution([np.zeros((0, 4))])
+
+
+def test_absent_sites_do_not_count():
+    angles = rayleigh(3.0, 1000)
+    with_gaps = np.insert(angles, [0, 5, 500], np.nan)
+    assert angle_distribution([with_gaps]).mean == pytest.approx(angle_distribution([angles]).mean)
+    with pytest.raises(ValueError, match="at least one angle"):
+        angle_distribution([np.full(3, np.nan)])

@@ -51,3 +51,11 @@ def test_more_samples_than_are_transformed_at_once():
     assert largest_fourier_component(np.concatenate([spins] * 2)) == pytest.approx(
         largest_fourier_component(spins), rel=1e-12
     )
+
+
+@pytest.mark.parametrize("periodic", [(True, True), (False, False)])
+def test_masked_samples_count_present_sites(periodic):
+    spins = random_spins(40, 6, 10)
+    padded = np.zeros((40, 12, 16, 3))
+    padded[:, 3:9, 2:12] = spins
+    assert critical_beta(padded, periodic) == pytest.approx(2 * largest_component(spins), rel=1e-12)

@@ -5,6 +5,7 @@ from keras_evae.analysis.relaxation import largest_torque, minimise_energy
 from keras_evae.hamiltonian import Hamiltonian
 from tests.states import uniform
 
+MASK = np.hypot(*np.ogrid[-5.5:6, -9.5:10]) < 6
 HAMILTONIANS = [
     Hamiltonian(),
     Hamiltonian(dmi="bloch", K=0.1),
@@ -38,3 +39,14 @@ def test_reaches_a_minimum(hamiltonian):
 
 def test_a_minimum_stays():
     np.testing.assert_array_equal(minimise_energy(Hamiltonian(), uniform()), uniform())
+
+
+@pytest.mark.filterwarnings("error")
+def test_masked_state_reaches_a_minimum():
+    h = Hamiltonian(boundary="open", mask=MASK)
+    spins = uniform((12, 20)) + 0.2 * np.random.default_rng(1).normal(size=(12, 20, 3))
+    spins *= MASK[..., None] / np.linalg.norm(spins, axis=-1, keepdims=True)
+    relaxed = minimise_energy(h, spins)
+    np.testing.assert_array_equal(relaxed[~MASK], 0.0)
+    np.testing.assert_allclose(np.linalg.norm(relaxed[MASK], axis=-1), 1.0, atol=1e-14)
+    assert largest_torque(h, relaxed) < 1e-6

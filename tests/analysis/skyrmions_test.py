@@ -155,3 +155,13 @@ def test_shape_is_checked():
 def test_no_tensorflow():
     code = "import sys, keras_evae.analysis.skyrmions; sys.exit('tensorflow' in sys.modules or 'keras' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_masked_sample():
+    spins = skyrmions_at(LATTICE)
+    distance = np.hypot(*np.ogrid[-27.5:28, -31.5:32])
+    # The edge runs through skyrmions; those with their centre well inside count, those outside are gone.
+    inside = [position for position in LATTICE if np.hypot(*(position - (27.5, 31.5))) < 17]
+    found = find_skyrmions(spins * (distance < 20)[..., None], (False, False))
+    np.testing.assert_allclose(sorted_rows(found.positions)[: len(inside)], sorted_rows(inside), atol=0.3)
+    assert len(find_skyrmions(np.zeros((16, 24, 3)))) == 0

@@ -47,3 +47,14 @@ def test_small_angles_are_exact():
     spins[3, 4] = (1e-9, 0.0, 1.0)
     torques, angles = torques_and_angles(spins, Hamiltonian(D=0.0))
     assert angles[3, 4] == pytest.approx(1e-9, rel=1e-6) and torques[3, 4] == pytest.approx(4.05e-9, rel=1e-6)
+
+
+def test_masked_state():
+    mask = np.hypot(*np.ogrid[-15.5:16, -19.5:20]) < 14
+    h = Hamiltonian(D=0.0, boundary="open", mask=mask)
+    state = describe_state(uniform((32, 40)) * mask[..., None], h)
+    np.testing.assert_allclose(state.magnetization, (0.0, 0.0, 1.0), atol=1e-12)
+    assert state.energy_per_site == pytest.approx(h.reference_energy_per_site(mask.shape) - 0.05)
+    tilted = uniform((32, 40), (0.6, 0.0, 0.8)) * mask[..., None]
+    # No absent site among the angles: all are those between the field along z with the exchange, and the spin.
+    assert describe_state(tilted, h).theta.min() > 0.1

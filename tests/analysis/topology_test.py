@@ -35,3 +35,36 @@ def test_charge_of_two_skyrmions_across_the_edge():
 def test_lattice_symmetries_keep_the_charge(operation):
     spins = np.roll(skyrmion((32, 32), helicity=0.3), (3, 5), axis=(0, 1))
     assert topological_charge(apply_point_operation(spins, operation)) == pytest.approx(-1.0, abs=1e-12)
+
+
+def test_triangles_with_an_absent_corner_do_not_count():
+    whole = skyrmion((32, 40), radius=6.0)
+    distance = np.hypot(*np.ogrid[-15.5:16, -19.5:20])
+    # The skyrmion ends at a distance of 12; what is cut away beyond it has no charge.
+    for periodic in ((True, True), (False, False)):
+        assert topological_charge(whole * (distance < 14)[..., None], periodic) == pytest.approx(-1.0, abs=1e-12)
+    # The inner half of the profile, up to the equator: half of the sphere, but for the uneven edge.
+    assert topological_charge(whole * (distance < 6)[..., None]) == pytest.approx(-0.5, abs=0.12)
+    assert topological_charge(np.zeros((4, 6, 3))) == 0.0
+
+
+def test_charge_of_masked_noise_is_the_sum_over_whole_triangles():
+    spins, random = random_spins(6, 8), np.random.default_rng(1)
+    mask = random.random((6, 8)) < 0.7
+    expected = 0.0
+    for y, x in np.ndindex(6, 8):
+        up, right = (y + 1) % 6, (x + 1) % 8
+        for corners in (((y, x), (y, right), (up, right)), ((up, right), (up, x), (y, x))):
+            if all(mask[corner] for corner in corners):
+                a, b, c = (spins[corner] for corner in corners)
+                expected += 2 * np.arctan2(a @ np.cross(b, c), 1 + a @ b + b @ c + c @ a)
+    assert topological_charge(spins * mask[..., None]) == pytest.approx(expected / (4 * np.pi), abs=1e-12)
+
+
+def test_antiparallel_spins_beside_a_hole_have_no_charge():
+    spins = uniform((4, 6))
+    spins[::2] *= -1.0
+    spins[1, 2] = 0.0
+    spins *= 1.0 + 1e-7
+    present = spins.any(axis=-1)
+    assert topological_charge(np.where(present[..., None] & (np.arange(6) % 2 == 0)[:, None], spins, 0.0)) == 0.0

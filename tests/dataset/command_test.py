@@ -134,3 +134,27 @@ def test_signals_keep_finished_shards(start, call, tmp_path, number, exit_code):
         assert result.returncode == 0 and f"Going on: {finished} of 32 shards are there" in result.stdout
         generate_dataset(tmp_path / "whole.h5", of_size(2000))
         assert digest(tmp_path / "data" / "spins.h5") == digest(tmp_path / "whole.h5")
+
+
+def test_geometry(call, tmp_path):
+    """A masked dataset refuses another mask or none, and a bad geometry changes nothing."""
+    disc = ("--set", "geometry={shape: disc, size: 12}")
+    assert call(*disc).returncode == 0
+    first = digest(tmp_path / "data" / "spins.h5")
+    whole = call("--set", "hamiltonian.boundary=open")
+    assert_one_line(whole, 4, "data/spins.h5: hamiltonian.mask: expected None as configured, found '16x32 ")
+    changed = call(*disc, "--set", "geometry.size=14")
+    assert_one_line(changed, 4, "data/spins.h5: hamiltonian.mask: expected '16x32 ", "found '16x32 ")
+    assert len(changed.stderr) < 500
+    assert_one_line(call("--set", "geometry={shape: disc, size: 20}"), 2, "expected at most 16 x 32 sites")
+    assert_one_line(call("--set", "geometry={file: absent.png}"), 2, "absent.png: expected a mask")
+    assert digest(tmp_path / "data" / "spins.h5") == first
+
+
+def test_geometry_on_processes(call, tmp_path):
+    pytest.importorskip("distributed")
+    disc = ("--set", "geometry={shape: disc, size: 12}")
+    assert call(*disc).returncode == 0
+    result = call(*disc, "--set", "dataset.path=other.h5", "--scheduler", "local", "--workers", "1")
+    assert result.returncode == 0, result.stderr
+    assert digest(tmp_path / "other.h5") == digest(tmp_path / "data" / "spins.h5")

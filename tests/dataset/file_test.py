@@ -158,3 +158,43 @@ def test_float16_keeps_the_annealed_energies(path, half):
 def test_unknown_storage():
     with pytest.raises(ValueError, match="`storage` must be one of float32, float16. Received: storage='float8'"):
         dataclasses.replace(SPECIFICATION, storage="float8")
+
+
+@pytest.mark.parametrize("storage", ["float32", "float16"])
+@pytest.mark.filterwarnings("error")
+def test_masked_dataset(path, tmp_path, storage):
+    mask = np.random.default_rng(0).random((16, 32)) < 0.7
+    hamiltonian = Hamiltonian(boundary=("open", "periodic"), mask=mask)
+    masked = dataclasses.replace(SPECIFICATION, hamiltonian=hamiltonian, storage=storage)
+    file = tmp_path / "masked.h5"
+    generate_dataset(file, masked)
+    check_dataset(file, masked)
+    spins = read_split(file, "train")
+    np.testing.assert_array_equal(spins[:, ~mask], 0.0)
+    np.testing.assert_allclose(np.linalg.norm(spins[:, mask], axis=-1), 1.0, atol=3e-7)
+    energies = hamiltonian.energy_per_site(spins.astype(np.float64))
+    np.testing.assert_allclose(read_energies(file, "train"), energies, atol=1e-12 if storage == "float32" else 2e-3)
+    attributes = read_attributes(file)
+    stored = {key.removeprefix("hamiltonian."): v for key, v in attributes.items() if key.startswith("hamiltonian.")}
+    assert Hamiltonian(**stored) == hamiltonian
+    for other, expected in ((~mask, masked), (None, masked)):
+        changed = dataclasses.replace(expected, hamiltonian=dataclasses.replace(hamiltonian, mask=other))
+        with pytest.raises(MismatchError, match="hamiltonian.mask: expected .* as configured, found '16x32"):
+            check_dataset(file, changed)
+    with pytest.raises(MismatchError, match="hamiltonian.(boundary|mask): expected"):
+        check_dataset(path, dataclasses.replace(masked, storage="float32"))
+
+
+def test_dataset_made_before_there_were_masks(path, tmp_path):
+    attributes = read_attributes(path)
+    del attributes["hamiltonian.mask"]
+    (tmp_path / "old.h5").write_bytes(path.read_bytes())
+    with h5py.File(tmp_path / "old.h5", "r+") as file:
+        file.attrs["specification"] = np.bytes_(json.dumps(attributes))
+    check_dataset(tmp_path / "old.h5", SPECIFICATION)
+    np.testing.assert_array_equal(read_energies(tmp_path / "old.h5", "test"), read_energies(path, "test"))
+
+
+def test_mask_of_another_shape():
+    with pytest.raises(ValueError, match=r"mask's shape \(4, 4\). Received: \(16, 32\)"):
+        dataclasses.replace(SPECIFICATION, hamiltonian=Hamiltonian(mask=np.ones((4, 4), bool)))
