@@ -6,7 +6,7 @@ import pytest
 
 from keras_evae import fitting
 from keras_evae.checkpoints import CHECKPOINT, Checkpoint, read_values, write_checkpoint
-from keras_evae.config import Config
+from keras_evae.config import Config, load_config
 from keras_evae.errors import ConfigError, DataError, NumericalError
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.model import EVAE
@@ -21,6 +21,7 @@ from keras_evae.training import (
     train,
 )
 from tests.states import skyrmion, uniform
+from tests.training_cases import CONFIG
 
 
 def test_stage_that_ends_in_nan_does_not_count_as_finished():
@@ -117,3 +118,21 @@ def test_strategy_cannot_be_compiled(tmp_path):
     with pytest.raises(ConfigError, match="training.jit_compile: expected false with --strategy"):
         train(Config(training={"jit_compile": True}), tmp_path / "run", strategy="mirrored")
     assert not (tmp_path / "run").exists()
+
+
+def test_nothing_is_traced_again_after_the_first_step(tmp_path, monkeypatch):
+    """Stages differ in beta, gamma and epochs; the training step and the evaluation are compiled once for all."""
+    traces = []
+    loss_terms = EVAE._loss_terms
+
+    def counting(self, spins, training, share=None):
+        # Python runs this only while TensorFlow traces it.
+        traces.append("training" if training else "evaluation")
+        return loss_terms(self, spins, training, share)
+
+    monkeypatch.setattr(EVAE, "_loss_terms", counting)
+    (tmp_path / "run.yaml").write_text(CONFIG)
+    monkeypatch.chdir(tmp_path)
+    train(load_config("run.yaml"), tmp_path / "run")
+    assert len(list((tmp_path / "run" / "stages").iterdir())) == 3
+    assert sorted(traces) == ["evaluation", "training"]
