@@ -90,7 +90,7 @@ def _lead(config: Config, output: str | Path, devices: tf.distribute.Strategy) -
         if missing:
             _train_missing(config, folder, model, stages, finished, checkpoint)
     logger.info(
-        "Run finished: %s. Look at it with: python evaluate.py --run %s --losses --reconstructions --fft-mse",
+        "Run finished: %s. Look at it with: python evaluate.py --run %s --all",
         folder,
         folder,
     )
