@@ -101,7 +101,7 @@ def _claims_on_beta(runs: Sequence[Run]) -> list[Claim]:
     alike = {(run.hamiltonian, run.config.dataset.shape, run.config.evae and run.config.evae.gammas) for run in runs}
     decided = len({beta for beta, _ in first.values()}) > 1 and len(alike) == 1
     if not decided:
-        measured += "; needs runs of two or more values of beta, each with --run, of one lattice, Hamiltonian and list of gammas"
+        measured += "; needs runs of two or more values of beta, each with --run, alike in lattice, energy and gammas"
     all_collapse = [once_finished(run, stage is not None) for run, (_, stage) in zip(runs, first.values(), strict=True)]
     rule = f"gamma from which on FFT-MSE is at least {COLLAPSE_RATIO:g} times lower than at gamma = 0"
     return [
