@@ -51,7 +51,7 @@ def first_collapsed(stages: Sequence[FinishedStage]) -> FinishedStage | None:
     threshold = _fft_mse(stages[0]) / COLLAPSE_RATIO
     collapsed = None
     for stage in reversed(stages):
-        if _fft_mse(stage) > threshold:
+        if _fft_mse(stage) >= threshold:
             break
         collapsed = stage
     return collapsed

@@ -14,6 +14,7 @@ from keras_evae.annealing import anneal
 from keras_evae.evaluation.collapse import fft_mse, first_collapsed
 from keras_evae.evaluation.final_states import FinalState, claim_of_one_state, claims_of_pair, compare_all
 from keras_evae.evaluation.transition import collapse
+from keras_evae.geometry import encode_mask, make_geometry
 from keras_evae.runs import load_run
 from keras_evae.symmetry import apply_point_operation
 
@@ -31,7 +32,7 @@ def stages(*values):
 @pytest.mark.parametrize(
     ("values", "first"),
     [((1.0, 0.5, 1e-3, 1e-4), 2), ((1.0, 1e-3, 0.5, 1e-4), 3), ((1.0, 0.5), None), ((1.0, 1e-3, 0.5), None),
-     ((1.0, 0.0), 1), ((1.0,), None)],
+     ((1.0, 0.0), 1), ((1.0,), None), ((0.0, 0.0), None)],
 )  # fmt: skip
 def test_first_collapsed_stage_stays_collapsed(values, first):
     found = first_collapsed(stages(*values))
@@ -72,6 +73,15 @@ def test_different_hamiltonians_are_not_compared(run):
     spins = anneal(run.hamiltonian, (32, 32))
     pairs, notes = compare_all([final(run, spins, "one"), final(other, spins, "two")])
     assert pairs == [] and "different lattices or Hamiltonians" in notes[0]
+
+
+def test_distances_are_means_over_present_sites(run):
+    sample = make_geometry("disc", 30, (32, 32))
+    system = run.config.hamiltonian.model_copy(update={"mask": encode_mask(sample.mask), "boundary": "open"})
+    masked = dataclasses.replace(run, config=run.config.model_copy(update={"hamiltonian": system}))
+    up = np.zeros((32, 32, 3)) + sample.mask[..., None] * np.array((0.0, 0.0, 1.0))
+    (pair,), _ = compare_all([final(masked, up, "one"), final(masked, -up, "two")])
+    assert pair.as_generated == pair.aligned.distance == pytest.approx(4.0)
 
 
 def test_section_of_two_runs(run, tmp_path):
