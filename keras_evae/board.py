@@ -6,8 +6,9 @@ them again from its history, so that each epoch is there once whatever was cut s
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import tensorflow as tf
 from tensorboard.plugins.hparams import api as hparams
 
 from keras_evae.colors import spin_colors
+from keras_evae.durable import disk_errors
 
 # Measures by which TensorBoard compares the runs of a sweep: of the states generated at the last stage's end.
 COMPARED = {"stage_generated/fft_mse": "FFT-MSE", "stage_generated/energy_per_site_mean": "E/N"}
@@ -43,8 +45,10 @@ class EpochScalars(keras.callbacks.Callback):
 
     def __init__(self, folder: Path, stage: str, first_epoch: int, history: Mapping[str, list[float]]) -> None:
         super().__init__()
-        remove_logs(folder, stage)
-        self.writers = {split: _writer(folder / split, stage) for split in ("train", "validation")}
+        self.folder = folder
+        with _writing(folder):
+            remove_logs(folder, stage)
+            self.writers = {split: _writer(folder / split, stage) for split in ("train", "validation")}
         for epoch, values in enumerate(zip(*history.values(), strict=True), start=first_epoch):
             self.on_epoch_end(epoch, dict(zip(history, values, strict=True)))
 
@@ -52,16 +56,18 @@ class EpochScalars(keras.callbacks.Callback):
         return self
 
     def __exit__(self, *error: object) -> None:
-        for writer in self.writers.values():
-            writer.close()
+        with _writing(self.folder):
+            for writer in self.writers.values():
+                writer.close()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        for name, value in (logs or {}).items():
-            split = "validation" if name.startswith("val_") else "train"
-            with self.writers[split].as_default(step=epoch):
-                tf.summary.scalar(f"epoch_{name.removeprefix('val_')}", value)
-        for writer in self.writers.values():
-            writer.flush()
+        with _writing(self.folder):
+            for name, value in (logs or {}).items():
+                split = "validation" if name.startswith("val_") else "train"
+                with self.writers[split].as_default(step=epoch):
+                    tf.summary.scalar(f"epoch_{name.removeprefix('val_')}", value)
+            for writer in self.writers.values():
+                writer.flush()
 
 
 def log_stage(
@@ -82,8 +88,11 @@ def log_stage(
         pictures: Named spin configurations, `(n, y, x, 3)`; hue = in-plane angle, lightness = S_z.
         angles: Named angles of any shape, shown as histograms.
     """
-    writer = _writer(folder / "stages", stage)
-    with writer.as_default(step=epoch):
+    with (
+        _writing(folder),
+        contextlib.closing(_writer(folder / "stages", stage)) as writer,
+        writer.as_default(epoch),
+    ):
         for group, values in metrics.items():
             for name, value in values.items():
                 tf.summary.scalar(f"stage_{group}/{name}", value)
@@ -92,7 +101,6 @@ def log_stage(
             tf.summary.image(name, spin_colors(spins)[:, ::-1], max_outputs=len(spins))
         for name, theta in angles.items():
             tf.summary.histogram(name, theta)
-    writer.close()
 
 
 def log_hyperparameters(folder: Path, run: str, values: Mapping[str, bool | int | float | str]) -> None:
@@ -104,14 +112,22 @@ def log_hyperparameters(folder: Path, run: str, values: Mapping[str, bool | int 
         values: Hyper-parameters by name.
     """
     remove_logs(folder, HPARAMS)
-    writer = _writer(folder / "stages", HPARAMS)
-    with writer.as_default():
+    with _writing(folder), contextlib.closing(_writer(folder / "stages", HPARAMS)) as writer, writer.as_default():
         hparams.hparams_config(
             hparams=[hparams.HParam(name) for name in values],
             metrics=[hparams.Metric(tag, display_name=name) for tag, name in COMPARED.items()],
         )
         hparams.hparams(dict(values), trial_id=run)
-    writer.close()
+
+
+@contextlib.contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """Turns TensorFlow's refusals to write event files into a `DiskError` of one line."""
+    with disk_errors(folder):
+        try:
+            yield
+        except tf.errors.OpError as error:
+            raise OSError(error.message) from error
 
 
 def _writer(folder: Path, name: str) -> tf.summary.SummaryWriter:

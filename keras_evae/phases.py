@@ -145,7 +145,10 @@ def _normalization(
         sign: The factor of each channel by which the features differ from the layer's output.
     """
     if training:
-        mean, variance = _moments(features, bias.shape[0])
+        # A collapsed decoder has dense features whose means are far larger than their deviations over the batch: there
+        # the difference of two sums would lose every digit.
+        dense = features.shape.rank == 2
+        mean, variance = tf.nn.moments(features, [0]) if dense else _moments(features, bias.shape[0])
         _move(norm.moving_mean, mean * sign + bias, norm.momentum)
         _move(norm.moving_variance, variance, norm.momentum)
     else:

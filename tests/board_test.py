@@ -1,12 +1,14 @@
 """TensorBoard's logs: each epoch once, in order, whatever was cut short."""
 
 import re
+import resource
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from keras_evae.board import EpochScalars, log_hyperparameters, log_stage
+from keras_evae.errors import DiskError
 from tests.training_cases import read_events
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -68,3 +70,19 @@ def test_end_of_a_stage_replaces_what_a_kill_has_left(tmp_path):
     assert scalars(tmp_path, "stages", "stage_generated/fft_mse") == [(2, 2.0)]
     tags = [value.tag for _, value in read_events(tmp_path / "stages")]
     assert tags.count("X_out") == tags.count("theta/X_out") == tags.count("_hparams_/session_start_info") == 1
+
+
+@pytest.fixture
+def full_disk():
+    """No file can grow beyond some bytes."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_full_disk_is_said_in_one_line(tmp_path, full_disk):
+    with pytest.raises(DiskError, match="tensorboard"):
+        write(tmp_path / "tensorboard", "00_a", 0, {}, range(2))
+    with pytest.raises(DiskError, match="tensorboard"):
+        log_stage(tmp_path / "tensorboard", "00_a", 0, {"validation": {"kl_loss": 1.0}}, {}, {})

@@ -76,6 +76,15 @@ def assert_same(tape, losses, pairs, networks, inputs):
         np.testing.assert_allclose(found, expected, atol=1e-3 * np.abs(expected).max() + 1e-5 * largest)
 
 
+def test_latent_vectors_that_are_almost_one():
+    """Beyond the collapse latent vectors are long and nearly equal: the batch's variance is small beside its mean."""
+    plain, fast = with_random_weights(build_decoder, (True, True))
+    latent = 500.0 + 0.1 * np.random.default_rng(1).normal(size=(20, LATENT)).astype(np.float32)
+    expected = plain(latent, training=True)
+    # Single precision resolves differences of such latent vectors to some 1e-4 of them.
+    np.testing.assert_allclose(phases.decode(fast, latent, (True, True), True), expected, atol=0.05)
+
+
 @pytest.mark.parametrize("hamiltonian", [Hamiltonian(), Hamiltonian(boundary="open", mask=MASK)], ids=["", "masked"])
 def test_training_and_checkpoints_are_the_same(tmp_path, hamiltonian):
     """After 10 optimiser steps the loss terms agree, and each form goes on from the other's weights."""

@@ -58,7 +58,8 @@ def evaluate(
     Returns:
         What each recipe found, in the order of `recipes`.
     """
-    runs = [_open_run(folder) for folder in folders]
+    # A run that is given twice is one run.
+    runs = [_open_run(folder) for folder in dict.fromkeys(folders)]
     sections, gaps = [], {}
     with _results(output):
         for name in recipes:

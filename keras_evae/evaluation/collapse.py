@@ -9,7 +9,7 @@ import numpy as np
 
 from keras_evae import plotting
 from keras_evae.dataset import read_energies
-from keras_evae.evaluation.ladders import labels, ladder_of_gamma
+from keras_evae.evaluation.ladders import labels, ladder_of_gamma, once_finished
 from keras_evae.evaluation.sections import Cell, Claim, Picture, Section, Table
 from keras_evae.runs import Run
 from keras_evae.stages import FinishedStage
@@ -51,7 +51,7 @@ def first_collapsed(stages: Sequence[FinishedStage]) -> FinishedStage | None:
     threshold = _fft_mse(stages[0]) / COLLAPSE_RATIO
     collapsed = None
     for stage in reversed(stages):
-        if _fft_mse(stage) > threshold:
+        if _fft_mse(stage) >= threshold:
             break
         collapsed = stage
     return collapsed
@@ -75,14 +75,14 @@ def _claims(run: Run, stages: Sequence[FinishedStage]) -> list[Claim]:
             f"at least {COLLAPSE_RATIO:g} times lower than at gamma = 0",
             f"FFT-MSE {first['fft_mse']:.1e} at gamma = 0, {last['fft_mse']:.1e} at gamma = {stages[-1].gamma:g}, "
             f"{ratio:.3g} times lower",
-            ratio >= COLLAPSE_RATIO,
+            once_finished(run, ratio >= COLLAPSE_RATIO),
         ),
         Claim(
             f"{run.name}: that state has the lowest energy",
             f"at most {ENERGY_GAP:g} above the lowest annealed state",
             f"mean E/N of 100 generated states {last['energy_per_site_mean']:.6f}, "
             f"lowest of the annealed data {lowest:.6f}, difference {gap:+.1e}",
-            gap <= ENERGY_GAP,
+            once_finished(run, gap <= ENERGY_GAP),
         ),
     ]
 
@@ -97,23 +97,25 @@ def _claims_on_beta(runs: Sequence[Run]) -> list[Claim]:
         f"{name}, beta = {beta:g}: " + (f"from gamma = {stage.gamma:g} on" if stage else "not collapsed")
         for name, (beta, stage) in first.items()
     )
-    decided = len({beta for beta, _ in first.values()}) > 1
-    if not decided:
-        measured += "; needs runs of two or more values of beta, each with --run"
     collapsed = [stage for _, stage in first.values() if stage]
+    alike = {(run.hamiltonian, run.config.dataset.shape, run.config.evae and run.config.evae.gammas) for run in runs}
+    decided = len({beta for beta, _ in first.values()}) > 1 and len(alike) == 1
+    if not decided:
+        measured += "; needs runs of two or more values of beta, each with --run, alike in lattice, energy and gammas"
+    all_collapse = [once_finished(run, stage is not None) for run, (_, stage) in zip(runs, first.values(), strict=True)]
     rule = f"gamma from which on FFT-MSE is at least {COLLAPSE_RATIO:g} times lower than at gamma = 0"
     return [
         Claim(
             "The critical gamma depends on beta",
             f"not the same {rule}",
             measured,
-            len({stage.gamma for stage in collapsed}) > 1 if decided else None,
+            len({stage.gamma for stage in collapsed}) > 1 if decided and len(collapsed) == len(runs) else None,
         ),
         Claim(
             "All cases collapse as gamma increases, those of small beta too",
             f"each run has a {rule}",
             measured,
-            len(collapsed) == len(first) if decided else None,
+            (False if False in all_collapse else all(all_collapse) or None) if decided else None,
         ),
     ]
 

@@ -12,7 +12,7 @@ import numpy as np
 from keras_evae.analysis import Alignment, align, topological_charge
 from keras_evae.annealing import relax
 from keras_evae.evaluation.collapse import first_collapsed
-from keras_evae.evaluation.ladders import generate, labels, ladder_of_gamma
+from keras_evae.evaluation.ladders import generate, labels, ladder_of_gamma, once_finished
 from keras_evae.evaluation.sections import Cell, Claim, Table
 from keras_evae.runs import Run
 from keras_evae.stages import FinishedStage
@@ -157,7 +157,7 @@ def claim_of_one_state(final: FinalState) -> Claim:
         f"{GENERATED} generated states, each aligned with the first: {RULE}",
         f"at most {final.aligned_spread:.1e} at gamma = {final.stage.gamma:g}; as they are, two of them differ by "
         f"up to {final.spread:.1e}{slide}",
-        final.aligned_spread <= SAME_STATE if final.stage.gamma else None,
+        once_finished(final.run, final.aligned_spread <= SAME_STATE) if final.stage.gamma else None,
     )
 
 
@@ -205,7 +205,7 @@ def _final_state(run: Run, name: str) -> FinalState:
         stage=stages[-1],
         collapsed=collapsed,
         spins=spins[0],
-        spread=_largest_distance(spins),
+        spread=_largest_distance(run.hamiltonian.on_sites(np.moveaxis(spins, -1, 1))),
         aligned_spread=max(found.distance for found in aligned),
         slide=max(math.hypot(*found.shift) for found in aligned),
         relaxed=relaxed,
@@ -221,13 +221,13 @@ def _compare(one: FinalState, other: FinalState) -> Comparison:
     return Comparison(
         one,
         other,
-        float(np.sum((one.spins - other.spins) ** 2, axis=-1).mean()),
+        float(hamiltonian.on_sites(np.sum((one.spins - other.spins) ** 2, axis=-1)).mean()),
         align(one.spins, other.spins, hamiltonian),
         align(one.relaxed, other.relaxed, hamiltonian, sliding=True),
     )
 
 
 def _largest_distance(spins: np.ndarray) -> float:
-    """Largest mean of |S - S'|^2 over all pairs of states `(n, y, x, 3)`, as they are."""
+    """Largest mean of |S - S'|^2 over all pairs of states `(n, 3, sites)`, as they are."""
     flat = spins.reshape(len(spins), -1)
     return max(float(np.sum((flat - state) ** 2, axis=1).max()) for state in flat) * 3 / flat.shape[1]

@@ -11,7 +11,7 @@ import numpy as np
 from keras_evae.console import quiet_tensorflow
 from keras_evae.dataset import open_dataset
 from keras_evae.errors import DataError
-from keras_evae.runs import Run
+from keras_evae.runs import Run, planned_stages
 from keras_evae.stages import FinishedStage, load_stage_weights
 
 # Seed of the latent vectors of generated states: the same ones for each stage and run.
@@ -53,6 +53,11 @@ def nearest_gammas(run: Run, wanted: Sequence[float]) -> tuple[list[FinishedStag
         if stage.gamma != gamma:
             notes.append(f"{run.name} has no finished stage at gamma = {gamma:g}; the nearest is {stage.gamma:g}")
     return [stage for stage in stages if stage.name in chosen], notes
+
+
+def once_finished(run: Run, holds: bool) -> bool | None:
+    """The verdict on a claim on the last stages of a run: while these are missing, it may be yes, but not yet no."""
+    return holds or (False if len(run.stages) == len(planned_stages(run.config)) else None)
 
 
 def labels(runs: Sequence[Run]) -> dict[Path, str]:

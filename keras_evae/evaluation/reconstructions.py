@@ -31,8 +31,8 @@ def reconstructions(runs: Sequence[Run], output: Path) -> Section:
         stages = tqdm(run.stages, "stages", unit="stage", leave=False, delay=5)
         states = [(reconstruct(run, stage, spins)[0], generate(run, stage, 1)[0]) for stage in stages]
         name, label = file_name("reconstructions", run, runs), labels(runs)[run.path]
-        caption = f"{label}: one test configuration (m_z = {spins[..., 2].mean():.4f}) and its reconstruction"
-        rows = [_row(stage, spins[0], *pair) for stage, pair in zip(run.stages, states, strict=True)]
+        caption = f"{label}: one test configuration (m_z = {_magnetization(run, spins[0]):.4f}) and its reconstruction"
+        rows = [_row(run, stage, spins[0], *pair) for stage, pair in zip(run.stages, states, strict=True)]
         tables.append(Table(name, caption, HEADER, rows))
         _draw(run, spins[0], states, output / f"{name}.png")
         pictures.append(Picture(f"{name}.png", f"{label}: X_In, and X_Out above X'_Out for each stage; m_z of X_Out"))
@@ -46,18 +46,25 @@ def reconstructions(runs: Sequence[Run], output: Path) -> Section:
     )
 
 
-def _row(stage: FinishedStage, spins: np.ndarray, reconstructed: np.ndarray, generated: np.ndarray) -> list[Cell]:
-    loss = float(np.sum((reconstructed - spins) ** 2, axis=-1).mean())
-    uniform = "yes" if _is_uniform(reconstructed) else "no"
-    return [stage.beta, stage.gamma, loss, _magnetization(reconstructed), uniform, _magnetization(generated)]
+def _row(
+    run: Run, stage: FinishedStage, spins: np.ndarray, reconstructed: np.ndarray, generated: np.ndarray
+) -> list[Cell]:
+    loss = float(run.hamiltonian.on_sites(np.sum((reconstructed - spins) ** 2, axis=-1)).mean())
+    uniform = "yes" if _is_uniform(run, reconstructed) else "no"
+    return [stage.beta, stage.gamma, loss, _magnetization(run, reconstructed), uniform, _magnetization(run, generated)]
 
 
-def _magnetization(spins: np.ndarray) -> float:
-    return float(spins[..., 2].mean(dtype=np.float64))
+def _mean_spin(run: Run, spins: np.ndarray) -> np.ndarray:
+    """Mean over the sites that carry a spin, `(3,)`."""
+    return run.hamiltonian.on_sites(np.moveaxis(spins, -1, 0)).mean(axis=-1, dtype=np.float64)
 
 
-def _is_uniform(spins: np.ndarray) -> bool:
-    return float(np.linalg.norm(spins.mean(axis=(0, 1), dtype=np.float64))) > UNIFORM
+def _magnetization(run: Run, spins: np.ndarray) -> float:
+    return float(_mean_spin(run, spins)[2])
+
+
+def _is_uniform(run: Run, spins: np.ndarray) -> bool:
+    return float(np.linalg.norm(_mean_spin(run, spins))) > UNIFORM
 
 
 def _draw(run: Run, spins: np.ndarray, states: Sequence[tuple[np.ndarray, np.ndarray]], path: Path) -> None:
@@ -70,24 +77,24 @@ def _draw(run: Run, spins: np.ndarray, states: Sequence[tuple[np.ndarray, np.nda
     figure, axes = plotting.new_figure(2 * len(bands), columns + 1, size=(1.1, 1.22))
     for cell in axes.flat:
         cell.set_axis_off()
-    _show(axes[0, 0], spins, "$X_{In}$")
+    _show(run, axes[0, 0], spins, "$X_{In}$")
     plotting.plot_color_wheel(axes[1, 0])
     for row, band in enumerate(bands):
         for column, index in enumerate(band, start=1):
             above, below = axes[2 * row : 2 * row + 2, column]
             reconstructed, generated = states[index]
-            _show(above, reconstructed, _weight(run.stages[index]))
-            _show(below, generated)
+            _show(run, above, reconstructed, _weight(run.stages[index]))
+            _show(run, below, generated)
         axes[2 * row, 1].set_ylabel("$X_{Out}$")
         axes[2 * row + 1, 1].set_ylabel("$X'_{Out}$")
     plotting.save_figure(figure, path)
 
 
-def _show(axes: Axes, spins: np.ndarray, title: str = "") -> None:
+def _show(run: Run, axes: Axes, spins: np.ndarray, title: str = "") -> None:
     """A state; below its title, if it has one, its m_z."""
     axes.set_axis_on()
-    kind = "uniform, " if _is_uniform(spins) else ""
-    plotting.plot_spins(axes, spins, title and f"{title}\n{kind}$m_z$ = {_magnetization(spins):.2f}")
+    kind = "uniform, " if _is_uniform(run, spins) else ""
+    plotting.plot_spins(axes, spins, title and f"{title}\n{kind}$m_z$ = {_magnetization(run, spins):.2f}")
     axes.title.set_fontsize("small")
 
 

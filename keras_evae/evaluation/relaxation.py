@@ -24,7 +24,7 @@ from keras_evae.evaluation.certificate import (
     evae_candidate,
     relax_states,
 )
-from keras_evae.evaluation.ladders import file_name, generate
+from keras_evae.evaluation.ladders import file_name, generate, once_finished
 from keras_evae.evaluation.sections import Cell, Claim, Section, Table
 from keras_evae.runs import Run
 from keras_evae.stages import FinishedStage
@@ -187,5 +187,5 @@ def _claim(run: Run, certificates: dict[str, Certificates], best: BestKnown) -> 
         f"relaxed, all states of the largest gamma have the best known E/N, to {SAME_ENERGY:g}",
         f"gamma = {stage.gamma:g}: mean E/N {relaxed['energy_per_site'].mean():.8f} relaxed, best known "
         f"{best.energy_per_site:.8f}, {share:.0%} of {len(relaxed)} states there",
-        share == 1.0 if stage.gamma > 0 else None,
+        once_finished(run, share == 1.0) if stage.gamma > 0 else None,
     )

@@ -55,8 +55,8 @@ def make_targets(hamiltonian: Hamiltonian, shape: tuple[int, int]) -> Targets:
     Raises:
         DataError: If no skyrmion lattice fits, or the interstitial does not survive the relaxation.
     """
-    if hamiltonian.periodic != (True, True):
-        raise DataError("the perfect skyrmion lattice needs periodic boundaries; the Hamiltonian has open ones")
+    if hamiltonian.periodic != (True, True) or hamiltonian.mask is not None:
+        raise DataError("the perfect skyrmion lattice needs periodic boundaries and all sites; the sample has edges")
     try:
         positions, perfect = triangular_skyrmions(hamiltonian, shape)
     except ValueError as error:

@@ -12,6 +12,7 @@ from keras_evae.analysis import field_angle
 from keras_evae.dataset import read_split
 from keras_evae.evaluation.local_correlation import local_correlation
 from keras_evae.evaluation.theta import theta
+from keras_evae.geometry import encode_mask, make_geometry
 
 # The package has the recipes under the names of their modules.
 maps, densities = (sys.modules[recipe.__module__] for recipe in (local_correlation, theta))
@@ -48,6 +49,17 @@ def test_local_correlation(smoke_run, tmp_path):
     assert rows[0][2] == pytest.approx(1.0, abs=1e-8) and rows[0][4] < 0.01
     assert section.notes == NOTES
     assert matplotlib.image.imread(tmp_path / "local_correlation.png").std() > 0.01
+
+
+def test_local_correlation_over_present_sites(smoke_run, tmp_path, monkeypatch):
+    sample = make_geometry("disc", 30, (32, 32))
+    system = smoke_run.config.hamiltonian.model_copy(update={"mask": encode_mask(sample.mask), "boundary": "open"})
+    masked = dataclasses.replace(smoke_run, config=smoke_run.config.model_copy(update={"hamiltonian": system}))
+    spins = with_noise(monkeypatch, smoke_run, {0.0: 0.2, 10.0: 0.1})
+    monkeypatch.setattr(maps, "read_split", lambda *_: spins * sample.mask[..., None])
+    section = local_correlation([masked], tmp_path)
+    assert all(np.isfinite(row[2:]).all() for row in section.tables[0].rows)
+    assert section.claims[0].holds is True
 
 
 def test_theta(smoke_run, tmp_path):

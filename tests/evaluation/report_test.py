@@ -171,3 +171,8 @@ def test_browser_shows_it_whole_on_a_phone(run, output):
     found = re.search("RESULT(.*?)END</pre>", result.stdout)
     assert found, result.stderr
     assert html.unescape(found[1]) == '{"overflow":0,"images":[1800,80],"asked":[],"scripts":0}'
+
+
+def test_run_given_twice_is_one_run(run, tmp_path):
+    (section,) = evaluate([run.path, run.path], ["fft_mse"], tmp_path)
+    assert len(section.tables[0].rows) == 3

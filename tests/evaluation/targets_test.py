@@ -74,3 +74,10 @@ def test_no_skyrmion_lattice(hamiltonian, shape, words):
     with pytest.raises(DataError, match=words) as caught:
         make_targets(hamiltonian, shape)
     assert "\n" not in str(caught.value)
+
+
+def test_lattice_with_absent_sites_is_refused():
+    mask = np.ones((64, 64), bool)
+    mask[:4, :4] = False
+    with pytest.raises(DataError, match="all sites"):
+        make_targets(Hamiltonian(mask=mask), (64, 64))

@@ -14,6 +14,7 @@ from keras_evae.annealing import anneal
 from keras_evae.evaluation.collapse import fft_mse, first_collapsed
 from keras_evae.evaluation.final_states import FinalState, claim_of_one_state, claims_of_pair, compare_all
 from keras_evae.evaluation.transition import collapse
+from keras_evae.geometry import encode_mask, make_geometry
 from keras_evae.runs import load_run
 from keras_evae.symmetry import apply_point_operation
 
@@ -31,7 +32,7 @@ def stages(*values):
 @pytest.mark.parametrize(
     ("values", "first"),
     [((1.0, 0.5, 1e-3, 1e-4), 2), ((1.0, 1e-3, 0.5, 1e-4), 3), ((1.0, 0.5), None), ((1.0, 1e-3, 0.5), None),
-     ((1.0, 0.0), 1), ((1.0,), None)],
+     ((1.0, 0.0), 1), ((1.0,), None), ((0.0, 0.0), None)],
 )  # fmt: skip
 def test_first_collapsed_stage_stays_collapsed(values, first):
     found = first_collapsed(stages(*values))
@@ -74,6 +75,15 @@ def test_different_hamiltonians_are_not_compared(run):
     assert pairs == [] and "different lattices or Hamiltonians" in notes[0]
 
 
+def test_distances_are_means_over_present_sites(run):
+    sample = make_geometry("disc", 30, (32, 32))
+    system = run.config.hamiltonian.model_copy(update={"mask": encode_mask(sample.mask), "boundary": "open"})
+    masked = dataclasses.replace(run, config=run.config.model_copy(update={"hamiltonian": system}))
+    up = np.zeros((32, 32, 3)) + sample.mask[..., None] * np.array((0.0, 0.0, 1.0))
+    (pair,), _ = compare_all([final(masked, up, "one"), final(masked, -up, "two")])
+    assert pair.as_generated == pair.aligned.distance == pytest.approx(4.0)
+
+
 def test_section_of_two_runs(run, tmp_path):
     copy = load_run(shutil.copytree(run.path, tmp_path / "copy"))
     with plotting.style():
@@ -99,7 +109,7 @@ def test_dependence_on_beta_needs_two_betas(run, tmp_path):
                 stage=dataclasses.replace(stage.stage, beta=beta, gamma=gamma),
                 metrics={"generated": {"fft_mse": value, "energy_per_site_mean": -2.05, "energy_per_site_std": 0.0}},
             )
-            for stage, gamma, value in zip(run.stages, (0.0, 10.0, 1000.0), values, strict=False)
+            for stage, gamma, value in zip(run.stages, (0.0, 10.0, 1000.0, 1e4), values, strict=False)
         )
 
     evae = run.config.evae.model_copy(update={"beta": 1e-4})
@@ -107,7 +117,9 @@ def test_dependence_on_beta_needs_two_betas(run, tmp_path):
     for first, second, expected in (
         ((1.0, 1.0, 1e-3), (1.0, 1e-3, 1e-3), [True, True]),
         ((1.0, 1e-3, 1e-3), (1.0, 1e-3, 1e-3), [False, True]),
-        ((1.0, 1.0, 1.0), (1.0, 1e-3, 1e-3), [False, False]),
+        # The first run is still in training, then it has ended without collapse.
+        ((1.0, 1.0, 1.0), (1.0, 1e-3, 1e-3), [None, None]),
+        ((1.0, 1.0, 1.0, 1.0), (1.0, 1e-3, 1e-3), [None, False]),
     ):
         runs = [
             dataclasses.replace(run, stages=ladder(1e-3, *first)),
@@ -116,5 +128,18 @@ def test_dependence_on_beta_needs_two_betas(run, tmp_path):
         with plotting.style():
             section = fft_mse(runs, tmp_path)
         assert [claim.holds for claim in section.claims[-2:]] == expected
+    hamiltonian = low.config.hamiltonian.model_copy(update={"D": 0.2})
+    foreign = dataclasses.replace(runs[1], config=low.config.model_copy(update={"hamiltonian": hamiltonian}))
     with plotting.style():
         assert [claim.holds for claim in fft_mse([run], tmp_path).claims[-2:]] == [None, None]
+        # What differs between systems says nothing about beta.
+        assert [claim.holds for claim in fft_mse([runs[0], foreign], tmp_path).claims[-2:]] == [None, None]
+
+
+def test_run_in_training_is_no_evidence_against_a_collapse(run, tmp_path):
+    young = dataclasses.replace(run, stages=run.stages[:3])
+    with plotting.style():
+        assert fft_mse([run], tmp_path).claims[0].holds is False
+        assert fft_mse([young], tmp_path).claims[0].holds is None
+    spins = anneal(run.hamiltonian, (32, 32))
+    assert claim_of_one_state(final(young, spins, "one", aligned_spread=0.3)).holds is None
