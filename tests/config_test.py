@@ -94,7 +94,6 @@ def test_overrides(load):
         ("dataset: {shape: [128]}", "dataset.shape.1: expected a value, found none"),
         ("dataset: {schedule: {start_temperature: 0.01}}", "dataset.schedule.end_temperature: expected at most"),
         ("vae: {betas: [0, 1e-3]}", "vae.betas.0: expected greater than 0, found 0"),
-        ("training: {seed: !!int 0x1}", "invalid literal"),
         ("dataset: {train: 10}", "training.batch_size: expected at most dataset.train = 10, found 100"),
         ("hamiltonian: {J: true}", "hamiltonian.J: expected a valid number, found True"),
         ("hamiltonian: {B: .nan}", "hamiltonian.B: expected a finite number, found nan"),
@@ -129,8 +128,6 @@ def test_overrides(load):
         ("hamiltonian: {mask: 16x16 0 255}", "hamiltonian.mask: expected a mask as text"),
         ("hamiltonian: {mask: 128x128 16384}", "hamiltonian.mask: expected a mask with at least one site"),
         ("- 3", "expected sections with keys"),
-        ("a: [", "line 1: "),
-        ("x: !!python/object/apply:os.system [ls]", "could not determine a constructor"),
     ],
 )
 def test_bad_files_are_answered_in_one_line(load, text, message):
