@@ -43,6 +43,8 @@ def local_correlation(runs: Sequence[Run], output: Path) -> Section:
         tables.append(Table(name, caption, HEADER, numbers))
         lowest = _draw(rows, run.hamiltonian, output / f"{name}.png")
         black = f"black: cos(theta) of {lowest:.4g} and below, {np.degrees(np.arccos(lowest)):.2g} degrees and more"
+        if run.hamiltonian.mask is not None:
+            black += "; pale blue: no spin"
         pictures.append(Picture(f"{name}.png", f"{label}: states, and beside each its map of cos(theta); {black}"))
         claims.append(_claim(label, numbers))
         notes += missing
@@ -71,14 +73,14 @@ def _collect(run: Run, stages: Sequence[FinishedStage]) -> list[Row]:
 
 
 def _numbers(gamma: float | None, kind: str, spins: np.ndarray, hamiltonian: Hamiltonian) -> Numbers:
-    angles = analysis.field_angle(spins, hamiltonian).astype(np.float64)
+    angles = hamiltonian.on_sites(analysis.field_angle(spins, hamiltonian)).astype(np.float64)
     degrees = np.degrees(angles)
     return gamma, kind, float(np.cos(angles).mean()), float(degrees.mean()), float(np.percentile(degrees, 99))
 
 
 def _draw(rows: Sequence[Row], hamiltonian: Hamiltonian, path: Path) -> float:
     """Each state beside its map; returns cos(theta) at the black end of the grey scale."""
-    reference = analysis.local_correlation(rows[1][1]["X_Out"], hamiltonian)
+    reference = hamiltonian.on_sites(analysis.local_correlation(rows[1][1]["X_Out"], hamiltonian))
     lowest = min(float(np.percentile(reference, BLACK_SHARE)), 1.0 - 1e-6)
     figure, axes = plotting.new_figure(len(rows), 4 * EXAMPLES, size=(1.1, 1.2))
     for cell in axes[0]:
