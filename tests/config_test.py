@@ -1,6 +1,7 @@
 """What a configuration file may say, and what is answered when it says something else."""
 
 import dataclasses
+import re
 from pathlib import Path
 
 import numpy as np
@@ -194,3 +195,18 @@ def test_run_folder_keeps_the_mask_of_a_file(load, tmp_path):
     # Another size on top of a finished configuration does not pass for the mask that is there.
     with pytest.raises(ConfigError, match="hamiltonian.mask: expected the mask of the section geometry"):
         load(dump_config(load("geometry: {shape: disc, size: 40}")), "geometry.size=44")
+
+
+@pytest.mark.parametrize(("name", "shapes"), [("confined_square", [(48, 48), (32, 32)]), ("confined_wire", [(32, 96)])])
+def test_commands_for_other_sizes_in_the_comments(name, shapes):
+    path = next(path for path in CONFIGS if path.stem == name)
+    comment = "".join(line.removeprefix("#") for line in path.read_text().splitlines(keepends=True) if line[0] == "#")
+    # Of each command in the comment its values, up to the folder of its run.
+    commands = re.findall(r"python train\.py --config (\S+)((?:.(?!--output))*) --output (\S+)", comment, re.DOTALL)
+    configs = [load_config(path, re.findall(r"--set (\S+)", options)) for _, options, _ in commands]
+    assert {Path(file).name for file, _, _ in commands} == {path.name}
+    assert [config.dataset.shape for config in configs] == shapes
+    # Each size has its own data and run.
+    assert len({config.dataset.path for config in [*configs, load_config(path)]}) == len(shapes) + 1
+    assert len({output for _, _, output in commands}) == len(shapes)
+    assert all(config.hamiltonian.mask is None and config.training.augmentation for config in configs)
