@@ -183,8 +183,10 @@ def _triangular(hamiltonian: Hamiltonian, shape: tuple[int, int]) -> Candidate:
         return Candidate("triangular skyrmion lattices", math.inf, "none fits the lattice")
     energy, best = min(found, key=lambda pair: pair[0])
     (y1, x1), (y2, x2) = best.vectors
-    place = "" if hamiltonian.mask is None else " on the whole lattice"
-    detail = f"{len(best.positions)} skyrmions{place}, vectors (y, x) = ({y1:.4g}, {x1:.4g}) and ({y2:.4g}, {x2:.4g})"
+    whole = hamiltonian.mask is None and all(hamiltonian.periodic)
+    # At edges skyrmions get lost in the relaxation.
+    start = "" if whole else "cut out of a lattice of "
+    detail = f"{start}{len(best.positions)} skyrmions, vectors (y, x) = ({y1:.4g}, {x1:.4g}) and ({y2:.4g}, {x2:.4g})"
     return Candidate("triangular skyrmion lattices", energy, f"best of {len(found)}: {detail}")
 
 
