@@ -145,7 +145,9 @@ def _draw_rings(samples: Sequence[Sample], path: Path) -> None:
 
 
 def _draw_neighbours(samples: Sequence[Sample], hamiltonian: Hamiltonian, path: Path) -> None:
-    figure, axes = plotting.new_figure(1, len(samples), size=(max(2.6, NARROWEST / len(samples)), 2.9))
+    height, width = samples[0].example.shape[:2]
+    size = max(2.6, NARROWEST / len(samples))
+    figure, axes = plotting.new_figure(1, len(samples), size=(size, 0.95 + 1.95 * height / width))
     for cell, sample in zip(axes[0], samples, strict=True):
         state, shape = sample.states[0], sample.example.shape[:2]
         positions = state.skyrmions.positions

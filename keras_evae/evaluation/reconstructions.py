@@ -74,7 +74,10 @@ def _draw(run: Run, spins: np.ndarray, states: Sequence[tuple[np.ndarray, np.nda
     """
     bands = _bands(run.stages)
     columns = max(map(len, bands))
-    figure, axes = plotting.new_figure(2 * len(bands), columns + 1, size=(1.1, 1.22))
+    height, width = run.config.dataset.shape
+    # Room for the colour wheel and two lines of a title in any case.
+    size = (1.1, max(0.3 + 0.92 * height / width, 0.9))
+    figure, axes = plotting.new_figure(2 * len(bands), columns + 1, size=size)
     for cell in axes.flat:
         cell.set_axis_off()
     _show(axes[0, 0], spins, run.hamiltonian, "$X_{In}$")
