@@ -117,7 +117,7 @@ class StopOnNonFinite(keras.callbacks.Callback):
             raise NumericalError(
                 f"{', '.join(found)} {when}, with beta = {float(self.model.beta.numpy()):g}, "
                 f"gamma = {float(self.model.gamma.numpy()):g}; finished stages and the last checkpoint are kept. "
-                f"A smaller training.learning_rate or smaller steps between stages may help"
+                f"A smaller training.learning_rate or smaller steps between stages may help, with another --output"
             )
 
     def _causes(self) -> list[str]:

@@ -93,6 +93,9 @@ def fit_stage(
             first = range(resumed.epoch, resumed.epoch + 1)
             _fit(config, model, first, resumed.step, [ResumeEpoch(resumed), *callbacks])
         _fit(config, model, range(position.epoch, stage.last_epoch), 0, callbacks)
+        if not spans_hosts(devices):
+            # What interrupts the evaluation that follows then costs nothing but the evaluation.
+            save()
     return history
 
 

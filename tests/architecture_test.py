@@ -13,7 +13,7 @@ PACKAGE = ROOT / "keras_evae"
 # Each level imports only from the levels above it.
 LEVELS = [
     {"errors"},
-    {"durable", "lock", "geometry", "interruption", "strategies"},
+    {"durable", "lock", "geometry", "interruption", "strategies", "yaml_loader"},
     {"config", "hamiltonian", "layers", "schedules", "colors", "console", "optimizers"},
     {"symmetry"},
     {"monte_carlo", "losses", "networks", "analysis", "stages", "checkpoints"},

@@ -87,9 +87,14 @@ def preferred_spacing(hamiltonian: Hamiltonian) -> float:
     return 4 * math.pi / math.sqrt(3) / math.atan(abs(hamiltonian.D) / hamiltonian.J)
 
 
+def preferred_density(hamiltonian: Hamiltonian) -> float:
+    """Skyrmions per site at the preferred spacing a, 2 / (sqrt(3) a^2)."""
+    return 2 / (math.sqrt(3) * preferred_spacing(hamiltonian) ** 2)
+
+
 def preferred_count(hamiltonian: Hamiltonian, shape: tuple[int, int]) -> float:
-    """Number of skyrmions at the preferred spacing a, N / (sqrt(3)/2 a^2) on N sites; not an integer."""
-    return shape[0] * shape[1] / (math.sqrt(3) / 2 * preferred_spacing(hamiltonian) ** 2)
+    """Number of skyrmions at the preferred density on the sites that carry a spin; not an integer."""
+    return preferred_density(hamiltonian) * hamiltonian.count_sites(shape)
 
 
 def misfit(lattice: TriangularLattice, preferred: float) -> float:
@@ -103,7 +108,8 @@ def triangular_skyrmions(
     """A triangular lattice of skyrmions that closes on the torus, not relaxed.
 
     Args:
-        hamiltonian: Gives the sense of rotation, and the preferred distance of skyrmions.
+        hamiltonian: Gives the sense of rotation, and the preferred distance of skyrmions. The lattice fills the whole
+            torus; a mask cuts the sample out of it.
         shape: Rows and columns `(y, x)`.
         count: Number of skyrmions. By default the one within 20 % of the preferred number whose lattice has the least
             `misfit`.
@@ -120,7 +126,7 @@ def triangular_skyrmions(
     >>> len(positions), spins.shape
     (8, (64, 64, 3))
     """
-    preferred = preferred_count(hamiltonian, shape)
+    preferred = preferred_density(hamiltonian) * math.prod(shape)
     low, high = COUNTS
     counts = range(max(1, math.floor(low * preferred)), math.ceil(high * preferred) + 1) if count is None else (count,)
     found = [lattice for number in counts for lattice in commensurate_lattices(shape, number)]
@@ -145,10 +151,10 @@ def place_skyrmions(
         positions: Centres, `(n, 2)` as (y, x), in sites; anywhere, fractions too.
         radius: R in sites; at most a quarter of each periodic side. Skyrmions closer than 4 R to each other overlap.
         shape: Rows and columns `(y, x)`.
-        hamiltonian: Gives the directions of the spins and the boundary.
+        hamiltonian: Gives the directions of the spins, the boundary and the mask.
 
     Returns:
-        Unit vectors `(y, x, 3)`, float64.
+        Unit vectors `(y, x, 3)`, float64; zero vectors outside of the mask.
 
     Example:
 
@@ -173,7 +179,8 @@ def place_skyrmions(
         distance = np.abs(place)
         reach = np.pi / 4 * np.minimum(distance / radius, 2.0)
         projection[np.ix_(rows, columns)] += place / distance / np.tan(reach)
-    return _directions(projection, hamiltonian)
+    spins = _directions(projection, hamiltonian)
+    return spins if hamiltonian.mask is None else spins * hamiltonian.mask[..., None]
 
 
 def _directions(projection: np.ndarray, hamiltonian: Hamiltonian) -> np.ndarray:

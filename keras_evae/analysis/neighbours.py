@@ -8,6 +8,9 @@ import itertools
 import numpy as np
 from scipy.spatial import Delaunay, QhullError
 
+# Cosine of the largest angle of a triangle at the rim, opposite the rim: 150 degrees.
+FLATTEST = -np.sqrt(3) / 2
+
 
 @dataclasses.dataclass(frozen=True)
 class Bonds:
@@ -23,7 +26,7 @@ class Bonds:
 
 
 def delaunay_bonds(positions: np.ndarray, shape: tuple[int, int], periodic: tuple[bool, bool] = (True, True)) -> Bonds:
-    """Bonds of the Delaunay triangulation.
+    """Bonds of the Delaunay triangulation, but for flat triangles at the rim (an angle above 150 degrees opposite it).
 
     On closed axes the points are repeated on both sides, so that the triangulation goes on across the edge; images of a
     point, its own among them, are neighbours like any other.
@@ -44,11 +47,31 @@ def delaunay_bonds(positions: np.ndarray, shape: tuple[int, int], periodic: tupl
     if len(images) < 3:
         return nothing
     try:
-        starts, ends = Delaunay(images).vertex_neighbor_vertices
+        triangles = _without_slivers(Delaunay(images))
     except QhullError:
         return nothing
-    owners = np.repeat(np.arange(len(positions)), np.diff(starts)[: len(positions)])
-    return Bonds(owners, images[ends[: len(owners)]] - positions[owners])
+    bonds = triangles[:, [(0, 1), (1, 2), (2, 0)]].reshape(-1, 2)
+    bonds = np.unique(np.concatenate([bonds, bonds[:, ::-1]]), axis=0)
+    owners, ends = bonds[bonds[:, 0] < len(positions)].T
+    return Bonds(owners.astype(np.int64), images[ends] - positions[owners])
+
+
+def _without_slivers(triangulation: Delaunay) -> np.ndarray:
+    """Corners of the triangles, `(t, 3)`, without those at the rim whose angle opposite the rim is nearly 180 degrees.
+
+    Skyrmions along an open edge stand in a line but for tiny deviations. The convex hull makes flat triangles of these,
+    with bonds over several skyrmions.
+    """
+    corners = triangulation.points[triangulation.simplices]
+    sides = [np.roll(corners, -step, axis=1) - corners for step in (1, 2)]
+    cosines = np.sum(sides[0] * sides[1], axis=-1) / np.prod(np.linalg.norm(sides, axis=-1), axis=0)
+    kept = np.ones(len(corners), bool)
+    while True:
+        rim = (triangulation.neighbors == -1) | ~kept[triangulation.neighbors]
+        flat = kept & np.any(rim & (cosines < FLATTEST), axis=1)
+        if not flat.any():
+            return triangulation.simplices[kept]
+        kept &= ~flat
 
 
 def neighbour_counts(

@@ -32,20 +32,29 @@ class BraggPeaks:
 
 
 def structure_factor(spins: np.ndarray) -> np.ndarray:
-    """S(q) = 1/N sum_a |sum_r S_a(r) exp(-i q.r)|^2 over the three components a and the N sites r.
+    """S(q) = 1/N sum_a |sum_r S_a(r) exp(-i q.r)|^2 over the three components a and the N sites r that carry a spin.
 
     The mean of S(q) over all q is 1 for unit spins. S(q) = 1, a third from each component, is what independent random
     spins have on average at each q; a uniform state has N at q = 0 and nothing else.
 
+    Where sites are absent, the mean spin m would show the shape of the sample at all q. The transform is therefore that
+    of S(r) - m, and N m^2 stands at q = 0; without absent sites this is the formula above. The mean over all q is then
+    1 - m^2 + N m^2 / (y x).
+
     Args:
-        spins: Unit vectors, `(..., y, x, 3)`.
+        spins: Unit vectors, `(..., y, x, 3)`; zero vectors where there is no spin.
 
     Returns:
         S(q) at `wave_vectors(shape)`, `(..., y, x)`, float64, no units.
     """
     spins = np.asarray(spins, np.float64)
-    transform = np.fft.fft2(spins, axes=(-3, -2))
-    return np.sum(transform.real**2 + transform.imag**2, axis=-1) / (spins.shape[-3] * spins.shape[-2])
+    present = spins.any(axis=-1, keepdims=True)
+    count = present.sum(axis=(-3, -2, -1))[..., None, None]
+    mean = spins.sum(axis=(-3, -2), keepdims=True) / count[..., None]
+    transform = np.fft.fft2((spins - mean) * present, axes=(-3, -2))
+    factor = np.sum(transform.real**2 + transform.imag**2, axis=-1) / count
+    factor[..., 0, 0] = count[..., 0, 0] * np.sum(mean**2, axis=-1)[..., 0, 0]
+    return factor
 
 
 def wave_vectors(shape: tuple[int, ...]) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -49,7 +50,7 @@ def analyse_file(source: str, config: Config, run: Run | None, output: Path) -> 
 
     Args:
         source: `FILE` or `FILE:name`, see `read_spins`.
-        config: Gives the Hamiltonian.
+        config: Gives the Hamiltonian. If it has no mask, sites at which all spins of the file are zero are absent.
         run: Gives the test split to compare with.
         output: Folder for the pictures.
 
@@ -58,12 +59,15 @@ def analyse_file(source: str, config: Config, run: Run | None, output: Path) -> 
         MismatchError: If its lattice is not that of the run.
     """
     hamiltonian = Hamiltonian(**config.hamiltonian.model_dump())
-    spins, count = read_spins(source, FILE_COUNT)
+    spins, count = read_spins(source, FILE_COUNT, hamiltonian.mask)
     if run and spins.shape[1:3] != run.config.dataset.shape:
         raise MismatchError(
             f"{source}: expected the lattice of {run.path}, {run.config.dataset.shape}, found {spins.shape[1:3]}; "
             f"leave --run out, and give its config.yaml as --config"
         )
+    present = spins[0].any(axis=-1)
+    if not present.all():
+        hamiltonian = dataclasses.replace(hamiltonian, mask=present)
     file, array = split_source(source)
     sample = measure(f"{file.name}:{array}" if array else file.name, spins, hamiltonian)
     test = _split_sample(run, "test") if run else None
@@ -141,7 +145,9 @@ def _draw_rings(samples: Sequence[Sample], path: Path) -> None:
 
 
 def _draw_neighbours(samples: Sequence[Sample], hamiltonian: Hamiltonian, path: Path) -> None:
-    figure, axes = plotting.new_figure(1, len(samples), size=(max(2.6, NARROWEST / len(samples)), 2.9))
+    height, width = samples[0].example.shape[:2]
+    size = max(2.6, NARROWEST / len(samples))
+    figure, axes = plotting.new_figure(1, len(samples), size=(size, 0.95 + 1.95 * height / width))
     for cell, sample in zip(axes[0], samples, strict=True):
         state, shape = sample.states[0], sample.example.shape[:2]
         positions = state.skyrmions.positions

@@ -1,9 +1,9 @@
 """Certificates of states: how good each is as a minimum, and how far above the best known energy.
 
-Nobody knows the ground state of a skyrmion lattice on a finite torus for certain. Best known is the lowest E/N of
-slow anneals, of relaxed triangular skyrmion lattices of the orientations and numbers that fit the torus, of the
-annealed data, and of relaxed states of the E-VAE. What a search found is kept in `best_known.json` beside the other
-results, for each Hamiltonian, lattice and setting of the search.
+Nobody knows the ground state of a skyrmion lattice on a finite sample for certain. Best known is the lowest E/N of
+slow anneals, of relaxed triangular skyrmion lattices of the orientations and numbers that fit the torus (from samples
+with open edges or absent sites they are cut out), of the annealed data, and of relaxed states of the E-VAE. What a
+search found is kept in `best_known.json` beside the other results, for each Hamiltonian, lattice and setting of it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from keras_evae.analysis.ansatz import (
     TriangularLattice,
     commensurate_lattices,
     place_skyrmions,
-    preferred_count,
+    preferred_density,
 )
 from keras_evae.analysis.states import skyrmions_against_field, torques_and_angles
 from keras_evae.annealing import KERNEL_VERSION, SLOW_SCHEDULE, anneal_many, relax
@@ -174,7 +174,7 @@ def _slow(hamiltonian: Hamiltonian, shape: tuple[int, int], count: int) -> Candi
 
 
 def _triangular(hamiltonian: Hamiltonian, shape: tuple[int, int]) -> Candidate:
-    preferred = preferred_count(hamiltonian, shape)
+    preferred = preferred_density(hamiltonian) * math.prod(shape)
     counts = range(max(1, math.floor(COUNTS[0] * preferred)), math.ceil(COUNTS[1] * preferred) + 1)
     lattices = [lattice for count in counts for lattice in commensurate_lattices(shape, count)[:LATTICES]]
     progress = tqdm(lattices, "triangular lattices", unit="lattice", leave=False, delay=1)
@@ -183,7 +183,10 @@ def _triangular(hamiltonian: Hamiltonian, shape: tuple[int, int]) -> Candidate:
         return Candidate("triangular skyrmion lattices", math.inf, "none fits the lattice")
     energy, best = min(found, key=lambda pair: pair[0])
     (y1, x1), (y2, x2) = best.vectors
-    detail = f"{len(best.positions)} skyrmions, vectors (y, x) = ({y1:.4g}, {x1:.4g}) and ({y2:.4g}, {x2:.4g})"
+    whole = hamiltonian.mask is None and all(hamiltonian.periodic)
+    # At edges skyrmions get lost in the relaxation.
+    start = "" if whole else "cut out of a lattice of "
+    detail = f"{start}{len(best.positions)} skyrmions, vectors (y, x) = ({y1:.4g}, {x1:.4g}) and ({y2:.4g}, {x2:.4g})"
     return Candidate("triangular skyrmion lattices", energy, f"best of {len(found)}: {detail}")
 
 

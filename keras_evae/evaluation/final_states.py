@@ -205,7 +205,7 @@ def _final_state(run: Run, name: str) -> FinalState:
         stage=stages[-1],
         collapsed=collapsed,
         spins=spins[0],
-        spread=_largest_distance(run.hamiltonian.on_sites(np.moveaxis(spins, -1, 1))),
+        spread=_largest_distance(spins, run.hamiltonian.count_sites(run.config.dataset.shape)),
         aligned_spread=max(found.distance for found in aligned),
         slide=max(math.hypot(*found.shift) for found in aligned),
         relaxed=relaxed,
@@ -227,7 +227,7 @@ def _compare(one: FinalState, other: FinalState) -> Comparison:
     )
 
 
-def _largest_distance(spins: np.ndarray) -> float:
-    """Largest mean of |S - S'|^2 over all pairs of states `(n, 3, sites)`, as they are."""
+def _largest_distance(spins: np.ndarray, sites: int) -> float:
+    """Largest mean of |S - S'|^2 over `sites` of all pairs of states `(n, y, x, 3)`, as they are."""
     flat = spins.reshape(len(spins), -1)
-    return max(float(np.sum((flat - state) ** 2, axis=1).max()) for state in flat) * 3 / flat.shape[1]
+    return max(float(np.sum((flat - state) ** 2, axis=1).max()) for state in flat) / sites

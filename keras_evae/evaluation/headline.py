@@ -37,10 +37,11 @@ def headline(run: Run, name: str) -> Headline:
     energy = last.metrics["generated"]["energy_per_site_mean"]
     lowest = _lowest(run)
     collapsed, verdict = _verdict(run)
+    present = "" if run.hamiltonian.mask is None else f", spins on {run.hamiltonian.count_sites((height, width))} sites"
     # A formula does not break across lines.
     verdict = verdict.replace(" = ", "\u00a0=\u00a0")
     facts = [
-        ("Lattice", f"{height} × {width}"),
+        ("Lattice", f"{height} × {width}{present}"),
         ("Stages", f"{len(run.stages)} of {len(planned_stages(run.config))} finished"),
         ("Last stage", f"β = {last.beta:g}, γ = {last.gamma:g}"),
         ("E/N of generated states", _number(energy)),

@@ -43,6 +43,8 @@ def local_correlation(runs: Sequence[Run], output: Path) -> Section:
         tables.append(Table(name, caption, HEADER, numbers))
         lowest = _draw(rows, run.hamiltonian, output / f"{name}.png")
         black = f"black: cos(theta) of {lowest:.4g} and below, {np.degrees(np.arccos(lowest)):.2g} degrees and more"
+        if run.hamiltonian.mask is not None:
+            black += "; pale blue: no spin"
         pictures.append(Picture(f"{name}.png", f"{label}: states, and beside each its map of cos(theta); {black}"))
         claims.append(_claim(label, numbers))
         notes += missing

@@ -13,6 +13,7 @@ from keras_evae import plotting
 from keras_evae.dataset import read_split
 from keras_evae.evaluation.ladders import file_name, generate, labels, reconstruct
 from keras_evae.evaluation.sections import Cell, Picture, Section, Table
+from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.runs import Run
 from keras_evae.stages import FinishedStage
 
@@ -31,8 +32,9 @@ def reconstructions(runs: Sequence[Run], output: Path) -> Section:
         stages = tqdm(run.stages, "stages", unit="stage", leave=False, delay=5)
         states = [(reconstruct(run, stage, spins)[0], generate(run, stage, 1)[0]) for stage in stages]
         name, label = file_name("reconstructions", run, runs), labels(runs)[run.path]
-        caption = f"{label}: one test configuration (m_z = {_magnetization(run, spins[0]):.4f}) and its reconstruction"
-        rows = [_row(run, stage, spins[0], *pair) for stage, pair in zip(run.stages, states, strict=True)]
+        magnetization = _mean_spin(spins[0], run.hamiltonian)[2]
+        caption = f"{label}: one test configuration (m_z = {magnetization:.4f}) and its reconstruction"
+        rows = [_row(stage, run.hamiltonian, spins[0], *pair) for stage, pair in zip(run.stages, states, strict=True)]
         tables.append(Table(name, caption, HEADER, rows))
         _draw(run, spins[0], states, output / f"{name}.png")
         pictures.append(Picture(f"{name}.png", f"{label}: X_In, and X_Out above X'_Out for each stage; m_z of X_Out"))
@@ -40,31 +42,29 @@ def reconstructions(runs: Sequence[Run], output: Path) -> Section:
         "reconstructions",
         "Figure S1: reconstructions",
         "One configuration of the test split, its reconstruction X_Out and a generated state X'_Out after each stage. "
-        f"m_z is the mean of S_z over the sites; a state whose mean spin is longer than {UNIFORM} is called uniform.",
+        "m_z is the mean of S_z over the sites that carry a spin; a state whose mean spin is longer than "
+        f"{UNIFORM} is called uniform.",
         tables,
         pictures,
     )
 
 
 def _row(
-    run: Run, stage: FinishedStage, spins: np.ndarray, reconstructed: np.ndarray, generated: np.ndarray
+    stage: FinishedStage, hamiltonian: Hamiltonian, spins: np.ndarray, reconstructed: np.ndarray, generated: np.ndarray
 ) -> list[Cell]:
-    loss = float(run.hamiltonian.on_sites(np.sum((reconstructed - spins) ** 2, axis=-1)).mean())
-    uniform = "yes" if _is_uniform(run, reconstructed) else "no"
-    return [stage.beta, stage.gamma, loss, _magnetization(run, reconstructed), uniform, _magnetization(run, generated)]
+    loss = float(hamiltonian.on_sites(np.sum((reconstructed - spins) ** 2, axis=-1)).mean())
+    mean, mean_generated = (_mean_spin(state, hamiltonian) for state in (reconstructed, generated))
+    uniform = "yes" if _is_uniform(mean) else "no"
+    return [stage.beta, stage.gamma, loss, float(mean[2]), uniform, float(mean_generated[2])]
 
 
-def _mean_spin(run: Run, spins: np.ndarray) -> np.ndarray:
-    """Mean over the sites that carry a spin, `(3,)`."""
-    return run.hamiltonian.on_sites(np.moveaxis(spins, -1, 0)).mean(axis=-1, dtype=np.float64)
+def _mean_spin(spins: np.ndarray, hamiltonian: Hamiltonian) -> np.ndarray:
+    """Mean of a configuration `(y, x, 3)` over the sites that carry a spin, `(3,)`."""
+    return hamiltonian.on_sites(np.moveaxis(spins, -1, 0)).mean(axis=-1, dtype=np.float64)
 
 
-def _magnetization(run: Run, spins: np.ndarray) -> float:
-    return float(_mean_spin(run, spins)[2])
-
-
-def _is_uniform(run: Run, spins: np.ndarray) -> bool:
-    return float(np.linalg.norm(_mean_spin(run, spins))) > UNIFORM
+def _is_uniform(mean_spin: np.ndarray) -> bool:
+    return bool(np.linalg.norm(mean_spin) > UNIFORM)
 
 
 def _draw(run: Run, spins: np.ndarray, states: Sequence[tuple[np.ndarray, np.ndarray]], path: Path) -> None:
@@ -74,27 +74,31 @@ def _draw(run: Run, spins: np.ndarray, states: Sequence[tuple[np.ndarray, np.nda
     """
     bands = _bands(run.stages)
     columns = max(map(len, bands))
-    figure, axes = plotting.new_figure(2 * len(bands), columns + 1, size=(1.1, 1.22))
+    height, width = run.config.dataset.shape
+    # Room for the colour wheel and two lines of a title in any case.
+    size = (1.1, max(0.3 + 0.92 * height / width, 0.9))
+    figure, axes = plotting.new_figure(2 * len(bands), columns + 1, size=size)
     for cell in axes.flat:
         cell.set_axis_off()
-    _show(run, axes[0, 0], spins, "$X_{In}$")
+    _show(axes[0, 0], spins, run.hamiltonian, "$X_{In}$")
     plotting.plot_color_wheel(axes[1, 0])
     for row, band in enumerate(bands):
         for column, index in enumerate(band, start=1):
             above, below = axes[2 * row : 2 * row + 2, column]
             reconstructed, generated = states[index]
-            _show(run, above, reconstructed, _weight(run.stages[index]))
-            _show(run, below, generated)
+            _show(above, reconstructed, run.hamiltonian, _weight(run.stages[index]))
+            _show(below, generated, run.hamiltonian)
         axes[2 * row, 1].set_ylabel("$X_{Out}$")
         axes[2 * row + 1, 1].set_ylabel("$X'_{Out}$")
     plotting.save_figure(figure, path)
 
 
-def _show(run: Run, axes: Axes, spins: np.ndarray, title: str = "") -> None:
+def _show(axes: Axes, spins: np.ndarray, hamiltonian: Hamiltonian, title: str = "") -> None:
     """A state; below its title, if it has one, its m_z."""
     axes.set_axis_on()
-    kind = "uniform, " if _is_uniform(run, spins) else ""
-    plotting.plot_spins(axes, spins, title and f"{title}\n{kind}$m_z$ = {_magnetization(run, spins):.2f}")
+    mean = _mean_spin(spins, hamiltonian)
+    kind = "uniform, " if _is_uniform(mean) else ""
+    plotting.plot_spins(axes, spins, title and f"{title}\n{kind}$m_z$ = {mean[2]:.2f}")
     axes.title.set_fontsize("small")
 
 

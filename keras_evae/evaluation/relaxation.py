@@ -173,7 +173,8 @@ def _best_known_table(name: str, run: Run, best: BestKnown) -> Table:
         for candidate in best.candidates
     ]
     height, width = run.config.dataset.shape
-    caption = f"{run.name}: best known energy on {height} x {width} sites: {best.energy_per_site:.8f}"
+    present = "" if run.hamiltonian.mask is None else f", {run.hamiltonian.count_sites((height, width))} with a spin"
+    caption = f"{run.name}: best known energy on {height} x {width} sites{present}: {best.energy_per_site:.8f}"
     return Table(name, caption, ["search", "energy_per_site", "gap", "detail"], rows)
 
 

@@ -24,10 +24,11 @@ TEXT = (
     "Skyrmions are regions of S_z against the field with charge 1 or -1; radius: that of a disc of the same area, in "
     "sites. psi6 of a skyrmion: 1/n |sum_j exp(6 i phi_j)| over its n neighbours in the periodic Delaunay "
     "triangulation, 1 in a perfect triangular lattice; defects: share of skyrmions without six neighbours. theta: "
-    "angle between spin and effective field. S(q) = 1/N sum_a |sum_r S_a exp(-i q.r)|^2, 1 for random spins; ring: |q| "
-    "of its highest radial average; Bragg height: mean of the six highest peaks on the ring over the mean of the ring; "
-    "contrast: |sum S exp(6 i phi)| / sum S over the ring, 1 for six even peaks. Distances are Wasserstein distances, "
-    "in the units of the quantity, with bootstrap errors from resampled configurations."
+    "angle between spin and effective field. S(q) = 1/N sum_a |sum_r S_a exp(-i q.r)|^2, 1 for random spins, with N "
+    "the number of spins (where sites are absent, deviations from the mean spin are transformed); ring: |q| of its "
+    "highest radial average; Bragg height: mean of the six highest peaks on the ring over the mean of the ring; "
+    "contrast: |sum S exp(6 i phi)| / sum S over the ring, 1 for six even peaks. Distances are Wasserstein "
+    "distances, in the units of the quantity, with bootstrap errors from resampled configurations."
 )
 SUMMARY = ["states", "energy_per_site", "energy_std", "theta_degrees", "m_x", "m_y", "m_z", "charge", "charge_std"]
 LATTICE = ["skyrmions", "radius_sites", "psi6", "defects", "ring_1/site", "bragg_height", "bragg_contrast"]

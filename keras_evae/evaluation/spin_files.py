@@ -12,7 +12,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from keras_evae.errors import DataError
+from keras_evae.errors import DataError, MismatchError
 
 SUFFIXES = {"HDF5": (".h5", ".hdf5"), "NPZ": (".npz",), "NPY": (".npy",)}
 # Largest deviation of a spin's length from 1; half precision gives 5e-4.
@@ -23,18 +23,22 @@ MOST_NAMES = 6
 DAMAGE = (OSError, ValueError, RuntimeError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
-def read_spins(source: str, limit: int) -> tuple[np.ndarray, int]:
+def read_spins(source: str, limit: int, mask: np.ndarray | None = None) -> tuple[np.ndarray, int]:
     """Reads spins from `FILE`, or from one of several arrays as `FILE:name`.
 
     Args:
         source: File with the suffix .h5, .hdf5, .npz or .npy, and optionally the name of the array in it.
         limit: Number of configurations to read at most, the first ones.
+        mask: Sites that carry a spin, `(y, x)`. Without it these are all sites but those at which every configuration
+            has a zero vector.
 
     Returns:
-        Unit vectors `(n, y, x, 3)`, float32, and the number of configurations in the file.
+        Unit vectors `(n, y, x, 3)`, float32, zero vectors where there is no spin, and the number of configurations in
+        the file.
 
     Raises:
         DataError: If there is no such array, or it is not one of floating-point unit vectors of that shape.
+        MismatchError: If lattice or absent sites are not those of the mask.
     """
     file, name = split_source(source)
     if not file.is_file():
@@ -49,7 +53,10 @@ def read_spins(source: str, limit: int) -> tuple[np.ndarray, int]:
     except DAMAGE as error:
         reason = str(error).splitlines()[0].strip("'\"")
         raise DataError(f"{file}: truncated, damaged or not the kind that its suffix says ({reason})") from error
-    return _unit_vectors(source, spins), count
+    if mask is not None:
+        _check_mask(source, spins, mask)
+    present = np.any(spins, axis=(0, -1)) if mask is None else mask
+    return _unit_vectors(source, spins, np.asarray(present)), count
 
 
 @contextlib.contextmanager
@@ -122,14 +129,28 @@ def _check_layout(source: str, array: Any) -> None:
         )
 
 
-def _unit_vectors(source: str, spins: np.ndarray) -> np.ndarray:
+def _check_mask(source: str, spins: np.ndarray, mask: np.ndarray) -> None:
+    if spins.shape[1:3] != mask.shape:
+        found = f"the lattice of the mask, {mask.shape}, found {spins.shape[1:3]}"
+    elif spins[:, ~mask].any():
+        found = f"zero vectors at the {np.count_nonzero(~mask)} sites outside of the mask, found others"
+    else:
+        return
+    raise MismatchError(f"{source}: expected {found}; give the configuration of these spins as --config")
+
+
+def _unit_vectors(source: str, spins: np.ndarray, present: np.ndarray) -> np.ndarray:
+    """Spins divided by their lengths, which must be 1 at the sites `(y, x)` that are present."""
     lengths = np.linalg.norm(spins.astype(np.float32), axis=-1, keepdims=True)
     if not np.isfinite(lengths).all():
         first = tuple(map(int, np.argwhere(~np.isfinite(lengths[..., 0]))[0]))
         raise DataError(f"{source}: expected finite spins, found NaN or Inf, first at (n, y, x) = {first}")
-    if np.abs(lengths - 1).max() > LENGTH_TOLERANCE:
+    if not present.any():
+        raise DataError(f"{source}: expected unit vectors, found zero vectors only")
+    found = lengths[:, present]
+    if np.abs(found - 1).max() > LENGTH_TOLERANCE:
         raise DataError(
-            f"{source}: expected unit vectors, found lengths from {lengths.min():.4g} to {lengths.max():.4g}; "
+            f"{source}: expected unit vectors, found lengths from {found.min():.4g} to {found.max():.4g}; "
             f"divide the spins by their lengths"
         )
-    return (spins / lengths).astype(np.float32)
+    return (spins / np.where(present[..., None], lengths, 1)).astype(np.float32)

@@ -53,10 +53,13 @@ def make_targets(hamiltonian: Hamiltonian, shape: tuple[int, int]) -> Targets:
     with the interstitial rearranges itself, so the perfect one is put where it is most similar to it.
 
     Raises:
-        DataError: If no skyrmion lattice fits, or the interstitial does not survive the relaxation.
+        DataError: If the lattice has edges or absent sites, no skyrmion lattice fits, or the interstitial does not
+            survive the relaxation.
     """
-    if hamiltonian.periodic != (True, True) or hamiltonian.mask is not None:
-        raise DataError("the perfect skyrmion lattice needs periodic boundaries and all sites; the sample has edges")
+    if hamiltonian.periodic != (True, True):
+        raise DataError("the perfect skyrmion lattice needs periodic boundaries; the Hamiltonian has open ones")
+    if hamiltonian.mask is not None:
+        raise DataError("the perfect skyrmion lattice needs a spin on every site; the Hamiltonian has a mask")
     try:
         positions, perfect = triangular_skyrmions(hamiltonian, shape)
     except ValueError as error:

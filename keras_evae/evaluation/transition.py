@@ -25,14 +25,14 @@ from keras_evae.runs import Run
 # Stages in the picture before the first collapsed one, and from it on: 500, 1000, 1500 | 2000, 5000 in the paper.
 BEFORE, AFTER = 3, 2
 TEXT = (
-    "States generated from one latent vector, around the first stage at which FFT-MSE stays at the level of one state. "
-    "The states of the last stages are compared in real space. Their distance is the mean over sites of |S - S'|^2: "
-    "0 for equal states, 2 for unrelated directions. The aligned distance is the smallest one over all translations "
-    "along periodic axes and the joint point group of lattice and spins, which leave the energy unchanged. Between "
-    "states of one run, and after relaxation at T = 0, which removes the noise of the decoder, translations by "
-    "fractions of a site count too: a skyrmion is large against the sites, and slides between them at no measurable "
-    "cost of energy. "
-    f"Two states are one if that distance is at most {SAME_STATE:g}, an angle of 0.1 between spins."
+    "States generated from one latent vector, around the first stage at which FFT-MSE stays at the level of one "
+    "state. The states of the last stages are compared in real space. Their distance is the mean of |S - S'|^2 over "
+    "the sites that carry a spin: 0 for equal states, 2 for unrelated directions. The aligned distance is the "
+    "smallest one over all translations along periodic axes and the joint point group of lattice and spins, which "
+    "leave the energy unchanged. Between states of one run, and after relaxation at T = 0, which removes the noise of"
+    " the decoder, translations by fractions of a site count too: a skyrmion is large against the sites, and slides "
+    f"between them at no measurable cost of energy. Two states are one if that distance is at most {SAME_STATE:g}, an "
+    "angle of 0.1 between spins."
 )
 
 

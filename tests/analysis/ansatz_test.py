@@ -9,6 +9,7 @@ from keras_evae.analysis.ansatz import (
     preferred_spacing,
     triangular_skyrmions,
 )
+from keras_evae.geometry import make_geometry
 from keras_evae.hamiltonian import Hamiltonian
 
 # Four rows of four points with 14 / 16 = 0.875, close to sqrt(3) / 2 = 0.866.
@@ -122,3 +123,13 @@ def test_what_cannot_be_made():
         triangular_skyrmions(Hamiltonian(), (64, 64), count=1)
     with pytest.raises(ValueError, match="at most 4 on"):
         place_skyrmions([(3, 3)], 4.5, (16, 32), Hamiltonian())
+
+
+def test_a_mask_cuts_the_sample_out():
+    mask = make_geometry("disc", 60).mask
+    h, whole = Hamiltonian(mask=mask), Hamiltonian()
+    assert preferred_count(h, (64, 64)) == pytest.approx(preferred_count(whole, (64, 64)) * mask.mean())
+    positions, spins = triangular_skyrmions(h, (64, 64))
+    expected_positions, expected = triangular_skyrmions(whole, (64, 64))
+    np.testing.assert_array_equal(positions, expected_positions)
+    np.testing.assert_array_equal(spins, expected * mask[..., None])

@@ -38,3 +38,12 @@ def test_equal_states_and_too_few_states():
     assert fft_mse(np.stack([uniform()] * 3)) == 0.0
     with pytest.raises(ValueError, match="at least two states.*Received"):
         fft_mse(uniform()[None])
+
+
+def test_absent_sites_do_not_count():
+    # Half of the sites carry a spin: m_z at k = 0 is that of the spins, 1 and 0.
+    present = (np.arange(8) < 4)[:, None]
+    states = np.stack((uniform((4, 8), (0, 0, 1)), uniform((4, 8), (1, 0, 0)))) * present
+    transform = np.abs(np.fft.fft2(states[0, ..., 2])) / 16
+    assert transform[0, 0] == 1.0
+    assert fft_mse(states) == pytest.approx(np.mean(transform**2))

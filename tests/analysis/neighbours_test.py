@@ -59,3 +59,22 @@ def test_lattice_on_the_torus_of_sites():
     psi6 = bond_orientational_order(lattice.positions, (128, 96))
     np.testing.assert_allclose(psi6, psi6[0])
     assert 0.9 < np.abs(psi6[0]) < 1.0
+
+
+@pytest.mark.parametrize("deviation", [0.0, 1e-6, 0.1])
+def test_two_rows_in_a_wire_have_four_neighbours_each(deviation):
+    """Small deviations from a line along the edge make no neighbours."""
+    rows = np.array([(15.0 + 18 * (index % 2), 12.0 * index) for index in range(8)])
+    points = rows + np.random.default_rng(0).uniform(-deviation, deviation, rows.shape)
+    for positions, shape, periodic in (
+        (points, (48, 96), (False, True)),
+        (points[:, ::-1], (96, 48), (True, False)),
+    ):
+        np.testing.assert_array_equal(neighbour_counts(positions, shape, periodic), 4)
+        longest = np.linalg.norm(delaunay_bonds(positions, shape, periodic).vectors, axis=-1).max()
+        assert longest == pytest.approx(24, abs=0.5)
+
+
+def test_one_row_in_a_wire_has_no_triangles():
+    row = np.array([(24.0 + 1e-3 * (index % 2), 24.0 * index) for index in range(4)])
+    assert neighbour_counts(row, (48, 96), (False, True)).tolist() == [0] * 4

@@ -3,6 +3,7 @@ import pytest
 
 from keras_evae.analysis import bragg_peaks, ring_average, structure_factor, wave_vectors
 from keras_evae.analysis.ansatz import commensurate_lattices, place_skyrmions
+from keras_evae.geometry import make_geometry
 from keras_evae.hamiltonian import Hamiltonian
 from tests.states import random_spins, uniform
 
@@ -99,3 +100,28 @@ def test_rings_of_a_lattice_that_is_not_square():
     wave_numbers, means = ring_average(np.ones((16, 48)))
     np.testing.assert_allclose(wave_numbers, 2 * np.pi / 16 * np.arange(1, 9))
     np.testing.assert_array_equal(means, 1.0)
+
+
+def test_a_sample_has_the_structure_of_its_spins_not_of_its_shape():
+    mask = make_geometry("disc", 40).mask[..., None]
+    # A uniform state: nothing but q = 0, where N stands.
+    factor = structure_factor(uniform((48, 48), (0.6, 0.0, 0.8)) * mask)
+    assert factor[0, 0] == pytest.approx(mask.sum()) == pytest.approx(factor.sum())
+    assert np.isnan(bragg_peaks(factor).wave_number)
+    # Random spins: 1 at each q, whatever their number; less where a wave is as long as the sample, as the mean is out.
+    factor = structure_factor(random_spins(200, 48, 48) * mask).mean(axis=0)
+    np.testing.assert_allclose(ring_average(factor)[1][1:], 1.0, atol=0.05)
+    # A cycloid of 6 periods: its wave vector, in a sample with a magnetisation along z as well.
+    x = 2 * np.pi * 6 * np.arange(48) / 48 + np.zeros((48, 1))
+    spins = np.stack((0.6 * np.sin(x), 0.6 * np.cos(x), 0.8 + 0 * x), axis=-1) * mask
+    factor = structure_factor(spins)
+    assert bragg_peaks(factor).wave_number == pytest.approx(2 * np.pi * 6 / 48, rel=0.02)
+    factor[0, 0] = 0.0
+    assert np.unravel_index(factor[:, :24].argmax(), (48, 24)) == (0, 6)
+
+
+def test_sum_rule_of_a_sample():
+    mask = make_geometry("disc", 20).mask[..., None]
+    spins = random_spins(32, 32) * mask
+    square = np.sum((spins.sum(axis=(0, 1)) / mask.sum()) ** 2)
+    assert structure_factor(spins).mean() == pytest.approx(1 - square + square * mask.mean())

@@ -73,7 +73,7 @@ def test_only_array_of_the_shape_needs_no_name(tmp_path):
         (np.ones((3, 6, 8, 3), int), "floating-point spins, found int64"),
         (SPINS.astype(complex), "floating-point spins, found complex128"),
         (2 * SPINS, "unit vectors, found lengths from 2 to 2; divide"),
-        (np.zeros((1, 6, 8, 3)), "unit vectors, found lengths from 0 to 0"),
+        (np.zeros((1, 6, 8, 3)), "unit vectors, found zero vectors only"),
     ],
 )
 @pytest.mark.parametrize("suffix", [".npy", ".npz", ".h5"])

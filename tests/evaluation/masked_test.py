@@ -1,0 +1,162 @@
+"""The recipes on samples with absent sites: means over the spins that are there, and no number lost to the others."""
+
+import dataclasses
+import json
+import math
+import sys
+
+import matplotlib.image
+import numpy as np
+import pytest
+
+from keras_evae.analysis import field_angle
+from keras_evae.config import Config
+from keras_evae.errors import DataError, MismatchError
+from keras_evae.evaluation import RECIPES, evaluate
+from keras_evae.evaluation.analyse import analyse_file
+from keras_evae.evaluation.final_states import compare_all, final_states
+from keras_evae.evaluation.headline import headline
+from keras_evae.evaluation.local_correlation import local_correlation
+from keras_evae.evaluation.reconstructions import reconstructions
+from keras_evae.evaluation.spin_files import read_spins
+from keras_evae.evaluation.targets import make_targets
+from keras_evae.geometry import encode_mask, make_geometry
+from keras_evae.hamiltonian import Hamiltonian
+from tests.commands import smoke
+from tests.states import random_spins, uniform
+
+MASK = make_geometry("disc", 28).mask
+DISC = Hamiltonian(mask=MASK, boundary="open")
+UP, RIGHT = (np.where(MASK[..., None], uniform((32, 32), axis), 0.0).astype(np.float32) for axis in np.eye(3)[[2, 0]])
+
+
+@pytest.fixture
+def disc_run(smoke_run):
+    """The smoke run with the Hamiltonian of a disc."""
+    energy = smoke_run.config.hamiltonian.model_copy(update={"mask": encode_mask(MASK), "boundary": "open"})
+    return dataclasses.replace(smoke_run, config=smoke_run.config.model_copy(update={"hamiltonian": energy}))
+
+
+def give(monkeypatch, recipe, data, outputs):
+    """Data, and what models make of them and generate, for a recipe."""
+    module = sys.modules[recipe.__module__]
+    monkeypatch.setattr(module, "read_split", lambda path, split, count: data[:count])
+    for name in ("reconstruct", "generate"):
+        monkeypatch.setattr(module, name, lambda run, stage, what: outputs)
+
+
+def test_reconstructions_are_measured_on_the_sample(disc_run, tmp_path, monkeypatch):
+    give(monkeypatch, reconstructions, UP[None], RIGHT[None])
+    table = reconstructions([disc_run], tmp_path).tables[0]
+    assert "m_z = 1.0000" in table.caption
+    # |S - S'|^2 of orthogonal spins; the mean spin is as long as each of them.
+    assert [row[2:] for row in table.rows] == [[2.0, 0.0, "yes", 0.0]] * 4
+
+
+def test_local_correlation_of_the_sample(disc_run, tmp_path, monkeypatch):
+    noisy = random_spins(3, 32, 32) * 0.05 + uniform((32, 32))
+    noisy = np.where(MASK[..., None], noisy / np.linalg.norm(noisy, axis=-1, keepdims=True), 0.0).astype(np.float32)
+    give(monkeypatch, local_correlation, noisy, noisy)
+    section = local_correlation([disc_run], tmp_path)
+    degrees = np.degrees(field_angle(noisy.astype(np.float64), DISC)[:, MASK])
+    for row in section.tables[0].rows:
+        expected = [np.cos(np.radians(degrees)).mean(), degrees.mean(), np.percentile(degrees, 99)]
+        assert row[2:] == pytest.approx(expected, rel=1e-5)
+    caption = section.pictures[0].caption
+    black = float(caption.split("cos(theta) of ")[1].split()[0])
+    assert black == pytest.approx(np.percentile(np.cos(np.radians(degrees)), 2), rel=1e-3)
+    assert caption.endswith("pale blue: no spin")
+
+
+def test_distances_of_final_states_are_means_over_the_sample(disc_run, monkeypatch):
+    module = sys.modules[final_states.__module__]
+    monkeypatch.setattr(module, "generate", lambda run, stage, count: np.stack([UP, RIGHT, UP]))
+    one = final_states([disc_run])[0]
+    assert one.spread == pytest.approx(2.0) == pytest.approx(one.aligned_spread)
+    (pair,), _ = compare_all([one, dataclasses.replace(one, spins=-one.spins)])
+    assert pair.as_generated == pytest.approx(4.0)
+
+
+def test_headline_counts_the_spins(disc_run, smoke_run):
+    assert dict(headline(disc_run, "disc").facts)["Lattice"] == f"32 × 32, spins on {MASK.sum()} sites"
+    assert dict(headline(smoke_run, "smoke").facts)["Lattice"] == "32 × 32"
+
+
+def test_no_perfect_lattice_to_interpolate_to_around_a_hole():
+    mask = np.ones((48, 48), bool)
+    mask[20:24, 20:24] = False
+    with pytest.raises(DataError, match="needs a spin on every site"):
+        make_targets(Hamiltonian(mask=mask), (48, 48))
+
+
+@pytest.mark.parametrize("mask", [None, MASK])
+def test_files_of_spins_may_leave_sites_out(tmp_path, mask):
+    spins = np.where(MASK[..., None], random_spins(3, 32, 32), 0.0)
+    np.save(tmp_path / "a.npy", 1.002 * spins)
+    found, _ = read_spins(str(tmp_path / "a.npy"), 9, mask)
+    np.testing.assert_allclose(found, spins, atol=1e-6)
+
+
+@pytest.mark.parametrize("mask", [None, MASK])
+def test_a_vector_missing_in_one_configuration_is_no_absent_site(tmp_path, mask):
+    spins = np.where(MASK[..., None], random_spins(3, 32, 32), 0.0)
+    spins[1, 16, 16] = 0.0
+    np.save(tmp_path / "a.npy", spins)
+    with pytest.raises(DataError, match="expected unit vectors, found lengths from 0 to 1"):
+        read_spins(str(tmp_path / "a.npy"), 9, mask)
+
+
+def test_files_of_other_samples(tmp_path):
+    for name, spins in (
+        ("zeros", np.zeros((2, 32, 32, 3))),
+        ("full", UP[None] + (~MASK)[..., None]),
+        ("small", UP[None, 1:]),
+    ):
+        np.save(tmp_path / f"{name}.npy", spins)
+    with pytest.raises(DataError, match="found zero vectors only"):
+        read_spins(str(tmp_path / "zeros.npy"), 9)
+    with pytest.raises(MismatchError, match=f"zero vectors at the {(~MASK).sum()} sites outside of the mask"):
+        read_spins(str(tmp_path / "full.npy"), 9, MASK)
+    with pytest.raises(MismatchError, match=r"the lattice of the mask, \(32, 32\), found \(31, 32\)"):
+        read_spins(str(tmp_path / "small.npy"), 9, MASK)
+
+
+def test_zero_vectors_of_a_file_are_the_mask(tmp_path):
+    np.save(tmp_path / "a.npy", UP[None])
+    section = analyse_file(str(tmp_path / "a.npy"), Config(), None, tmp_path)
+    row = dict(zip(section.tables[0].header, section.tables[0].rows[0], strict=True))
+    # Periodic edges, but no bond crosses them.
+    assert row["m_z"] == pytest.approx(1.0)
+    assert row["energy_per_site"] == pytest.approx(DISC.reference_energy_per_site((32, 32)) - 0.05)
+    assert f"spins on {MASK.sum()} of 32 x 32 sites" in section.notes[0]
+    # A uniform sample has no structure, whatever its shape.
+    assert section.tables[1].rows[0][-3:] == [None] * 3
+
+
+@pytest.mark.slow
+def test_everything_on_a_disc(tmp_path, monkeypatch):
+    result = smoke(tmp_path, "--set", "geometry={shape: disc, size: 28}")
+    assert result.returncode == 0, result.stderr
+    monkeypatch.chdir(tmp_path)
+    output = tmp_path / "out"
+    sections = evaluate([tmp_path / "runs" / "smoke"], list(RECIPES), output, report=True)
+    assert [section.name for section in sections] == list(RECIPES)
+    tables = [table for section in sections for table in section.tables]
+    numbers = [cell for table in tables for row in table.rows for cell in row if isinstance(cell, float)]
+    assert len(numbers) > 300 and all(map(math.isfinite, numbers))
+    # What does not exist is empty, and only there: radii and order where a sample has no skyrmion.
+    optional = {"radius_sites", "psi6", "defects", "radius", "radius_error", "psi6_error"}
+    ladders = {"gamma", "before", "after", "mark"}
+    for table in tables:
+        for name, column in zip(table.header, zip(*table.rows, strict=True), strict=True):
+            assert None not in column or name in optional | ladders, f"{table.name}: {name}"
+    words = [word for section in sections for claim in section.claims for word in claim.measured.split()]
+    assert words and not any("nan" in word.lower() for word in words)
+    best = {table.name: table for table in tables}["best_known"]
+    assert min(row[2] for row in best.rows) == 0.0
+    for section in sections:
+        json.loads((output / f"{section.name}.json").read_text(), parse_constant=pytest.fail)
+        for picture in section.pictures:
+            assert matplotlib.image.imread(output / picture.file).std() > 0.01
+    assert any("periodic boundaries" in note for section in sections for note in section.notes)
+    assert f"spins on {MASK.sum()} sites" in (output / "report.html").read_text()
