@@ -79,5 +79,5 @@ def test_no_skyrmion_lattice(hamiltonian, shape, words):
 def test_lattice_with_absent_sites_is_refused():
     mask = np.ones((64, 64), bool)
     mask[:4, :4] = False
-    with pytest.raises(DataError, match="all sites"):
+    with pytest.raises(DataError, match="a spin on every site"):
         make_targets(Hamiltonian(mask=mask), (64, 64))
