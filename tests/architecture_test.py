@@ -23,6 +23,7 @@ LEVELS = [
     {"pipeline", "runs", "plan"},
     {"fitting"},
     {"training", "evaluation"},
+    {"ground_state"},
 ]
 
 
@@ -56,14 +57,27 @@ def test_imports_run_one_way(path):
 
 @pytest.mark.parametrize(
     "module",
-    ["", ".config", ".hamiltonian", ".annealing", ".dataset", ".analysis", ".plotting", ".runs", ".evaluation"],
+    [
+        "",
+        ".config",
+        ".hamiltonian",
+        ".annealing",
+        ".dataset",
+        ".analysis",
+        ".plotting",
+        ".runs",
+        ".evaluation",
+        ".ground_state",
+    ],
 )
 def test_no_tensorflow(module):
     code = f"import sys, keras_evae{module}; sys.exit('tensorflow' in sys.modules or 'keras' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
 
 
-@pytest.mark.parametrize("script", ["train.py", "evaluate.py", "keras_evae/dataset/__main__.py"])
+@pytest.mark.parametrize(
+    "script", ["train.py", "evaluate.py", "keras_evae/dataset/__main__.py", "keras_evae/ground_state/__main__.py"]
+)
 def test_help_needs_no_tensorflow(script):
     code = (
         "import runpy, sys\nsys.argv = [sys.argv[1], '--help']\n"

@@ -10,7 +10,7 @@ from keras_evae.config import Config
 from keras_evae.errors import ConfigError, DataError, NumericalError
 from keras_evae.model import EVAE
 from keras_evae.schedules import plan_stages
-from keras_evae.training import _check_finite, _read_checkpoint, _reset_optimizer, _samples_to_go, train
+from keras_evae.training import _check_finite, _read_checkpoint, _samples_to_go, reset_optimizer, train
 
 
 def test_stage_that_ends_in_nan_does_not_count_as_finished():
@@ -23,7 +23,7 @@ def test_reset_optimizer_forgets_the_moments_but_not_the_learning_rate():
     optimizer = keras.optimizers.Adam(0.01)
     variable = keras.Variable([1.0, 2.0])
     optimizer.apply_gradients([(np.array([1.0, -1.0], np.float32), variable)])
-    _reset_optimizer(optimizer)
+    reset_optimizer(optimizer)
     assert float(optimizer.learning_rate) == pytest.approx(0.01) and int(optimizer.iterations) == 0
     before = variable.numpy()
     optimizer.apply_gradients([(np.array([5.0, -5.0], np.float32), variable)])
