@@ -7,7 +7,7 @@ from pathlib import Path
 
 from keras_evae.config import load_config
 from keras_evae.console import run_command
-from keras_evae.runs import CONFIG
+from keras_evae.runs import load_run
 
 EPILOG = """what it does:
   1 anneals the dataset and trains a VAE for each seed, as train.py does (or takes the runs given by --run)
@@ -76,7 +76,7 @@ def parse_arguments() -> argparse.Namespace:
 
 def main(arguments: argparse.Namespace) -> None:
     source = arguments.config or arguments.run[0]
-    config = load_config(arguments.config or arguments.run[0] / CONFIG, arguments.set)
+    config = load_config(source, arguments.set) if arguments.config else load_run(source).config
     from keras_evae.ground_state.search import find_ground_state
 
     output = arguments.output or Path("runs") / f"{Path(source).stem}_ground_state"

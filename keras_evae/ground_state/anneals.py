@@ -117,7 +117,7 @@ def _write(path: Path, anneals: Anneals, identity: dict[str, Any]) -> None:
 def _read(path: Path, identity: dict[str, Any]) -> Anneals | None:
     """What is in the file; None if there is none, if it is damaged, or of another search: only time is lost."""
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
             if json.loads(arrays["identity"].tobytes()) != json.loads(json.dumps(identity)):
                 return None
             numbers = (float(arrays[name]) for name in ("energy_per_site", "cpu_seconds"))

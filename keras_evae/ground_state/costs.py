@@ -1,14 +1,15 @@
 """CPU time of a search: what each part of it took, summed over all cores and all starts of the command.
 
-Probes are measured. The VAE, and a run that was there before, may have been trained in other processes: they are
-counted at the CPU time that a sample took in the probes, the data at that of some configurations annealed now.
+Probes are measured, but for what was trained before an interruption. The VAE, and a run that was there before, may have
+been trained in other processes: they are counted at the CPU time that a sample took in the probes, the data at that of
+some configurations annealed now.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from keras_evae.annealing import anneal_many
 from keras_evae.config import Config
@@ -45,16 +46,19 @@ def annealing_cost(specification: DatasetSpecification) -> Cost:
     return Cost("annealed data", seconds, f"{specification.count} configurations, at the pace of {TIMED} of them")
 
 
-def training_cost(runs: Sequence[Run], probes: Iterable[tuple[int, float]]) -> list[Cost]:
+def training_costs(runs: Sequence[Run], probes: Sequence[Stage], measured: Sequence[tuple[int, float]]) -> list[Cost]:
     """CPU time of the runs that a search started from, and of its probes.
 
     Args:
         runs: The runs.
-        probes: For each probe its samples and its CPU time in seconds.
+        probes: Stages of the probes, of the same training as the first run.
+        measured: Samples with their CPU time in seconds: all samples but those before an interruption.
     """
-    samples, seconds = (sum(values) for values in zip(*probes, strict=True))
+    samples, seconds = (sum(values) for values in zip(*measured, strict=True))
+    probed = sum(samples_of_stage(runs[0].config, stage) for stage in probes)
     before = sum(samples_of_stage(run.config, finished.stage) for run in runs for finished in run.stages)
+    pace = seconds / (samples or probed)
     return [
-        Cost("training before the probes", before * seconds / samples, f"{before} samples, at the pace of the probes"),
-        Cost("probes", seconds, f"{samples} samples, measured"),
+        Cost("training before the probes", before * pace, f"{before} samples, at the pace of the probes"),
+        Cost("probes", probed * pace, f"{probed} samples, {samples / probed:.0%} of them measured"),
     ]

@@ -28,7 +28,8 @@ from keras_evae.stages import FinishedStage, finished_stages, load_stage_weights
 if TYPE_CHECKING:
     from keras_evae.model import EVAE
 
-# What the metrics of a probe's stage hold beside those of other stages: start_gamma, cpu_seconds.
+# What the metrics of a probe's stage hold beside those of other stages: gamma of the stage that it started from, and
+# the CPU time since its last interruption, with the samples trained in it.
 RECORD = "probe"
 
 
@@ -90,7 +91,6 @@ class Prober:
             from keras_evae.fitting import fit_stage
             from keras_evae.progress import Pace
             from keras_evae.training import evaluate_stage, reset_optimizer
-        # Of all threads of this process.
         clock = time.process_time()
         checkpoint = self._read_checkpoint(stage)
         total = samples_of_stage(self._config, stage)
@@ -101,9 +101,8 @@ class Prober:
                 reset_optimizer(model.optimizer)
         history = fit_stage(self._config, self._folder, model, stage, stage.index + 1, checkpoint, Pace(total - done))
         metrics, _, _ = evaluate_stage(self._config, model)
-        # What was trained before an interruption took as long a sample.
-        seconds = (time.process_time() - clock) * total / max(total - done, 1)
-        metrics[RECORD] = {"start_gamma": parent.gamma, "cpu_seconds": seconds}
+        seconds = time.process_time() - clock
+        metrics[RECORD] = {"start_gamma": parent.gamma, "measured_samples": total - done, "cpu_seconds": seconds}
         save_stage(self._folder, stage, model, metrics, history)
         remove_checkpoint(self._folder / CHECKPOINT)
 

@@ -33,7 +33,7 @@ from keras_evae.evaluation.report import write_report
 from keras_evae.evaluation.sections import Section
 from keras_evae.ground_state.anneals import anneal_for
 from keras_evae.ground_state.candidates import KEPT, distinct_states, relaxed_states, write_candidates
-from keras_evae.ground_state.costs import Cost, annealing_cost, samples_of_stage, training_cost
+from keras_evae.ground_state.costs import Cost, annealing_cost, training_costs
 from keras_evae.ground_state.results import Findings, make_headline, make_section
 from keras_evae.ground_state.trials import PROBES, Trial, run_trial, search_range
 from keras_evae.lock import hold_lock
@@ -89,12 +89,12 @@ def _open_run(path: Path, config: Config) -> Run:
     beta = config.evae.beta if config.evae else 0.0
     if not any(stage.beta == beta and stage.gamma == 0 for stage in run.stages):
         raise DataError(f"{path}: expected a finished VAE at beta = {beta:g}, found none; let train.py go on")
-    for name, found, expected in (
-        ("Hamiltonian", run.config.hamiltonian, config.hamiltonian),
-        ("lattice", run.config.dataset.shape, config.dataset.shape),
-    ):
-        if found != expected:
-            raise MismatchError(f"{path}: expected runs of one {name}, {expected}, found {found}")
+    expected, shape = dataset_specification(config).hamiltonian, config.dataset.shape
+    if (run.hamiltonian.to_config(), run.config.dataset.shape) != (expected.to_config(), shape):
+        raise MismatchError(
+            f"{path}: expected a run of one system with the others, {shape} and {expected.describe()}, found "
+            f"{run.config.dataset.shape} and {run.hamiltonian.describe()}"
+        )
     search_range(run.config)
     return run
 
@@ -175,12 +175,12 @@ def _conclude(config: Config, output: Path, trials: Sequence[Trial], curve: dict
 
 
 def _training_costs(trials: Sequence[Trial]) -> list[Cost]:
-    probes = [
-        (samples_of_stage(trial.run.config, done.stage.stage), done.cpu_seconds)
-        for trial in trials
-        for done in trial.probes
-    ]
-    return training_cost([trial.run for trial in trials], probes)
+    probes = [finished for trial in trials for finished in trial.probes]
+    return training_costs(
+        [trial.run for trial in trials],
+        [finished.stage.stage for finished in probes],
+        [(finished.measured_samples, finished.cpu_seconds) for finished in probes],
+    )
 
 
 def _show(findings: Findings, output: Path) -> Section:

@@ -36,8 +36,13 @@ class FinishedProbe:
 
     @property
     def cpu_seconds(self) -> float:
-        """Of all threads."""
+        """Of all threads, since its last interruption."""
         return self.stage.metrics[RECORD]["cpu_seconds"]
+
+    @property
+    def measured_samples(self) -> int:
+        """Samples that it was trained on in this time: all, if it was not interrupted."""
+        return int(self.stage.metrics[RECORD]["measured_samples"])
 
 
 @dataclasses.dataclass(frozen=True)
