@@ -13,8 +13,8 @@ EPILOG = """what it does:
   1 anneals the dataset and trains a VAE for each seed, as train.py does (or takes the runs given by --run)
   2 finds the critical gamma: bisection between the first and the last of evae.gammas, each probe an E-VAE
     trained for the epochs of the longest stage, warm-started from the nearest gamma below that is not collapsed
-  3 approaches it from below in small steps, for a fast rise of gamma may end beside the ground state,
-    and lets the collapsed state settle
+  3 approaches it from the VAE in steps that get smaller, for a fast rise of gamma may end beside the ground
+    state, and lets the collapsed state settle
   4 relaxes generated states at T = 0 and leaves out copies by translation, rotation or mirror
   5 anneals slowly for the same CPU time, and says which method wins and by how much
 

@@ -1,10 +1,11 @@
 """Which gamma to train at next: the collapse is bracketed, approached from below, and left to settle.
 
-The state into which an E-VAE collapses depends on how gamma rises: after a jump far beyond the critical gamma it may
-collapse into a state with defects, in small steps it finds the ground state. So a bisection on a logarithmic scale,
-in which each probe starts from the nearest lower gamma that has not collapsed, finds the collapse to a factor
-`BRACKET`; from its lower end gamma then rises in steps of a factor `STEP` until the collapse; and from the collapsed
-state in steps of `SETTLE`, until its energy does not change any more.
+The state into which an E-VAE collapses depends on how gamma rises: after a jump it may collapse into a state with
+defects, in small steps it finds the ground state. So a bisection on a logarithmic scale, in which each probe starts
+from the nearest lower gamma that has not collapsed, finds the collapse to a factor `BRACKET`; these probes have jumped.
+A ladder of its own then starts again from the VAE: `CLIMB` up to the lower end of the bracket, from there steps of a
+factor `STEP` until the collapse. From the collapsed state gamma rises in steps of `SETTLE`, until the energy does not
+change any more.
 
 Everything here is a generator that yields a `Probe` and is sent its `Outcome`: it knows nothing of training.
 """
@@ -19,6 +20,8 @@ from keras_evae.analysis.transitions import LIKENESS_DROP, Transition
 
 # Largest ratio of the two ends of the bracket; two halvings of the three decades in which the collapse is expected.
 BRACKET = 2.5
+# The first steps of the ladder to the lower end of the bracket, as shares of it.
+CLIMB = (0.1, 0.316, 1.0)
 # Steps towards the collapse: eight in a decade. In steps of three, one of three trainings ended in another lattice.
 STEP = 10.0 ** (1 / 8)
 # The collapsed state is left to settle at this many values of gamma at most, each so many times the one before, until
@@ -89,7 +92,9 @@ def find_collapse(lower: float, upper: float, known: Sequence[tuple[float, bool]
     low, high = yield from _bracket(lower, upper, *_known_bracket(known))
     if high is None:
         return None
-    transition, outcome = yield from _approach(low, high)
+    # A ladder that was trained before has climbed already.
+    climbed = low in (gamma for gamma, _ in known)
+    transition, outcome = yield from _approach(low, high, () if climbed else CLIMB)
     if settle and outcome:
         yield from _settle(transition.after, outcome.energy_per_site)
     return transition
@@ -125,14 +130,21 @@ def _bracket(
     return low, high
 
 
-def _approach(low: float, high: float) -> Generator[Probe, Outcome, tuple[Transition, Outcome | None]]:
-    """The collapse in small steps from below, with the outcome of the last one; `low` and `high` if it stays away."""
-    gamma = low
-    while 0 < gamma < high * STEP:
-        start, gamma = gamma, _rounded(gamma * STEP)
+def _approach(
+    low: float, high: float, climb: Sequence[float]
+) -> Generator[Probe, Outcome, tuple[Transition, Outcome | None]]:
+    """The collapse on a ladder from below, with the outcome of its last step; `low` and `high` if it stays away."""
+    steps = [_rounded(share * low) for share in climb] if low else []
+    last = steps[-1] if steps else low
+    while 0 < last < high * STEP:
+        last = _rounded(last * STEP)
+        steps.append(last)
+    start = 0.0 if climb else low
+    for gamma in steps:
         outcome = yield Probe("approach", gamma, start)
         if outcome.collapsed:
             return Transition(start, gamma), outcome
+        start = gamma
     return Transition(low, high), None
 
 

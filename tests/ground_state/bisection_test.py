@@ -29,15 +29,36 @@ def test_collapse_is_found_from_below_in_small_steps(critical):
     assert found.before < critical <= found.after <= 1.01 * STEP * found.before
     last, collapsed = done[-1]
     assert (last.gamma, last.start, collapsed) == (found.after, found.before, True)
-    assert len(done) <= 9
+    assert len(done) <= 12
 
 
 @pytest.mark.parametrize("critical", [50.0, 500.0, 5000.0])
-def test_each_probe_starts_from_the_nearest_lower_gamma_that_has_not_collapsed(critical):
+def test_bisection_starts_from_the_nearest_lower_gamma_that_has_not_collapsed(critical):
     done, _ = drive(find_collapse(10, 10000, settle=False), sharp(critical))
+    done = [(probe, collapsed) for probe, collapsed in done if probe.purpose == "bracket"]
     for index, (probe, _) in enumerate(done):
         free = [0.0] + [earlier.gamma for earlier, collapsed in done[:index] if not collapsed]
         assert probe.start == max(gamma for gamma in free if gamma < probe.gamma)
+
+
+@pytest.mark.parametrize("critical", [50.0, 500.0, 5000.0])
+def test_approach_is_a_ladder_of_its_own_from_the_vae(critical):
+    done, found = drive(find_collapse(10, 10000, settle=False), sharp(critical))
+    ladder = [probe for probe, _ in done if probe.purpose == "approach"]
+    assert [probe.start for probe in ladder] == [0.0, *(probe.gamma for probe in ladder[:-1])]
+    ratios = [probe.gamma / probe.start for probe in ladder[1:]]
+    assert ratios[0] == pytest.approx(10**0.5, rel=0.01) and ratios[1] == pytest.approx(10**0.5, rel=0.01)
+    assert ratios[2:] == pytest.approx([STEP] * (len(ratios) - 2), rel=0.01)
+    assert ladder[0].gamma < critical / 10 and ladder[-1].gamma == found.after
+
+
+def test_collapse_on_the_way_up():
+    """The slow ladder may collapse where the jump did not."""
+    done, found = drive(
+        find_collapse(10, 10000, settle=False),
+        lambda probe: probe.gamma > (100 if probe.purpose == "approach" else 900),
+    )
+    assert found.after > 100 and found.before == done[-1][0].start < 100
 
 
 def test_no_collapse_in_the_bracket():
@@ -79,7 +100,7 @@ def test_known_ladder_without_collapse_leads_upwards():
 def test_noise_never_makes_it_endless(seed):
     noise = np.random.default_rng(seed)
     done, found = drive(find_collapse(10, 10000), lambda probe: noise.random() < 0.5)
-    assert len(done) <= 16
+    assert len(done) <= 18
     assert found is None or found.before < found.after <= 10000 * STEP
 
 
