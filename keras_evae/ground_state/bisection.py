@@ -95,8 +95,8 @@ def find_collapse(lower: float, upper: float, known: Sequence[tuple[float, bool]
     # A ladder that was trained before has climbed already.
     climbed = low in (gamma for gamma, _ in known)
     transition, outcome = yield from _approach(low, high, () if climbed else CLIMB)
-    if settle and outcome:
-        yield from _settle(transition.after, outcome.energy_per_site)
+    if settle:
+        yield from _settle(transition.after, outcome.energy_per_site if outcome else math.inf)
     return transition
 
 
