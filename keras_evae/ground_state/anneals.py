@@ -70,7 +70,8 @@ def anneal_for(hamiltonian: Hamiltonian, shape: tuple[int, int], cpu_seconds: fl
     }
     anneals = _read(folder / FILE, identity)
     start = anneals.cpu_seconds if anneals else 0.0
-    with tqdm(total=cpu_seconds, initial=start, desc="slow anneals", unit="s of CPU", leave=False, delay=1) as bar:
+    form = "{desc} {percentage:3.0f}% |{bar}| {n:.0f} of {total:.0f} s of CPU"
+    with tqdm(total=cpu_seconds, initial=start, desc="slow anneals", bar_format=form, leave=False, delay=1) as bar:
         while count := _next_count(anneals, cpu_seconds):
             anneals = _anneal(hamiltonian, shape, anneals, count)
             _write(folder / FILE, anneals, identity)

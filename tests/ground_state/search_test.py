@@ -47,7 +47,7 @@ def searched(tmp_path_factory):
     folder = tmp_path_factory.mktemp("ground_state")
     (folder / "tiny.yaml").write_text(CONFIG.format(folder=folder))
     config = load_config(folder / "tiny.yaml")
-    return folder, config, find_ground_state(config, folder / "out", seeds=1, betas=[1e-3])
+    return folder, config, find_ground_state(config, folder / "out", seeds=1)
 
 
 @pytest.fixture
@@ -117,13 +117,16 @@ def test_more_seeds_extend_a_search(copied, trained):
     assert runs[0].stages[0].metrics != runs[1].stages[0].metrics
 
 
-def test_phase_curve_has_each_beta(searched):
-    folder, _, section = searched
+@pytest.mark.slow
+def test_more_betas_extend_a_search(copied):
+    output, config, _ = copied
+    section = find_ground_state(config, output, seeds=1, betas=[1e-3])
     curve = table(section, "phase_curve")
     assert [row[0] for row in curve.rows] == [1e-4, 1e-3]
     assert all(before < mark <= after for _, before, after, mark in curve.rows)
+    assert (output / "phase_curve.png").is_file()
     # The ladder leaves out 1e-3: its VAE goes through the ladder, then to it.
-    assert [stage.beta for stage in load_run(folder / "out" / "beta_0.001" / "seed_0").stages] == [1e-4, 1e-3]
+    assert [stage.beta for stage in load_run(output / "beta_0.001" / "seed_0").stages] == [1e-4, 1e-3]
 
 
 def test_costs_add_up(searched):
@@ -134,7 +137,7 @@ def test_costs_add_up(searched):
 
 def test_second_start_trains_nothing(copied, trained):
     output, config, section = copied
-    again = find_ground_state(config, output, seeds=1, betas=[1e-3])
+    again = find_ground_state(config, output, seeds=1)
     assert trained == []
     for name in ("ground_state", "ground_state_probes", "phase_curve"):
         assert table(again, name) == table(section, name)
@@ -151,7 +154,7 @@ def test_missing_last_probe_is_trained_again_and_gives_the_same(copied, trained)
     assert after["generated"] == before["generated"] and after["validation"] == before["validation"]
 
 
-@pytest.mark.parametrize("moment", ["save_stage", "remove_checkpoint"])
+@pytest.mark.parametrize("moment", ["save_stage", pytest.param("remove_checkpoint", marks=pytest.mark.slow)])
 def test_probe_cut_short_goes_on_from_its_checkpoint(copied, trained, monkeypatch, moment):
     output, config, _ = copied
     last = stages(output)[-1]
@@ -198,6 +201,7 @@ def test_probe_from_another_start_is_refused(copied):
         find_ground_state(config, output, seeds=1)
 
 
+@pytest.mark.slow
 def test_given_run_is_used_and_not_changed(searched, tmp_path):
     folder, config, _ = searched
     shutil.copytree(folder / "out" / "beta_0.0001" / "seed_0", tmp_path / "mine")
