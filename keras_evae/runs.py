@@ -125,7 +125,7 @@ def open_run_folder(path: str | Path, config: Config) -> Path:
     """
     path = Path(path)
     if (path / CONFIG).is_file():
-        _check_same_config(path / CONFIG, config)
+        check_same_config(path / CONFIG, config)
         return path
     if path.exists() and (not path.is_dir() or set(os.listdir(path)) - {LOCK, "stages", f"{CONFIG}.partial"}):
         raise DataError(f"{path}: expected a run folder or an empty one, found something else; choose another --output")
@@ -199,7 +199,7 @@ def _select(path: Path, stages: Sequence[FinishedStage], wanted: str | int | Non
     raise DataError(f"{path}: expected a finished stage {wanted!r}, found: {known}")
 
 
-def _check_same_config(file: Path, config: Config) -> None:
+def check_same_config(file: Path, config: Config) -> None:
     found, expected = (dict(_flatten(c.model_dump(mode="json"))) for c in (load_config(file), config))
     for key in sorted((found.keys() | expected.keys()) - set(NOT_COMPARED)):
         if found.get(key) != expected.get(key):

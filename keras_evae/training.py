@@ -75,7 +75,7 @@ def _lead(config: Config, output: str | Path, devices: tf.distribute.Strategy) -
         finished = finished_stages(folder, stages)
         missing = stages[len(finished) :]
         refuse_orphans(folder, missing)
-        model = _build_model(config, specification.hamiltonian, devices)
+        model = build_model(config, specification.hamiltonian, devices)
         checkpoint = _read_checkpoint(folder, model, stages, len(finished))
         samples = _samples_to_go(config, missing, checkpoint)
         for line in describe_plan(config, specification, model, stages, len(finished), samples):
@@ -101,7 +101,7 @@ def _follow(config: Config, folder: Path, devices: tf.distribute.Strategy) -> No
     logger.setLevel(logging.WARNING)
     specification, stages = dataset_specification(config), planned_stages(config)
     # Variables get the chief's values: this waits until the chief has opened the run folder and builds its model.
-    model = _build_model(config, specification.hamiltonian, devices)
+    model = build_model(config, specification.hamiltonian, devices)
     _expect_shared(folder / CONFIG)
     open_run_folder(folder, config)
     finished = finished_stages(folder, stages)
@@ -189,7 +189,7 @@ def _hyperparameters(config: Config, stages: Sequence[Stage]) -> dict[str, bool 
     }
 
 
-def _build_model(config: Config, hamiltonian: Hamiltonian, devices: tf.distribute.Strategy) -> EVAE:
+def build_model(config: Config, hamiltonian: Hamiltonian, devices: tf.distribute.Strategy) -> EVAE:
     training = config.training
     # With a strategy the variables have copies on several devices, which only Keras' Adam knows.
     alone = devices is tf.distribute.get_strategy()
@@ -223,7 +223,7 @@ def _log_devices(config: Config, devices: tf.distribute.Strategy) -> None:
     logger.info(f"{'Devices':12s} {words}, in {training.precision}{without}")
 
 
-def _reset_optimizer(optimizer: keras.optimizers.Optimizer) -> None:
+def reset_optimizer(optimizer: keras.optimizers.Optimizer) -> None:
     """Zeroes Adam's moments and step count; a new optimiser would need a new trace of the training step."""
     for variable in optimizer.variables:
         if variable.name != "learning_rate":
@@ -241,10 +241,10 @@ def _train_stage(
 ) -> None:
     start, left = time.perf_counter(), pace.left
     if config.training.reset_optimizer and stage.index and resumed is None:
-        _reset_optimizer(model.optimizer)
+        reset_optimizer(model.optimizer)
     history = fit_stage(config, folder, model, stage, len(stages), resumed, pace)
     seconds = time.perf_counter() - start
-    metrics, pictures, angles = _evaluate_stage(config, model)
+    metrics, pictures, angles = evaluate_stage(config, model)
     if not is_chief(model.distribute_strategy):
         return
     log_stage(folder / "tensorboard", stage.name, stage.last_epoch - 1, metrics, pictures, angles)
@@ -254,7 +254,7 @@ def _train_stage(
     _log_stage_line(stage, metrics, seconds, left - pace.left)
 
 
-def _evaluate_stage(
+def evaluate_stage(
     config: Config, model: EVAE
 ) -> tuple[dict[str, dict[str, float]], dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Losses in inference mode on both splits, statistics of generated states, pictures, and angles theta."""

@@ -24,6 +24,7 @@ LEVELS = [
     {"pipeline", "runs", "plan"},
     {"fitting"},
     {"training", "evaluation"},
+    {"ground_state"},
 ]
 
 
@@ -68,6 +69,7 @@ def test_imports_run_one_way(path):
         ".plotting",
         ".runs",
         ".evaluation",
+        ".ground_state",
     ],
 )
 def test_no_tensorflow(module):
@@ -75,7 +77,9 @@ def test_no_tensorflow(module):
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
 
 
-@pytest.mark.parametrize("script", ["train.py", "evaluate.py", "keras_evae/dataset/__main__.py"])
+@pytest.mark.parametrize(
+    "script", ["train.py", "evaluate.py", "keras_evae/dataset/__main__.py", "keras_evae/ground_state/__main__.py"]
+)
 def test_help_needs_no_tensorflow(script):
     code = (
         "import runpy, sys\nsys.argv = [sys.argv[1], '--help']\n"

@@ -15,9 +15,9 @@ from keras_evae.training import (
     _check_finite,
     _generated_statistics,
     _read_checkpoint,
-    _reset_optimizer,
     _samples_to_go,
     _theta,
+    reset_optimizer,
     train,
 )
 from tests.states import skyrmion, uniform
@@ -34,7 +34,7 @@ def test_reset_optimizer_forgets_the_moments_but_not_the_learning_rate():
     optimizer = keras.optimizers.Adam(0.01)
     variable = keras.Variable([1.0, 2.0])
     optimizer.apply_gradients([(np.array([1.0, -1.0], np.float32), variable)])
-    _reset_optimizer(optimizer)
+    reset_optimizer(optimizer)
     assert float(optimizer.learning_rate) == pytest.approx(0.01) and int(optimizer.iterations) == 0
     before = variable.numpy()
     optimizer.apply_gradients([(np.array([5.0, -5.0], np.float32), variable)])

@@ -21,7 +21,7 @@ import jinja2
 from keras_evae.config import dump_config
 from keras_evae.durable import write_whole
 from keras_evae.errors import DataError
-from keras_evae.evaluation.headline import headline
+from keras_evae.evaluation.headline import Headline, headline
 from keras_evae.evaluation.ladders import GENERATION_SEED, labels
 from keras_evae.evaluation.sections import Picture, Section, count_claims, read_section
 from keras_evae.runs import Run, describe_environment
@@ -43,7 +43,13 @@ def collect_sections(made: Sequence[Section], names: Iterable[str], output: Path
     return [new.get(name) or read_section(file) for name, file in files.items() if name in new or file.is_file()]
 
 
-def write_report(runs: Sequence[Run], sections: Sequence[Section], gaps: Mapping[str, str], output: Path) -> Path:
+def write_report(
+    runs: Sequence[Run],
+    sections: Sequence[Section],
+    gaps: Mapping[str, str],
+    output: Path,
+    headlines: Sequence[Headline] | None = None,
+) -> Path:
     """Writes the page, says where it is, and sums up the claims.
 
     Args:
@@ -51,6 +57,7 @@ def write_report(runs: Sequence[Run], sections: Sequence[Section], gaps: Mapping
         sections: Results, with their pictures in `output`.
         gaps: For each recipe that could not be made, why.
         output: Folder of the results.
+        headlines: What the page begins with; by default a headline for each run.
 
     Returns:
         `<output>/report.html`.
@@ -61,12 +68,18 @@ def write_report(runs: Sequence[Run], sections: Sequence[Section], gaps: Mapping
     if not sections and not gaps:
         raise DataError(f"{output}: expected results to report, found none; make them with: python evaluate.py --all")
     path = output / REPORT
-    write_whole(path, render(runs, sections, gaps, output).encode())
+    write_whole(path, render(runs, sections, gaps, output, headlines).encode())
     logger.info("\nclaims of the paper: %s\nreport: %s", count_claims(sections), path)
     return path
 
 
-def render(runs: Sequence[Run], sections: Sequence[Section], gaps: Mapping[str, str], output: Path) -> str:
+def render(
+    runs: Sequence[Run],
+    sections: Sequence[Section],
+    gaps: Mapping[str, str],
+    output: Path,
+    headlines: Sequence[Headline] | None = None,
+) -> str:
     """The page as text; arguments as for `write_report`."""
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -75,7 +88,7 @@ def render(runs: Sequence[Run], sections: Sequence[Section], gaps: Mapping[str, 
     template = environment.from_string(resources.files(__package__).joinpath(TEMPLATE).read_text(encoding="utf-8"))
     names = labels(runs)
     return template.render(
-        headlines=[headline(run, names[run.path]) for run in runs],
+        headlines=headlines or [headline(run, names[run.path]) for run in runs],
         sections=sections,
         outdated=_outdated(runs, sections, output),
         images={picture.file: _image(picture, section, output) for section in sections for picture in section.pictures},

@@ -12,6 +12,7 @@ from keras_evae.plotting.ladders import (
     plot_fft_mse,
     plot_interpolation,
     plot_loss,
+    plot_phase_curve,
     plot_target_loss,
     run_colors,
 )
@@ -34,6 +35,7 @@ __all__ = [
     "plot_interpolation",
     "plot_loss",
     "plot_neighbours",
+    "plot_phase_curve",
     "plot_rings",
     "plot_spins",
     "plot_square",

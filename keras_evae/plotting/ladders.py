@@ -98,6 +98,23 @@ def plot_fft_mse(axes: Axes, curves: Mapping[str, tuple[Sequence[float], Sequenc
     return axes
 
 
+def plot_phase_curve(axes: Axes, betas: Sequence[float], intervals: Sequence[tuple[float, float]]) -> Axes:
+    """Critical gamma against beta, as the interval from the last gamma before the collapse to the first beyond it.
+
+    Args:
+        axes: Where to draw.
+        betas: Values of beta, rising.
+        intervals: Ends of the interval at each; a collapse before the first gamma has 0 as its lower end.
+    """
+    lower, upper = (np.array(ends) for ends in zip(*intervals, strict=True))
+    marks = np.where(lower > 0, np.sqrt(lower * upper), upper)
+    # A lower end of zero has no place on a logarithmic axis: a decade stands for it.
+    errors = marks - np.where(lower > 0, lower, upper / 10), upper - marks
+    axes.errorbar(betas, marks, errors, fmt="o-", capsize=3)
+    axes.set(xscale="log", yscale="log", xlabel=r"$\beta$", ylabel=r"critical $\gamma$")
+    return axes
+
+
 def plot_angle_densities(
     axes: Axes, densities: Mapping[str, tuple[np.ndarray, np.ndarray]], data: tuple[np.ndarray, np.ndarray]
 ) -> Axes:

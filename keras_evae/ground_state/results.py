@@ -1,0 +1,258 @@
+"""What a search has found: candidates, which method wins in the same CPU time, pictures, the curve of collapse."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from keras_evae import plotting
+from keras_evae.analysis.transitions import Transition
+from keras_evae.evaluation.certificate import SAME_ENERGY, BestKnown
+from keras_evae.evaluation.headline import Headline
+from keras_evae.evaluation.sections import Cell, Claim, Picture, Section, Table
+from keras_evae.ground_state.anneals import Anneals
+from keras_evae.ground_state.candidates import DistinctState, Origin
+from keras_evae.ground_state.costs import Cost
+from keras_evae.ground_state.trials import Trial
+
+NAME = "ground_state"
+COLUMNS = 4
+TEXT = (
+    "Beyond a critical gamma the E-VAE generates one state only, which the paper proposes as a way to unknown ground "
+    "states (Section 3.5). Each trial brackets the collapse by bisection on a logarithmic scale, then approaches it "
+    "from below in small steps, and lets the collapsed state settle. A training counts as collapsed when FFT-MSE and "
+    "spread of E/N of 100 generated states are both 30 times lower than at gamma = 0; as trainings are finite, the "
+    "critical gamma is that of these epochs. Generated states are relaxed at T = 0 to a torque below 1e-5; states that "
+    "are one up to translations and the joint point group of lattice and spins count once. Energies are E/N in units "
+    "of the exchange constant; the gap is the height above the best known one. The other method is simulated "
+    "annealing with a slow schedule, for the CPU time that the whole search took, data and all trials included, on the "
+    f"same cores. Energies within {SAME_ENERGY:g} are equal: single precision."
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Findings:
+    """All that a search has found.
+
+    Args:
+        trials: One for each seed or run.
+        curve: The collapse at each beta, None where none was found.
+        states: Distinct relaxed states, the lowest first, `(n, y, x, 3)`.
+        groups: The generated states behind each.
+        origins: Of all generated states.
+        certificates: Of `states`.
+        anneals: Slow anneals in the same CPU time.
+        costs: Of the search.
+        best: The lowest energies of all methods.
+    """
+
+    trials: Sequence[Trial]
+    curve: dict[float, Transition | None]
+    states: np.ndarray
+    groups: Sequence[DistinctState]
+    origins: Sequence[Origin]
+    certificates: np.ndarray
+    anneals: Anneals
+    costs: Sequence[Cost]
+    best: BestKnown
+
+    @property
+    def energy_per_site(self) -> float:
+        """The lowest of the candidates."""
+        return float(self.certificates["energy_per_site"][0])
+
+    @property
+    def collapsed(self) -> bool:
+        return any(trial.transition for trial in self.trials)
+
+    def origin(self, rank: int) -> str:
+        """Trials that have generated a state, with the smallest gamma at which each has."""
+        gammas: dict[str, float] = {}
+        for origin in (self.origins[index] for index in self.groups[rank].members):
+            gammas[origin.trial] = min(origin.gamma, gammas.get(origin.trial, np.inf))
+        return ", ".join(f"{trial} from gamma = {gamma:g}" for trial, gamma in gammas.items())
+
+
+def make_section(findings: Findings, output: Path) -> Section:
+    """Draws the pictures into `output`, and gives tables, claims and notes."""
+    pictures = [_draw_states(findings, output / f"{NAME}.png")]
+    tables = [_candidates(findings), _methods(findings), _costs(findings), _probes(findings), _curve(findings)]
+    if any(findings.curve.values()) and len(findings.curve) > 1:
+        pictures.append(_draw_curve(findings, output / "phase_curve.png"))
+    return Section(
+        NAME,
+        "Ground state by the collapse of the E-VAE",
+        TEXT,
+        tables,
+        pictures,
+        [_claim_of_best_known(findings), _claim_against_anneals(findings)],
+        _notes(findings),
+    )
+
+
+def make_headline(findings: Findings, name: str) -> Headline:
+    """The first lines of the report."""
+    trial = findings.trials[0]
+    lowest = findings.certificates[0]
+    height, width = trial.run.config.dataset.shape
+    verdict = f"Lowest candidate: E/N = {lowest['energy_per_site']:.7f}. {_verdict(findings)[0]}."
+    facts = [
+        ("Lattice", f"{height} × {width}"),
+        ("Trials", f"{len(findings.trials)} at β = {trial.beta:g}"),
+        ("Distinct candidates", str(len(findings.groups))),
+        ("Q of the lowest", f"{lowest['charge']:.0f}"),
+        ("Skyrmions in the lowest", str(lowest["skyrmions"])),
+        ("CPU time of the search", f"{sum(cost.cpu_seconds for cost in findings.costs):.0f} s"),
+    ]
+    return Headline(name, trial.run.hamiltonian.describe(), findings.collapsed, verdict, facts)
+
+
+def _candidates(findings: Findings) -> Table:
+    rows: list[list[Cell]] = [
+        [
+            rank + 1,
+            float(certificate["energy_per_site"]),
+            float(certificate["gap"]),
+            float(certificate["charge"]),
+            int(certificate["skyrmions"]),
+            float(certificate["torque"]),
+            len(findings.groups[rank].members),
+            findings.origin(rank),
+        ]
+        for rank, certificate in enumerate(findings.certificates)
+    ]
+    total = len(findings.origins)
+    caption = f"distinct states among {total} relaxed generated ones, {len(findings.groups)} in all, the lowest first"
+    header = ["rank", "energy_per_site", "gap", "charge", "skyrmions", "torque", "generated_states", "origin"]
+    return Table(NAME, caption, header, rows)
+
+
+def _methods(findings: Findings) -> Table:
+    best = findings.best
+    rows: list[list[Cell]] = [
+        [known.search, known.energy_per_site, known.energy_per_site - best.energy_per_site, known.detail]
+        for known in best.candidates
+    ]
+    caption = f"the lowest energy of each method; best known {best.energy_per_site:.8f}"
+    return Table(f"{NAME}_methods", caption, ["method", "energy_per_site", "gap", "detail"], rows)
+
+
+def _costs(findings: Findings) -> Table:
+    rows: list[list[Cell]] = [[cost.part, cost.cpu_seconds, cost.known] for cost in findings.costs]
+    rows.append(["search, in all", sum(cost.cpu_seconds for cost in findings.costs), ""])
+    anneals = findings.anneals
+    rows.append(["slow anneals", anneals.cpu_seconds, f"{len(anneals.energies)} lattices, measured"])
+    return Table(f"{NAME}_cpu", "CPU time, all cores together", ["part", "cpu_seconds", "known"], rows)
+
+
+def _probes(findings: Findings) -> Table:
+    rows: list[list[Cell]] = [
+        [
+            trial.name,
+            finished.probe.purpose,
+            finished.probe.start,
+            finished.probe.gamma,
+            "yes" if finished.collapsed else "no",
+            *(finished.generated[key] for key in ("energy_per_site_mean", "energy_per_site_std", "fft_mse")),
+            finished.cpu_seconds,
+        ]
+        for trial in findings.trials
+        for finished in trial.probes
+    ]
+    header = [
+        "trial", "purpose", "start_gamma", "gamma", "collapsed", "energy_per_site", "energy_std", "fft_mse",
+        "cpu_seconds",
+    ]  # fmt: skip
+    caption = f"probes at beta = {findings.trials[0].beta:g} in the order of training, 100 generated states of each"
+    return Table(f"{NAME}_probes", caption, header, rows)
+
+
+def _curve(findings: Findings) -> Table:
+    rows: list[list[Cell]] = [
+        [beta, *((found.before, found.after, found.mark) if found else (None, None, None))]
+        for beta, found in findings.curve.items()
+    ]
+    caption = "collapse at each beta: last gamma before it, first gamma beyond it, their geometric mean"
+    return Table("phase_curve", caption, ["beta", "gamma_before", "gamma_after", "gamma_c"], rows)
+
+
+def _draw_states(findings: Findings, path: Path) -> Picture:
+    shown = len(findings.states) + 1
+    columns = min(COLUMNS, shown + 1)
+    rows = -(-(shown + 1) // columns)
+    figure, axes = plotting.new_figure(rows, columns, size=(1.9, 2.5))
+    for cell in axes.flat:
+        cell.set_axis_off()
+    for rank, (spins, certificate) in enumerate(zip(findings.states, findings.certificates, strict=True)):
+        cell = axes.flat[rank]
+        cell.set_axis_on()
+        plotting.plot_spins(cell, spins, f"E-VAE, rank {rank + 1}")
+        cell.set_xlabel(
+            f"E/N = {certificate['energy_per_site']:.7f}\n"
+            f"Q = {certificate['charge']:.0f}, {certificate['skyrmions']} skyrmions"
+        )
+    cell = axes.flat[len(findings.states)]
+    cell.set_axis_on()
+    plotting.plot_spins(cell, findings.anneals.spins, "lowest slow anneal")
+    cell.set_xlabel(f"E/N = {findings.anneals.energy_per_site:.7f}")
+    plotting.plot_color_wheel(axes.flat[shown])
+    plotting.save_figure(figure, path)
+    return Picture(path.name, "The distinct candidates, the lowest first, and the lowest slow anneal")
+
+
+def _draw_curve(findings: Findings, path: Path) -> Picture:
+    found = {beta: transition for beta, transition in findings.curve.items() if transition}
+    figure, axes = plotting.new_figure(size=(4.5, 3.2))
+    plotting.plot_phase_curve(axes[0, 0], list(found), [(item.before, item.after) for item in found.values()])
+    plotting.save_figure(figure, path)
+    return Picture(path.name, "Critical gamma against beta; bars: last gamma before the collapse and first one beyond")
+
+
+def _verdict(findings: Findings) -> tuple[str, bool]:
+    """Which method wins by how much, and whether the search does at least as well as slow anneals."""
+    difference = findings.energy_per_site - findings.anneals.energy_per_site
+    if abs(difference) <= SAME_ENERGY:
+        return "A tie with slow anneals in the same CPU time", True
+    winner = "The E-VAE wins" if difference < 0 else "Slow anneals win"
+    return f"{winner} by {abs(difference):.1e} per site in the same CPU time", difference < 0
+
+
+def _claim_of_best_known(findings: Findings) -> Claim:
+    gap = findings.energy_per_site - findings.best.energy_per_site
+    return Claim(
+        "The collapsed E-VAE finds the ground state",
+        f"its lowest candidate is at most {SAME_ENERGY:g} above the best known E/N of all methods",
+        f"{findings.energy_per_site:.8f}, best known {findings.best.energy_per_site:.8f} "
+        f"({findings.best.candidates[0].search}), gap {gap:.1e}",
+        gap <= SAME_ENERGY if findings.collapsed else None,
+    )
+
+
+def _claim_against_anneals(findings: Findings) -> Claim:
+    verdict, holds = _verdict(findings)
+    anneals, seconds = findings.anneals, findings.anneals.seconds_to(findings.energy_per_site)
+    reached = "no anneal reached the energy of the E-VAE" if seconds is None else (
+        f"the first anneal at the energy of the E-VAE came after {seconds:.3g} s of CPU"
+    )  # fmt: skip
+    return Claim(
+        "In the same CPU time the search finds a state at least as low as slow annealing",
+        f"lowest E/N at most {SAME_ENERGY:g} above that of the anneals",
+        f"{verdict}: {findings.energy_per_site:.8f} against {anneals.energy_per_site:.8f} of {len(anneals.energies)} "
+        f"anneals in {anneals.cpu_seconds:.0f} s; {reached}",
+        holds,
+    )
+
+
+def _notes(findings: Findings) -> list[str]:
+    notes = [
+        f"{trial.name}: not collapsed up to gamma = {max(done.probe.gamma for done in trial.probes):g}; its candidates "
+        f"are states of that gamma. Raise the last of evae.gammas"
+        for trial in findings.trials
+        if trial.transition is None
+    ]
+    if len(findings.states) < len(findings.groups):
+        notes.append(f"tables, pictures and candidates.h5 show the lowest {len(findings.states)} distinct states")
+    return [*notes, "candidates with their certificates: candidates.h5"]

@@ -1,0 +1,194 @@
+"""The whole search of a ground state, in a folder that explains itself and that it goes on from.
+
+<output>/search.yaml                    the configuration
+<output>/beta_<beta>/seed_<k>/          an ordinary run folder: the VAE up to beta, trained with its own seed
+<output>/beta_<beta>/seed_<k>/probes/   its probes (see `keras_evae.ground_state.probing`)
+<output>/beta_<beta>/<run>/probes/      probes of a run that was given
+<output>/anneals.npz, best_known.json   what slow anneals and other searches found
+<output>/candidates.h5, ground_state.*  the results
+
+Everything flows from the top to the bottom of this list.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+
+from keras_evae import plotting
+from keras_evae.config import Config, VAEConfig, dump_config
+from keras_evae.console import quiet_tensorflow
+from keras_evae.dataset import ensure_dataset
+from keras_evae.durable import write_whole
+from keras_evae.errors import ConfigError, DataError, MismatchError
+from keras_evae.evaluation.certificate import Candidate, best_known, certify
+from keras_evae.evaluation.collapse import lowest_annealed
+from keras_evae.evaluation.ladders import labels
+from keras_evae.evaluation.report import write_report
+from keras_evae.evaluation.sections import Section
+from keras_evae.ground_state.anneals import anneal_for
+from keras_evae.ground_state.candidates import KEPT, distinct_states, relaxed_states, write_candidates
+from keras_evae.ground_state.costs import Cost, annealing_cost, training_costs
+from keras_evae.ground_state.results import Findings, make_headline, make_section
+from keras_evae.ground_state.trials import PROBES, Trial, run_trial, search_range
+from keras_evae.lock import hold_lock
+from keras_evae.runs import CONFIG, LOCK, Run, check_same_config, dataset_specification, load_run, planned_stages
+
+logger = logging.getLogger(__name__)
+
+SETTINGS = "search.yaml"
+
+
+def find_ground_state(
+    config: Config, output: Path, seeds: int = 3, runs: Sequence[Path] = (), betas: Sequence[float] = ()
+) -> Section:
+    """Searches the ground state of a configuration's Hamiltonian by the collapse of the E-VAE.
+
+    Args:
+        config: As for training. The collapse is sought between the first and the last of `evae.gammas`, at `evae.beta`,
+            with probes of as many epochs as the longest stage of the E-VAE.
+        output: Folder of the search; one that is there goes on.
+        seeds: Number of trials, trained with the seeds `training.seed`, `training.seed` + 1, ...
+        runs: Run folders of this configuration's system whose VAEs, and finished stages of an E-VAE, are taken instead.
+        betas: Values of beta at which the collapse is sought as well, once each, for the curve of its critical gamma.
+
+    Returns:
+        Tables, pictures and claims, which are also written to the folder.
+
+    Raises:
+        ConfigError, DataError, MismatchError: If the configuration, a run or what is in the folder cannot be used.
+    """
+    evae = config.evae
+    search_range(config)
+    if evae is None or evae.beta == 0:
+        raise ConfigError("evae.beta: expected a weight above 0 for the search, found 0")
+    given = [_open_run(path, config) for path in runs]
+    _open_folder(output, config)
+    with hold_lock(output / LOCK):
+        if given:
+            ensure_dataset(config.dataset.path, dataset_specification(config))
+            trials = [
+                run_trial(name, run, run.config, evae.beta, _beta_folder(output, evae.beta) / _plain(name) / PROBES)
+                for run, name in zip(given, labels(given).values(), strict=True)
+            ]
+        else:
+            trials = [_seed_trial(config, output, evae.beta, seed) for seed in range(seeds)]
+        curve = {evae.beta: trials[0].transition}
+        for beta in sorted(set(betas) - {evae.beta}):
+            curve[beta] = _seed_trial(config, output, beta, 0, settle=False).transition
+        return _conclude(config, output, trials, dict(sorted(curve.items())))
+
+
+def _open_run(path: Path, config: Config) -> Run:
+    run = load_run(path)
+    beta = config.evae.beta if config.evae else 0.0
+    if not any(stage.beta == beta and stage.gamma == 0 for stage in run.stages):
+        raise DataError(f"{path}: expected a finished VAE at beta = {beta:g}, found none; let train.py go on")
+    expected, shape = dataset_specification(config).hamiltonian, config.dataset.shape
+    if (run.hamiltonian.to_config(), run.config.dataset.shape) != (expected.to_config(), shape):
+        raise MismatchError(
+            f"{path}: expected a run of one system with the others, {shape} and {expected.describe()}, found "
+            f"{run.config.dataset.shape} and {run.hamiltonian.describe()}"
+        )
+    search_range(run.config)
+    return run
+
+
+def _open_folder(output: Path, config: Config) -> None:
+    """Creates the folder of a search, or checks that the existing one is of the same configuration."""
+    if (output / SETTINGS).is_file():
+        check_same_config(output / SETTINGS, config)
+        return
+    if output.exists() and (not output.is_dir() or any(output.iterdir())):
+        raise DataError(f"{output}: expected a folder of a search or an empty one; choose another --output")
+    output.mkdir(parents=True, exist_ok=True)
+    write_whole(output / SETTINGS, dump_config(config).encode())
+
+
+def _seed_trial(config: Config, output: Path, beta: float, seed: int, settle: bool = True) -> Trial:
+    """The trial of one seed: its VAE, if it is not there yet, then its probes."""
+    folder = _beta_folder(output, beta) / f"seed_{seed}"
+    training = config.training.model_copy(update={"seed": config.training.seed + seed})
+    vae = config.model_copy(update={"vae": _ladder_up_to(config.vae, beta), "evae": None, "training": training})
+    if not (folder / CONFIG).is_file() or len(load_run(folder).stages) < len(planned_stages(vae)):
+        with quiet_tensorflow():
+            from keras_evae.training import train
+        train(vae, folder)
+    run = load_run(folder)
+    name = f"seed_{seed}" if settle else f"beta_{beta:g}"
+    return run_trial(name, run, run.config.model_copy(update={"evae": config.evae}), beta, folder / PROBES, settle)
+
+
+def _ladder_up_to(vae: VAEConfig, beta: float) -> VAEConfig:
+    """The VAE's stages below beta, and one at beta, with the longest stage's epochs if the ladder leaves it out."""
+    epochs = [vae.epochs] * len(vae.betas) if isinstance(vae.epochs, int) else list(vae.epochs)
+    stages = {known: count for known, count in zip(vae.betas, epochs, strict=True) if known <= beta}
+    stages.setdefault(beta, max(epochs))
+    return VAEConfig(betas=tuple(stages), epochs=tuple(stages.values()))
+
+
+def _beta_folder(output: Path, beta: float) -> Path:
+    return output / f"beta_{beta:g}"
+
+
+def _plain(name: str) -> str:
+    return name.strip("/.").replace("/", "_")
+
+
+def _conclude(config: Config, output: Path, trials: Sequence[Trial], curve: dict) -> Section:
+    """Candidates, anneals in the same CPU time, certificates, and what to show of them."""
+    specification = dataset_specification(config)
+    hamiltonian, shape = specification.hamiltonian, specification.shape
+    costs = [annealing_cost(specification), *_training_costs(trials)]
+    clock = time.process_time()
+    spins, origins = relaxed_states(trials)
+    energies = hamiltonian.energy_per_site(spins.astype(np.float64))
+    groups = distinct_states(spins, energies, hamiltonian)
+    costs.append(Cost("relaxation of candidates", time.process_time() - clock, f"{len(spins)} states, measured"))
+    states = spins[[group.index for group in groups[:KEPT]]]
+    seconds = sum(cost.cpu_seconds for cost in costs)
+    logger.info("Slow anneals for the same CPU time, %.0f s", seconds)
+    anneals = anneal_for(hamiltonian, shape, seconds, output)
+    best = best_known(
+        hamiltonian,
+        shape,
+        output,
+        [
+            Candidate("collapse of the E-VAE", float(energies.min()), f"{len(trials)} trials, {seconds:.0f} s of CPU"),
+            Candidate(
+                "slow anneals in the same CPU time", anneals.energy_per_site, f"{len(anneals.energies)} lattices"
+            ),
+            Candidate("annealed data", lowest_annealed(trials[0].run), f"all splits of {config.dataset.path}"),
+        ],
+    )
+    certificates = certify(states, hamiltonian, best.energy_per_site)
+    findings = Findings(trials, curve, states, groups, origins, certificates, anneals, costs, best)
+    write_candidates(
+        output / "candidates.h5", states, certificates, hamiltonian, [findings.origin(k) for k in range(len(states))]
+    )
+    return _show(findings, output)
+
+
+def _training_costs(trials: Sequence[Trial]) -> list[Cost]:
+    probes = [finished for trial in trials for finished in trial.probes]
+    return training_costs(
+        [trial.run for trial in trials],
+        [finished.stage.stage for finished in probes],
+        [(finished.measured_samples, finished.cpu_seconds) for finished in probes],
+    )
+
+
+def _show(findings: Findings, output: Path) -> Section:
+    matplotlib.use("Agg")
+    with plotting.style():
+        section = make_section(findings, output)
+    section.write(output)
+    section.log(output)
+    headlines = [make_headline(findings, output.resolve().name)]
+    write_report([trial.run for trial in findings.trials], [section], {}, output, headlines)
+    return section
