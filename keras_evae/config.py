@@ -19,10 +19,21 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    InstanceOf,
+    PlainSerializer,
+    ValidationError,
+    model_validator,
+)
 
-from keras_evae.errors import ConfigError, in_brief
+from keras_evae.errors import ConfigError, MismatchError, in_brief
 from keras_evae.geometry import LATTICE_MULTIPLE, Geometry, decode_mask, encode_mask, make_geometry, read_geometry
+from keras_evae.terms import EnergyTerm, as_terms
+from keras_evae.yaml_loader import parse_yaml
 
 Boundary = Literal["periodic", "open"]
 Count = Annotated[int, Field(gt=0)]
@@ -55,6 +66,11 @@ def _expand_home(path: Path) -> Path:
     return Path(os.path.expanduser(path))
 
 
+# An energy term is Python, which no file brings along: files hold its text, `with_terms` adds the object.
+Term = Annotated[
+    str | InstanceOf[EnergyTerm],
+    PlainSerializer(lambda term: term if isinstance(term, str) else repr(term), when_used="json"),
+]
 # A side of a sample; the bound keeps a slip of the pen from filling the memory.
 Extent = Annotated[int, Field(gt=0, le=4096)]
 Side = Annotated[int, AfterValidator(_multiple_of_16)]
@@ -72,7 +88,11 @@ class _Section(BaseModel):
 
 
 class HamiltonianConfig(_Section):
-    """Parameters of Equation 1, in units of the exchange constant; the mask as text, see `keras_evae.geometry`."""
+    """Parameters of Equation 1, in units of the exchange constant; the mask as text, see `keras_evae.geometry`.
+
+    J2 is the exchange of second neighbours. `terms` in a file only says which energy terms belong to the run: the
+    objects come from Python, with `Config.with_terms` (docs/energies.md).
+    """
 
     J: Finite = 1.0
     D: Finite = 0.3
@@ -81,6 +101,8 @@ class HamiltonianConfig(_Section):
     dmi: Literal["neel", "bloch"] = "neel"
     boundary: Boundary | Annotated[tuple[Boundary, Boundary], Field(strict=False)] = "periodic"
     mask: Annotated[str, AfterValidator(_mask_text)] | None = None
+    J2: Finite = 0.0
+    terms: Annotated[tuple[Term, ...], Field(strict=False)] = ()
 
 
 class GeometryConfig(_Section):
@@ -243,6 +265,19 @@ class Config(_Section):
                 raise _mismatch(f"{name}.epochs", expected, list(epochs))
         return self
 
+    def with_terms(self, *terms: EnergyTerm) -> Config:
+        """The configuration with a user's own energy terms in its Hamiltonian.
+
+        Raises:
+            ConfigError: For anything that is no energy term.
+            MismatchError: If the configuration names other terms.
+        """
+        known, found = self.hamiltonian.terms, tuple(repr(term) for term in as_terms(terms))
+        expected = tuple(term if isinstance(term, str) else repr(term) for term in known)
+        if known and expected != found:
+            raise MismatchError(f"hamiltonian.terms: expected {list(expected)} as configured, found {list(found)}")
+        return self.model_copy(update={"hamiltonian": self.hamiltonian.model_copy(update={"terms": terms})})
+
     def _ladders(self) -> Iterable[tuple[str, Any, tuple[float, ...]]]:
         yield "vae", self.vae.epochs, self.vae.betas
         if self.evae:
@@ -260,7 +295,7 @@ def load_config(path: str | Path, overrides: Iterable[str] = ()) -> Config:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not a text file"
         raise ConfigError(f"{path}: expected a YAML configuration file, found: {reason}") from error
-    values = _parse(text, str(path)) or {}
+    values = parse_yaml(text, str(path)) or {}
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: expected sections with keys, found {values!r}")
     for override in overrides:
@@ -276,50 +311,6 @@ def dump_config(config: Config) -> str:
     return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
 
 
-class _Loader(yaml.SafeLoader):
-    """Safe loader that reads numbers as YAML 1.2 does and refuses a key given twice."""
-
-    # PyYAML's own table is YAML 1.1, where 1e-6 is a string and 010 is eight.
-    yaml_implicit_resolvers: dict[str, Any] = {}
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[Any] = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if not isinstance(key, str):
-                problem = f"expected a name as key, found {key!r}"
-                raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
-            if key in seen:
-                problem = f"key '{key}' is given twice"
-                raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
-            seen.add(key)
-        return super().construct_mapping(node, deep)
-
-
-def _construct_int(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int:
-    return int(str(loader.construct_scalar(node)))
-
-
-_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"(true|false)$", re.IGNORECASE), list("tTfF"))
-_Loader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"(~|null|)$", re.IGNORECASE), ["~", "n", "N", ""])
-_Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"[-+]?[0-9]+$"), list("-+0123456789"))
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$|[-+]?\.inf$|\.nan$", re.IGNORECASE),
-    list("-+.0123456789"),
-)
-_Loader.add_constructor("tag:yaml.org,2002:int", _construct_int)
-
-
-def _parse(text: str, source: str) -> Any:
-    try:
-        return _Loader(text).get_single_data()
-    except (yaml.YAMLError, ValueError) as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"{source}: line {mark.line + 1}" if mark else source
-        raise ConfigError(f"{where}: {getattr(error, 'problem', None) or error}") from error
-
-
 def _apply_override(values: dict[str, Any], override: str) -> None:
     key, equals, text = override.partition("=")
     if not equals or not all(key.split(".")):
@@ -332,7 +323,7 @@ def _apply_override(values: dict[str, Any], override: str) -> None:
         target = target[section]
         if not isinstance(target, dict):
             raise ConfigError(f"--set {override}: expected a section at '{section}', found {target!r}")
-    target[name] = _parse(text, f"--set {override}")
+    target[name] = parse_yaml(text, f"--set {override}")
 
 
 # What to write, where pydantic names a Python type.

@@ -199,8 +199,8 @@ class Hamiltonian:
         second = f", second neighbours J2 = {self.J2:g}" if self.J2 else ""
         terms = "".join(f", {text}" for text in self.term_texts)
         return (
-            f"exchange J = {self.J:g}{second}, Dzyaloshinskii-Moriya D = {self.D:g} of {dmi}, field B = {self.B:g} along +z, "
-            f"anisotropy K = {self.K:g}{terms}, boundary {edges}{sample}"
+            f"exchange J = {self.J:g}{second}, Dzyaloshinskii-Moriya D = {self.D:g} of {dmi}, "
+            f"field B = {self.B:g} along +z, anisotropy K = {self.K:g}{terms}, boundary {edges}{sample}"
         )
 
     def coupling(self, axis: int) -> np.ndarray:

@@ -1,6 +1,6 @@
-"""The square lattice as a graph: neighbours at any distance, with edges and absent sites, and sites that do not interact.
+"""The square lattice with its edges and absent sites: neighbours at any distance, and sites that do not interact.
 
-One place that knows which bonds are missing, for energy terms on arrays and tensors and for the general sampler.
+For energy terms beyond nearest neighbours, on arrays and tensors, and for the general sampler.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Lattice:
         return _sum(first * second, -1, True)
 
     def total(self, values: Any) -> Any:
-        """Sum `(...,)` over all sites that carry a spin, and over components, of `(..., y, x, 3)` or `(..., y, x, 1)`."""
+        """Sum `(...,)` of `(..., y, x, 3)` or `(..., y, x, 1)` over components and the sites that carry a spin."""
         if self.mask is not None:
             values = values * as_type_of(self.mask[..., None], values)
         return _sum(values, (-3, -2, -1), False)
@@ -70,7 +70,7 @@ class Lattice:
             bonds = present & np.roll(present, (-dy, -dx), (0, 1))
             for axis, (step, side) in enumerate(zip((dy, dx), self.shape, strict=True)):
                 reached = np.arange(side) + step
-                inside = (0 <= reached) & (reached < side) | self.periodic[axis]
+                inside = (reached >= 0) & (reached < side) | self.periodic[axis]
                 bonds &= inside[:, None] if axis == 0 else inside
             self._bonds[dy, dx] = bonds
         return self._bonds[dy, dx]

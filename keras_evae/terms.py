@@ -109,7 +109,9 @@ def check_term(term: EnergyTerm, lattice: Lattice) -> None:
         energies = _checked_energies(term, np.stack([spins + STEP * direction, spins - STEP * direction]), lattice)
         slope, expected = (energies[1] - energies[0]) / (2 * STEP), np.sum(field * direction)
         # Random directions: the sum is of the size of this root.
-        if not abs(slope - expected) <= SLOPE_TOLERANCE * np.sqrt(np.sum((field * direction) ** 2)) + _rounding(energies):
+        if not abs(slope - expected) <= SLOPE_TOLERANCE * np.sqrt(np.sum((field * direction) ** 2)) + _rounding(
+            energies
+        ):
             raise ConfigError(
                 f"{_name(term)}: expected field = -dE/dS, {expected:.8g} along a random direction, "
                 f"found {slope:.8g} from differences of energy; mend `field` or `energy`"

@@ -13,7 +13,7 @@ PACKAGE = ROOT / "keras_evae"
 # Each level imports only from the levels above it.
 LEVELS = [
     {"errors"},
-    {"durable", "lock", "geometry", "lattice", "interruption", "strategies"},
+    {"durable", "lock", "geometry", "lattice", "yaml_loader", "interruption", "strategies"},
     {"terms"},
     {"config", "hamiltonian", "layers", "schedules", "colors", "console", "optimizers"},
     {"symmetry"},
