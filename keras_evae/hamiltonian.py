@@ -226,7 +226,7 @@ class Hamiltonian:
         lattice = Lattice(shape, self.periodic, self.mask)
         if self.terms and shape not in self._checked:
             for term in self.terms:
-                check_term(term, lattice)
+                check_term(term, lattice, self.reach)
             self._checked.add(shape)
         return lattice
 

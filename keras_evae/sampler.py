@@ -234,6 +234,8 @@ def _check_general_shape(hamiltonian: Hamiltonian, shape: tuple[int, int]) -> tu
                 f"Expected at least {least} sites along the {'periodic' if periodic else 'open'} {axis} axis, where "
                 f"interactions reach {hamiltonian.reach} sites far. Received: shape={tuple(shape)}"
             )
+    # Looks at the terms, too.
+    hamiltonian.lattice((int(shape[0]), int(shape[1])))
     return int(shape[0]), int(shape[1])
 
 

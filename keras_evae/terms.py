@@ -92,12 +92,17 @@ def as_terms(terms: Sequence[Any]) -> tuple[EnergyTerm, ...]:
     return tuple(terms)
 
 
-def check_term(term: EnergyTerm, lattice: Lattice) -> None:
+def check_term(term: EnergyTerm, lattice: Lattice, reach: int) -> None:
     """Checks a term against itself on a random state of the lattice, in double precision.
 
     The change of the energy along random directions must be minus that of the field (central differences), and the
     field on the sites of one colour (`Lattice.colours`) must not change when the spins on all of them do: neither with
     the spin of the site itself nor with one farther away than `reach`.
+
+    Args:
+        term: The term.
+        lattice: The lattice.
+        reach: That of the whole Hamiltonian, which the colours of the annealer follow.
 
     Raises:
         ConfigError: With what is wrong.
@@ -108,32 +113,32 @@ def check_term(term: EnergyTerm, lattice: Lattice) -> None:
     for direction in directions:
         energies = _checked_energies(term, np.stack([spins + STEP * direction, spins - STEP * direction]), lattice)
         slope, expected = (energies[1] - energies[0]) / (2 * STEP), np.sum(field * direction)
-        # Random directions: the sum is of the size of this root.
-        if not abs(slope - expected) <= SLOPE_TOLERANCE * np.sqrt(np.sum((field * direction) ** 2)) + _rounding(
-            energies
-        ):
+        # Random directions: the sum is of the size of this root. Comparisons with NaN are false.
+        size = np.sqrt(np.sum((field * direction) ** 2))
+        if not abs(slope - expected) <= SLOPE_TOLERANCE * size + _rounding(energies):
             raise ConfigError(
                 f"{_name(term)}: expected field = -dE/dS, {expected:.8g} along a random direction, "
                 f"found {slope:.8g} from differences of energy; mend `field` or `energy`"
             )
-    _check_reach(term, spins, field, lattice, random)
+    others = _random_vectors(random, lattice)
+    for colours in (lattice.colours(farthest) for farthest in {term.reach, reach}):
+        # All of them, but where the reach is very long.
+        _check_reach(term, spins, others, lattice, [colours[k] for k in random.permutation(len(colours))[:COLOURS]])
 
 
 def _check_reach(
-    term: EnergyTerm, spins: np.ndarray, field: np.ndarray, lattice: Lattice, random: np.random.Generator
+    term: EnergyTerm, spins: np.ndarray, others: np.ndarray, lattice: Lattice, colours: Sequence[np.ndarray]
 ) -> None:
-    others = _random_vectors(random, lattice).reshape(-1, 3)
-    colours = lattice.colours(term.reach)
-    # All of them, but for terms of a very long reach.
-    for sites in (colours[number] for number in random.permutation(len(colours))[:COLOURS]):
+    field = _checked_field(term, spins, lattice)
+    for sites in colours:
         changed = spins.copy().reshape(-1, 3)
-        changed[sites] = others[sites]
+        changed[sites] = others.reshape(-1, 3)[sites]
         after = _checked_field(term, changed.reshape(spins.shape), lattice).reshape(-1, 3)
         change = np.abs(after[sites] - field.reshape(-1, 3)[sites]).max()
         if not change <= FIELD_TOLERANCE * np.abs(field).max():
             raise ConfigError(
-                f"{_name(term)}: expected a field that depends neither on the spin of its own site nor on spins farther "
-                f"away than reach = {term.reach}, found a change by {change:.3g}; mend `field` or `reach`"
+                f"{_name(term)}: expected a field that depends neither on the spin of its own site nor on spins "
+                f"farther away than reach = {term.reach}, found a change by {change:.3g}; mend `field` or `reach`"
             )
 
 
