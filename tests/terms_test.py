@@ -201,8 +201,12 @@ def test_what_is_no_term_is_refused_at_once(term, message):
 
 def test_terms_are_compared_by_their_text():
     h = Hamiltonian(J2=0.1, terms=[Compass(0.7)])
-    assert h == Hamiltonian(J2=0.1, terms=(Compass(0.7),)) and hash(h) == hash(Hamiltonian(J2=0.1, terms=[Compass(0.7)]))
-    assert len({h, Hamiltonian(terms=[Compass(0.7)]), Hamiltonian(J2=0.1), Hamiltonian(J2=0.1, terms=[Compass(1)])}) == 4
+    assert h == Hamiltonian(J2=0.1, terms=(Compass(0.7),)) and hash(h) == hash(
+        Hamiltonian(J2=0.1, terms=[Compass(0.7)])
+    )
+    assert (
+        len({h, Hamiltonian(terms=[Compass(0.7)]), Hamiltonian(J2=0.1), Hamiltonian(J2=0.1, terms=[Compass(1)])}) == 4
+    )
     assert dataclasses.replace(h, J2=0.0) == Hamiltonian(terms=[Compass(0.7)])
     assert h.to_config()["terms"] == ["Compass(strength=0.7)"] and h.to_config()["J2"] == 0.1
     with pytest.raises(ConfigError, match="not executed"):
