@@ -1,4 +1,4 @@
-"""What second neighbours do to the skyrmion lattice, and the time of the general sampler: tables of docs/energies.md."""
+"""What second neighbours do to skyrmion lattices, and the time of the general sampler: tables of docs/energies.md."""
 
 import argparse
 import dataclasses

@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 import pytest
 
-from keras_evae.analysis import preferred_spacing
+from keras_evae.analysis.ansatz import preferred_spacing
 from keras_evae.annealing import AnnealingSchedule
 from keras_evae.config import Config, dump_config, load_config
 from keras_evae.dataset import DatasetSpecification, check_specification, ensure_dataset, read_split
@@ -24,7 +24,7 @@ from tests.training_cases import CONFIG, python_environment
 
 EXAMPLE, SCRIPT = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "energies.md").read_text(), re.DOTALL)
 SPECIFICATION = DatasetSpecification(
-    Hamiltonian(), (6, 7), (2, 1, 1), seed=4, schedule=AnnealingSchedule(temperatures=5, max_greedy_sweeps=50)
+    Hamiltonian(), (6, 8), (2, 1, 1), seed=4, schedule=AnnealingSchedule(temperatures=5, max_greedy_sweeps=50)
 )
 
 
@@ -57,7 +57,7 @@ def test_datasets_keep_their_terms(tmp_path):
     path, own = tmp_path / "own.h5", with_hamiltonian(J2=0.2, terms=[Compass(0.2)])
     ensure_dataset(path, own, workers=1)
     ensure_dataset(path, own)
-    assert read_split(path, "train").shape == (2, 6, 7, 3)
+    assert read_split(path, "train").shape == (2, 6, 8, 3)
     for other, message in (
         (with_hamiltonian(J2=0.2, terms=[Compass(0.3)]), r"hamiltonian.terms: expected \['Compass\(strength=0.3\)'\]"),
         (with_hamiltonian(J2=0.2), r"hamiltonian.terms: expected \[\] as configured, found \['Compass"),
@@ -125,7 +125,8 @@ def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("compass")
     (folder / "configs").mkdir()
     (folder / "configs" / "smoke.yaml").write_text(CONFIG)
-    (folder / "script.py").write_text(EXAMPLE + SCRIPT)
+    # The imports and the class.
+    (folder / "script.py").write_text(EXAMPLE.partition("\n\nhamiltonian =")[0] + "\n\n" + SCRIPT)
     result = run_script(folder)
     assert result.returncode == 0, result.stderr
     return folder, result.stdout
@@ -172,7 +173,7 @@ def test_commands_say_that_a_run_has_terms(trained):
     run = folder / "runs" / "compass"
     for arguments in (
         ("train.py", "--config", run / "config.yaml"),
-        ("evaluate.py", "--run", run, "--fft-mse"),
+        ("evaluate.py", "--run", run, "--local-correlation"),
         ("keras_evae/dataset/__main__.py", "--config", run / "config.yaml"),
     ):
         result = call(folder, *arguments)

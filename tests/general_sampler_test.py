@@ -130,7 +130,7 @@ def test_second_neighbours_agree_with_metropolis(hamiltonian, shape):
     )
 
 
-@pytest.mark.parametrize("temperature", [0.1, 0.5, 2.0])
+@pytest.mark.parametrize("temperature", [0.1, 1.0])
 @pytest.mark.parametrize(("hamiltonian", "shape"), CASES)
 def test_configurational_temperature(hamiltonian, shape, temperature):
     # Holds for K = 0, as the energy is linear in each spin.
@@ -144,7 +144,7 @@ def test_configurational_temperature(hamiltonian, shape, temperature):
 
 
 def test_energy_histograms_of_two_temperatures():
-    hamiltonian, shape, temperatures = Hamiltonian(J2=0.3, terms=[Compass(0.4)]), (5, 6), (0.8, 0.9)
+    hamiltonian, shape, temperatures = Hamiltonian(J2=0.3), (5, 6), (0.8, 0.9)
     energies = [
         hamiltonian.energy(states_of(hamiltonian, shape, temperature, 4000, 2, 1, seed=number))
         for number, temperature in enumerate(temperatures)
