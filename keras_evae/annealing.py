@@ -2,7 +2,8 @@ r"""Simulated annealing of spin configurations from above the Curie temperature 
 
 A configuration is cooled with heat-bath and over-relaxation sweeps along a geometric schedule and then
 relaxed at T = 0 until no spin feels a torque. It comes out as a local minimum of the energy in which skyrmion
-domains have formed locally. The sweeps are in `sampler`, its kernels in `monte_carlo`.
+domains have formed locally. The sweeps are in `sampler`, its kernels in `monte_carlo`; Hamiltonians with J2 or terms
+of a user's own have the sweeps of `general_sampler`.
 
 Reproducibility: the bits of a configuration follow from its seed and index, the Hamiltonian, the schedule, the
 shape and `KERNEL_VERSION`, never from the number of workers or their order. The compiler contracts a * b + c
@@ -21,10 +22,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
+from keras_evae.general_sampler import GeneralMonteCarlo
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.sampler import MonteCarlo, check_integer, check_number, check_shape, check_stream
 
-# Raised whenever a change of the kernels changes the bits of a configuration.
+# Raised whenever a change of the kernels, or of the general sampler, changes the bits of a configuration.
 KERNEL_VERSION = 1
 
 
@@ -96,7 +98,7 @@ def anneal(
 
     Args:
         hamiltonian: The Hamiltonian.
-        shape: Rows and columns `(y, x)`, see `MonteCarlo`.
+        shape: Rows and columns `(y, x)`, see `MonteCarlo` and `GeneralMonteCarlo`.
         schedule: The cooling.
         seed: Integer from 0 to 2^64 - 1.
         index: Integer from 0 to 2^46 - 1.
@@ -112,7 +114,7 @@ def anneal(
     >>> anneal(Hamiltonian(), (16, 32), index=7).shape
     (16, 32, 3)
     """
-    lattice = MonteCarlo(hamiltonian, shape, seed, index)
+    lattice = _choose_sampler(hamiltonian)(hamiltonian, shape, seed, index)
     lattice.heat_bath(schedule.temperature_steps(), schedule.sweeps, schedule.over_relaxation)
     lattice.relax(schedule.torque_tolerance, schedule.max_greedy_sweeps)
     return lattice.spins
@@ -161,10 +163,15 @@ def relax(
     Returns:
         The relaxed spins, `(y, x, 3)` float32, and their largest torque.
     """
-    lattice = MonteCarlo(hamiltonian, np.shape(spins)[:2])
+    lattice = _choose_sampler(hamiltonian)(hamiltonian, np.shape(spins)[:2])
     lattice.spins = spins
     torque, _ = lattice.relax(torque_tolerance, max_sweeps)
     return lattice.spins, torque
+
+
+def _choose_sampler(hamiltonian: Hamiltonian) -> type[MonteCarlo] | type[GeneralMonteCarlo]:
+    """The fast one, wherever it can be used."""
+    return GeneralMonteCarlo if hamiltonian.further_terms else MonteCarlo
 
 
 def _anneal_in_order(hamiltonian, shape, schedule, seed, workers, indices) -> Generator[np.ndarray, None, None]:

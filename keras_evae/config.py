@@ -19,10 +19,20 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    InstanceOf,
+    PlainSerializer,
+    ValidationError,
+    model_validator,
+)
 
-from keras_evae.errors import ConfigError, in_brief
+from keras_evae.errors import ConfigError, MismatchError, in_brief
 from keras_evae.geometry import LATTICE_MULTIPLE, Geometry, decode_mask, encode_mask, make_geometry, read_geometry
+from keras_evae.terms import EnergyTerm, as_terms
 from keras_evae.yaml_loader import parse_yaml
 
 Boundary = Literal["periodic", "open"]
@@ -56,6 +66,11 @@ def _expand_home(path: Path) -> Path:
     return Path(os.path.expanduser(path))
 
 
+# An energy term is Python, which no file brings along: files hold its text, `with_terms` adds the object.
+Term = Annotated[
+    str | InstanceOf[EnergyTerm],
+    PlainSerializer(lambda term: term if isinstance(term, str) else repr(term), when_used="json"),
+]
 # A side of a sample; the bound keeps a slip of the pen from filling the memory.
 Extent = Annotated[int, Field(gt=0, le=4096)]
 Side = Annotated[int, AfterValidator(_multiple_of_16)]
@@ -73,7 +88,11 @@ class _Section(BaseModel):
 
 
 class HamiltonianConfig(_Section):
-    """Parameters of Equation 1, in units of the exchange constant; the mask as text, see `keras_evae.geometry`."""
+    """Parameters of Equation 1, in units of the exchange constant; the mask as text, see `keras_evae.geometry`.
+
+    J2 is the exchange of second neighbours. `terms` in a file only says which energy terms belong to the run: the
+    objects come from Python, with `Config.with_terms` (docs/energies.md).
+    """
 
     J: Finite = 1.0
     D: Finite = 0.3
@@ -82,6 +101,8 @@ class HamiltonianConfig(_Section):
     dmi: Literal["neel", "bloch"] = "neel"
     boundary: Boundary | Annotated[tuple[Boundary, Boundary], Field(strict=False)] = "periodic"
     mask: Annotated[str, AfterValidator(_mask_text)] | None = None
+    J2: Finite = 0.0
+    terms: Annotated[tuple[Term, ...], Field(strict=False)] = ()
 
 
 class GeometryConfig(_Section):
@@ -243,6 +264,19 @@ class Config(_Section):
                 expected = f"one number, or {len(ladder)} of them, one for each stage"
                 raise _mismatch(f"{name}.epochs", expected, list(epochs))
         return self
+
+    def with_terms(self, *terms: EnergyTerm) -> Config:
+        """The configuration with a user's own energy terms in its Hamiltonian.
+
+        Raises:
+            ConfigError: For anything that is no energy term.
+            MismatchError: If the configuration names other terms.
+        """
+        known, found = self.hamiltonian.terms, tuple(repr(term) for term in as_terms(terms))
+        expected = tuple(term if isinstance(term, str) else repr(term) for term in known)
+        if known and expected != found:
+            raise MismatchError(f"hamiltonian.terms: expected {list(expected)} as configured, found {list(found)}")
+        return self.model_copy(update={"hamiltonian": self.hamiltonian.model_copy(update={"terms": terms})})
 
     def _ladders(self) -> Iterable[tuple[str, Any, tuple[float, ...]]]:
         yield "vae", self.vae.epochs, self.vae.betas

@@ -3,28 +3,35 @@ r"""The 2-D Heisenberg Hamiltonian with Dzyaloshinskii-Moriya interaction (Equat
 The convention, stated once and used everywhere in the package:
 
     E = -J sum_<ij> S_i.S_j  -  D sum_<ij> d_ij.(S_i x S_j)  -  B sum_i S_i^z  -  K sum_i (S_i^z)^2
+        -J2 sum_<<ij>> S_i.S_j  +  terms of a user's own (`keras_evae.terms`)
 
-Every bond <ij> between nearest neighbours is counted once, as the right or the up bond of site i.
+Every bond <ij> between nearest neighbours is counted once, as the right or the up bond of site i; so is every bond
+<<ij>> between second neighbours, across the diagonals of the squares.
 Spins are unit vectors in arrays of shape ``(..., y, x, 3)``: row = y, column = x, z out of plane.
 Energies are in units of the exchange constant. ``d_ij = z x r_ij`` for Neel and ``d_ij = r_ij`` for
 Bloch type interaction, where ``r_ij`` points from i to j. Bonds that would leave an open edge are missing.
 A mask removes sites with their bonds; the vectors that stand for them in arrays are zero.
+
+E0 = -J x (number of bonds <ij>) is the zero of the loss L_H whatever J2 and the terms are.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from keras_evae.geometry import bonds_along, decode_mask, encode_mask
+from keras_evae.lattice import AXES, Lattice, as_type_of
+from keras_evae.terms import EnergyTerm, SecondNeighbours, as_terms, check_term
 
 DMI_TYPES = ("neel", "bloch")
 BOUNDARIES = ("periodic", "open")
-# Array axes of a lattice stored as (..., y, x, 3), and the unit vectors of the bonds along them.
-AXES = (-3, -2)
+# Unit vectors of the bonds along the y and the x axis.
 BOND_DIRECTIONS = ((0.0, 1.0, 0.0), (1.0, 0.0, 0.0))
 
 
@@ -45,6 +52,9 @@ class Hamiltonian:
         mask: Sites that carry a spin, Boolean `(y, x)`, or its text (`keras_evae.geometry`); None: all sites of any
             lattice. A mask fixes the shape of the lattice. Whatever vectors lie outside of it are not read, and
             fields are zero there.
+        J2: Exchange constant of second neighbours.
+        terms: Further energy terms, objects of `keras_evae.terms.EnergyTerm`. Hamiltonians with the same `repr` of
+            their terms are equal.
 
     Example:
 
@@ -61,11 +71,16 @@ class Hamiltonian:
     dmi: str = "neel"
     boundary: str | tuple[str, str] = "periodic"
     mask: Any = dataclasses.field(default=None, compare=False, repr=False)
-    # Stands for the array where Hamiltonians are compared, hashed and shown.
+    J2: float = 0.0
+    terms: Sequence[EnergyTerm] = dataclasses.field(default=(), compare=False, repr=False)
+    # Stand for the array and the objects where Hamiltonians are compared, hashed and shown.
     mask_text: str | None = dataclasses.field(default=None, init=False)
+    term_texts: tuple[str, ...] = dataclasses.field(default=(), init=False)
+    # Lattices on which the terms are known to be consistent.
+    _checked: set[tuple[int, int]] = dataclasses.field(default_factory=set, init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        for name in "JDBK":
+        for name in ("J", "D", "B", "K", "J2"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
                 raise ValueError(f"`{name}` must be a finite number. Received: {name}={value!r}")
@@ -83,12 +98,25 @@ class Hamiltonian:
             mask = _as_mask(self.mask)
             object.__setattr__(self, "mask", mask)
             object.__setattr__(self, "mask_text", encode_mask(mask))
+        object.__setattr__(self, "terms", as_terms(self.terms))
+        object.__setattr__(self, "term_texts", tuple(repr(term) for term in self.terms))
 
     @property
     def periodic(self) -> tuple[bool, bool]:
         """Whether the y and the x axis close on themselves."""
         kinds = (self.boundary,) * 2 if isinstance(self.boundary, str) else self.boundary
         return kinds[0] == "periodic", kinds[1] == "periodic"
+
+    @functools.cached_property
+    def further_terms(self) -> tuple[EnergyTerm, ...]:
+        """What the energy has beyond nearest neighbours, field and anisotropy: J2, and the terms of a user's own."""
+        second = (SecondNeighbours(self.J2),) if self.J2 else ()
+        return (*second, *self.terms)
+
+    @property
+    def reach(self) -> int:
+        """Largest |dy| and |dx| of two sites that interact."""
+        return max([1, *(term.reach for term in self.further_terms)])
 
     def energy(self, spins: Any) -> Any:
         """Total energy of each configuration.
@@ -117,7 +145,8 @@ class Hamiltonian:
             Fields of the same shape, in units of the exchange constant.
         """
         spins = self._present(_as_spins(spins))
-        return self._present(self._effective_field(spins, np if isinstance(spins, np.ndarray) else _tensorflow()))
+        field = self._effective_field(spins, np if isinstance(spins, np.ndarray) else _tensorflow())
+        return self._present(self._add_further(field, "field", spins))
 
     def count_sites(self, shape: tuple[int, int]) -> int:
         """Number N of sites that carry a spin on a lattice `(y, x)`."""
@@ -137,7 +166,8 @@ class Hamiltonian:
     def reference_energy_per_site(self, shape: tuple[int, int]) -> float:
         """E0 / N: the exchange energy -J x (number of bonds) of a uniform state, per site that carries a spin.
 
-        -2J on a periodic lattice, as in Equation 3 of the paper; open edges and masks have fewer bonds.
+        -2J on a periodic lattice, as in Equation 3 of the paper; open edges and masks have fewer bonds. It is a
+        reference only, to which J2 and further terms, as D, B and K, do not belong.
         """
         sites = self.count_sites(shape)
         height, width = shape
@@ -149,11 +179,14 @@ class Hamiltonian:
         return -self.J * bonds / sites
 
     def to_config(self) -> dict[str, Any]:
-        """Plain numbers, strings and lists that rebuild the Hamiltonian with `Hamiltonian(**config)`."""
+        """Plain numbers, strings and lists that rebuild the Hamiltonian with `Hamiltonian(**config)`.
+
+        Terms are given as texts, which say what is missing but are not executed: rebuild it with the objects.
+        """
         config = {field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.init}
         if isinstance(self.boundary, tuple):
             config["boundary"] = list(self.boundary)
-        return {**config, "mask": self.mask_text}
+        return {**config, "mask": self.mask_text, "terms": list(self.term_texts)}
 
     def describe(self) -> str:
         """The Hamiltonian in words, one line."""
@@ -163,9 +196,11 @@ class Hamiltonian:
         if self.mask is not None:
             rows, columns = self.mask.shape
             sample = f", spins on {np.count_nonzero(self.mask)} of {rows} x {columns} sites"
+        second = f", second neighbours J2 = {self.J2:g}" if self.J2 else ""
+        terms = "".join(f", {text}" for text in self.term_texts)
         return (
-            f"exchange J = {self.J:g}, Dzyaloshinskii-Moriya D = {self.D:g} of {dmi}, field B = {self.B:g} along +z, "
-            f"anisotropy K = {self.K:g}, boundary {edges}{sample}"
+            f"exchange J = {self.J:g}{second}, Dzyaloshinskii-Moriya D = {self.D:g} of {dmi}, "
+            f"field B = {self.B:g} along +z, anisotropy K = {self.K:g}{terms}, boundary {edges}{sample}"
         )
 
     def coupling(self, axis: int) -> np.ndarray:
@@ -181,6 +216,19 @@ class Hamiltonian:
         d = np.cross((0.0, 0.0, 1.0), direction) if self.dmi == "neel" else direction
         # d.(S_i x S_j) = S_i.(S_j x d), and S_j x d is linear in S_j.
         return self.J * np.eye(3) + self.D * np.cross(np.eye(3), d).T
+
+    def lattice(self, shape: tuple[int, int]) -> Lattice:
+        """The lattice `(y, x)` with the edges and absent sites of the Hamiltonian; checks the terms when it is new.
+
+        Raises:
+            ConfigError: For a term whose field is not minus the derivative of its energy, see `terms.check_term`.
+        """
+        lattice = Lattice(shape, self.periodic, self.mask)
+        if self.terms and shape not in self._checked:
+            for term in self.terms:
+                check_term(term, lattice, self.reach)
+            self._checked.add(shape)
+        return lattice
 
     def _present(self, vectors: Any) -> Any:
         """Zero vectors outside of the mask."""
@@ -208,11 +256,19 @@ class Hamiltonian:
             field = field + spins * _constant((0.0, 0.0, 2.0 * self.K), spins.dtype)
         return field
 
+    def _add_further(self, values: Any, quantity: str, spins: Any) -> Any:
+        """Adds the `"energy"` or the `"field"` of the further terms to that of the others."""
+        if self.further_terms:
+            lattice = self.lattice((spins.shape[-3], spins.shape[-2]))
+            for term in self.further_terms:
+                values = values + as_type_of(getattr(term, quantity)(spins, lattice), spins)
+        return values
+
     def _energy(self, spins: np.ndarray) -> np.ndarray:
         field = self._bond_field(spins, np, backward=False) + _constant((0.0, 0.0, self.B), spins.dtype)
         if self.K:
             field = field + spins * _constant((0.0, 0.0, self.K), spins.dtype)
-        return -np.sum(spins * field, axis=(-3, -2, -1))
+        return self._add_further(-np.sum(spins * field, axis=(-3, -2, -1)), "energy", spins)
 
     def _tensor_energy(self, spins: Any) -> Any:
         tf = _tensorflow()
@@ -223,10 +279,13 @@ class Hamiltonian:
             # The energy is quadratic but for the field B: the gradient gives it without a second pass over the bonds.
             doubled = spins * (field + _constant((0.0, 0.0, self.B), spins.dtype))
 
-            def gradient(upstream: Any) -> Any:
-                return -upstream[..., None, None, None] * field
+            energies = -0.5 * tf.reduce_sum(doubled, axis=(-3, -2, -1))
+            whole_field = self._add_further(field, "field", spins)
 
-            return -0.5 * tf.reduce_sum(doubled, axis=(-3, -2, -1)), gradient
+            def gradient(upstream: Any) -> Any:
+                return -upstream[..., None, None, None] * whole_field
+
+            return self._add_further(energies, "energy", spins), gradient
 
         return energy(tf.convert_to_tensor(spins))
 

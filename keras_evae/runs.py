@@ -31,6 +31,7 @@ from keras_evae.errors import DataError, MismatchError, in_brief
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.schedules import Stage, plan_stages
 from keras_evae.stages import FinishedStage, finished_stages, load_stage_weights
+from keras_evae.terms import EnergyTerm
 
 if TYPE_CHECKING:
     from keras_evae.model import EVAE
@@ -65,7 +66,7 @@ class Run:
 
     @property
     def hamiltonian(self) -> Hamiltonian:
-        return Hamiltonian(**self.config.hamiltonian.model_dump())
+        return Hamiltonian(**dict(self.config.hamiltonian))
 
     @functools.cached_property
     def model(self) -> EVAE:
@@ -86,22 +87,36 @@ class Run:
         return model
 
 
-def load_run(path: str | Path, stage: str | int | None = None) -> Run:
+def load_run(path: str | Path, stage: str | int | None = None, terms: Sequence[EnergyTerm] = ()) -> Run:
     """Opens a run folder.
 
     Args:
         path: The folder, such as `runs/quickstart`.
         stage: Name or index of the finished stage whose weights `.model` shall carry; the last by default.
+        terms: The energy terms of a run that was trained with some; files do not hold them. Without them such a run has
+            no `.hamiltonian` and no `.model`.
 
     Raises:
         DataError: If the folder is not a run, or has not finished that stage.
+        MismatchError: If the run has other energy terms.
     """
     path = Path(path)
     if not (path / CONFIG).is_file():
         raise DataError(f"{path}: expected a run folder with a {CONFIG}, found none")
     config = load_config(path / CONFIG)
+    if terms:
+        config = _add_terms(path / CONFIG, config, terms)
     stages = finished_stages(path, planned_stages(config))
     return Run(path, config, stages, _select(path, stages, stage))
+
+
+def _add_terms(file: Path, config: Config, terms: Sequence[EnergyTerm]) -> Config:
+    if not config.hamiltonian.terms:
+        raise MismatchError(f"{file}: hamiltonian.terms: expected none as the run was trained, found {list(terms)}")
+    try:
+        return config.with_terms(*terms)
+    except MismatchError as error:
+        raise MismatchError(f"{file}: {error}") from error
 
 
 def latest_run(root: str | Path = "runs") -> Path:
@@ -149,7 +164,7 @@ def dataset_specification(config: Config) -> DatasetSpecification:
     dataset = config.dataset
     train = dataset.validation if dataset.source == "stream" else dataset.train
     return DatasetSpecification(
-        hamiltonian=Hamiltonian(**config.hamiltonian.model_dump()),
+        hamiltonian=Hamiltonian(**dict(config.hamiltonian)),
         shape=dataset.shape,
         sizes=(train, dataset.validation, dataset.test),
         seed=dataset.seed,

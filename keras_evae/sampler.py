@@ -42,6 +42,8 @@ class MonteCarlo:
     """
 
     def __init__(self, hamiltonian: Hamiltonian, shape: tuple[int, int], seed: int = 0, index: int = 0) -> None:
+        if hamiltonian.further_terms:
+            raise ValueError(f"Expected no J2 and no terms: GeneralMonteCarlo. Received: {hamiltonian.describe()}")
         self.shape = check_shape(hamiltonian, shape)
         self.hamiltonian = hamiltonian
         self._sites = self.shape[1] // 2
@@ -64,31 +66,11 @@ class MonteCarlo:
         spins = np.empty((*self.shape, 3), np.float32)
         for target, (colour, *place) in self._sublattices(rows):
             spins[target] = np.moveaxis(self._planes[(colour, slice(None), *place)], 0, -1)
-        if not np.isfinite(spins).all():
-            raise NumericalError(
-                f"Expected finite spins, found NaN or Inf: {self.hamiltonian.describe()} exceeds single precision."
-            )
-        # The kernels' spins drift from unit length by about 1e-6.
-        norms = np.sqrt(np.einsum("yxa,yxa->yx", spins, spins))
-        if self.hamiltonian.mask is not None:
-            norms[~self.hamiltonian.mask] = 1.0
-        spins /= norms[..., None]
-        return _turn(spins, self.hamiltonian, 1)
+        return _turn(finished_spins(self.hamiltonian, spins), self.hamiltonian, 1)
 
     @spins.setter
     def spins(self, spins: np.ndarray) -> None:
-        spins = np.asarray(spins, np.float32)
-        if spins.shape != (*self.shape, 3):
-            raise ValueError(f"Expected spins of shape {(*self.shape, 3)}. Received: shape={spins.shape}")
-        norms = np.linalg.norm(spins, axis=-1)
-        if self.hamiltonian.mask is not None:
-            spins, norms = spins * self.hamiltonian.mask[..., None], np.where(self.hamiltonian.mask, norms, 1.0)
-        if not np.all(np.abs(norms - 1.0) < 1e-2):
-            raise ValueError(
-                "Expected unit vectors; divide the spins by their norms. "
-                f"Received: norms between {norms.min():g} and {norms.max():g}"
-            )
-        spins = _turn(spins / norms[..., None], self.hamiltonian, -1)
+        spins = _turn(given_spins(self.hamiltonian, self.shape, spins), self.hamiltonian, -1)
         for source, (colour, *place) in self._sublattices(self.shape[0]):
             self._planes[(colour, slice(None), *place)] = np.moveaxis(spins[source], -1, 0)
         monte_carlo.wrap(self._black, self._white, self._sites, self.hamiltonian.periodic)
@@ -135,9 +117,7 @@ class MonteCarlo:
         return float(torque), int(sweeps)
 
     def _thermal(self, temperatures: float | np.ndarray, sweeps: tuple[int, int, int], heated: bool = True) -> None:
-        temperatures = np.atleast_1d(np.asarray(temperatures, np.float32))
-        if not (np.isfinite(temperatures).all() and (temperatures > 0).all()):
-            raise ValueError(f"Expected finite temperatures above 0. Received: temperature={temperatures.tolist()}")
+        temperatures = check_temperatures(temperatures)
         couplings = self._couplings if heated else (np.float32(0.0),) * 3
         monte_carlo.thermal_sweeps(
             self._black, self._white, self._random, couplings, self._anisotropy if heated else None,
@@ -178,11 +158,59 @@ def random_state(seed: int, index: int, lanes: int) -> np.ndarray:
     return np.concatenate([words >> np.uint64(32), words & np.uint64(0xFFFFFFFF)]).astype(np.uint32)
 
 
+def finished_spins(hamiltonian: Hamiltonian, spins: np.ndarray) -> np.ndarray:
+    """The spins of a sampler `(y, x, 3)` at unit length to the last bit, zero vectors outside of the mask.
+
+    Raises:
+        NumericalError: For NaN or infinity.
+    """
+    if not np.isfinite(spins).all():
+        raise NumericalError(
+            f"Expected finite spins, found NaN or Inf: {hamiltonian.describe()} exceeds single precision."
+        )
+    # The kernels' spins drift from unit length by about 1e-6.
+    norms = np.sqrt(np.einsum("yxa,yxa->yx", spins, spins))
+    if hamiltonian.mask is not None:
+        norms[~hamiltonian.mask] = 1.0
+    spins /= norms[..., None]
+    return spins
+
+
+def given_spins(hamiltonian: Hamiltonian, shape: tuple[int, int], spins: np.ndarray) -> np.ndarray:
+    """Spins from outside, `(y, x, 3)` float32 at unit length, zero vectors outside of the mask.
+
+    Raises:
+        ValueError: If they have another shape, or are no unit vectors.
+    """
+    spins = np.asarray(spins, np.float32)
+    if spins.shape != (*shape, 3):
+        raise ValueError(f"Expected spins of shape {(*shape, 3)}. Received: shape={spins.shape}")
+    norms = np.linalg.norm(spins, axis=-1)
+    if hamiltonian.mask is not None:
+        spins, norms = spins * hamiltonian.mask[..., None], np.where(hamiltonian.mask, norms, 1.0)
+    if not np.all(np.abs(norms - 1.0) < 1e-2):
+        raise ValueError(
+            "Expected unit vectors; divide the spins by their norms. "
+            f"Received: norms between {norms.min():g} and {norms.max():g}"
+        )
+    return spins / norms[..., None]
+
+
+def check_temperatures(temperatures: float | np.ndarray) -> np.ndarray:
+    """The temperatures, `(n,)` float32, or a ValueError unless all are finite and above 0."""
+    temperatures = np.atleast_1d(np.asarray(temperatures, np.float32))
+    if not (np.isfinite(temperatures).all() and (temperatures > 0).all()):
+        raise ValueError(f"Expected finite temperatures above 0. Received: temperature={temperatures.tolist()}")
+    return temperatures
+
+
 def check_shape(hamiltonian: Hamiltonian, shape: tuple[int, int]) -> tuple[int, int]:
-    """Rows and columns as integers, or a ValueError if the checkerboard or the mask does not fit on them."""
+    """Rows and columns as integers, or a ValueError if the colours or the mask do not fit on them."""
     if len(shape) != 2:
         raise ValueError(f"Expected a lattice shape (y, x). Received: shape={tuple(shape)}")
     hamiltonian.check_lattice(shape)
+    if hamiltonian.further_terms:
+        return _check_general_shape(hamiltonian, shape)
     for axis, side, periodic, even in zip("yx", shape, hamiltonian.periodic, (False, True), strict=True):
         least = SMALLEST_PERIODIC_SIDE if periodic else 1
         even = even or periodic
@@ -195,6 +223,19 @@ def check_shape(hamiltonian: Hamiltonian, shape: tuple[int, int]) -> tuple[int, 
             )
     if shape[1] > 2 * LANES:
         raise ValueError(f"Expected at most {2 * LANES} columns; transpose the lattice. Received: shape={tuple(shape)}")
+    return int(shape[0]), int(shape[1])
+
+
+def _check_general_shape(hamiltonian: Hamiltonian, shape: tuple[int, int]) -> tuple[int, int]:
+    for axis, side, periodic in zip("yx", map(operator.index, shape), hamiltonian.periodic, strict=True):
+        least = hamiltonian.reach + 1 if periodic else 1
+        if side < least:
+            raise ValueError(
+                f"Expected at least {least} sites along the {'periodic' if periodic else 'open'} {axis} axis, where "
+                f"interactions reach {hamiltonian.reach} sites far. Received: shape={tuple(shape)}"
+            )
+    # Looks at the terms, too.
+    hamiltonian.lattice((int(shape[0]), int(shape[1])))
     return int(shape[0]), int(shape[1])
 
 

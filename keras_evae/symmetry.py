@@ -3,6 +3,10 @@
 With a Dzyaloshinskii-Moriya interaction the lattice and the spins must be turned together. For Neel type
 interaction the in-plane spin components transform like the lattice vectors; Bloch type is the same after a
 quarter turn of the spins about z, so there a mirror gets the other sign.
+
+Second neighbours (J2) have all symmetries of the lattice. What a user's own energy terms have is found out: an
+operation counts as a symmetry if it leaves their energy of a random state as it is. Energies are polynomials of the
+spins, and two of them that differ do so on almost every state.
 """
 
 from __future__ import annotations
@@ -13,6 +17,9 @@ import itertools
 import numpy as np
 
 from keras_evae.hamiltonian import Hamiltonian
+
+# Share of its parts by which rounding may change an energy.
+SAME_ENERGY = 1e-11
 
 # (transpose, flip y, flip x): the eight elements of C4v.
 PointOperation = tuple[bool, bool, bool]
@@ -34,29 +41,33 @@ NAMES: dict[PointOperation, str] = {
 def point_group(hamiltonian: Hamiltonian, shape: tuple[int, int]) -> tuple[PointOperation, ...]:
     """Elements of the joint lattice and spin point group: C4v on a square lattice, C2v otherwise.
 
-    Of these only the ones, about the centre of the lattice, that leave the Hamiltonian's mask as it is.
+    Of these only the ones, about the centre of the lattice, that leave the Hamiltonian's mask and terms as they are.
 
     Args:
         hamiltonian: Its boundary must be the same on both axes for a quarter turn to be a symmetry.
         shape: `(y, x)`.
     """
     square = shape[0] == shape[1] and hamiltonian.periodic[0] == hamiltonian.periodic[1]
-    operations = itertools.product((False, True) if square else (False,), (False, True), (False, True))
+    operations = tuple(itertools.product((False, True) if square else (False,), (False, True), (False, True)))
     mask = hamiltonian.mask
-    if mask is None:
-        return tuple(operations)
-    return tuple(operation for operation in operations if np.array_equal(_move_sites(mask, operation), mask))
+    if mask is not None:
+        operations = tuple(o for o in operations if np.array_equal(_move_sites(mask, o), mask))
+    if hamiltonian.terms:
+        spins = _random_state(hamiltonian, shape)
+        images = {o: apply_point_operation(spins, o, hamiltonian.dmi) for o in operations}
+        operations = tuple(o for o in operations if _same_terms(hamiltonian, spins, images[o]))
+    return operations
 
 
 @functools.lru_cache
 def translation_steps(hamiltonian: Hamiltonian, shape: tuple[int, int]) -> tuple[int, int]:
     """Smallest translation along the y and the x axis that is a symmetry; all are multiples of it.
 
-    It is 1 along a periodic axis, the whole side along an open one; with a mask it is the period of the mask.
+    It is 1 along a periodic axis, the whole side along an open one; with a mask it is the period of the mask, with
+    terms that of their energy too.
     """
-    mask = np.ones(shape, bool) if hamiltonian.mask is None else hamiltonian.mask
     height, width = (
-        next(step for step in range(1, side + 1) if np.array_equal(np.roll(mask, step, axis), mask)) if closed else side
+        next(step for step in range(1, side + 1) if _is_period(hamiltonian, shape, step, axis)) if closed else side
         for axis, (side, closed) in enumerate(zip(shape, hamiltonian.periodic, strict=True))
     )
     return height, width
@@ -102,6 +113,34 @@ def draw_symmetry(
     steps = translation_steps(hamiltonian, shape)
     # The steps divide the sides: each of their multiples is as likely.
     return operation, [int(shift) // step * step for shift, step in zip(drawn, steps, strict=True)]
+
+
+def _is_period(hamiltonian: Hamiltonian, shape: tuple[int, int], step: int, axis: int) -> bool:
+    mask = hamiltonian.mask
+    # The smallest period divides the side.
+    if shape[axis] % step or (mask is not None and not np.array_equal(np.roll(mask, step, axis), mask)):
+        return False
+    if not hamiltonian.terms:
+        return True
+    spins = _random_state(hamiltonian, shape)
+    return _same_terms(hamiltonian, spins, np.roll(spins, step, axis))
+
+
+def _random_state(hamiltonian: Hamiltonian, shape: tuple[int, int]) -> np.ndarray:
+    spins = np.random.default_rng(0).normal(size=(*shape, 3))
+    return spins if hamiltonian.mask is None else spins * hamiltonian.mask[..., None]
+
+
+def _same_terms(hamiltonian: Hamiltonian, spins: np.ndarray, image: np.ndarray) -> bool:
+    """Whether each term has the same energy for both."""
+    lattice = hamiltonian.lattice((spins.shape[0], spins.shape[1]))
+    for term in hamiltonian.terms:
+        energies = [float(term.energy(state, lattice)) for state in (spins, image)]
+        # Rounding is of the size of the parts of the energy, which the sum may have lost.
+        parts = float(np.sum(np.abs(spins * term.field(spins, lattice))))
+        if abs(energies[0] - energies[1]) > SAME_ENERGY * parts:
+            return False
+    return True
 
 
 def _move_sites(values: np.ndarray, operation: PointOperation) -> np.ndarray:

@@ -174,7 +174,7 @@ def _train_missing(
 def _hyperparameters(config: Config, stages: Sequence[Stage]) -> dict[str, bool | int | float | str]:
     """What a sweep may vary, by the names of the field."""
     training, (height, width) = config.training, config.dataset.shape
-    physics = config.hamiltonian.model_dump(include={"J", "D", "B", "K", "dmi"})
+    physics = config.hamiltonian.model_dump(include={"J", "D", "B", "K", "J2", "dmi"})
     choices = training.model_dump(include={"learning_rate", "batch_size", "seed", "augmentation", "reset_optimizer"})
     return {
         "beta": stages[-1].beta,

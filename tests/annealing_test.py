@@ -58,7 +58,7 @@ def evaluate(function, *arguments):
 
 
 @numba.njit
-def metropolis_reference(spins, J, D, B, K, neel, periodic_y, periodic_x, temperature, samples, sweeps, seed):
+def metropolis_reference(spins, J, D, B, K, neel, periodic_y, periodic_x, temperature, samples, sweeps, seed, J2=0.0):
     """Textbook Metropolis in double precision: site by site, uniform proposals; energy, S_z and S_z^2 per site.
 
     Sites that start as zero vectors stay so.
@@ -73,15 +73,15 @@ def metropolis_reference(spins, J, D, B, K, neel, periodic_y, periodic_x, temper
                 continue
             new = np.random.normal(0.0, 1.0, 3)
             new /= np.sqrt((new**2).sum())
-            change = reference_site(spins, y, x, new, J, D, B, K, neel, periodic_y, periodic_x)
-            change -= reference_site(spins, y, x, spins[y, x], J, D, B, K, neel, periodic_y, periodic_x)
+            change = reference_site(spins, y, x, new, J, D, B, K, neel, periodic_y, periodic_x, J2)
+            change -= reference_site(spins, y, x, spins[y, x], J, D, B, K, neel, periodic_y, periodic_x, J2)
             if np.random.random() < np.exp(-change / temperature):
                 spins[y, x] = new
         series[sample] = 0.0
         for y in range(rows):
             for x in range(columns):
                 s = spins[y, x]
-                site = reference_site(spins, y, x, s, J, D, B, K, neel, periodic_y, periodic_x)
+                site = reference_site(spins, y, x, s, J, D, B, K, neel, periodic_y, periodic_x, J2)
                 # Bonds belong to two sites.
                 own = -B * s[2] - K * s[2] ** 2
                 series[sample] += np.array([(site - own) / 2 + own, s[2], s[2] ** 2]) / (rows * columns)
@@ -89,7 +89,7 @@ def metropolis_reference(spins, J, D, B, K, neel, periodic_y, periodic_x, temper
 
 
 @numba.njit
-def reference_site(spins, y, x, s, J, D, B, K, neel, periodic_y, periodic_x):
+def reference_site(spins, y, x, s, J, D, B, K, neel, periodic_y, periodic_x, J2):
     """Energy of one spin, written out from the formula."""
     rows, columns, _ = spins.shape
     energy = -B * s[2] - K * s[2] ** 2
@@ -101,6 +101,9 @@ def reference_site(spins, y, x, s, J, D, B, K, neel, periodic_y, periodic_x):
         d = (-dy, dx) if neel else (dx, dy)
         energy -= J * (s * t).sum()
         energy -= D * (d[0] * (s[1] * t[2] - s[2] * t[1]) + d[1] * (s[2] * t[0] - s[0] * t[2]))
+    for dy, dx in ((1, 1), (1, -1), (-1, 1), (-1, -1)):
+        if (periodic_y or 0 <= y + dy < rows) and (periodic_x or 0 <= x + dx < columns):
+            energy -= J2 * (s * spins[(y + dy) % rows, (x + dx) % columns]).sum()
     return energy
 
 

@@ -56,6 +56,10 @@ def energy_by_bonds(h, spins):
             bond = np.array([dx, dy, 0.0])
             vector = np.cross([0.0, 0.0, 1.0], bond) if h.dmi == "neel" else bond
             total -= h.J * site @ other + h.D * vector @ np.cross(site, other)
+        for dx in (1, -1):
+            inside = (y + 1 < height or h.periodic[0]) and (0 <= x + dx < width or h.periodic[1])
+            if inside and present[(y + 1) % height, (x + dx) % width]:
+                total -= h.J2 * site @ spins[(y + 1) % height, (x + dx) % width]
     return total
 
 
@@ -96,10 +100,21 @@ def test_paper_reference_energy_and_lower_bound():
 @pytest.mark.parametrize(("dmi", "boundary"), GEOMETRIES)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_energy_equals_sum_over_bonds(shape, dmi, boundary):
-    h = Hamiltonian(J=0.9, D=0.4, B=0.1, K=-0.2, dmi=dmi, boundary=boundary)
-    spins = random_spins((2, *shape))
-    expected = [energy_by_bonds(h, configuration) for configuration in spins]
-    np.testing.assert_allclose(h.energy(spins), expected, rtol=1e-12)
+    for J2 in (0.0, 0.35):
+        h = Hamiltonian(J=0.9, D=0.4, B=0.1, K=-0.2, dmi=dmi, boundary=boundary, J2=J2)
+        spins = random_spins((2, *shape))
+        expected = [energy_by_bonds(h, configuration) for configuration in spins]
+        np.testing.assert_allclose(h.energy(spins), expected, rtol=1e-12)
+
+
+def test_second_neighbours_in_closed_form():
+    # Uniform: two diagonal bonds for each site. A cycloid along an axis turns by q across a diagonal too.
+    assert Hamiltonian(J2=0.25).energy_per_site(uniform((6, 8), (0, 0, 1))) == pytest.approx(-2.05 - 2 * 0.25)
+    q = 2 * np.pi * 6 / 128
+    expected = -(1 + np.cos(q)) - 2 * 0.25 * np.cos(q) - 0.3 * np.sin(q)
+    assert Hamiltonian(B=0.0, J2=0.25).energy_per_site(cycloid((16, 128), 6, 1, +1)) == pytest.approx(expected, 1e-13)
+    assert Hamiltonian(J2=0.25).reference_energy_per_site((6, 8)) == -2.0
+    assert Hamiltonian(J=0.0, D=0.0, B=0.0, J2=1.0, boundary="open").energy(uniform((5, 7), (1, 0, 0))) == -2 * 4 * 6
 
 
 @pytest.mark.parametrize(("dmi", "boundary"), GEOMETRIES)
@@ -172,7 +187,15 @@ def test_config_round_trip():
 
 @pytest.mark.parametrize(
     "arguments",
-    [{"J": "1"}, {"D": np.nan}, {"dmi": "Neel"}, {"boundary": "wrap"}, {"boundary": ("open",)}, {"K": True}],
+    [
+        {"J": "1"},
+        {"D": np.nan},
+        {"dmi": "Neel"},
+        {"boundary": "wrap"},
+        {"boundary": ("open",)},
+        {"K": True},
+        {"J2": np.inf},
+    ],
 )
 def test_bad_arguments_name_what_was_received(arguments):
     with pytest.raises(ValueError, match=rf"{next(iter(arguments))}.*Received"):
@@ -188,6 +211,8 @@ def random_case(number):
     """A Hamiltonian with a random mask or a shape on a random lattice, and spins everywhere."""
     random = np.random.default_rng(number)
     parameters = dict(zip("JDBK", random.normal(size=4).tolist(), strict=True))
+    if number % 3:
+        parameters["J2"] = float(random.normal())
     dmi = ("neel", "bloch")[number % 2]
     if number % 5 == 0:
         name = ("square", "disc", "triangle", "hexagon", "wire")[number // 5 % 5]
@@ -207,7 +232,7 @@ def test_energy_and_field_of_random_masks(number):
     shape, outside = h.mask.shape, ~h.mask
     assert h.energy(spins) == pytest.approx(energy_by_bonds(h, spins), rel=1e-12, abs=1e-12)
     assert h.energy_per_site(spins) == pytest.approx(h.energy(spins) / h.mask.sum(), rel=1e-14)
-    up = dataclasses.replace(h, D=0.0, B=0.0, K=0.0)
+    up = dataclasses.replace(h, D=0.0, B=0.0, K=0.0, J2=0.0)
     assert up.reference_energy_per_site(shape) == pytest.approx(up.energy_per_site(uniform(shape, (0, 0, 1))))
     # Spins outside do not matter, and feel nothing.
     field = h.effective_field(spins)

@@ -8,6 +8,7 @@ import pytest
 from keras_evae.geometry import make_geometry
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.symmetry import apply_point_operation, point_group, random_symmetry, translation_steps
+from tests.energy_terms import Compass, FieldGradient, FourSpins, ThirdNeighbours
 
 
 def random_spins(shape, dtype=np.float64):
@@ -97,3 +98,37 @@ def test_translations_keep_a_lattice_of_holes():
     np.testing.assert_allclose(h.energy(np.stack(images)), h.energy(spins), rtol=1e-12)
     # Six translations; the mask has no mirror about the middle of the lattice but a combination of both.
     assert len({image.tobytes() for image in images}) == 6 * len(point_group(h, mask.shape))
+
+
+@pytest.mark.parametrize("dmi", ["neel", "bloch"])
+@pytest.mark.parametrize(
+    ("terms", "shape", "elements", "steps"),
+    [
+        ([], (8, 8), 8, (1, 1)),
+        ([Compass(0.4)], (8, 8), 8, (1, 1)),
+        ([ThirdNeighbours(0.4)], (8, 12), 4, (1, 1)),
+        # Its bonds lie along x: no quarter turn.
+        ([FourSpins(0.4)], (8, 8), 4, (1, 1)),
+        # A field along x is turned by what turns x. With y it does not change.
+        ([FieldGradient(0.4)], (8, 8), None, (1, 8)),
+        ([FieldGradient(1e-7), Compass(10.0)], (8, 8), None, (1, 8)),
+    ],
+)
+def test_symmetries_of_terms(terms, shape, elements, steps, dmi):
+    h, random = Hamiltonian(D=0.4, K=0.1, J2=0.3, dmi=dmi, terms=terms), np.random.default_rng(4)
+    operations = point_group(h, shape)
+    assert translation_steps(h, shape) == steps
+    spins = random_spins(shape)
+    images = [apply_point_operation(spins, operation, dmi) for operation in operations]
+    images += [random_symmetry(spins, h, random) for _ in range(20)]
+    np.testing.assert_allclose(h.energy(np.stack(images)), h.energy(spins), rtol=1e-12)
+    # In Neel's case a mirror at the x axis leaves S_x, in Bloch's case it turns it round.
+    expected = {(False, False, False)} | ({(False, True, False)} if dmi == "neel" else set())
+    assert set(operations) == expected if elements is None else len(operations) == elements
+
+
+def test_terms_on_masks_keep_common_symmetries_only():
+    mask = np.ones((12, 24), bool)
+    mask[::6, ::8] = mask[1::6, ::8] = False
+    assert translation_steps(Hamiltonian(mask=mask, terms=[Compass(0.1)]), mask.shape) == (6, 8)
+    assert translation_steps(Hamiltonian(mask=mask, terms=[FieldGradient(0.1)]), mask.shape) == (6, 24)

@@ -75,16 +75,18 @@ def commensurate_lattices(shape: tuple[int, int], count: int) -> list[Triangular
 
 
 def preferred_spacing(hamiltonian: Hamiltonian) -> float:
-    """Distance of skyrmions in a triangular lattice, in sites: 2/sqrt(3) periods of the spiral, 2 pi / atan(|D|/J).
+    """Distance of skyrmions in a triangular lattice, in sites: 2/sqrt(3) periods of the spiral, 2 pi / atan(|D|/J').
 
     The spiral's period is that of the lowest energy without field; rows of the skyrmion lattice are one period apart.
+    Along an axis second neighbours act as J' = J + 2 J2. Terms of a user's own are left out.
 
     Raises:
-        ValueError: Where the spiral is not a ferromagnet's: D = 0, or J not above 0.
+        ValueError: Where the spiral is not a ferromagnet's: D = 0, or J or J' not above 0.
     """
-    if hamiltonian.D == 0 or hamiltonian.J <= 0:
-        raise ValueError(f"Skyrmions need J above 0 and D other than 0. Received: {hamiltonian.describe()}")
-    return 4 * math.pi / math.sqrt(3) / math.atan(abs(hamiltonian.D) / hamiltonian.J)
+    exchange = hamiltonian.J + 2.0 * hamiltonian.J2
+    if hamiltonian.D == 0 or hamiltonian.J <= 0 or exchange <= 0:
+        raise ValueError(f"Skyrmions need J, J + 2 J2 above 0 and D other than 0. Received: {hamiltonian.describe()}")
+    return 4 * math.pi / math.sqrt(3) / math.atan(abs(hamiltonian.D) / exchange)
 
 
 def preferred_density(hamiltonian: Hamiltonian) -> float:

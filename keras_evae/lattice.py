@@ -1,0 +1,131 @@
+"""The square lattice with its edges and absent sites: neighbours at any distance, and sites that do not interact.
+
+For energy terms beyond nearest neighbours, on arrays and tensors, and for the general sampler.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+# Array axes of a lattice stored as (..., y, x, 3).
+AXES = (-3, -2)
+
+
+class Lattice:
+    """A lattice with its edges and absent sites: what an energy term needs to know of it.
+
+    All methods take arrays and give arrays, or take tensors and give tensors.
+
+    Args:
+        shape: Rows and columns `(y, x)`.
+        periodic: Whether the y and the x axis close on themselves.
+        mask: Sites that carry a spin, Boolean `(y, x)`; None if all do.
+
+    Example:
+
+    >>> spins = np.zeros((4, 6, 3)); spins[0, 5] = (0.0, 0.0, 1.0)
+    >>> Lattice((4, 6), periodic=(True, True)).neighbour(spins, 1, 0)[3, 5]
+    array([0., 0., 1.])
+    >>> Lattice((4, 6), periodic=(False, True)).neighbour(spins, 1, 0)[3, 5]
+    array([0., 0., 0.])
+    """
+
+    def __init__(self, shape: tuple[int, int], periodic: tuple[bool, bool], mask: np.ndarray | None = None) -> None:
+        self.shape = shape
+        self.periodic = periodic
+        self.mask = mask
+        self._bonds: dict[tuple[int, int], np.ndarray] = {}
+
+    def neighbour(self, spins: Any, dy: int, dx: int) -> Any:
+        """The spins of the neighbours `dy` rows above and `dx` columns to the right of every site.
+
+        Args:
+            spins: `(..., y, x, 3)`.
+            dy, dx: May be negative.
+
+        Returns:
+            `(..., y, x, 3)`, zero vectors where the neighbour, or the site itself, is missing.
+        """
+        rolled = _namespace(spins).roll(spins, (-dy, -dx), AXES)
+        if all(self.periodic) and self.mask is None:
+            return rolled
+        return rolled * as_type_of(self.bonds(dy, dx)[..., None], spins)
+
+    def dot(self, first: Any, second: Any) -> Any:
+        """Scalar products `(..., y, x, 1)` of vectors `(..., y, x, 3)`; the last axis is kept, to multiply vectors."""
+        return _sum(first * second, -1, True)
+
+    def total(self, values: Any) -> Any:
+        """Sum `(...,)` of `(..., y, x, 3)` or `(..., y, x, 1)` over components and the sites that carry a spin."""
+        if self.mask is not None:
+            values = values * as_type_of(self.mask[..., None], values)
+        return _sum(values, (-3, -2, -1), False)
+
+    def bonds(self, dy: int, dx: int) -> np.ndarray:
+        """Sites `(y, x)` that carry a spin and have a neighbour at that distance."""
+        if (dy, dx) not in self._bonds:
+            present = np.ones(self.shape, bool) if self.mask is None else self.mask
+            bonds = present & np.roll(present, (-dy, -dx), (0, 1))
+            for axis, (step, side) in enumerate(zip((dy, dx), self.shape, strict=True)):
+                reached = np.arange(side) + step
+                inside = (reached >= 0) & (reached < side) | self.periodic[axis]
+                bonds &= inside[:, None] if axis == 0 else inside
+            self._bonds[dy, dx] = bonds
+        return self._bonds[dy, dx]
+
+    def neighbour_sites(self, dy: int, dx: int) -> np.ndarray:
+        """Numbers `(y x,)`, row by row, of the neighbours at that distance; the number of sites where there is none."""
+        sites = np.arange(self.shape[0] * self.shape[1]).reshape(self.shape)
+        return np.where(self.bonds(dy, dx), np.roll(sites, (-dy, -dx), (0, 1)), sites.size).ravel()
+
+    def colours(self, reach: int) -> list[np.ndarray]:
+        """The sites that carry a spin in classes, no two of which in one class interact.
+
+        Each axis is cut into blocks of `reach` + 1 sites or a few more; rows, and columns, of a class have one place in
+        their blocks. So they are `reach` + 1 apart at least, also across periodic edges, whatever the side.
+
+        Args:
+            reach: Largest |dy| and |dx| of two sites that interact.
+
+        Returns:
+            Numbers of the sites of each class, row by row.
+        """
+        rows, columns = (_places_in_blocks(side, reach + 1) for side in self.shape)
+        colour = rows[:, None] * (columns.max() + 1) + columns
+        if self.mask is not None:
+            colour = np.where(self.mask, colour, -1)
+        classes = (np.flatnonzero(colour == number) for number in range(colour.max() + 1))
+        return [sites for sites in classes if len(sites)]
+
+
+def as_type_of(values: Any, like: Any) -> Any:
+    """Values in the precision of an array or tensor, and as one of its kind."""
+    if isinstance(like, np.ndarray):
+        return np.asarray(values, like.dtype)
+    tensorflow = _namespace(like)
+    if isinstance(values, tensorflow.Tensor):
+        return tensorflow.cast(values, like.dtype)
+    return tensorflow.constant(np.asarray(values, like.dtype.as_numpy_dtype))
+
+
+def _namespace(values: Any) -> Any:
+    """NumPy for arrays; TensorFlow for tensors, imported only when one is at hand: the import takes seconds."""
+    if isinstance(values, np.ndarray):
+        return np
+    import tensorflow
+
+    return tensorflow
+
+
+def _sum(values: Any, axes: Any, keep: bool) -> Any:
+    if isinstance(values, np.ndarray):
+        return np.sum(values, axis=axes, keepdims=keep)
+    return _namespace(values).reduce_sum(values, axis=axes, keepdims=keep)
+
+
+def _places_in_blocks(side: int, length: int) -> np.ndarray:
+    """Place of each of `side` sites in blocks that are at least `length` long, as far as the side allows."""
+    blocks = np.array_split(np.arange(side), max(1, side // length))
+    return np.concatenate([np.arange(len(block)) for block in blocks])

@@ -1,0 +1,229 @@
+"""The general sampler against exact results, against plain Metropolis, and against the fast sampler."""
+
+import dataclasses
+import itertools
+
+import numpy as np
+import pytest
+
+from keras_evae.annealing import AnnealingSchedule, anneal, anneal_many, relax
+from keras_evae.errors import ConfigError, NumericalError
+from keras_evae.general_sampler import GeneralMonteCarlo
+from keras_evae.geometry import make_geometry
+from keras_evae.hamiltonian import Hamiltonian
+from keras_evae.sampler import MonteCarlo
+from tests.annealing_test import HAMILTONIANS, logistic_slope, mean_and_error, metropolis_reference, thermal_states
+from tests.energy_terms import RIGHT, Compass, CubicAnisotropy, FourSpins, ThirdNeighbours
+from tests.sampler_test import CLUSTER
+
+QUICK = AnnealingSchedule(start_temperature=1.0, end_temperature=0.05, temperatures=20, over_relaxation=1)
+BARE = {"J": 0.0, "D": 0.0, "B": 0.0}
+DISC = make_geometry("disc", 12)
+# J2 of both signs, with K, edges, odd sides and absent sites; terms of both reaches.
+CASES = [
+    (Hamiltonian(J2=0.3), (8, 12)),
+    (Hamiltonian(J2=-0.4, D=0.6, K=0.4, dmi="bloch", boundary="open"), (7, 9)),
+    (Hamiltonian(J2=0.3, K=-0.4, boundary=("open", "periodic"), terms=RIGHT), (8, 11)),
+    (
+        Hamiltonian(J2=-0.4, mask=DISC.mask, boundary=DISC.boundary, terms=[Compass(0.4), ThirdNeighbours(0.3)]),
+        (16, 16),
+    ),
+]
+
+
+def states_of(hamiltonian, shape, temperature, samples, sweeps=1, over_relaxation=0, burn_in=100, seed=1):
+    lattice = GeneralMonteCarlo(hamiltonian, shape, seed)
+    lattice.heat_bath(temperature, burn_in, over_relaxation)
+    states = np.empty((samples, *shape, 3))
+    for state in states:
+        lattice.heat_bath(temperature, sweeps, over_relaxation)
+        state[...] = lattice.spins
+    return states
+
+
+def whole(hamiltonian, shape):
+    return np.ones(shape, bool) if hamiltonian.mask is None else hamiltonian.mask
+
+
+def all_observables(hamiltonian, states):
+    z = states[:, whole(hamiltonian, states.shape[1:3]), 2]
+    return np.stack([hamiltonian.energy_per_site(states), z.mean(axis=1), (z**2).mean(axis=1)], axis=1)
+
+
+def assert_same_means(series):
+    results = [mean_and_error(values) for values in series]
+    for (mean, error), (other_mean, other_error) in itertools.combinations(results, 2):
+        assert np.all(np.abs(mean - other_mean) < 4.0 * np.hypot(error, other_error)), results
+    assert np.all([error < 0.01 for _, error in results])
+
+
+def product_mean(strength):
+    """Mean of u v with the density exp(strength u v) for u and v between -1 and 1."""
+    points, weights = np.polynomial.legendre.leggauss(60)
+    product = np.outer(points, points)
+    density = np.outer(weights, weights) * np.exp(strength * product)
+    return (product * density).sum() / density.sum()
+
+
+@pytest.mark.parametrize("over_relaxation", [0, 2])
+def test_pairs_and_chains_of_second_neighbours_are_exact(over_relaxation):
+    # An open chain of n spins has n - 1 independent bonds: each is <S.S'> = coth(J2/T) - T/J2, along a diagonal too.
+    J2, temperature = 0.8, 0.5
+    langevin = 1.0 / np.tanh(J2 / temperature) - temperature / J2
+    rows, columns = np.arange(24)[:, None], np.arange(24)
+    pairs = ((rows % 4 == 0) & (columns % 4 == 0)) | ((rows % 4 == 1) & (columns % 4 == 3))
+    chain = rows == columns
+    for mask, boundary, bonds in ((pairs, "periodic", 36), (chain, "open", 23)):
+        h = Hamiltonian(**BARE, J2=J2, mask=mask, boundary=boundary)
+        states = states_of(h, mask.shape, temperature, 2000, 2, over_relaxation)
+        mean, error = mean_and_error(h.energy(states) / bonds)
+        assert abs(mean + J2 * langevin) < 4.0 * error and error < 0.004
+
+
+@pytest.mark.parametrize("over_relaxation", [0, 1])
+def test_pairs_and_squares_of_terms_are_exact(over_relaxation):
+    temperature, strength = 0.4, 1.0
+    expected = -strength * product_mean(strength / temperature)
+    rows, columns = np.arange(24)[:, None], np.arange(24)
+    # Uniform without energy: the components S_x of a pair along x, and S.S' of the two bonds of a square.
+    pairs, squares = (rows % 2 == 0) & (columns % 3 < 2), (rows % 3 < 2) & (columns % 3 < 2)
+    for term, mask, count in ((Compass(strength), pairs, 96), (FourSpins(strength), squares, 64)):
+        h = Hamiltonian(**BARE, mask=mask, terms=[term])
+        states = states_of(h, mask.shape, temperature, 500, 2, over_relaxation)
+        mean, error = mean_and_error(h.energy(states) / count)
+        assert abs(mean - expected) < 4.0 * error and error < 0.004
+
+
+@pytest.mark.parametrize("hamiltonian", HAMILTONIANS, ids=lambda h: f"{h.dmi} K={h.K} {h.boundary}")
+def test_agrees_with_the_fast_sampler_where_that_can_be_used(hamiltonian):
+    shape, temperature = (4, 6), 0.7
+    assert_same_means(
+        all_observables(hamiltonian, states)
+        for states in (
+            thermal_states(hamiltonian, shape, temperature, samples=5000, sweeps=3, over_relaxation=1),
+            states_of(hamiltonian, shape, temperature, 4000, sweeps=3),
+            states_of(hamiltonian, shape, temperature, 4000, sweeps=2, over_relaxation=1),
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("hamiltonian", "shape"),
+    [
+        (Hamiltonian(D=0.8, B=0.3, J2=0.5), (5, 4)),
+        (Hamiltonian(D=0.8, B=0.3, K=0.6, J2=-0.6, dmi="bloch", boundary=("open", "periodic")), (4, 5)),
+        (Hamiltonian(D=0.8, B=-0.3, K=-0.6, J2=0.5, boundary="open"), (4, 4)),
+        (Hamiltonian(D=0.8, B=0.3, J2=0.7, mask=CLUSTER), (4, 4)),
+    ],
+    ids=lambda value: f"J2={value.J2} K={value.K}" if isinstance(value, Hamiltonian) else "",
+)
+def test_second_neighbours_agree_with_metropolis(hamiltonian, shape):
+    h, temperature, start = hamiltonian, 1.2, np.zeros((*shape, 3))
+    present = whole(h, shape)
+    start[..., 2] = present
+    series = metropolis_reference(
+        start, h.J, h.D, h.B, h.K, h.dmi == "neel", *h.periodic, temperature, 10_000, 4, 3, h.J2
+    )  # fmt: skip
+    assert_same_means(
+        [series[200:] * present.size / present.sum()]
+        + [all_observables(h, states_of(h, shape, temperature, 4000, 3, count)) for count in (0, 1)]
+    )
+
+
+@pytest.mark.parametrize("temperature", [0.1, 1.0])
+@pytest.mark.parametrize(("hamiltonian", "shape"), CASES)
+def test_configurational_temperature(hamiltonian, shape, temperature):
+    # Holds for K = 0, as the energy is linear in each spin.
+    h = dataclasses.replace(hamiltonian, K=0.0)
+    states = states_of(h, shape, temperature, samples=240, sweeps=1, over_relaxation=1)
+    field = h.effective_field(states)
+    squares = (np.cross(states, field) ** 2).sum(axis=(1, 2, 3))
+    curvature = 2.0 * (states * field).sum(axis=(1, 2, 3))
+    mean, error = mean_and_error((squares - temperature * curvature) / curvature.mean())
+    assert abs(mean) < 4.0 * error and error < 0.05 * temperature
+
+
+def test_energy_histograms_of_two_temperatures():
+    hamiltonian, shape, temperatures = Hamiltonian(J2=0.3), (5, 6), (0.8, 0.9)
+    energies = [
+        hamiltonian.energy(states_of(hamiltonian, shape, temperature, 4000, 2, 1, seed=number))
+        for number, temperature in enumerate(temperatures)
+    ]
+    blocks = [logistic_slope(*pair) for pair in zip(*(np.array_split(e, 20) for e in energies), strict=True)]
+    mean, error = np.mean(blocks), np.std(blocks, ddof=1) / np.sqrt(20)
+    assert abs(mean - (1.0 / temperatures[0] - 1.0 / temperatures[1])) < 4.0 * error
+    assert error < 0.02
+
+
+@pytest.mark.parametrize(("hamiltonian", "shape"), CASES)
+def test_sweeps_keep_what_they_should(hamiltonian, shape):
+    lattice, outside = GeneralMonteCarlo(hamiltonian, shape, seed=5), ~whole(hamiltonian, shape)
+    energies = [hamiltonian.energy_per_site(lattice.spins.astype(np.float64))]
+    for _ in range(40):
+        lattice.relax(1e-30, max_sweeps=1)
+        energies.append(hamiltonian.energy_per_site(lattice.spins.astype(np.float64)))
+    assert np.diff(energies).max() < 1e-6 and energies[-1] < energies[0] - 0.3
+    lattice.heat_bath(0.5, 3, 2)
+    before = lattice.spins.astype(np.float64)
+    lattice.over_relaxation(sweeps=20)
+    after = lattice.spins.astype(np.float64)
+    assert np.abs(after - before).max() > 0.5
+    np.testing.assert_array_equal(after[outside], 0.0)
+    if not hamiltonian.K:
+        assert hamiltonian.energy_per_site(after) == pytest.approx(hamiltonian.energy_per_site(before), abs=2e-6)
+
+
+@pytest.mark.parametrize(("hamiltonian", "shape"), CASES)
+def test_annealed_state_feels_no_torque(hamiltonian, shape):
+    spins, present = anneal(hamiltonian, shape, QUICK, seed=6), whole(hamiltonian, shape)
+    assert spins.dtype == np.float32 and spins.shape == (*shape, 3)
+    np.testing.assert_array_equal(spins[~present], 0.0)
+    spins = spins.astype(np.float64)
+    assert np.abs(np.linalg.norm(spins[present], axis=-1) - 1.0).max() < 3e-7
+    assert np.linalg.norm(np.cross(spins, hamiltonian.effective_field(spins)), axis=-1).max() < 1e-4
+
+
+def test_strong_second_neighbours_make_stripes():
+    # Beyond J2 = -J/2 antiparallel diagonals win: rows, or columns, of alternating sign at E/N = 2 J2.
+    h = Hamiltonian(D=0.0, B=0.0, K=0.05, J2=-1.0)
+    lowest = min(float(h.energy_per_site(anneal(h, (8, 8), QUICK, index=index))) for index in range(4))
+    assert lowest == pytest.approx(-2.0 - 0.05, abs=1e-5)
+
+
+def test_relax_returns_the_torque_of_its_spins():
+    hamiltonian, shape = CASES[3]
+    spins = MonteCarlo(Hamiltonian(), shape).spins
+    relaxed, largest = relax(hamiltonian, spins, torque_tolerance=1e-3)
+    torque = np.linalg.norm(np.cross(relaxed, hamiltonian.effective_field(relaxed)), axis=-1).max()
+    assert largest < 1e-3 and torque == pytest.approx(largest, abs=3e-6)
+    np.testing.assert_array_equal(relaxed, relax(hamiltonian, spins * hamiltonian.mask[..., None], 1e-3)[0])
+    unchanged, _ = relax(Hamiltonian(J2=0.1), spins, max_sweeps=0)
+    np.testing.assert_allclose(unchanged, spins, atol=3e-7)
+
+
+def test_bits_follow_from_seed_and_index():
+    (hamiltonian, shape), schedule = CASES[2], AnnealingSchedule(1.0, 0.05, temperatures=5, max_greedy_sweeps=20)
+    one, two = (list(anneal_many(hamiltonian, shape, 4, schedule, 8, workers, start=3)) for workers in (1, 2))
+    for index, (first, second) in enumerate(zip(one, two, strict=True), start=3):
+        np.testing.assert_array_equal(first, second)
+        np.testing.assert_array_equal(first, anneal(hamiltonian, shape, schedule, 8, index))
+    assert len({state.tobytes() for state in one} | {anneal(hamiltonian, shape, schedule, 9, 3).tobytes()}) == 5
+
+
+def test_errors():
+    with pytest.raises(
+        ValueError, match="at least 3 sites along the periodic y axis, where interactions reach 2 sites"
+    ):
+        anneal(Hamiltonian(terms=[ThirdNeighbours(0.1)]), (2, 8))
+    with pytest.raises(ValueError, match="at least 1 sites along the open x axis"):
+        anneal(Hamiltonian(J2=0.1, boundary="open"), (2, 0))
+    with pytest.raises(ValueError, match="mask's shape"):
+        anneal(CASES[3][0], (16, 12))
+    with pytest.raises(ConfigError, match="own site"):
+        anneal_many(Hamiltonian(terms=[CubicAnisotropy(0.1)]), (8, 8), 1)
+    with pytest.raises(NumericalError, match="single precision"):
+        anneal(Hamiltonian(J2=1e30), (4, 4), QUICK)
+    with pytest.raises(ValueError, match="temperatures above 0"):
+        GeneralMonteCarlo(Hamiltonian(J2=0.1), (4, 4)).heat_bath(0.0)
+    with pytest.raises(ValueError, match="GeneralMonteCarlo"):
+        MonteCarlo(Hamiltonian(J2=0.1), (4, 4))
