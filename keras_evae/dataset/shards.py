@@ -20,12 +20,16 @@ LONGEST_SHARD = 64
 # Spin updates of a shard: seconds of work and some 20 MB. The relaxation of a configuration needs some 1,000 sweeps.
 SHARD_UPDATES = 2e9
 RELAXATION_SWEEPS = 1000
+# Updates of the fast sampler in the time of one of the general sampler, roughly: a user's own terms take longer yet.
+GENERAL_UPDATE = 40
 
 
 def shard_length(specification: DatasetSpecification) -> int:
     """Configurations in each shard but the last: 64, less where lattices are large or cooled slowly."""
     height, width = specification.shape
     updates = height * width * (specification.schedule.thermal_sweeps + RELAXATION_SWEEPS)
+    if specification.hamiltonian.further_terms:
+        updates *= GENERAL_UPDATE
     return max(1, min(LONGEST_SHARD, int(SHARD_UPDATES / updates)))
 
 
