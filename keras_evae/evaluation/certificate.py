@@ -124,7 +124,7 @@ def best_known(
         _remembered(folder, {**lattice, "anneals": count, **schedule}, lambda: _slow(hamiltonian, shape, count)),
         *others,
     ]
-    if hamiltonian.D != 0 and hamiltonian.J > 0:
+    if hamiltonian.D != 0 and hamiltonian.J > 0 and hamiltonian.J + 2 * hamiltonian.J2 > 0:
         identity = {**lattice, "counts": COUNTS, "lattices": LATTICES}
         candidates.append(_remembered(folder, identity, lambda: _triangular(hamiltonian, shape)))
     found = [candidate for candidate in candidates if math.isfinite(candidate.energy_per_site)]
