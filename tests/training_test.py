@@ -154,7 +154,7 @@ def test_interrupted_evaluation_of_a_stage_comes_again(finished, tmp_path, monke
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(training, "_evaluate_stage", interrupted)
+        patch.setattr(training, "evaluate_stage", interrupted)
         run_here(tmp_path)
     checkpoint = read_checkpoint(tmp_path / "run" / CHECKPOINT)
     assert (checkpoint.epoch, checkpoint.step) == (2, 0)

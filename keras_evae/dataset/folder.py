@@ -144,7 +144,11 @@ class ShardFolder:
     def _check_specification(self) -> None:
         file = self.path / SPECIFICATION
         try:
-            difference = describe_difference(self._expected, json.loads(file.read_bytes()))
+            found = json.loads(file.read_bytes())
+            difference = describe_difference(self._expected, found)
+            # A damaged name is no other value where None or a default stands for what is missing.
+            if not difference and found.keys() != self._expected.keys():
+                raise ValueError(f"other keys: {sorted(found.keys() ^ self._expected.keys())}")
         except (ValueError, AttributeError) as error:
             raise DataError(
                 f"{file}: truncated or damaged; delete the folder {self.path}, and its shards will be generated again"
