@@ -160,6 +160,7 @@ def test_training_script_of_the_page(trained):
     assert np.isfinite(run.hamiltonian.energy(states)).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("before", "after", "code", "message"),
     [
@@ -181,6 +182,7 @@ def test_script_answers_in_one_line(trained, before, after, code, message):
     assert len(errors) == 1 and message in errors[0] and "Traceback" not in result.stderr
 
 
+@pytest.mark.slow
 def test_commands_say_that_a_run_has_terms(trained):
     folder, _ = trained
     run = folder / "runs" / "compass"
