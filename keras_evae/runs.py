@@ -27,7 +27,7 @@ from keras_evae.annealing import AnnealingSchedule
 from keras_evae.config import Config, dump_config, load_config
 from keras_evae.dataset import DatasetSpecification
 from keras_evae.durable import disk_errors, write_whole
-from keras_evae.errors import DataError, MismatchError, in_brief
+from keras_evae.errors import ConfigError, DataError, MismatchError, in_brief
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.schedules import Stage, plan_stages
 from keras_evae.stages import FinishedStage, finished_stages, load_stage_weights
@@ -66,6 +66,14 @@ class Run:
 
     @property
     def hamiltonian(self) -> Hamiltonian:
+        """The energy; a `ConfigError` for energy terms that the run was opened without."""
+        unknown = [term for term in self.config.hamiltonian.terms if isinstance(term, str)]
+        if unknown:
+            raise ConfigError(
+                f"{self.path}: its energy terms are Python, which no file holds; from Python it opens with run = "
+                f"keras_evae.runs.load_run({str(self.path)!r}, terms=[{in_brief(', '.join(unknown))[1:-1]}]), and "
+                f"keras_evae.evaluation.evaluate([run], ['losses'], 'figures') makes its figures; see docs/energies.md"
+            )
         return Hamiltonian(**dict(self.config.hamiltonian))
 
     @functools.cached_property
