@@ -1,7 +1,7 @@
 """Run folders: what a training run writes, and how it is read again.
 
 config.yaml          the whole configuration, defaults included
-environment.json     versions, machine and command of the run's first start; the run whose stages it has taken over
+environment.json     versions, machine, command and devices of the run's first start; the run whose stages it has taken
 stages/<name>/       one folder for each finished stage; it appears whole (see `keras_evae.stages`)
 checkpoint.npz       state of the stage in training (see `keras_evae.checkpoints`)
 tensorboard/         TensorBoard logs, one continuous epoch axis over all stages
@@ -140,8 +140,13 @@ def _last_change(folder: Path) -> float:
     return max(mark.stat().st_mtime for mark in marks if mark.exists())
 
 
-def open_run_folder(path: str | Path, config: Config) -> Path:
+def open_run_folder(path: str | Path, config: Config, details: Mapping[str, Any] | None = None) -> Path:
     """Creates the folder of a run, or checks that the existing one belongs to the same configuration.
+
+    Args:
+        path: The folder.
+        config: The run's configuration.
+        details: What a new folder shall say about the run's first start, beside versions, machine and command.
 
     Raises:
         MismatchError: With the first key that differs; nothing is changed.
@@ -155,7 +160,7 @@ def open_run_folder(path: str | Path, config: Config) -> Path:
     (path / "stages").mkdir(parents=True, exist_ok=True)
     # The configuration first: what makes the folder a run, whatever comes after it is cut short.
     write_whole(path / CONFIG, dump_config(config).encode())
-    write_whole(path / ENVIRONMENT, _json(describe_environment()))
+    write_whole(path / ENVIRONMENT, _json({**describe_environment(), **(details or {})}))
     return path
 
 

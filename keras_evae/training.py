@@ -35,6 +35,7 @@ from keras_evae.strategies import (
     describe_strategy,
     is_chief,
     meet_workers,
+    record_strategy,
     report_lost_workers,
     share_batches,
     spans_hosts,
@@ -74,7 +75,7 @@ def _lead(config: Config, output: str | Path, devices: tf.distribute.Strategy, s
     if config.dataset.path.exists():
         check_specification(config.dataset.path, specification)
     shared = shared_stages(stages_from, config) if stages_from else ()
-    folder = open_run_folder(output, config)
+    folder = open_run_folder(output, config, {"strategy": record_strategy(devices)})
     with hold_lock(folder / LOCK):
         if stages_from:
             take_stages(folder, stages_from, shared)
