@@ -111,10 +111,8 @@ def test_another_number_of_threads_is_said(tmp_path, model, monkeypatch, caplog,
 
 @pytest.mark.parametrize(("replicas", "warnings"), [(1, 0), (2, 1)])
 def test_another_number_of_replicas_is_said(tmp_path, model, caplog, replicas, warnings):
-    checkpoint = dataclasses.replace(
-        checkpoint_of(tmp_path, model, STAGES[1], fitting.thread_count()), replicas=replicas
-    )
-    fitting._restore(model, checkpoint)
+    checkpoint = checkpoint_of(tmp_path, model, STAGES[1], fitting.thread_count())
+    fitting._restore(model, dataclasses.replace(checkpoint, replicas=replicas))
     messages = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert len(messages) == warnings
     assert all("with 2 replicas, this process has 1" in text for text in messages)
