@@ -30,6 +30,12 @@ def parse_arguments() -> argparse.Namespace:
         choices=("mirrored", "multiworker"),
         help="train on all GPUs of this host, or on the hosts of TF_CONFIG (docs/gpu.md); default: one device",
     )
+    parser.add_argument(
+        "--stages-from",
+        metavar="DIR",
+        help="run folder whose finished stages are taken over, where both plans begin alike and nothing but the stages "
+        "differs, instead of training them again",
+    )
     return parser.parse_args()
 
 
@@ -41,7 +47,8 @@ def main(arguments: argparse.Namespace) -> None:
     with quiet_tensorflow():
         from keras_evae.training import train
 
-    train(config, arguments.output or Path("runs") / Path(arguments.config).stem, arguments.strategy)
+    output = arguments.output or Path("runs") / Path(arguments.config).stem
+    train(config, output, arguments.strategy, arguments.stages_from)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 The file is an uncompressed `.npz` of arrays, followed by the 32 bytes of its SHA-256:
 
-    record       JSON as bytes: stage, epoch, step, threads, history
+    record       JSON as bytes: stage, epoch, step, threads, history, replicas
     0, 1, ...    values of all variables, in the order of `training_variables`
 """
 
@@ -40,6 +40,7 @@ class Checkpoint:
         threads: Threads that a step was computed with; another number rounds differently.
         history: Logs of the stage's finished epochs, a list for each name.
         values: Values of all variables, in the order of `training_variables`.
+        replicas: Replicas that shared each batch; another number rounds differently too.
     """
 
     stage: str
@@ -48,6 +49,8 @@ class Checkpoint:
     threads: int
     history: Mapping[str, list[float]]
     values: Sequence[np.ndarray]
+    # Not in the checkpoints of older versions.
+    replicas: int = 1
 
 
 def training_variables(model: EVAE) -> list[Any]:

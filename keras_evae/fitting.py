@@ -68,7 +68,7 @@ def fit_stage(
         values = read_values(model)
         write_checkpoint(
             folder / CHECKPOINT,
-            Checkpoint(stage.name, position.epoch, position.step, thread_count(), history, values),
+            Checkpoint(stage.name, position.epoch, position.step, thread_count(), history, values, model.replicas),
         )
 
     devices = model.distribute_strategy
@@ -119,6 +119,13 @@ def _restore(model: EVAE, checkpoint: Checkpoint) -> None:
             "an uninterrupted run",
             checkpoint.threads,
             thread_count(),
+        )
+    if checkpoint.replicas != model.replicas:
+        logger.warning(
+            "The checkpoint was computed with %d replicas, this process has %d: results will differ from those of an "
+            "uninterrupted run by rounding",
+            checkpoint.replicas,
+            model.replicas,
         )
 
 

@@ -20,6 +20,8 @@ from keras_evae.strategies import Share, mean_over_replicas, share_of_replica, s
 
 # States decoded at once by `generate`; bounds its memory.
 GENERATE_BATCH = 100
+# In float16 the gradients of small losses vanish unless the loss is scaled, which it is not.
+PRECISIONS = ("float32", "mixed_bfloat16")
 
 
 @keras.saving.register_keras_serializable(package="keras_evae")
@@ -76,6 +78,8 @@ class EVAE(keras.Model):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        if precision not in PRECISIONS:
+            raise ValueError(f"`precision` must be one of {PRECISIONS}. Received: precision={precision!r}")
         self.replicas = tf.distribute.get_strategy().num_replicas_in_sync
         if phases and (self.replicas > 1 or precision != "float32"):
             raise ValueError(

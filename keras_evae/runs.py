@@ -1,7 +1,7 @@
 """Run folders: what a training run writes, and how it is read again.
 
 config.yaml          the whole configuration, defaults included
-environment.json     versions, machine and command of the run's first start
+environment.json     versions, machine, command and devices of the run's first start; the run whose stages it has taken
 stages/<name>/       one folder for each finished stage; it appears whole (see `keras_evae.stages`)
 checkpoint.npz       state of the stage in training (see `keras_evae.checkpoints`)
 tensorboard/         TensorBoard logs, one continuous epoch axis over all stages
@@ -26,8 +26,8 @@ import keras_evae
 from keras_evae.annealing import AnnealingSchedule
 from keras_evae.config import Config, dump_config, load_config
 from keras_evae.dataset import DatasetSpecification
-from keras_evae.durable import write_whole
-from keras_evae.errors import DataError, MismatchError, in_brief
+from keras_evae.durable import disk_errors, write_whole
+from keras_evae.errors import ConfigError, DataError, MismatchError, in_brief
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.schedules import Stage, plan_stages
 from keras_evae.stages import FinishedStage, finished_stages, load_stage_weights
@@ -36,7 +36,7 @@ from keras_evae.terms import EnergyTerm
 if TYPE_CHECKING:
     from keras_evae.model import EVAE
 
-CONFIG = "config.yaml"
+CONFIG, ENVIRONMENT = "config.yaml", "environment.json"
 # Held by the process that trains the run.
 LOCK = ".lock"
 # May differ from start to start: the result does not depend on it.
@@ -66,6 +66,14 @@ class Run:
 
     @property
     def hamiltonian(self) -> Hamiltonian:
+        """The energy; a `ConfigError` for energy terms that the run was opened without."""
+        unknown = [term for term in self.config.hamiltonian.terms if isinstance(term, str)]
+        if unknown:
+            raise ConfigError(
+                f"{self.path}: its energy terms are Python, which no file holds; from Python it opens with run = "
+                f"keras_evae.runs.load_run({str(self.path)!r}, terms=[{in_brief(', '.join(unknown))[1:-1]}]), and "
+                f"keras_evae.evaluation.evaluate([run], ['losses'], 'figures') makes its figures; see docs/energies.md"
+            )
         return Hamiltonian(**dict(self.config.hamiltonian))
 
     @functools.cached_property
@@ -132,8 +140,13 @@ def _last_change(folder: Path) -> float:
     return max(mark.stat().st_mtime for mark in marks if mark.exists())
 
 
-def open_run_folder(path: str | Path, config: Config) -> Path:
+def open_run_folder(path: str | Path, config: Config, details: Mapping[str, Any] | None = None) -> Path:
     """Creates the folder of a run, or checks that the existing one belongs to the same configuration.
+
+    Args:
+        path: The folder.
+        config: The run's configuration.
+        details: What a new folder shall say about the run's first start, beside versions, machine and command.
 
     Raises:
         MismatchError: With the first key that differs; nothing is changed.
@@ -147,8 +160,33 @@ def open_run_folder(path: str | Path, config: Config) -> Path:
     (path / "stages").mkdir(parents=True, exist_ok=True)
     # The configuration first: what makes the folder a run, whatever comes after it is cut short.
     write_whole(path / CONFIG, dump_config(config).encode())
-    write_whole(path / "environment.json", json.dumps(describe_environment(), indent=2).encode() + b"\n")
+    write_whole(path / ENVIRONMENT, _json({**describe_environment(), **(details or {})}))
     return path
+
+
+def read_environment(path: Path) -> dict[str, Any]:
+    """What a run folder says about its first start; nothing, if that was cut short before it was written.
+
+    Raises:
+        DataError: If the file is damaged.
+    """
+    file = path / ENVIRONMENT
+    try:
+        return dict(json.loads(file.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return {}
+    except (ValueError, TypeError) as error:
+        raise DataError(f"{file}: expected a JSON object, found something else; delete the file") from error
+
+
+def add_to_environment(path: Path, entries: Mapping[str, Any]) -> None:
+    """Adds to what a run folder says about its first start."""
+    with disk_errors(path / ENVIRONMENT):
+        write_whole(path / ENVIRONMENT, _json({**(read_environment(path) or describe_environment()), **entries}))
+
+
+def _json(values: Mapping[str, Any]) -> bytes:
+    return json.dumps(values, indent=2).encode() + b"\n"
 
 
 def planned_stages(config: Config) -> tuple[Stage, ...]:
@@ -214,14 +252,24 @@ def _select(path: Path, stages: Sequence[FinishedStage], wanted: str | int | Non
     raise DataError(f"{path}: expected a finished stage {wanted!r}, found: {known}")
 
 
-def check_same_config(file: Path, config: Config) -> None:
+def check_same_config(
+    file: Path,
+    config: Config,
+    ignored: Sequence[str] = (),
+    remedy: str = "Choose another folder with --output",
+) -> None:
+    """Compares a configuration with the one in a file, but for some sections.
+
+    Raises:
+        MismatchError: With the first key that differs and the remedy.
+    """
     found, expected = (dict(_flatten(c.model_dump(mode="json"))) for c in (load_config(file), config))
     for key in sorted((found.keys() | expected.keys()) - set(NOT_COMPARED)):
-        if found.get(key) != expected.get(key):
+        if key.partition(".")[0] not in ignored and found.get(key) != expected.get(key):
             raise MismatchError(
                 f"{file}: {key}: expected {in_brief(expected.get(key))} as configured now, "
                 f"found {in_brief(found.get(key))}; "
-                f"nothing was changed. Choose another folder with --output"
+                f"nothing was changed. {remedy}"
             )
 
 

@@ -8,6 +8,7 @@ checksums.sha256     of the three, in the format of `sha256sum --check`
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import dataclasses
 import hashlib
@@ -15,7 +16,7 @@ import json
 import os
 import shutil
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -87,17 +88,39 @@ def save_stage(
     path: Path, stage: Stage, model: EVAE, metrics: Mapping[str, Mapping[str, float]], history: Mapping[str, list]
 ) -> None:
     """Writes the folder of a finished stage; it appears under its name only when everything is on disk."""
-    folder = path / "stages" / stage.name
-    partial = folder.with_name(f".{stage.name}.partial")
-    with disk_errors(folder):
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
+    with _appear_whole(path / "stages" / stage.name) as partial:
         model.save_weights(partial / WEIGHTS)
         _write_history(partial / HISTORY, stage, history)
         record = {**dataclasses.asdict(stage), "metrics": metrics}
         (partial / METRICS).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
         checksums = {name: _sha256(partial / name) for name in CHECKED}
         (partial / CHECKSUMS).write_text(_checksum_lines(checksums), encoding="utf-8")
+
+
+def copy_stage(stage: FinishedStage, path: Path) -> None:
+    """Copies the folder of a finished stage into the run folder `path`; it appears there like a new one.
+
+    Raises:
+        DataError: If a file, or its copy, is not what was written.
+    """
+    checksums = _checksums(stage.path)
+    for name, checksum in checksums.items():
+        _check(stage.path / name, checksum)
+    with _appear_whole(path / "stages" / stage.name) as partial:
+        for file in stage.path.iterdir():
+            shutil.copyfile(file, partial / file.name)
+        for name, checksum in checksums.items():
+            _check(partial / name, checksum)
+
+
+@contextlib.contextmanager
+def _appear_whole(folder: Path) -> Iterator[Path]:
+    """An empty folder under another name, which gets its name when all that is written into it is on disk."""
+    partial = folder.with_name(f".{folder.name}.partial")
+    with disk_errors(folder):
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        yield partial
         for file in partial.iterdir():
             with open(file, "rb+") as stream:
                 os.fsync(stream.fileno())

@@ -112,6 +112,17 @@ def is_chief(strategy: tf.distribute.Strategy) -> bool:
     return resolver.task_type == first and resolver.task_id == 0
 
 
+def record_strategy(strategy: tf.distribute.Strategy) -> dict[str, str | int]:
+    """The strategy for the files of a run: its name as in `--strategy`, replicas and workers."""
+    workers = 1
+    if spans_hosts(strategy):
+        name = "multiworker"
+        workers = sum(len(addresses) for addresses in strategy.cluster_resolver.cluster_spec().as_dict().values())
+    else:
+        name = "mirrored" if isinstance(strategy, tf.distribute.MirroredStrategy) else "none"
+    return {"name": name, "replicas": strategy.num_replicas_in_sync, "workers": workers}
+
+
 def describe_strategy(strategy: tf.distribute.Strategy, batch_size: int) -> str:
     """The devices in words, one line."""
     replicas = strategy.num_replicas_in_sync

@@ -20,6 +20,7 @@ from keras_evae.dataset import check_specification, ensure_dataset, read_energie
 from keras_evae.errors import ConfigError, DataError, NumericalError
 from keras_evae.fitting import fit_stage, steps_per_epoch
 from keras_evae.hamiltonian import Hamiltonian
+from keras_evae.inheritance import describe_taken_stages, shared_stages, take_stages
 from keras_evae.lock import hold_lock
 from keras_evae.model import EVAE
 from keras_evae.optimizers import FusedAdam
@@ -34,6 +35,7 @@ from keras_evae.strategies import (
     describe_strategy,
     is_chief,
     meet_workers,
+    record_strategy,
     report_lost_workers,
     share_batches,
     spans_hosts,
@@ -46,31 +48,37 @@ GENERATED, GENERATION_SEED = 100, 0
 PICTURES = 3
 
 
-def train(config: Config, output: str | Path, strategy: str | None = None) -> None:
+def train(
+    config: Config, output: str | Path, strategy: str | None = None, stages_from: str | Path | None = None
+) -> None:
     """Does whatever is missing of a run: anneals its dataset, trains its stages one after the other.
 
     Args:
         config: The run's configuration.
         output: The run's folder; an existing one goes on from its checkpoint or its last finished stage.
         strategy: `mirrored` or `multiworker` to train on several devices; None for one.
+        stages_from: Folder of another run, whose finished stages are taken over where both plans begin alike.
     """
     if strategy and config.training.jit_compile:
         raise ConfigError("training.jit_compile: expected false with --strategy (XLA cannot compile it), found true")
     devices = choose_strategy(strategy, config.training.batch_size)
     with report_lost_workers():
         if is_chief(devices):
-            _lead(config, output, devices)
+            _lead(config, output, devices, stages_from)
         else:
             _follow(config, Path(output), devices)
 
 
-def _lead(config: Config, output: str | Path, devices: tf.distribute.Strategy) -> None:
+def _lead(config: Config, output: str | Path, devices: tf.distribute.Strategy, stages_from: str | Path | None) -> None:
     """The whole run, but for the training steps of other workers."""
     specification = dataset_specification(config)
     if config.dataset.path.exists():
         check_specification(config.dataset.path, specification)
-    folder = open_run_folder(output, config)
+    shared = shared_stages(stages_from, config) if stages_from else ()
+    folder = open_run_folder(output, config, {"strategy": record_strategy(devices)})
     with hold_lock(folder / LOCK):
+        if stages_from:
+            take_stages(folder, stages_from, shared)
         stages = planned_stages(config)
         finished = finished_stages(folder, stages)
         missing = stages[len(finished) :]
@@ -79,6 +87,8 @@ def _lead(config: Config, output: str | Path, devices: tf.distribute.Strategy) -
         checkpoint = _read_checkpoint(folder, model, stages, len(finished))
         samples = _samples_to_go(config, missing, checkpoint)
         for line in describe_plan(config, specification, model, stages, len(finished), samples):
+            logger.info(line)
+        for line in describe_taken_stages(folder):
             logger.info(line)
         _log_devices(config, devices)
         logger.info(f"{'Run folder':12s} {folder}")

@@ -24,7 +24,7 @@ LEVELS = [
     {"phases"},
     {"dataset", "model", "callbacks", "latent", "plotting", "board", "progress"},
     {"pipeline", "runs", "plan"},
-    {"fitting"},
+    {"fitting", "inheritance"},
     {"training", "evaluation"},
     {"ground_state"},
 ]

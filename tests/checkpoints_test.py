@@ -1,5 +1,6 @@
 """Checkpoints: whole or not at all, damage is noticed, and loading executes nothing."""
 
+import dataclasses
 import hashlib
 import io
 import json
@@ -42,6 +43,19 @@ def compiled(seed):
     model.compile(optimizer=keras.optimizers.Adam(1e-3))
     model.optimizer.build(model.trainable_variables)
     return model
+
+
+def test_checkpoint_of_an_older_version_is_of_one_replica(tmp_path):
+    write_checkpoint(tmp_path / "new.npz", dataclasses.replace(SMALL, replicas=2))
+    assert read_checkpoint(tmp_path / "new.npz").replicas == 2
+    with np.load(tmp_path / "new.npz") as arrays:
+        record = json.loads(arrays["record"].tobytes())
+        del record["replicas"]
+        content = io.BytesIO()
+        np.savez(content, **{**arrays, "record": np.frombuffer(json.dumps(record).encode(), np.uint8)})
+    old = content.getvalue() + hashlib.sha256(content.getvalue()).digest()
+    (tmp_path / "old.npz").write_bytes(old)
+    assert read_checkpoint(tmp_path / "old.npz").replicas == 1
 
 
 def test_every_variable_comes_back(tmp_path):

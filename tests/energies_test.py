@@ -1,5 +1,6 @@
 """The example of docs/energies.md runs as it stands there; configurations, datasets and runs keep their terms."""
 
+import contextlib
 import dataclasses
 import re
 import subprocess
@@ -16,6 +17,7 @@ from keras_evae.dataset import DatasetSpecification, check_specification, ensure
 from keras_evae.dataset.file import write_attribute
 from keras_evae.dataset.shards import shard_length
 from keras_evae.errors import ConfigError, MismatchError
+from keras_evae.evaluation import evaluate
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.runs import dataset_specification, load_run, open_run_folder
 from keras_evae.symmetry import point_group, translation_steps
@@ -123,7 +125,7 @@ def test_runs_are_opened_with_their_terms(tmp_path):
     with pytest.raises(MismatchError, match=r"hamiltonian.terms: expected \[\] as configured now"):
         open_run_folder(folder, Config())
     assert load_run(folder, terms=[Compass(0.2)]).hamiltonian.terms == (Compass(0.2),)
-    with pytest.raises(ConfigError, match="give the object from Python"):
+    with pytest.raises(ConfigError, match=r"load_run\('.*run', terms=\[Compass\(strength=0.2\)\]\)"):
         _ = load_run(folder).hamiltonian
     with pytest.raises(MismatchError, match="config.yaml: hamiltonian.terms: expected"):
         load_run(folder, terms=[Compass(0.3)])
@@ -158,6 +160,30 @@ def test_training_script_of_the_page(trained):
     assert len(run.stages) == 1
     states = run.model.generate(2, seed=0)
     assert np.isfinite(run.hamiltonian.energy(states)).all()
+
+
+def test_figures_of_a_run_with_terms(trained, tmp_path):
+    run = load_run(trained[0] / "runs" / "compass", terms=[Compass(0.2)])
+    # The run, as the data, is found from the folder in which it was trained.
+    with contextlib.chdir(trained[0]):
+        made = evaluate([run, run], ["losses", "theta"], tmp_path / "figures", report=True)
+    assert [section.name for section in made] == ["losses", "theta"]
+    rows = made[0].tables[0].rows
+    assert len(rows) == 1
+    page = (tmp_path / "figures" / "report.html").read_text()
+    assert "Compass(strength=0.2)" in page and "Left out" not in page
+
+
+def test_evaluate_says_how_a_run_with_terms_is_opened(trained):
+    folder, _ = trained
+    result = call(folder, "evaluate.py", "--run", "runs/compass", "--losses", "--output", "figures")
+    assert result.returncode == 2 and result.stderr.count("\n") == 1
+    for part in (
+        "error: runs/compass: its energy terms are Python, which no file holds",
+        "keras_evae.runs.load_run('runs/compass', terms=[Compass(strength=0.2)])",
+        "keras_evae.evaluation.evaluate([run], ['losses'], 'figures')",
+    ):
+        assert part in result.stderr
 
 
 @pytest.mark.slow

@@ -236,6 +236,12 @@ def test_bfloat16_learns_with_float32_weights(spins):
     )
 
 
+@pytest.mark.parametrize("precision", ["mixed_float16", "bfloat16", "float64", None])
+def test_other_precisions_are_refused(precision):
+    with pytest.raises(ValueError, match=f"`precision` must be one of .*Received: precision={precision!r}"):
+        EVAE(SHAPE, phases=False, precision=precision)
+
+
 def test_phases_need_float32():
     with pytest.raises(ValueError, match="needs one device and float32; set phases=False"):
         EVAE(SHAPE, precision="mixed_bfloat16")

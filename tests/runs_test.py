@@ -51,6 +51,13 @@ def test_run_explains_itself(run, config):
     assert history == ["epoch,loss", "2,0.5", "3,0.5"]
 
 
+def test_details_are_those_of_the_first_start(tmp_path, config):
+    for strategy in ("none", "mirrored"):
+        open_run_folder(tmp_path / "new", config, {"strategy": strategy})
+    environment = json.loads((tmp_path / "new" / "environment.json").read_text())
+    assert environment["strategy"] == "none" and environment["cores"] >= 1
+
+
 def test_commit_of_a_checkout_and_none_of_an_installed_package(tmp_path, monkeypatch):
     if (Path(keras_evae.__file__).parents[1] / ".git").exists():
         assert re.fullmatch("[0-9a-f]{40}(-dirty)?", describe_environment()["commit"])

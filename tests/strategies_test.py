@@ -13,7 +13,14 @@ import tensorflow as tf
 
 from keras_evae.errors import ConfigError
 from keras_evae.runs import load_run
-from keras_evae.strategies import check_cluster, choose_strategy, describe_strategy, is_chief, share_of_replica
+from keras_evae.strategies import (
+    check_cluster,
+    choose_strategy,
+    describe_strategy,
+    is_chief,
+    record_strategy,
+    share_of_replica,
+)
 from tests.replicas import EVALUATED, STEPS
 
 ROOT = Path(__file__).parents[1]
@@ -134,11 +141,16 @@ def check_run(folder, stages):
     return {stage.name: stage.metrics for stage in run.stages}
 
 
+def recorded(folder):
+    return json.loads((folder / "runs" / "tiny" / "environment.json").read_text())["strategy"]
+
+
 @pytest.mark.slow
 def test_mirrored_run_finishes_resumes_and_loads(tmp_path):
     (output,) = finish(start(tmp_path, *train_command(tmp_path, "mirrored")))
     assert "2 CPU replicas on this host, 4 samples of a batch each, in float32; training.phases is for one" in output
     whole = check_run(tmp_path, 2)
+    assert recorded(tmp_path) == {"name": "mirrored", "replicas": 2, "workers": 1}
     second = tmp_path / "runs" / "tiny" / "stages" / "01_beta_0.001_gamma_10"
     second.rename(tmp_path / "away")
     (output,) = finish(start(tmp_path, *train_command(tmp_path, "mirrored")))
@@ -157,6 +169,7 @@ def test_two_workers_finish_resume_and_load(tmp_path):
     assert "2 CPU replicas on the workers of TF_CONFIG" in chief and "Run finished" in chief
     assert other == ""
     whole = check_run(tmp_path, 2)
+    assert recorded(tmp_path) == {"name": "multiworker", "replicas": 2, "workers": 2}
     # One process has written: one file of scalars for each stage.
     assert len(list((tmp_path / "runs" / "tiny" / "tensorboard" / "train").iterdir())) == 2
     (tmp_path / "runs" / "tiny" / "stages" / "01_beta_0.001_gamma_10").rename(tmp_path / "away")
@@ -239,3 +252,5 @@ def test_one_device_shares_nothing():
     strategy = choose_strategy(None, 7)
     assert is_chief(strategy) and describe_strategy(strategy, 7) == "one CPU"
     assert share_of_replica(tf.zeros((7, 2))) is None
+    assert record_strategy(strategy) == {"name": "none", "replicas": 1, "workers": 1}
+    assert record_strategy(choose_strategy("mirrored", 7)) == {"name": "mirrored", "replicas": 1, "workers": 1}

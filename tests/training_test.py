@@ -1,5 +1,7 @@
 """What the recipe of train.py refuses."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
@@ -105,6 +107,15 @@ def test_another_number_of_threads_is_said(tmp_path, model, monkeypatch, caplog,
     messages = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert len(messages) == warnings
     assert all("with 5 threads, this process has 3: the last bits will differ" in text for text in messages)
+
+
+@pytest.mark.parametrize(("replicas", "warnings"), [(1, 0), (2, 1)])
+def test_another_number_of_replicas_is_said(tmp_path, model, caplog, replicas, warnings):
+    checkpoint = checkpoint_of(tmp_path, model, STAGES[1], fitting.thread_count())
+    fitting._restore(model, dataclasses.replace(checkpoint, replicas=replicas))
+    messages = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert len(messages) == warnings
+    assert all("with 2 replicas, this process has 1" in text for text in messages)
 
 
 def test_number_of_threads_as_tensorflow_takes_it(monkeypatch):

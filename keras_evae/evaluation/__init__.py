@@ -44,12 +44,17 @@ RECIPES: dict[str, Recipe] = {
 
 
 def evaluate(
-    folders: Sequence[Path], recipes: Sequence[str], output: Path, report: bool = False, tolerant: bool = False
+    runs: Sequence[str | Path | Run],
+    recipes: Sequence[str],
+    output: str | Path,
+    report: bool = False,
+    tolerant: bool = False,
 ) -> list[Section]:
-    """Runs recipes on run folders; their pictures and numbers go to `output`.
+    """Runs recipes on runs; their pictures and numbers go to `output`.
 
     Args:
-        folders: Run folders; curves of several runs share one picture.
+        runs: Run folders, or open runs: those with energy terms of a user's own, which `load_run` alone is given.
+            Curves of several runs share one picture.
         recipes: Keys of `RECIPES`.
         output: Folder for the results, made if it is missing.
         report: Write `report.html` of these results, and of those of other recipes that are in `output` already.
@@ -59,12 +64,13 @@ def evaluate(
         What each recipe found, in the order of `recipes`.
     """
     # A run that is given twice is one run.
-    runs = [_open_run(folder) for folder in dict.fromkeys(folders)]
+    opened = list({run.path: run for run in map(_open_run, runs)}.values())
+    output = Path(output)
     sections, gaps = [], {}
     with _results(output):
         for name in recipes:
             try:
-                section = RECIPES[name](runs, output)
+                section = RECIPES[name](opened, output)
             except EVAEError as error:
                 if not tolerant:
                     raise
@@ -76,7 +82,7 @@ def evaluate(
                 sections.append(section)
     if report:
         known = [name for name in RECIPES if name not in gaps]
-        write_report(runs, collect_sections(sections, known, output), gaps, output)
+        write_report(opened, collect_sections(sections, known, output), gaps, output)
     return sections
 
 
@@ -98,8 +104,9 @@ def evaluate_file(spins: str, config: Path | None, run: Path | None, output: Pat
     return section
 
 
-def _open_run(folder: Path) -> Run:
-    run = load_run(folder)
+def _open_run(run: str | Path | Run) -> Run:
+    if not isinstance(run, Run):
+        run = load_run(run)
     if not run.stages:
         raise DataError(
             f"{run.path}: no stage is finished yet; let train.py go on, it says how long the first stage takes"

@@ -206,14 +206,18 @@ def _identity(hamiltonian: Hamiltonian, shape: tuple[int, int]) -> dict[str, Any
 def _remembered(folder: Path, identity: Mapping[str, Any], search: Callable[[], Candidate]) -> Candidate:
     """What an earlier search with the same identity found, or what it finds now."""
     path, key = folder / CACHE, json.dumps(identity, sort_keys=True)
+    known = _read_known(path)
+    if key not in known:
+        known[key] = search()
+        content = {key: dataclasses.asdict(candidate) for key, candidate in known.items()}
+        write_whole(path, json.dumps(content, indent=1).encode() + b"\n")
+    return known[key]
+
+
+def _read_known(path: Path) -> dict[str, Candidate]:
+    """What earlier searches found; none if the file is missing or damaged: nothing is lost but time."""
     try:
-        known = json.loads(path.read_text(encoding="utf-8"))
-        return Candidate(**known[key])
-    except KeyError:
-        pass
-    except (OSError, ValueError, TypeError):
-        # Missing or damaged: nothing is lost but time.
-        known = {}
-    known[key] = dataclasses.asdict(search())
-    write_whole(path, json.dumps(known, indent=1).encode() + b"\n")
-    return Candidate(**known[key])
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return {key: Candidate(**values) for key, values in content.items()}
+    except (OSError, ValueError, TypeError, AttributeError):
+        return {}
