@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -21,22 +20,12 @@ RUN = (
 
 
 @pytest.fixture
-def start(tmp_path):
-    def start_command(*arguments, train=5, before=""):
+def call(tmp_path):
+    def call_command(*arguments, train=5, before=""):
         (tmp_path / "run.yaml").write_text(CONFIG.format(train=train))
         line = [sys.executable, "-c", before + RUN, "--config", "run.yaml", *arguments]
-        options = {"cwd": tmp_path, "env": {**os.environ, "PYTHONPATH": str(ROOT)}, "text": True}
-        return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
-
-    return start_command
-
-
-@pytest.fixture
-def call(start):
-    def call_command(*arguments, **options):
-        process = start(*arguments, **options)
-        output, errors = process.communicate(timeout=120)
-        return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        return subprocess.run(line, cwd=tmp_path, env=environment, capture_output=True, text=True)
 
     return call_command
 
@@ -116,23 +105,28 @@ def test_full_disk(call, tmp_path):
     check_dataset(tmp_path / "data" / "spins.h5", SPECIFICATION)
 
 
+# The command sends a signal to itself when it has written the second shard.
+SIGNALLED = """
+import itertools, os
+from keras_evae.dataset.folder import ShardFolder
+write, written = ShardFolder.write, itertools.count(1)
+def writing(self, *arguments):
+    write(self, *arguments)
+    if next(written) == 2:
+        os.kill(os.getpid(), {number})
+ShardFolder.write = writing
+"""
+
+
 @pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_signals_keep_finished_shards(start, call, tmp_path, number, exit_code):
-    process = start(train=2000)
-    manifest = tmp_path / "data" / "spins.h5.parts" / "manifest.sha256"
-    while not (manifest.exists() and manifest.stat().st_size) and process.poll() is None:
-        time.sleep(0.01)
-    process.send_signal(number)
-    output, errors = process.communicate(timeout=60)
-    assert_one_line(
-        subprocess.CompletedProcess([], process.returncode, output, errors), exit_code, "finished work is kept"
-    )
-    finished = len(manifest.read_text().splitlines())
-    assert 0 < finished < 32
+def test_signals_keep_finished_shards(call, tmp_path, number, exit_code):
+    result = call(train=300, before=SIGNALLED.format(number=int(number)))
+    assert_one_line(result, exit_code, "finished work is kept")
+    assert len((tmp_path / "data" / "spins.h5.parts" / "manifest.sha256").read_text().splitlines()) == 2
     if number == signal.SIGINT:
-        result = call(train=2000)
-        assert result.returncode == 0 and f"Going on: {finished} of 32 shards are there" in result.stdout
-        generate_dataset(tmp_path / "whole.h5", of_size(2000))
+        result = call(train=300)
+        assert result.returncode == 0 and "Going on: 2 of 5 shards are there" in result.stdout
+        generate_dataset(tmp_path / "whole.h5", of_size(300))
         assert digest(tmp_path / "data" / "spins.h5") == digest(tmp_path / "whole.h5")
 
 
