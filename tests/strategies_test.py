@@ -14,6 +14,7 @@ import tensorflow as tf
 from keras_evae.errors import ConfigError
 from keras_evae.runs import load_run
 from keras_evae.strategies import check_cluster, choose_strategy, describe_strategy, is_chief, share_of_replica
+from tests.commands import SMOKE, call_here
 from tests.replicas import EVALUATED, LARGEST_NORM, STEPS
 
 ROOT = Path(__file__).parents[1]
@@ -225,12 +226,9 @@ def test_bad_clusters_are_answered_in_one_line(text, message):
     assert "\n" not in str(error.value)
 
 
-def test_train_without_cluster(tmp_path):
-    environment = {key: value for key, value in os.environ.items() if key != "TF_CONFIG"}
-    line = [sys.executable, str(ROOT / "train.py"), "--config", str(ROOT / "configs" / "smoke.yaml")]
-    result = subprocess.run(
-        [*line, "--strategy", "multiworker"], cwd=tmp_path, env=environment, capture_output=True, text=True
-    )
+def test_train_without_cluster(tmp_path, monkeypatch):
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    result = call_here(tmp_path, "train.py", "--config", SMOKE, "--strategy", "multiworker")
     assert result.returncode == 2 and result.stderr.startswith("error: TF_CONFIG: expected the workers")
     assert result.stderr.count("\n") == 1 and not list(tmp_path.iterdir())
 

@@ -4,14 +4,14 @@ import keras
 import numpy as np
 import pytest
 
-from keras_evae import fitting, training
-from keras_evae.checkpoints import CHECKPOINT, Checkpoint, read_checkpoint, read_values, write_checkpoint
+from keras_evae import fitting
+from keras_evae.checkpoints import CHECKPOINT, Checkpoint, read_values, write_checkpoint
 from keras_evae.config import Config, load_config
 from keras_evae.errors import ConfigError, DataError
 from keras_evae.model import EVAE
 from keras_evae.schedules import plan_stages
 from keras_evae.training import _read_checkpoint, _samples_to_go, reset_optimizer, train
-from tests.training_cases import CONFIG, fingerprint
+from tests.training_cases import CONFIG
 
 
 def test_reset_optimizer_forgets_the_moments_but_not_the_learning_rate():
@@ -89,43 +89,17 @@ def test_strategy_cannot_be_compiled(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def run_here(folder):
-    (folder / "run.yaml").write_text(CONFIG)
-    train(load_config(folder / "run.yaml", [f"dataset.path={folder}/spins.h5"]), folder / "run")
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    """A folder with a run of three stages, and what was traced in it."""
-    folder, traces = tmp_path_factory.mktemp("finished"), []
-    loss_terms = EVAE._loss_terms
+def test_nothing_is_traced_again_after_the_first_step(tmp_path, monkeypatch):
+    """Stages differ in beta, gamma and epochs; the training step and the evaluation are compiled once for all."""
+    loss_terms, traces = EVAE._loss_terms, []
 
     def counting(self, spins, training, share=None):
         # Python runs this only while TensorFlow traces it.
         traces.append("training" if training else "evaluation")
         return loss_terms(self, spins, training, share)
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(EVAE, "_loss_terms", counting)
-        run_here(folder)
-    return folder, traces
-
-
-def test_nothing_is_traced_again_after_the_first_step(finished):
-    """Stages differ in beta, gamma and epochs; the training step and the evaluation are compiled once for all."""
-    folder, traces = finished
-    assert len(list((folder / "run" / "stages").iterdir())) == 3
+    monkeypatch.setattr(EVAE, "_loss_terms", counting)
+    (tmp_path / "run.yaml").write_text(CONFIG)
+    train(load_config(tmp_path / "run.yaml", [f"dataset.path={tmp_path}/spins.h5"]), tmp_path / "run")
+    assert len(list((tmp_path / "run" / "stages").iterdir())) == 3
     assert sorted(traces) == ["evaluation", "training"]
-
-
-def test_interrupted_evaluation_of_a_stage_comes_again(finished, tmp_path, monkeypatch):
-    def interrupted(config, model):
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(training, "evaluate_stage", interrupted)
-        run_here(tmp_path)
-    checkpoint = read_checkpoint(tmp_path / "run" / CHECKPOINT)
-    assert (checkpoint.epoch, checkpoint.step) == (2, 0)
-    run_here(tmp_path)
-    assert fingerprint(tmp_path / "run") == fingerprint(finished[0] / "run")

@@ -6,26 +6,26 @@ a private network, or behind Dask's TLS. Nothing here listens anywhere but on th
 
 from __future__ import annotations
 
-import asyncio
 import concurrent.futures
 import contextlib
-import functools
 import logging
-import threading
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from keras_evae.errors import ClusterError, ConfigError
 
 if TYPE_CHECKING:
     import distributed
-    from tornado.ioloop import IOLoop
 
 logger = logging.getLogger(__name__)
 
 LOOPBACK = "127.0.0.1"
 # Time for a scheduler to answer, as long as Dask's own.
 CONNECT_SECONDS = 30
+# How often the event loop of a cluster or a client, each with 10 s to begin, is tried.
+ATTEMPTS = 6
+
+Started = TypeVar("Started")
 
 
 @contextlib.contextmanager
@@ -49,45 +49,40 @@ def connect(scheduler: str, workers: int | None = None) -> Iterator[distributed.
     # Dask logs pages about what the command says in one line.
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     with contextlib.ExitStack() as stack:
-        loop = _event_loop()
         address: str | distributed.LocalCluster = scheduler
         try:
             if scheduler == "local":
-                address = stack.enter_context(
-                    distributed.LocalCluster(
-                        n_workers=workers,
-                        threads_per_worker=1,
-                        processes=True,
-                        host=LOOPBACK,
-                        dashboard_address=f"{LOOPBACK}:0",
-                        silence_logs=logging.CRITICAL,
-                        loop=loop,
-                    )
-                )
-            client = distributed.Client(address, timeout=CONNECT_SECONDS, loop=loop)
-        except (OSError, ValueError, TypeError, RuntimeError) as error:
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
+                address = stack.enter_context(_start(lambda: _local_cluster(workers)))
+            client = _start(lambda: distributed.Client(address, timeout=CONNECT_SECONDS))
+        except (OSError, ValueError, TypeError, RuntimeError, AssertionError) as error:
+            reason = (str(error).splitlines() or [f"{type(error).__name__}: is this machine too busy?"])[0]
             raise ConfigError(f"--scheduler {scheduler}: expected a Dask scheduler, found none ({reason})") from error
         yield stack.enter_context(client)
 
 
-@functools.cache
-def _event_loop() -> IOLoop:
-    """The event loop of all clients, in a thread of its own as long as this process lives.
+def _local_cluster(workers: int | None) -> distributed.LocalCluster:
+    import distributed
 
-    Dask would start one for each, but gives it 10 s to begin and then fails an assertion: too little on a machine so
-    busy that a new thread, or the whole process, gets no processor time for as long. Here it may take what it takes.
+    return distributed.LocalCluster(
+        n_workers=workers,
+        threads_per_worker=1,
+        processes=True,
+        host=LOOPBACK,
+        dashboard_address=f"{LOOPBACK}:0",
+        silence_logs=logging.CRITICAL,
+    )
+
+
+def _start(make: Callable[[], Started]) -> Started:
+    """A cluster or a client, made again where its event loop has not begun in time.
+
+    Dask starts the loop in a thread and asserts that it runs within 10 s. On a machine so busy that a new thread, or
+    this whole process, gets no processor time for as long, it does not, and is there at once the next time.
     """
-    from tornado.ioloop import IOLoop
-
-    started: concurrent.futures.Future[IOLoop] = concurrent.futures.Future()
-
-    async def run() -> None:
-        started.set_result(IOLoop.current())
-        await asyncio.Event().wait()
-
-    threading.Thread(target=lambda: asyncio.run(run()), name="Dask event loop", daemon=True).start()
-    return started.result()
+    for _ in range(ATTEMPTS - 1):
+        with contextlib.suppress(AssertionError):
+            return make()
+    return make()
 
 
 @contextlib.contextmanager

@@ -133,6 +133,36 @@ def test_no_scheduler_answers(monkeypatch, scheduler):
 
 
 @pytest.fixture
+def late_loops(monkeypatch):
+    """Event loops that Dask gives up on, as often as there are items in the list."""
+    late, start = [], distributed.utils.LoopRunner.start
+
+    def start_late(self):
+        assert not late or late.pop()
+        start(self)
+
+    monkeypatch.setattr(distributed.utils.LoopRunner, "start", start_late)
+    return late
+
+
+def test_event_loop_that_begins_late_is_waited_for(client, late_loops):
+    late_loops.append(False)
+    with cluster.connect(client.scheduler.address) as other:
+        assert len(other.nthreads()) == 2 and not late_loops
+
+
+@pytest.mark.parametrize("scheduler", ["local", "tcp://127.0.0.1:9"])
+def test_event_loop_that_never_begins_is_said(late_loops, scheduler):
+    late_loops.extend([False] * 100)
+    with (
+        pytest.raises(ConfigError, match=f"--scheduler {scheduler}: expected a Dask scheduler, found none .*too busy"),
+        cluster.connect(scheduler),
+    ):
+        pass
+    assert len(late_loops) == 100 - cluster.ATTEMPTS
+
+
+@pytest.fixture
 def scheduler(tmp_path):
     """Process and address of a scheduler with one worker."""
     options = {"cwd": tmp_path, "env": {**os.environ, "PYTHONPATH": str(ROOT)}, "stderr": subprocess.DEVNULL}
