@@ -13,6 +13,28 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 # In the background of a shell script Ctrl-C is ignored, also by the commands that tests start and interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# The files that take longest, which begin first: so the processes of pytest-xdist end at about the same time.
+LONGEST = [
+    "commands_test.py",
+    "strategies_test.py",
+    "resume_test.py",
+    "search_test.py",
+    "model_test.py",
+    "general_sampler_test.py",
+    "cluster_test.py",
+    "annealing_test.py",
+    "command_test.py",
+    "phases_test.py",
+    "masked_test.py",
+    "energies_test.py",
+    "training_test.py",
+]
+
+
+def pytest_collection_modifyitems(items):
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.name, len(LONGEST)))
+
 
 @pytest.fixture(scope="session")
 def smoke_folder(tmp_path_factory):
