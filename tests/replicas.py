@@ -74,7 +74,7 @@ def train_steps(strategy):
     results |= named("gradient", {name: 10.0 * value for name, value in first.items()})
     results |= named("moving", {v.path: v.numpy() for v in model.variables if "moving" in v.path})
     # A gradient so large that it is clipped.
-    model.gamma.assign(1e4)
+    model.gamma.assign(100.0)
     fit(model, strategy, 1)
     results |= named("clipped", {name: 10.0 * value - 9.0 * first[name] for name, value in momenta(model).items()})
     fit(model, strategy, STEPS - 2)
