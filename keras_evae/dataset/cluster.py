@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 LOOPBACK = "127.0.0.1"
-# Time for a scheduler to answer, as long as Dask's own.
-CONNECT_SECONDS = 30
+# Time for a scheduler to answer.
+CONNECT_SECONDS = 10
 # How often the event loop of a cluster or a client, each with 10 s to begin, is tried.
 ATTEMPTS = 6
 

@@ -18,6 +18,8 @@ from keras_evae.dataset.folder import ShardFolder
 from keras_evae.errors import ClusterError, ConfigError, MismatchError
 from tests.dataset.cases import CONFIG, SPECIFICATION, digest, of_size
 
+# Workers that start on a busy machine: Dask's own 30 s may be too little. Their processes read it here, too.
+os.environ["DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT"] = "300s"
 distributed = pytest.importorskip("distributed")
 psutil = pytest.importorskip("psutil")
 ROOT = Path(__file__).parents[2]
