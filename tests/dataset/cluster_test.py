@@ -140,7 +140,10 @@ def late_loops(monkeypatch):
     late, start = [], distributed.utils.LoopRunner.start
 
     def start_late(self):
-        assert not late or late.pop()
+        if late:
+            # What Dask's bare assertion raises.
+            late.pop()
+            raise AssertionError
         start(self)
 
     monkeypatch.setattr(distributed.utils.LoopRunner, "start", start_late)
@@ -148,18 +151,14 @@ def late_loops(monkeypatch):
 
 
 def test_event_loop_that_begins_late_is_waited_for(client, late_loops):
-    late_loops.append(False)
+    late_loops.append(0)
     with cluster.connect(client.scheduler.address) as other:
         assert len(other.nthreads()) == 2 and not late_loops
 
 
-@pytest.mark.parametrize("scheduler", ["local", "tcp://127.0.0.1:9"])
-def test_event_loop_that_never_begins_is_said(late_loops, scheduler):
-    late_loops.extend([False] * 100)
-    with (
-        pytest.raises(ConfigError, match=f"--scheduler {scheduler}: expected a Dask scheduler, found none .*too busy"),
-        cluster.connect(scheduler),
-    ):
+def test_event_loop_that_never_begins_is_said(late_loops):
+    late_loops.extend(range(100))
+    with pytest.raises(ConfigError, match="found none .*too busy"), cluster.connect("tcp://127.0.0.1:9"):
         pass
     assert len(late_loops) == 100 - cluster.ATTEMPTS
 
