@@ -11,76 +11,33 @@ evae          stages of gamma at one beta; absent for a plain VAE
 
 from __future__ import annotations
 
-import difflib
-import os
-import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    InstanceOf,
-    PlainSerializer,
-    ValidationError,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from keras_evae.errors import ConfigError, MismatchError, in_brief
-from keras_evae.geometry import LATTICE_MULTIPLE, Geometry, decode_mask, encode_mask, make_geometry, read_geometry
+from keras_evae.config_problems import first_problem, mismatch
+from keras_evae.config_types import (
+    Boundary,
+    Count,
+    Epochs,
+    Extent,
+    Finite,
+    Ladder,
+    MaskText,
+    NonNegative,
+    Positive,
+    Seed,
+    Side,
+    Term,
+    UserPath,
+)
+from keras_evae.errors import ConfigError, MismatchError
+from keras_evae.geometry import Geometry, decode_mask, encode_mask, make_geometry, read_geometry
 from keras_evae.terms import EnergyTerm, as_terms
 from keras_evae.yaml_loader import parse_yaml
-
-Boundary = Literal["periodic", "open"]
-Count = Annotated[int, Field(gt=0)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
-Seed = Annotated[int, Field(ge=0, lt=2**32)]
-
-
-def _multiple_of_16(side: int) -> int:
-    if side <= 0 or side % LATTICE_MULTIPLE:
-        raise ValueError(f"a positive multiple of {LATTICE_MULTIPLE}: the encoder halves each side four times")
-    return side
-
-
-def _increasing(values: tuple[float, ...]) -> tuple[float, ...]:
-    if list(values) != sorted(set(values)):
-        raise ValueError("increasing values, each once: stages follow one another from the weak to the strong")
-    return values
-
-
-def _mask_text(text: str) -> str:
-    mask = decode_mask(text)
-    if not mask.any():
-        raise ValueError("a mask with at least one site that carries a spin")
-    return encode_mask(mask)
-
-
-def _expand_home(path: Path) -> Path:
-    return Path(os.path.expanduser(path))
-
-
-# An energy term is Python, which no file brings along: files hold its text, `with_terms` adds the object.
-Term = Annotated[
-    str | InstanceOf[EnergyTerm],
-    PlainSerializer(lambda term: term if isinstance(term, str) else repr(term), when_used="json"),
-]
-# A side of a sample; the bound keeps a slip of the pen from filling the memory.
-Extent = Annotated[int, Field(gt=0, le=4096)]
-Side = Annotated[int, AfterValidator(_multiple_of_16)]
-# YAML has lists only; `strict=False` lets a list become a tuple while its items stay strict.
-Ladder = Annotated[
-    tuple[Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)], ...],
-    Field(strict=False, min_length=1),
-    AfterValidator(_increasing),
-]
-Epochs = Count | Annotated[tuple[Annotated[int, Field(gt=0, strict=True)], ...], Field(strict=False, min_length=1)]
 
 
 class _Section(BaseModel):
@@ -100,7 +57,7 @@ class HamiltonianConfig(_Section):
     K: Finite = 0.0
     dmi: Literal["neel", "bloch"] = "neel"
     boundary: Boundary | Annotated[tuple[Boundary, Boundary], Field(strict=False)] = "periodic"
-    mask: Annotated[str, AfterValidator(_mask_text)] | None = None
+    mask: MaskText | None = None
     J2: Finite = 0.0
     terms: Annotated[tuple[Term, ...], Field(strict=False)] = ()
 
@@ -116,13 +73,13 @@ class GeometryConfig(_Section):
 
     shape: Literal["square", "rectangle", "wire", "disc", "triangle", "hexagon"] | None = None
     size: Extent | Annotated[tuple[Extent, Extent], Field(strict=False)] | None = None
-    file: Annotated[Path, Field(strict=False), AfterValidator(_expand_home)] | None = None
+    file: UserPath | None = None
 
     @model_validator(mode="after")
     def _shape_or_file(self) -> GeometryConfig:
         if (self.shape is None) == (self.file is None) or (self.shape is None) != (self.size is None):
             found = {name: value for name, value in self.model_dump(mode="json").items() if value is not None}
-            raise _mismatch("geometry", "shape and size, or a file, such as {shape: disc, size: 48}", found)
+            raise mismatch("geometry", "shape and size, or a file, such as {shape: disc, size: 48}", found)
         return self
 
     def place(self, lattice: tuple[int, int] | None, boundary: str | tuple[str, str] | None) -> Geometry:
@@ -155,7 +112,7 @@ class DatasetConfig(_Section):
     """
 
     source: Literal["file", "stream"] = "file"
-    path: Annotated[Path, Field(strict=False), AfterValidator(_expand_home)] = Path("data/skyrmions_128x128.h5")
+    path: UserPath = Path("data/skyrmions_128x128.h5")
     shape: Annotated[tuple[Side, Side], Field(strict=False)] = (128, 128)
     train: Count = 30_000
     validation: Count = 5_000
@@ -232,7 +189,7 @@ class Config(_Section):
             )
             text = None if sample.mask is None else encode_mask(sample.mask)
             if mask not in (None, text):
-                raise _mismatch("hamiltonian.mask", "the mask of the section geometry, or no key", mask)
+                raise mismatch("hamiltonian.mask", "the mask of the section geometry, or no key", mask)
             # The model is frozen for everyone else.
             energy = {"boundary": sample.boundary, "mask": text}
             self.__dict__["hamiltonian"] = self.hamiltonian.model_copy(update=energy)
@@ -244,25 +201,25 @@ class Config(_Section):
         text = self.hamiltonian.mask
         if text is not None and decode_mask(text).shape != self.dataset.shape:
             expected = f"a mask of dataset.shape = {list(self.dataset.shape)}"
-            raise _mismatch("hamiltonian.mask", expected, list(decode_mask(text).shape))
+            raise mismatch("hamiltonian.mask", expected, list(decode_mask(text).shape))
         return self
 
     @model_validator(mode="after")
     def _sections_fit_together(self) -> Config:
         if self.training.batch_size > self.dataset.train:
-            raise _mismatch(
+            raise mismatch(
                 "training.batch_size", f"at most dataset.train = {self.dataset.train}", self.training.batch_size
             )
         schedule = self.dataset.schedule
         if schedule.end_temperature > schedule.start_temperature:
             expected = f"at most dataset.schedule.start_temperature = {schedule.start_temperature}"
-            raise _mismatch("dataset.schedule.end_temperature", expected, schedule.end_temperature)
+            raise mismatch("dataset.schedule.end_temperature", expected, schedule.end_temperature)
         if self.evae and self.evae.beta not in self.vae.betas:
-            raise _mismatch("evae.beta", f"one of vae.betas = {list(self.vae.betas)}", self.evae.beta)
+            raise mismatch("evae.beta", f"one of vae.betas = {list(self.vae.betas)}", self.evae.beta)
         for name, epochs, ladder in self._ladders():
             if isinstance(epochs, tuple) and len(epochs) != len(ladder):
                 expected = f"one number, or {len(ladder)} of them, one for each stage"
-                raise _mismatch(f"{name}.epochs", expected, list(epochs))
+                raise mismatch(f"{name}.epochs", expected, list(epochs))
         return self
 
     def with_terms(self, *terms: EnergyTerm) -> Config:
@@ -303,7 +260,7 @@ def load_config(path: str | Path, overrides: Iterable[str] = ()) -> Config:
     try:
         return Config.model_validate(values)
     except ValidationError as error:
-        raise ConfigError(f"{path}: {_first_problem(error)}") from error
+        raise ConfigError(f"{path}: {first_problem(error, Config)}") from error
 
 
 def dump_config(config: Config) -> str:
@@ -324,52 +281,3 @@ def _apply_override(values: dict[str, Any], override: str) -> None:
         if not isinstance(target, dict):
             raise ConfigError(f"--set {override}: expected a section at '{section}', found {target!r}")
     target[name] = parse_yaml(text, f"--set {override}")
-
-
-# What to write, where pydantic names a Python type.
-EXPECTED = {"tuple_type": "a list, such as [1, 2]", "model_type": "a section with keys"}
-
-
-class _Mismatch(ValueError):
-    """Two keys, each valid, that do not fit together."""
-
-
-def _mismatch(key: str, expected: str, found: Any) -> _Mismatch:
-    return _Mismatch(f"{key}: expected {expected}, found {in_brief(found)}")
-
-
-def _first_problem(error: ValidationError) -> str:
-    problems = error.errors()
-    first = problems[0]
-    places = {_dotted(problem["loc"]) for problem in problems}
-    more = f" (and {len(places) - 1} more)" if len(places) > 1 else ""
-    cause = first.get("ctx", {}).get("error")
-    if isinstance(cause, (_Mismatch, ConfigError)):
-        return str(cause)
-    key = _dotted(first["loc"])
-    if first["type"] == "extra_forbidden":
-        return f"{key}: unknown key{_nearest(key.split('.'))}{more}"
-    if first["type"] == "missing":
-        return f"{key}: expected a value, found none{more}"
-    expected = EXPECTED.get(first["type"]) or str(cause or re.sub(r"^Input should be ", "", first["msg"]))
-    return f"{key}: expected {expected[0].lower() + expected[1:]}, found {in_brief(first['input'])}{more}"
-
-
-def _dotted(location: tuple[int | str, ...]) -> str:
-    return ".".join(str(part) for part in location if not _is_union_branch(part))
-
-
-def _is_union_branch(part: Any) -> bool:
-    # pydantic inserts the name of the union's member into the location, such as "tuple[...]" or "literal[...]".
-    return isinstance(part, str) and ("constrained-" in part or "[" in part)
-
-
-def _nearest(keys: list[str]) -> str:
-    section: type[BaseModel] = Config
-    for key in keys[:-1]:
-        annotation: Any = section.model_fields[key].annotation
-        # The first member of "a section or none".
-        section = getattr(annotation, "__args__", (annotation,))[0]
-    known = list(section.model_fields)
-    match = difflib.get_close_matches(keys[-1], known, n=1)
-    return f", did you mean '{match[0]}'?" if match else f", expected one of: {', '.join(known)}"

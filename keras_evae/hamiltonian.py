@@ -25,14 +25,13 @@ from typing import Any
 
 import numpy as np
 
+from keras_evae.bonds import bond_field, constant, coupling_matrix
 from keras_evae.geometry import bonds_along, decode_mask, encode_mask
-from keras_evae.lattice import AXES, Lattice, as_type_of
+from keras_evae.lattice import Lattice, as_type_of
 from keras_evae.terms import EnergyTerm, SecondNeighbours, as_terms, check_term
 
 DMI_TYPES = ("neel", "bloch")
 BOUNDARIES = ("periodic", "open")
-# Unit vectors of the bonds along the y and the x axis.
-BOND_DIRECTIONS = ((0.0, 1.0, 0.0), (1.0, 0.0, 0.0))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -212,10 +211,7 @@ class Hamiltonian:
         Returns:
             `(3, 3)` matrix, J on the diagonal and the Dzyaloshinskii-Moriya vector off it.
         """
-        direction = np.array(BOND_DIRECTIONS[axis])
-        d = np.cross((0.0, 0.0, 1.0), direction) if self.dmi == "neel" else direction
-        # d.(S_i x S_j) = S_i.(S_j x d), and S_j x d is linear in S_j.
-        return self.J * np.eye(3) + self.D * np.cross(np.eye(3), d).T
+        return coupling_matrix(self.J, self.D, self.dmi, axis)
 
     def lattice(self, shape: tuple[int, int]) -> Lattice:
         """The lattice `(y, x)` with the edges and absent sites of the Hamiltonian; checks the terms when it is new.
@@ -235,25 +231,16 @@ class Hamiltonian:
         if self.mask is None:
             return vectors
         self.check_lattice(vectors.shape[-3:-1])
-        return vectors * _constant(self.mask[..., None], vectors.dtype)
+        return vectors * constant(self.mask[..., None], vectors.dtype)
 
     def _bond_field(self, spins: Any, xp: Any, backward: bool) -> Any:
-        """Field on each site from its next (and previous, if `backward`) neighbours along both axes."""
-        field = 0.0
-        for axis, periodic in enumerate(self.periodic):
-            coupling = self.coupling(axis)
-            for shift in (-1, 1) if backward else (-1,):
-                neighbour = xp.roll(spins, shift, AXES[axis])
-                if not periodic:
-                    neighbour = neighbour * _inner_bonds(spins.shape[AXES[axis]], shift, axis, spins.dtype)
-                # S_i C S_j seen from j is S_j C^T S_i: the transpose couples to the previous neighbour.
-                field = field + xp.matmul(neighbour, _constant(coupling.T if shift == -1 else coupling, spins.dtype))
-        return field
+        couplings = [self.coupling(axis) for axis in range(2)]
+        return bond_field(spins, xp, couplings, self.periodic, backward)
 
     def _effective_field(self, spins: Any, xp: Any) -> Any:
-        field = self._bond_field(spins, xp, backward=True) + _constant((0.0, 0.0, self.B), spins.dtype)
+        field = self._bond_field(spins, xp, backward=True) + constant((0.0, 0.0, self.B), spins.dtype)
         if self.K:
-            field = field + spins * _constant((0.0, 0.0, 2.0 * self.K), spins.dtype)
+            field = field + spins * constant((0.0, 0.0, 2.0 * self.K), spins.dtype)
         return field
 
     def _add_further(self, values: Any, quantity: str, spins: Any) -> Any:
@@ -265,9 +252,9 @@ class Hamiltonian:
         return values
 
     def _energy(self, spins: np.ndarray) -> np.ndarray:
-        field = self._bond_field(spins, np, backward=False) + _constant((0.0, 0.0, self.B), spins.dtype)
+        field = self._bond_field(spins, np, backward=False) + constant((0.0, 0.0, self.B), spins.dtype)
         if self.K:
-            field = field + spins * _constant((0.0, 0.0, self.K), spins.dtype)
+            field = field + spins * constant((0.0, 0.0, self.K), spins.dtype)
         return self._add_further(-np.sum(spins * field, axis=(-3, -2, -1)), "energy", spins)
 
     def _tensor_energy(self, spins: Any) -> Any:
@@ -277,7 +264,7 @@ class Hamiltonian:
         def energy(spins: Any) -> Any:
             field = self._effective_field(spins, tf)
             # The energy is quadratic but for the field B: the gradient gives it without a second pass over the bonds.
-            doubled = spins * (field + _constant((0.0, 0.0, self.B), spins.dtype))
+            doubled = spins * (field + constant((0.0, 0.0, self.B), spins.dtype))
 
             energies = -0.5 * tf.reduce_sum(doubled, axis=(-3, -2, -1))
             whole_field = self._add_further(field, "field", spins)
@@ -295,17 +282,6 @@ def _tensorflow() -> Any:
     import tensorflow
 
     return tensorflow
-
-
-def _constant(values: Any, dtype: Any) -> np.ndarray:
-    return np.asarray(values, dtype=getattr(dtype, "as_numpy_dtype", dtype))
-
-
-def _inner_bonds(side: int, shift: int, axis: int, dtype: Any) -> np.ndarray:
-    """Weights that remove the one bond which a roll by `shift` wraps around an open edge."""
-    weights = _constant(np.ones(side), dtype)
-    weights[-1 if shift == -1 else 0] = 0.0
-    return weights.reshape((side, 1, 1) if axis == 0 else (1, side, 1))
 
 
 def _as_mask(mask: Any) -> np.ndarray:

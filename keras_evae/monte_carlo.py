@@ -14,6 +14,8 @@ Random numbers are xoshiro128+ (Blackman and Vigna, https://doi.org/10.1145/3460
 
 Numba marks the arguments `noalias` here: arrays given to one call must not overlap. All kernels release the
 interpreter lock and start no threads.
+
+What the kernels inline stands in their file: Numba's cache notices changes of a kernel's own file only.
 """
 
 from __future__ import annotations

@@ -3,32 +3,29 @@
 from __future__ import annotations
 
 import logging
-import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import keras
-import numpy as np
 import tensorflow as tf
 
-from keras_evae.analysis import fft_mse, local_correlation, topological_charge
 from keras_evae.board import log_hyperparameters, log_stage
 from keras_evae.checkpoints import CHECKPOINT, Checkpoint, check_values, read_checkpoint, remove_checkpoint
 from keras_evae.config import Config
-from keras_evae.dataset import check_specification, ensure_dataset, read_energies, read_split
-from keras_evae.errors import ConfigError, DataError, NumericalError
+from keras_evae.dataset import check_specification, ensure_dataset, read_energies
+from keras_evae.errors import ConfigError, DataError
 from keras_evae.fitting import fit_stage, steps_per_epoch
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.inheritance import describe_taken_stages, shared_stages, take_stages
 from keras_evae.lock import hold_lock
 from keras_evae.model import EVAE
 from keras_evae.optimizers import FusedAdam
-from keras_evae.pipeline import evaluation_batches
 from keras_evae.plan import describe_plan, describe_posterior_collapse
 from keras_evae.progress import Pace
 from keras_evae.runs import CONFIG, LOCK, dataset_specification, open_run_folder, planned_stages
 from keras_evae.schedules import Stage
+from keras_evae.stage_metrics import evaluate_stage
 from keras_evae.stages import FinishedStage, finished_stages, load_stage_weights, refuse_orphans, save_stage
 from keras_evae.strategies import (
     choose_strategy,
@@ -37,15 +34,10 @@ from keras_evae.strategies import (
     meet_workers,
     record_strategy,
     report_lost_workers,
-    share_batches,
     spans_hosts,
 )
 
 logger = logging.getLogger(__name__)
-
-# States generated at the end of a stage, as for Figure 5B, and the seed of their latent vectors.
-GENERATED, GENERATION_SEED = 100, 0
-PICTURES = 3
 
 
 def train(
@@ -262,55 +254,6 @@ def _train_stage(
     # After a kill between these two lines the checkpoint is known to be of a stage that is finished.
     remove_checkpoint(folder / CHECKPOINT)
     _log_stage_line(stage, metrics, seconds, left - pace.left)
-
-
-def evaluate_stage(
-    config: Config, model: EVAE
-) -> tuple[dict[str, dict[str, float]], dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Losses in inference mode on both splits, statistics of generated states, pictures, and angles theta."""
-    path, batch_size = config.dataset.path, config.training.batch_size
-    metrics = {}
-    for split in ("train", "validation"):
-        batches = evaluation_batches(path, split, batch_size)
-        shared = share_batches(batches, model.distribute_strategy)
-        metrics[split] = model.evaluate(shared, steps=len(batches), verbose=0, return_dict=True)
-    states = model.generate(GENERATED, GENERATION_SEED)
-    metrics["generated"] = _generated_statistics(states, model.hamiltonian)
-    _check_finite(metrics)
-    spins = read_split(path, "validation", PICTURES)
-    outputs = model(spins, training=False).numpy()
-    pictures = {"X_in": spins, "X_out": outputs, "X_out_generated": states[:PICTURES]}
-    shown = {"theta/X_out": outputs, "theta/X_out_generated": states}
-    return metrics, pictures, {name: _theta(values, model.hamiltonian) for name, values in shown.items()}
-
-
-def _theta(spins: np.ndarray, hamiltonian: Hamiltonian) -> np.ndarray:
-    """Angles between spins and effective fields, in radians, of the sites of all configurations."""
-    return np.arccos(hamiltonian.on_sites(local_correlation(spins.astype(np.float64), hamiltonian)))
-
-
-def _check_finite(metrics: dict[str, dict[str, float]]) -> None:
-    """A stage that ends in NaN or infinity must not count as finished: nothing could go on from it."""
-    found = [
-        f"{group} {name} = {value}"
-        for group, values in metrics.items()
-        for name, value in values.items()
-        if not math.isfinite(value)
-    ]
-    if found:
-        raise NumericalError(f"{', '.join(found)} at the end of the stage; the stages before it are kept")
-
-
-def _generated_statistics(states: np.ndarray, hamiltonian: Hamiltonian) -> dict[str, float]:
-    energies = hamiltonian.energy_per_site(states.astype(np.float64))
-    return {
-        "energy_per_site_mean": float(energies.mean()),
-        "energy_per_site_std": float(energies.std()),
-        "energy_per_site_lowest": float(energies.min()),
-        "fft_mse": fft_mse(states),
-        "magnetization_z": float(hamiltonian.on_sites(states[..., 2]).mean()),
-        "topological_charge_mean": float(topological_charge(states, hamiltonian.periodic).mean()),
-    }
 
 
 def _log_stage_line(stage: Stage, metrics: dict[str, dict[str, float]], seconds: float, samples: int) -> None:

@@ -1,6 +1,5 @@
 """Monte Carlo against exact results, an independent Metropolis program and the Hamiltonian in double precision."""
 
-import itertools
 import platform
 import re
 
@@ -13,6 +12,16 @@ from keras_evae import monte_carlo, sampler
 from keras_evae.annealing import AnnealingSchedule, anneal, anneal_many, relax
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.sampler import MonteCarlo
+from tests.thermal import (
+    assert_configurational_temperature,
+    assert_same_means,
+    logistic_slope,
+    mean_and_error,
+    metropolis_observables,
+    observables,
+    relaxation_energies,
+    thermal_states,
+)
 
 QUICK = AnnealingSchedule(start_temperature=1.0, end_temperature=0.05, temperatures=20)
 # K of both signs and all kinds of edges; D and B large, so that a wrong sign shows.
@@ -31,22 +40,6 @@ def effort(request):
     return request.param
 
 
-def thermal_states(hamiltonian, shape, temperature, samples, sweeps=1, over_relaxation=0, burn_in=200, seed=1):
-    lattice = MonteCarlo(hamiltonian, shape, seed)
-    lattice.heat_bath(temperature, burn_in, over_relaxation)
-    states = np.empty((samples, *shape, 3))
-    for state in states:
-        lattice.heat_bath(temperature, sweeps, over_relaxation)
-        state[...] = lattice.spins
-    return states
-
-
-def mean_and_error(series, blocks=40):
-    """Mean and its standard error; blocks longer than the autocorrelation time take the correlation into account."""
-    means = np.array([block.mean(axis=0) for block in np.array_split(np.asarray(series), blocks)])
-    return means.mean(axis=0), means.std(axis=0, ddof=1) / np.sqrt(blocks)
-
-
 def torque(hamiltonian, spins):
     spins = spins.astype(np.float64)
     return np.linalg.norm(np.cross(spins, hamiltonian.effective_field(spins)), axis=-1)
@@ -55,56 +48,6 @@ def torque(hamiltonian, spins):
 def evaluate(function, *arguments):
     """A scalar kernel function on arrays."""
     return numba.njit(lambda *columns: [function(*row) for row in zip(*columns)])(*arguments)  # noqa: B905
-
-
-@numba.njit
-def metropolis_reference(spins, J, D, B, K, neel, periodic_y, periodic_x, temperature, samples, sweeps, seed, J2=0.0):
-    """Textbook Metropolis in double precision: site by site, uniform proposals; energy, S_z and S_z^2 per site.
-
-    Sites that start as zero vectors stay so.
-    """
-    np.random.seed(seed)
-    rows, columns, _ = spins.shape
-    series = np.empty((samples, 3))
-    for sample in range(samples):
-        for _ in range(sweeps * rows * columns):
-            y, x = np.random.randint(rows), np.random.randint(columns)
-            if not spins[y, x].any():
-                continue
-            new = np.random.normal(0.0, 1.0, 3)
-            new /= np.sqrt((new**2).sum())
-            change = reference_site(spins, y, x, new, J, D, B, K, neel, periodic_y, periodic_x, J2)
-            change -= reference_site(spins, y, x, spins[y, x], J, D, B, K, neel, periodic_y, periodic_x, J2)
-            if np.random.random() < np.exp(-change / temperature):
-                spins[y, x] = new
-        series[sample] = 0.0
-        for y in range(rows):
-            for x in range(columns):
-                s = spins[y, x]
-                site = reference_site(spins, y, x, s, J, D, B, K, neel, periodic_y, periodic_x, J2)
-                # Bonds belong to two sites.
-                own = -B * s[2] - K * s[2] ** 2
-                series[sample] += np.array([(site - own) / 2 + own, s[2], s[2] ** 2]) / (rows * columns)
-    return series
-
-
-@numba.njit
-def reference_site(spins, y, x, s, J, D, B, K, neel, periodic_y, periodic_x, J2):
-    """Energy of one spin, written out from the formula."""
-    rows, columns, _ = spins.shape
-    energy = -B * s[2] - K * s[2] ** 2
-    for dy, dx in ((0, 1), (0, -1), (1, 0), (-1, 0)):
-        if (not periodic_y and not 0 <= y + dy < rows) or (not periodic_x and not 0 <= x + dx < columns):
-            continue
-        t = spins[(y + dy) % rows, (x + dx) % columns]
-        # d = r, or d = z x r, for the bond that points from s to t.
-        d = (-dy, dx) if neel else (dx, dy)
-        energy -= J * (s * t).sum()
-        energy -= D * (d[0] * (s[1] * t[2] - s[2] * t[1]) + d[1] * (s[2] * t[0] - s[0] * t[2]))
-    for dy, dx in ((1, 1), (1, -1), (-1, 1), (-1, -1)):
-        if (periodic_y or 0 <= y + dy < rows) and (periodic_x or 0 <= x + dx < columns):
-            energy -= J2 * (s * spins[(y + dy) % rows, (x + dx) % columns]).sum()
-    return energy
 
 
 @pytest.mark.parametrize("strength", [0.005, 0.5, 5.0, 300.0])
@@ -161,13 +104,7 @@ def test_high_temperature_slope(effort):
 def test_configurational_temperature(temperature, dmi, boundary, effort):
     hamiltonian = Hamiltonian(dmi=dmi, boundary=boundary)
     states = thermal_states(hamiltonian, (20, 36), temperature, samples=300 * effort, over_relaxation=1)
-    field = hamiltonian.effective_field(states)
-    squares = (np.cross(states, field) ** 2).sum(axis=(1, 2, 3))
-    curvature = 2.0 * (states * field).sum(axis=(1, 2, 3))
-    # Mean of squares - T * curvature is zero.
-    mean, error = mean_and_error((squares - temperature * curvature) / curvature.mean())
-    assert abs(mean) < 4.0 * error
-    assert error < 0.02 * temperature
+    assert_configurational_temperature(hamiltonian, states, temperature, precision=0.02)
 
 
 @pytest.mark.slow
@@ -175,12 +112,8 @@ def test_configurational_temperature_along_the_default_schedule():
     hamiltonian = Hamiltonian()
     for temperature in AnnealingSchedule().temperature_steps():
         states = thermal_states(hamiltonian, (20, 36), temperature, samples=300, over_relaxation=1)
-        field = hamiltonian.effective_field(states)
-        squares = (np.cross(states, field) ** 2).sum(axis=(1, 2, 3))
-        curvature = 2.0 * (states * field).sum(axis=(1, 2, 3))
-        mean, error = mean_and_error((squares - temperature * curvature) / curvature.mean())
         # One of the 150 temperatures may lie a little beyond four standard errors.
-        assert abs(mean) < 4.5 * error, temperature
+        assert_configurational_temperature(hamiltonian, states, temperature, precision=0.02, deviations=4.5)
 
 
 def test_energy_histograms_of_two_temperatures(effort):
@@ -198,37 +131,16 @@ def test_energy_histograms_of_two_temperatures(effort):
     assert error < 0.01
 
 
-def logistic_slope(first, second):
-    """Maximum-likelihood slope of log(p2 / p1) against the energy."""
-    x = np.concatenate([first, second])
-    design = np.stack([np.ones_like(x), x - x.mean()], axis=1)
-    belongs = np.repeat([0.0, 1.0], [len(first), len(second)])
-    weights = np.zeros(2)
-    for _ in range(20):
-        probability = 1.0 / (1.0 + np.exp(-design @ weights))
-        curvature = design.T @ (design * (probability * (1.0 - probability))[:, None])
-        weights = weights + np.linalg.solve(curvature, design.T @ (belongs - probability))
-    return weights[1]
-
-
 @pytest.mark.parametrize("hamiltonian", HAMILTONIANS, ids=lambda h: f"{h.dmi} K={h.K} {h.boundary}")
 def test_heat_bath_agrees_with_metropolis_and_over_relaxation(hamiltonian, effort):
     shape, temperature = (4, 6) if hamiltonian.periodic == (True, False) else (4, 4), 0.7
-    h = hamiltonian
-    start = np.zeros((*shape, 3))
-    start[..., 2] = 1.0
-    series = metropolis_reference(
-        start, h.J, h.D, h.B, h.K, h.dmi == "neel", *h.periodic, temperature, samples=10_000 * effort, sweeps=4, seed=3
+    assert_same_means(
+        [metropolis_observables(hamiltonian, shape, temperature, samples=10_000 * effort)]
+        + [
+            observables(hamiltonian, thermal_states(hamiltonian, shape, temperature, 5000 * effort, 3, over_relaxation))
+            for over_relaxation in (0, 2)
+        ]
     )
-    results = [mean_and_error(series[200:])]
-    for over_relaxation in (0, 2):
-        states = thermal_states(h, shape, temperature, samples=5000 * effort, sweeps=3, over_relaxation=over_relaxation)
-        z = states[..., 2].reshape(len(states), -1)
-        energy = h.energy_per_site(states)
-        results.append(mean_and_error(np.stack([energy, z.mean(axis=1), (z**2).mean(axis=1)], axis=1)))
-    for (mean, error), (other_mean, other_error) in itertools.combinations(results, 2):
-        assert np.all(np.abs(mean - other_mean) < 4.0 * np.hypot(error, other_error)), results
-    assert np.all(results[0][1] < 0.01)
 
 
 @pytest.mark.parametrize("hamiltonian", [h for h in HAMILTONIANS if not h.K] + [Hamiltonian(boundary=("open",) * 2)])
@@ -245,10 +157,7 @@ def test_over_relaxation_conserves_the_energy(hamiltonian):
 @pytest.mark.parametrize("hamiltonian", [*HAMILTONIANS, Hamiltonian(J=-1.0, K=1.5), Hamiltonian(J=0.2, K=-3.0)])
 def test_relaxation_never_raises_the_energy(hamiltonian):
     lattice = MonteCarlo(hamiltonian, (8, 12), seed=5)
-    energies = [hamiltonian.energy_per_site(lattice.spins.astype(np.float64))]
-    for _ in range(60):
-        lattice.relax(1e-30, max_sweeps=1)
-        energies.append(hamiltonian.energy_per_site(lattice.spins.astype(np.float64)))
+    energies = relaxation_energies(lattice, sweeps=60)
     assert np.diff(energies).max() < 1e-6
     assert energies[-1] < energies[0] - 0.5
 

@@ -14,7 +14,8 @@ PACKAGE = ROOT / "keras_evae"
 LEVELS = [
     {"errors"},
     {"durable", "lock", "geometry", "lattice", "yaml_loader", "interruption", "strategies"},
-    {"terms"},
+    {"terms", "bonds"},
+    {"config_types", "config_problems"},
     {"config", "hamiltonian", "layers", "schedules", "colors", "console", "optimizers"},
     {"symmetry"},
     {"monte_carlo", "losses", "networks", "analysis", "stages", "checkpoints"},
@@ -24,7 +25,7 @@ LEVELS = [
     {"phases"},
     {"dataset", "model", "callbacks", "latent", "plotting", "board", "progress"},
     {"pipeline", "runs", "plan"},
-    {"fitting", "inheritance"},
+    {"fitting", "inheritance", "stage_metrics"},
     {"training", "evaluation"},
     {"ground_state"},
 ]

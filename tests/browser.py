@@ -66,7 +66,7 @@ class Page:
 
     async def look(self, url, ready):
         """What a page shows as soon as it satisfies a condition; opened again in between, in the end as it is."""
-        for patience in (5, 10, 20, 40):
+        for patience in (5, 10, 20, 40, 80, 160):
             await self.open(url)
             deadline = time.monotonic() + patience
             while time.monotonic() < deadline:

@@ -26,6 +26,7 @@ from keras_evae.checkpoints import (
 )
 from keras_evae.errors import DataError, DiskError, NumericalError
 from keras_evae.model import EVAE
+from tests.damage import random_flips
 from tests.states import random_spins
 from tests.training_cases import ROOT
 
@@ -101,10 +102,7 @@ def test_truncation_is_noticed(path, kept):
 
 
 def test_flipped_bits_are_noticed(path):
-    content = path.read_bytes()
-    for position in np.random.default_rng(0).integers(0, 8 * len(content), 200):
-        flipped = bytearray(content)
-        flipped[position // 8] ^= 1 << (position % 8)
+    for flipped in random_flips(path.read_bytes(), 200):
         path.write_bytes(flipped)
         with pytest.raises(DataError, match="truncated or damaged"):
             read_checkpoint(path)

@@ -1,11 +1,18 @@
 """The commands of the repository, called as from a shell."""
 
+import contextlib
+import io
 import os
+import runpy
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
+SMOKE = ROOT / "configs" / "smoke.yaml"
 
 
 def command(folder, script, *arguments):
@@ -18,6 +25,23 @@ def call(folder, script, *arguments):
     return subprocess.run(line, capture_output=True, text=True, **options)
 
 
+def call_here(folder, script, *arguments):
+    """The same in this process, which has loaded TensorFlow: for what ends before it trains."""
+    output, errors = io.StringIO(), io.StringIO()
+    handler = signal.getsignal(signal.SIGTERM)
+    with (
+        contextlib.chdir(folder),
+        contextlib.redirect_stdout(output),
+        contextlib.redirect_stderr(errors),
+        pytest.MonkeyPatch.context() as patch,
+        pytest.raises(SystemExit) as stop,
+    ):
+        patch.setattr(sys, "argv", [script, *map(str, arguments)])
+        runpy.run_path(str(ROOT / script), run_name="__main__")
+    signal.signal(signal.SIGTERM, handler)
+    return subprocess.CompletedProcess(sys.argv, stop.value.code, output.getvalue(), errors.getvalue())
+
+
 def smoke(folder, *arguments):
     """train.py with the smallest configuration, 32 x 32."""
-    return call(folder, "train.py", "--config", ROOT / "configs" / "smoke.yaml", *arguments)
+    return call(folder, "train.py", "--config", SMOKE, *arguments)

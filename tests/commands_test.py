@@ -18,7 +18,7 @@ import pytest
 import tensorflow as tf
 
 from tests.browser import browse
-from tests.commands import ROOT, call, command, smoke
+from tests.commands import SMOKE, call, call_here, command, smoke
 from tests.training_cases import read_events
 
 STAGES = ["00_beta_0.0001_gamma_0", "01_beta_0.001_gamma_0", "02_beta_0.001_gamma_10", "03_beta_0.001_gamma_1000"]
@@ -82,36 +82,28 @@ def test_second_call_has_nothing_to_do(folder):
     assert before == times()
 
 
-def test_evaluate_makes_tables_pictures_and_numbers(folder):
-    result = call(folder, "evaluate.py", "--run", "runs/smoke", "--losses", "--reconstructions", "--fft-mse")
+@pytest.fixture(scope="module")
+def second(folder):
+    """A younger run beside the first, with the same stages."""
+    return shutil.copytree(folder / "runs" / "smoke", folder / "runs" / "second", copy_function=shutil.copy)
+
+
+def test_evaluate_takes_the_latest_run_and_makes_tables_pictures_and_numbers(folder, second):
+    result = call(folder, "evaluate.py", "--losses", "--reconstructions", "--fft-mse")
     assert result.returncode == 0, result.stderr
-    output = folder / "runs" / "smoke" / "evaluation"
     for name, rows in (("losses", 4), ("reconstructions", 4), ("fft_mse", 3)):
-        assert matplotlib.image.imread(output / f"{name}.png").std() > 0.01
-        with open(output / f"{name}.csv") as file:
+        assert matplotlib.image.imread(second / "evaluation" / f"{name}.png").std() > 0.01
+        with open(second / "evaluation" / f"{name}.csv") as file:
             assert len(list(csv.DictReader(file))) == rows
+    assert "second: losses" in result.stdout
     assert "does not hold (at least 100 times lower than at gamma = 0)" in result.stdout
 
 
-def test_evaluate_takes_the_latest_run_and_compares_runs(folder):
-    assert smoke(folder, "--output", "runs/second", "--set", "training.seed=1", "--set", "evae.gammas=[10]",
-                 "--set", "evae.epochs=1").returncode == 0  # fmt: skip
-    result = call(folder, "evaluate.py", "--losses")
-    assert result.returncode == 0 and "second: losses" in result.stdout
+def test_evaluate_compares_runs(folder, second):
     result = call(folder, "evaluate.py", "--run", "runs/smoke", "--run", "runs/second", "--fft-mse", "--output", "both")
-    assert result.returncode == 0
+    assert result.returncode == 0, result.stderr
     with open(folder / "both" / "fft_mse.csv") as file:
         assert {row["run"] for row in csv.DictReader(file)} == {"smoke", "second"}
-
-
-def test_training_on_a_stream(folder):
-    """Equal whether it is interrupted or not: the second stage goes on with configurations not seen before."""
-    options = ["--set", "dataset.source=stream", "--set", "dataset.path=data/stream.h5", "--set", "evae.gammas=[10]",
-               "--set", "evae.epochs=1", "--output", "runs/stream"]  # fmt: skip
-    result = smoke(folder, *options)
-    assert result.returncode == 0, result.stderr
-    assert "60 lattices of 32 x 32" in result.stdout
-    assert call(folder, "evaluate.py", "--run", "runs/stream", "--losses").returncode == 0
 
 
 def assert_one_line(result, exit_code, *parts):
@@ -121,11 +113,16 @@ def assert_one_line(result, exit_code, *parts):
         assert part in result.stderr
 
 
-def test_plain_vae_has_no_ladder_of_gamma(folder):
-    options = ["--set", "evae=null", "--set", "vae.betas=[1e-4]", "--set", "vae.epochs=1", "--output", "runs/vae"]
-    assert smoke(folder, *options).returncode == 0
-    result = call(folder, "evaluate.py", "--run", "runs/vae", "--fft-mse")
+def test_plain_vae_on_a_stream_has_no_ladder_of_gamma(folder):
+    """Its second stage goes on with configurations not seen before."""
+    options = ["--set", "dataset.source=stream", "--set", "dataset.path=data/stream.h5", "--set", "evae=null",
+               "--set", "vae.epochs=1", "--output", "runs/vae"]  # fmt: skip
+    result = smoke(folder, *options)
+    assert result.returncode == 0, result.stderr
+    assert "60 lattices of 32 x 32" in result.stdout and len(list((folder / "runs/vae/stages").iterdir())) == 2
+    result = call(folder, "evaluate.py", "--run", "runs/vae", "--losses", "--fft-mse")
     assert_one_line(result, 3, "figures against gamma need a run with an evae section")
+    assert "vae: losses" in result.stdout
 
 
 def test_output_of_the_evaluation_that_is_a_file(folder):
@@ -144,7 +141,8 @@ def test_no_run_yet(tmp_path):
 def test_bad_configuration(folder, tmp_path):
     (tmp_path / "bad.yaml").write_text("dataset: {shape: [100, 128]}\n")
     assert_one_line(call(tmp_path, "train.py", "--config", "bad.yaml"), 2, "bad.yaml: dataset.shape", "found 100")
-    assert_one_line(smoke(folder, "--set", "training.batchsize=3"), 2, "did you mean 'batch_size'?")
+    result = call_here(folder, "train.py", "--config", SMOKE, "--set", "training.batchsize=3")
+    assert_one_line(result, 2, "did you mean 'batch_size'?")
     assert list(tmp_path.iterdir()) == [tmp_path / "bad.yaml"]
 
 
@@ -152,32 +150,37 @@ def test_dataset_of_another_hamiltonian_and_damaged_dataset(folder, tmp_path):
     data = tmp_path / "data" / "smoke_32x32.h5"
     data.parent.mkdir()
     data.write_bytes((folder / "data" / "smoke_32x32.h5").read_bytes())
-    result = smoke(tmp_path, "--set", "hamiltonian.D=0.2")
+    result = call_here(tmp_path, "train.py", "--config", SMOKE, "--set", "hamiltonian.D=0.2")
     assert_one_line(result, 4, "hamiltonian.D: expected 0.2 as configured, found 0.3")
     content = data.read_bytes()
     data.write_bytes(content[: len(content) // 2])
-    assert_one_line(smoke(tmp_path), 3, "smoke_32x32.h5: truncated or damaged")
+    result = call_here(tmp_path, "train.py", "--config", SMOKE)
+    assert_one_line(result, 3, "smoke_32x32.h5: truncated or damaged")
     assert data.read_bytes() == content[: len(content) // 2]
 
 
 def test_second_trainer_is_refused_and_interrupt_leaves_a_checkpoint(folder, tmp_path):
     """Two processes at one run; Ctrl-C for the first."""
     (tmp_path / "data").symlink_to(folder / "data")
-    options = ["--config", ROOT / "configs" / "smoke.yaml", "--set", "vae.epochs=10000"]
+    options = ["--config", SMOKE, "--set", "vae.epochs=10000"]
     line, where = command(tmp_path, "train.py", *options)
-    first = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **where)
     run = tmp_path / "runs" / "smoke"
-    while not list(run.glob("tensorboard/train/*")) and first.poll() is None:
-        time.sleep(0.05)
-    assert_one_line(call(tmp_path, "train.py", *options), 6, f"found process {first.pid} on")
-    first.send_signal(signal.SIGINT)
-    _, errors = first.communicate(timeout=60)
+    with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **where) as first:
+        try:
+            while not list(run.glob("tensorboard/train/*")) and first.poll() is None:
+                time.sleep(0.05)
+            second = call_here(tmp_path, "train.py", *options)
+            first.send_signal(signal.SIGINT)
+            _, errors = first.communicate()
+        finally:
+            first.kill()
+    assert_one_line(second, 6, f"found process {first.pid} on")
     assert first.returncode == 130
     assert errors == "error: interrupted; finished work is kept, the same command goes on from there\n"
     checkpoint = run / "checkpoint.npz"
     content = checkpoint.read_bytes()
     checkpoint.write_bytes(content[: len(content) // 2])
-    result = call(tmp_path, "train.py", *options)
+    result = call_here(tmp_path, "train.py", *options)
     assert_one_line(result, 3, "checkpoint.npz: truncated or damaged", "delete it, and training goes on")
     assert checkpoint.read_bytes() == content[: len(content) // 2]
 

@@ -1,6 +1,8 @@
 """TensorFlow without its start-up messages, and a finished run that tests share."""
 
+import fcntl
 import os
+import signal
 
 import pytest
 
@@ -8,13 +10,45 @@ from tests.commands import smoke
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+# In the background of a shell script Ctrl-C is ignored, also by the commands that tests start and interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# The files that take longest, which begin first: so the processes of pytest-xdist end at about the same time.
+LONGEST = [
+    "commands_test.py",
+    "strategies_test.py",
+    "resume_test.py",
+    "search_test.py",
+    "model_test.py",
+    "general_sampler_test.py",
+    "cluster_test.py",
+    "annealing_test.py",
+    "command_test.py",
+    "phases_test.py",
+    "masked_test.py",
+    "energies_test.py",
+    "training_test.py",
+]
+
+
+def pytest_collection_modifyitems(items):
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.name, len(LONGEST)))
 
 
 @pytest.fixture(scope="session")
 def smoke_folder(tmp_path_factory):
-    """A folder with a finished smoke run, `runs/smoke`, its dataset and what train.py said; not to be changed."""
-    folder = tmp_path_factory.mktemp("smoke")
-    result = smoke(folder)
-    assert result.returncode == 0, result.stderr
-    (folder / "first.txt").write_text(result.stdout)
+    """A folder with a finished smoke run, `runs/smoke`, its dataset and what train.py said; not to be changed.
+
+    The processes of pytest-xdist share one, which the first of them makes.
+    """
+    folder = tmp_path_factory.getbasetemp()
+    folder = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "smoke"
+    folder.mkdir(exist_ok=True)
+    with open(folder / ".lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "first.txt").exists():
+            result = smoke(folder)
+            assert result.returncode == 0, result.stderr
+            (folder / "first.txt").write_text(result.stdout)
     return folder

@@ -7,8 +7,15 @@ import numpy as np
 from keras_evae.terms import EnergyTerm
 
 
+class PairTerm(EnergyTerm):
+    """A term whose energy is a sum over pairs, each of which the field sees from both ends."""
+
+    def energy(self, spins, lattice):
+        return -0.5 * lattice.total(spins * self.field(spins, lattice))
+
+
 @dataclasses.dataclass(frozen=True)
-class Compass(EnergyTerm):
+class Compass(PairTerm):
     """E = -A sum over right bonds S_i^x S_j^x - A sum over up bonds S_i^y S_j^y."""
 
     strength: float
@@ -19,12 +26,9 @@ class Compass(EnergyTerm):
         column = lattice.neighbour(spins, 1, 0) + lattice.neighbour(spins, -1, 0)
         return self.strength * (row * (1.0, 0.0, 0.0) + column * (0.0, 1.0, 0.0))
 
-    def energy(self, spins, lattice):
-        return -0.5 * lattice.total(spins * self.field(spins, lattice))
-
 
 @dataclasses.dataclass(frozen=True)
-class ThirdNeighbours(EnergyTerm):
+class ThirdNeighbours(PairTerm):
     """E = -J3 sum of S_i.S_j over sites two steps apart along an axis."""
 
     J3: float
@@ -32,9 +36,6 @@ class ThirdNeighbours(EnergyTerm):
 
     def field(self, spins, lattice):
         return self.J3 * sum(lattice.neighbour(spins, *step) for step in ((2, 0), (-2, 0), (0, 2), (0, -2)))
-
-    def energy(self, spins, lattice):
-        return -0.5 * lattice.total(spins * self.field(spins, lattice))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The general sampler against exact results, against plain Metropolis, and against the fast sampler."""
 
 import dataclasses
-import itertools
+import functools
 
 import numpy as np
 import pytest
@@ -12,10 +12,22 @@ from keras_evae.general_sampler import GeneralMonteCarlo
 from keras_evae.geometry import make_geometry
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.sampler import MonteCarlo
-from tests.annealing_test import HAMILTONIANS, logistic_slope, mean_and_error, metropolis_reference, thermal_states
+from tests.annealing_test import HAMILTONIANS
 from tests.energy_terms import RIGHT, Compass, CubicAnisotropy, FourSpins, ThirdNeighbours
 from tests.sampler_test import CLUSTER
+from tests.thermal import (
+    assert_configurational_temperature,
+    assert_same_means,
+    logistic_slope,
+    mean_and_error,
+    metropolis_observables,
+    observables,
+    present_sites,
+    relaxation_energies,
+    thermal_states,
+)
 
+states_of = functools.partial(thermal_states, sampler=GeneralMonteCarlo, burn_in=100)
 QUICK = AnnealingSchedule(start_temperature=1.0, end_temperature=0.05, temperatures=20, over_relaxation=1)
 BARE = {"J": 0.0, "D": 0.0, "B": 0.0}
 DISC = make_geometry("disc", 12)
@@ -29,32 +41,6 @@ CASES = [
         (16, 16),
     ),
 ]
-
-
-def states_of(hamiltonian, shape, temperature, samples, sweeps=1, over_relaxation=0, burn_in=100, seed=1):
-    lattice = GeneralMonteCarlo(hamiltonian, shape, seed)
-    lattice.heat_bath(temperature, burn_in, over_relaxation)
-    states = np.empty((samples, *shape, 3))
-    for state in states:
-        lattice.heat_bath(temperature, sweeps, over_relaxation)
-        state[...] = lattice.spins
-    return states
-
-
-def whole(hamiltonian, shape):
-    return np.ones(shape, bool) if hamiltonian.mask is None else hamiltonian.mask
-
-
-def all_observables(hamiltonian, states):
-    z = states[:, whole(hamiltonian, states.shape[1:3]), 2]
-    return np.stack([hamiltonian.energy_per_site(states), z.mean(axis=1), (z**2).mean(axis=1)], axis=1)
-
-
-def assert_same_means(series):
-    results = [mean_and_error(values) for values in series]
-    for (mean, error), (other_mean, other_error) in itertools.combinations(results, 2):
-        assert np.all(np.abs(mean - other_mean) < 4.0 * np.hypot(error, other_error)), results
-    assert np.all([error < 0.01 for _, error in results])
 
 
 def product_mean(strength):
@@ -98,7 +84,7 @@ def test_pairs_and_squares_of_terms_are_exact(over_relaxation):
 def test_agrees_with_the_fast_sampler_where_that_can_be_used(hamiltonian):
     shape, temperature = (4, 6), 0.7
     assert_same_means(
-        all_observables(hamiltonian, states)
+        observables(hamiltonian, states)
         for states in (
             thermal_states(hamiltonian, shape, temperature, samples=5000, sweeps=3, over_relaxation=1),
             states_of(hamiltonian, shape, temperature, 4000, sweeps=3),
@@ -118,15 +104,10 @@ def test_agrees_with_the_fast_sampler_where_that_can_be_used(hamiltonian):
     ids=lambda value: f"J2={value.J2} K={value.K}" if isinstance(value, Hamiltonian) else "",
 )
 def test_second_neighbours_agree_with_metropolis(hamiltonian, shape):
-    h, temperature, start = hamiltonian, 1.2, np.zeros((*shape, 3))
-    present = whole(h, shape)
-    start[..., 2] = present
-    series = metropolis_reference(
-        start, h.J, h.D, h.B, h.K, h.dmi == "neel", *h.periodic, temperature, 10_000, 4, 3, h.J2
-    )  # fmt: skip
+    temperature = 1.2
     assert_same_means(
-        [series[200:] * present.size / present.sum()]
-        + [all_observables(h, states_of(h, shape, temperature, 4000, 3, count)) for count in (0, 1)]
+        [metropolis_observables(hamiltonian, shape, temperature, samples=10_000)]
+        + [observables(hamiltonian, states_of(hamiltonian, shape, temperature, 4000, 3, count)) for count in (0, 1)]
     )
 
 
@@ -136,11 +117,7 @@ def test_configurational_temperature(hamiltonian, shape, temperature):
     # Holds for K = 0, as the energy is linear in each spin.
     h = dataclasses.replace(hamiltonian, K=0.0)
     states = states_of(h, shape, temperature, samples=240, sweeps=1, over_relaxation=1)
-    field = h.effective_field(states)
-    squares = (np.cross(states, field) ** 2).sum(axis=(1, 2, 3))
-    curvature = 2.0 * (states * field).sum(axis=(1, 2, 3))
-    mean, error = mean_and_error((squares - temperature * curvature) / curvature.mean())
-    assert abs(mean) < 4.0 * error and error < 0.05 * temperature
+    assert_configurational_temperature(h, states, temperature, precision=0.05)
 
 
 def test_energy_histograms_of_two_temperatures():
@@ -157,11 +134,8 @@ def test_energy_histograms_of_two_temperatures():
 
 @pytest.mark.parametrize(("hamiltonian", "shape"), CASES)
 def test_sweeps_keep_what_they_should(hamiltonian, shape):
-    lattice, outside = GeneralMonteCarlo(hamiltonian, shape, seed=5), ~whole(hamiltonian, shape)
-    energies = [hamiltonian.energy_per_site(lattice.spins.astype(np.float64))]
-    for _ in range(40):
-        lattice.relax(1e-30, max_sweeps=1)
-        energies.append(hamiltonian.energy_per_site(lattice.spins.astype(np.float64)))
+    lattice, outside = GeneralMonteCarlo(hamiltonian, shape, seed=5), ~present_sites(hamiltonian, shape)
+    energies = relaxation_energies(lattice, sweeps=40)
     assert np.diff(energies).max() < 1e-6 and energies[-1] < energies[0] - 0.3
     lattice.heat_bath(0.5, 3, 2)
     before = lattice.spins.astype(np.float64)
@@ -175,7 +149,7 @@ def test_sweeps_keep_what_they_should(hamiltonian, shape):
 
 @pytest.mark.parametrize(("hamiltonian", "shape"), CASES)
 def test_annealed_state_feels_no_torque(hamiltonian, shape):
-    spins, present = anneal(hamiltonian, shape, QUICK, seed=6), whole(hamiltonian, shape)
+    spins, present = anneal(hamiltonian, shape, QUICK, seed=6), present_sites(hamiltonian, shape)
     assert spins.dtype == np.float32 and spins.shape == (*shape, 3)
     np.testing.assert_array_equal(spins[~present], 0.0)
     spins = spins.astype(np.float64)

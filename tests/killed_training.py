@@ -1,20 +1,27 @@
-"""train.py, killed or asked to stop at a chosen moment.
+"""train.py, killed or asked to stop at chosen moments.
 
-python -m tests.killed_training write N OPERATION ...    SIGKILL at an operation of the N-th checkpoint's writing
-python -m tests.killed_training saved N ...              SIGKILL when the N-th stage's folder has just appeared
-python -m tests.killed_training term N ...               SIGTERM at the N-th step
+python -m tests.killed_training
 
-The remaining arguments are those of train.py.
+Reads requests from standard input, a JSON list of words in each line, and answers each with a JSON object in a line. A
+request is a moment and then the arguments of train.py, which runs in a process forked from this one:
+
+write N OPERATION ...    SIGKILL at an operation of the N-th checkpoint's writing
+saved N ...              SIGKILL when the N-th stage's folder has just appeared
+evaluate N ...           SIGINT when the N-th stage is trained and not yet evaluated
+term N ...               SIGTERM at the N-th step
+never 0 ...              left alone
 """
 
 import itertools
+import json
 import os
 import runpy
 import signal
 import sys
+import tempfile
 
 from keras_evae import durable, fitting, training
-from tests.dataset.kills import Tripwire
+from tests.dataset.kills import Tripwire, fork
 from tests.training_cases import ROOT
 
 # What `durable.write_whole` does to the disk, in order; the last is the folder's fsync, after the renaming.
@@ -47,12 +54,35 @@ def prepare(moment, number, arguments):
         count(fitting, "write_checkpoint", number, lambda: arm(operation))
     if moment == "saved":
         count(training, "remove_checkpoint", number, lambda: os.kill(os.getpid(), signal.SIGKILL))
+    if moment == "evaluate":
+        count(training, "evaluate_stage", number, lambda: os.kill(os.getpid(), signal.SIGINT))
     if moment == "term":
         count(fitting.Position, "on_train_batch_end", number, lambda: os.kill(os.getpid(), signal.SIGTERM))
 
 
-if __name__ == "__main__":
-    moment, number, *arguments = sys.argv[1:]
+def run_train(words, output, errors):
+    """Runs train.py in this process, which ends with it."""
+    for descriptor, file in ((1, output), (2, errors)):
+        os.dup2(file.fileno(), descriptor)
+    moment, number, *arguments = words
     prepare(moment, int(number), arguments)
     sys.argv = [str(ROOT / "train.py"), *arguments]
-    runpy.run_path(sys.argv[0], run_name="__main__")
+    try:
+        runpy.run_path(sys.argv[0], run_name="__main__")
+    except SystemExit as stop:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(stop.code)
+
+
+def answer(words):
+    with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
+        status = os.waitpid(fork(run_train, words, output, errors), 0)[1]
+        for file in (output, errors):
+            file.seek(0)
+        return {"returncode": os.waitstatus_to_exitcode(status), "stdout": output.read(), "stderr": errors.read()}
+
+
+if __name__ == "__main__":
+    for line in sys.stdin:
+        print(json.dumps(answer(json.loads(line))), flush=True)

@@ -105,7 +105,7 @@ def test_dropped_stream_stops_its_threads_and_runs_only_a_little_ahead():
     assert any(thread.name.startswith("anneal") for thread in threading.enumerate())
     del batches
     gc.collect()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 300
     while any(thread.name.startswith("anneal") for thread in threading.enumerate()):
         assert time.monotonic() < deadline
         time.sleep(0.01)

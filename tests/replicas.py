@@ -1,7 +1,6 @@
 """A few training steps on one device or on several, in float64 so that only mistakes can tell them apart.
 
-python -m tests.replicas one RESULTS
-python -m tests.replicas mirrored RESULTS          two logical CPU devices
+python -m tests.replicas mirrored RESULTS ONE      two logical CPU devices, and one of them
 python -m tests.replicas multiworker RESULTS       one of the workers in TF_CONFIG
 python -m tests.replicas mirrored train.py ...     train.py, with all its arguments
 """
@@ -24,14 +23,16 @@ from keras_evae.strategies import choose_strategy, is_chief, share_batches
 from tests.states import random_spins
 
 SHAPE, BATCH, STEPS = (16, 32), 8, 3
+# Of the whole gradient: above that of the first step and below that of the others.
+LARGEST_NORM = 10.0
 # Two batches of 4 and one of a single sample, fewer than there are replicas.
 EVALUATED = 9
 
 
-def make_model(strategy, optimizer):
+def make_model(strategy):
     with strategy.scope():
-        model = EVAE(SHAPE, latent_dim=8, beta=1e-2, gamma=3.0, phases=False, precision="float64")
-        optimizer = optimizer()
+        model = EVAE(SHAPE, latent_dim=8, beta=1e-2, gamma=1e-2, phases=False, precision="float64")
+        optimizer = keras.optimizers.Adam(1e-3, global_clipnorm=LARGEST_NORM)
         optimizer.build(model.trainable_variables)
         model.compile(optimizer=optimizer)
     return model
@@ -53,9 +54,9 @@ def fit(model, strategy, steps):
     return model.fit(data, steps_per_epoch=steps, verbose=0, shuffle=False).history
 
 
-def first_gradients(model):
-    """From Adam's first moments after one step, which are a tenth of the gradients."""
-    return {f"{v.path}": 10.0 * v.numpy() for v in model.optimizer.variables if "_momentum" in v.path}
+def momenta(model):
+    """Adam's first moments, after one step a tenth of the gradients."""
+    return {v.path: v.numpy() for v in model.optimizer.variables if "_momentum" in v.path}
 
 
 def named(prefix, values):
@@ -63,21 +64,22 @@ def named(prefix, values):
 
 
 def train_steps(strategy):
-    """Named arrays: an evaluation, first gradients, moving statistics, weights after some steps of two optimisers."""
-    model = make_model(strategy, functools.partial(keras.optimizers.Adam, 1e-3))
+    """Named arrays: an evaluation, gradients of a first step, clipped ones of a second, statistics and weights."""
+    # The names of layers count from the beginning again.
+    keras.utils.clear_session()
+    model = make_model(strategy)
     evaluated = model.evaluate(batches(strategy, EVALUATED, 4), steps=3, verbose=0, return_dict=True)
     results = named("evaluated", evaluated) | named("history", fit(model, strategy, 1))
-    results |= named("gradient", first_gradients(model))
+    first = momenta(model)
+    results |= named("gradient", {name: 10.0 * value for name, value in first.items()})
     results |= named("moving", {v.path: v.numpy() for v in model.variables if "moving" in v.path})
-    fit(model, strategy, STEPS - 1)
-    results |= named("adam", weights(model)) | {"seed": model.sampling.seed_generator.state.numpy()}
-    model = make_model(strategy, functools.partial(keras.optimizers.SGD, 0.1, momentum=0.5, global_clipnorm=0.1))
-    fit(model, strategy, STEPS)
-    return results | named("clipped", weights(model))
-
-
-def weights(model):
-    return {v.path: v.numpy() for v in model.trainable_variables}
+    # A gradient so large that it is clipped.
+    model.gamma.assign(100.0)
+    fit(model, strategy, 1)
+    results |= named("clipped", {name: 10.0 * value - 9.0 * first[name] for name, value in momenta(model).items()})
+    fit(model, strategy, STEPS - 2)
+    weights = {v.path: v.numpy() for v in model.trainable_variables}
+    return results | named("weights", weights) | {"seed": model.sampling.seed_generator.state.numpy()}
 
 
 def be_patient():
@@ -100,10 +102,12 @@ def main():
         runpy.run_path(arguments[0], run_name="__main__")
     keras.config.set_floatx("float64")
     networks.OUTPUT_TYPE = "float64"
-    strategy = choose_strategy(None if kind == "one" else kind, BATCH)
+    strategy = choose_strategy(kind, BATCH)
     results = train_steps(strategy)
     if is_chief(strategy):
         np.savez(arguments[0], **results)
+    if kind == "mirrored":
+        np.savez(arguments[1], **train_steps(choose_strategy(None, BATCH)))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import pytest
 from keras_evae.config import load_config
 from keras_evae.dataset import ensure_dataset
 from keras_evae.runs import dataset_specification
-from tests.training_cases import CONFIG, EPOCHS, ROOT, fingerprint, python, python_environment, read_events
+from tests.training_cases import CONFIG, EPOCHS, fingerprint, python, python_environment, read_events
 
 
 @pytest.fixture(scope="module")
@@ -22,22 +22,26 @@ def folder(tmp_path_factory):
     return folder
 
 
-def train(folder, run, *before, options=()):
-    """A training that must end as its first words say; its output."""
-    script = ["-m", "tests.killed_training", *before] if before else [ROOT / "train.py"]
-    return subprocess.run(
-        python(*script, "--config", "run.yaml", "--output", f"runs/{run}", *options),
-        cwd=folder,
-        env=python_environment(),
-        capture_output=True,
-        text=True,
-    )
+@pytest.fixture
+def train(folder):
+    """Runs trainings in processes forked from one that has everything imported."""
+    options = {"cwd": folder, "env": python_environment(), "text": True}
+    line = python("-m", "tests.killed_training")
+    with subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, **options) as process:
+
+        def run_train(run, *moment, options=()):
+            words = [*(moment or ("never", 0)), "--config", "run.yaml", "--output", f"runs/{run}", *options]
+            process.stdin.write(json.dumps(words) + "\n")
+            process.stdin.flush()
+            return subprocess.CompletedProcess(words, **json.loads(process.stdout.readline()))
+
+        yield run_train
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_killed_inside_an_epoch_and_between_stages_and_stopped(folder):
+def test_killed_inside_an_epoch_and_between_stages_and_stopped(folder, train):
     """Each death leaves the training at another kind of place; the result is that of the uninterrupted run."""
-    whole = train(folder, "whole", options=["--verbose", "--set", "training.checkpoint_minutes=60"])
+    whole = train("whole", options=["--verbose", "--set", "training.checkpoint_minutes=60"])
     assert whole.returncode == 0, whole.stderr
     assert not (folder / "runs" / "whole" / "checkpoint.npz").exists()
     assert [line.split(":")[0] for line in whole.stdout.splitlines() if line.startswith("epoch")] == [
@@ -48,18 +52,22 @@ def test_killed_inside_an_epoch_and_between_stages_and_stopped(folder):
 
     run = folder / "runs" / "killed"
     # In the middle of writing the checkpoint of the fourth step.
-    assert train(folder, "killed", "write", 4, "half written").returncode == -signal.SIGKILL
+    assert train("killed", "write", 4, "half written").returncode == -signal.SIGKILL
     assert not list((run / "stages").iterdir())
-    # When the first stage is there, and the checkpoint of its last epoch too.
-    resumed = train(folder, "killed", "saved", 1)
-    assert resumed.returncode == -signal.SIGKILL
+    # Ctrl-C while the first stage is evaluated.
+    resumed = train("killed", "evaluate", 1)
+    assert resumed.returncode == 130
     assert f"Going on     in {stages[0]} at epoch 0, step 3" in resumed.stdout
+    # When the first stage is there, and the checkpoint of its last epoch too.
+    resumed = train("killed", "saved", 1)
+    assert resumed.returncode == -signal.SIGKILL
+    assert f"Going on     in {stages[0]} at epoch 2, step 0" in resumed.stdout
     assert [path.name for path in (run / "stages").iterdir()] == stages[:1] and (run / "checkpoint.npz").exists()
     # SIGTERM at the third step of the second epoch of the second stage.
-    stopped = train(folder, "killed", "term", 8, options=["--set", "training.checkpoint_minutes=60"])
+    stopped = train("killed", "term", 8, options=["--set", "training.checkpoint_minutes=60"])
     assert stopped.returncode == 143
     assert stopped.stderr.splitlines()[-1].startswith("error: terminated; finished work is kept")
-    resumed = train(folder, "killed")
+    resumed = train("killed")
     assert resumed.returncode == 0, resumed.stderr
     assert f"Going on     in {stages[1]} at epoch 3, step 3" in resumed.stdout
     assert sorted(path.name for path in run.iterdir()) == sorted(

@@ -15,6 +15,7 @@ from keras_evae.errors import DataError
 from keras_evae.model import EVAE
 from keras_evae.schedules import plan_stages
 from keras_evae.stages import finished_stages, load_stage_weights, refuse_orphans, save_stage
+from tests.damage import random_flips
 
 METRICS = {"train": {"loss": 1.0}, "validation": {"loss": 2.0}, "generated": {"fft_mse": 3.0}}
 STAGES = plan_stages([1e-4, 1e-3, 1e-2], 2)
@@ -86,10 +87,7 @@ def test_truncation_is_noticed(run, name, kept):
 @pytest.mark.parametrize("name", FILES)
 def test_flipped_bits_are_noticed(run, name):
     file = run / "stages" / STAGES[1].name / name
-    content = file.read_bytes()
-    for position in np.random.default_rng(0).integers(0, 8 * len(content), 20):
-        flipped = bytearray(content)
-        flipped[position // 8] ^= 1 << (position % 8)
+    for flipped in random_flips(file.read_bytes(), 20):
         file.write_bytes(flipped)
         with pytest.raises(DataError, match="missing or damaged"):
             load(run)

@@ -21,7 +21,8 @@ from keras_evae.strategies import (
     record_strategy,
     share_of_replica,
 )
-from tests.replicas import EVALUATED, STEPS
+from tests.commands import SMOKE, call_here
+from tests.replicas import EVALUATED, LARGEST_NORM, STEPS
 
 ROOT = Path(__file__).parents[1]
 # Rounding of float64, summed over the steps.
@@ -65,11 +66,15 @@ def free_ports():
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
-    """Results of `train_steps` on one device, on two logical ones, and in two processes, all at the same time."""
+    """Results of `train_steps` on one device, on two logical ones, and in two processes."""
     folder, ports = tmp_path_factory.mktemp("results"), free_ports()
-    kinds = [("one", None), ("mirrored", None), *(("multiworker", (index, ports)) for index in range(2))]
-    finish(*(start(folder, kind, f"{kind}.npz", worker=worker) for kind, worker in kinds))
-    return {kind: dict(np.load(folder / f"{kind}.npz")) for kind, _ in kinds}
+    workers = (start(folder, "multiworker", "multiworker.npz", worker=(index, ports)) for index in range(2))
+    finish(start(folder, "mirrored", "mirrored.npz", "one.npz"), *workers)
+    return {kind: dict(np.load(folder / f"{kind}.npz")) for kind in ("one", "mirrored", "multiworker")}
+
+
+def whole_norm(results, prefix):
+    return np.sqrt(sum((value**2).sum() for name, value in results.items() if name.startswith(prefix)))
 
 
 def select(results, kind, prefix):
@@ -94,9 +99,10 @@ def is_before_normalisation(name):
 
 @pytest.mark.parametrize("kind", ["mirrored", "multiworker"])
 class TestStrategy:
-    def test_first_gradients(self, results, kind):
+    @pytest.mark.parametrize("prefix", ["gradient", "clipped"])
+    def test_gradients(self, results, kind, prefix):
         """Of each variable relative to its largest gradient; zero gradients relative to the largest of all."""
-        gradients = select(results, kind, "gradient")
+        gradients = select(results, kind, prefix)
         largest = max(np.abs(one).max() for one, _ in gradients.values())
         zeros = [name for name in gradients if is_before_normalisation(name)]
         assert len(zeros) == 11
@@ -106,15 +112,18 @@ class TestStrategy:
             else:
                 assert np.abs(one).max() > 1e-5 * largest and largest_difference(one, other) < TOLERANCE, name
 
+    def test_norm_of_the_whole_gradient_is_clipped(self, results, kind):
+        assert whole_norm(results[kind], "gradient") < 0.9 * LARGEST_NORM
+        assert whole_norm(results[kind], "clipped") == pytest.approx(LARGEST_NORM, rel=1e-6)
+
     @pytest.mark.parametrize("prefix", ["moving", "history", "evaluated"])
     def test_statistics_and_metrics(self, results, kind, prefix):
         """Also of a last batch of one sample, which one of the replicas has no part in."""
         for name, (one, other) in select(results, kind, prefix).items():
             assert largest_difference(one, other) < TOLERANCE, name
 
-    @pytest.mark.parametrize("prefix", ["adam", "clipped"])
-    def test_weights_after_some_steps(self, results, kind, prefix):
-        for name, (one, other) in select(results, kind, prefix).items():
+    def test_weights_after_some_steps(self, results, kind):
+        for name, (one, other) in select(results, kind, "weights").items():
             if not is_before_normalisation(name):
                 assert largest_difference(one, other) < 1e-8, name
 
@@ -230,12 +239,9 @@ def test_bad_clusters_are_answered_in_one_line(text, message):
     assert "\n" not in str(error.value)
 
 
-def test_train_without_cluster(tmp_path):
-    environment = {key: value for key, value in os.environ.items() if key != "TF_CONFIG"}
-    line = [sys.executable, str(ROOT / "train.py"), "--config", str(ROOT / "configs" / "smoke.yaml")]
-    result = subprocess.run(
-        [*line, "--strategy", "multiworker"], cwd=tmp_path, env=environment, capture_output=True, text=True
-    )
+def test_train_without_cluster(tmp_path, monkeypatch):
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    result = call_here(tmp_path, "train.py", "--config", SMOKE, "--strategy", "multiworker")
     assert result.returncode == 2 and result.stderr.startswith("error: TF_CONFIG: expected the workers")
     assert result.stderr.count("\n") == 1 and not list(tmp_path.iterdir())
 

@@ -6,30 +6,14 @@ import keras
 import numpy as np
 import pytest
 
-from keras_evae import fitting, training
-from keras_evae.checkpoints import CHECKPOINT, Checkpoint, read_checkpoint, read_values, write_checkpoint
+from keras_evae import fitting
+from keras_evae.checkpoints import CHECKPOINT, Checkpoint, read_values, write_checkpoint
 from keras_evae.config import Config, load_config
-from keras_evae.errors import ConfigError, DataError, NumericalError
-from keras_evae.hamiltonian import Hamiltonian
+from keras_evae.errors import ConfigError, DataError
 from keras_evae.model import EVAE
 from keras_evae.schedules import plan_stages
-from keras_evae.training import (
-    _check_finite,
-    _generated_statistics,
-    _read_checkpoint,
-    _samples_to_go,
-    _theta,
-    reset_optimizer,
-    train,
-)
-from tests.states import skyrmion, uniform
-from tests.training_cases import CONFIG, fingerprint
-
-
-def test_stage_that_ends_in_nan_does_not_count_as_finished():
-    _check_finite({"train": {"loss": 1.0}})
-    with pytest.raises(NumericalError, match="validation kl_loss = inf at the end of the stage"):
-        _check_finite({"train": {"loss": 1.0}, "validation": {"loss": 1.0, "kl_loss": float("inf")}})
+from keras_evae.training import _read_checkpoint, _samples_to_go, reset_optimizer, train
+from tests.training_cases import CONFIG
 
 
 def test_reset_optimizer_forgets_the_moments_but_not_the_learning_rate():
@@ -42,21 +26,6 @@ def test_reset_optimizer_forgets_the_moments_but_not_the_learning_rate():
     optimizer.apply_gradients([(np.array([5.0, -5.0], np.float32), variable)])
     # The first step of a fresh Adam is the learning rate, whatever the size of the gradient.
     np.testing.assert_allclose(before - variable.numpy(), [0.01, -0.01], rtol=1e-4)
-
-
-def test_statistics_of_generated_states_are_over_present_sites():
-    mask = np.hypot(*np.ogrid[-15.5:16, -19.5:20]) < 14
-    states = np.stack([uniform((32, 40)), skyrmion((32, 40))]) * mask[..., None]
-    h = Hamiltonian(boundary="open", mask=mask)
-    statistics = _generated_statistics(states, h)
-    assert statistics["magnetization_z"] == pytest.approx(states[..., 2].sum() / (2 * mask.sum()))
-    energies = h.energy(states) / mask.sum()
-    assert energies[0] == pytest.approx(h.reference_energy_per_site(mask.shape) - 0.05)
-    assert statistics["energy_per_site_mean"] == pytest.approx(energies.mean())
-    assert statistics["energy_per_site_lowest"] == pytest.approx(energies.min())
-    assert statistics["topological_charge_mean"] == pytest.approx(-0.5)
-    angles = _theta(states, h)
-    assert angles.shape == (2, mask.sum()) and np.isfinite(angles).all()
 
 
 STAGES = plan_stages([1e-4, 1e-3, 1e-2], 10)
@@ -131,43 +100,17 @@ def test_strategy_cannot_be_compiled(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def run_here(folder):
-    (folder / "run.yaml").write_text(CONFIG)
-    train(load_config(folder / "run.yaml", [f"dataset.path={folder}/spins.h5"]), folder / "run")
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    """A folder with a run of three stages, and what was traced in it."""
-    folder, traces = tmp_path_factory.mktemp("finished"), []
-    loss_terms = EVAE._loss_terms
+def test_nothing_is_traced_again_after_the_first_step(tmp_path, monkeypatch):
+    """Stages differ in beta, gamma and epochs; the training step and the evaluation are compiled once for all."""
+    loss_terms, traces = EVAE._loss_terms, []
 
     def counting(self, spins, training, share=None):
         # Python runs this only while TensorFlow traces it.
         traces.append("training" if training else "evaluation")
         return loss_terms(self, spins, training, share)
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(EVAE, "_loss_terms", counting)
-        run_here(folder)
-    return folder, traces
-
-
-def test_nothing_is_traced_again_after_the_first_step(finished):
-    """Stages differ in beta, gamma and epochs; the training step and the evaluation are compiled once for all."""
-    folder, traces = finished
-    assert len(list((folder / "run" / "stages").iterdir())) == 3
+    monkeypatch.setattr(EVAE, "_loss_terms", counting)
+    (tmp_path / "run.yaml").write_text(CONFIG)
+    train(load_config(tmp_path / "run.yaml", [f"dataset.path={tmp_path}/spins.h5"]), tmp_path / "run")
+    assert len(list((tmp_path / "run" / "stages").iterdir())) == 3
     assert sorted(traces) == ["evaluation", "training"]
-
-
-def test_interrupted_evaluation_of_a_stage_comes_again(finished, tmp_path, monkeypatch):
-    def interrupted(config, model):
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(training, "evaluate_stage", interrupted)
-        run_here(tmp_path)
-    checkpoint = read_checkpoint(tmp_path / "run" / CHECKPOINT)
-    assert (checkpoint.epoch, checkpoint.step) == (2, 0)
-    run_here(tmp_path)
-    assert fingerprint(tmp_path / "run") == fingerprint(finished[0] / "run")

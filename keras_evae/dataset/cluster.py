@@ -10,7 +10,7 @@ import concurrent.futures
 import contextlib
 import logging
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from keras_evae.errors import ClusterError, ConfigError
 
@@ -22,6 +22,10 @@ logger = logging.getLogger(__name__)
 LOOPBACK = "127.0.0.1"
 # Time for a scheduler to answer.
 CONNECT_SECONDS = 10
+# How often the event loop of a cluster or a client, each with 10 s to begin, is tried.
+ATTEMPTS = 6
+
+Started = TypeVar("Started")
 
 
 @contextlib.contextmanager
@@ -46,23 +50,39 @@ def connect(scheduler: str, workers: int | None = None) -> Iterator[distributed.
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     with contextlib.ExitStack() as stack:
         address: str | distributed.LocalCluster = scheduler
-        if scheduler == "local":
-            address = stack.enter_context(
-                distributed.LocalCluster(
-                    n_workers=workers,
-                    threads_per_worker=1,
-                    processes=True,
-                    host=LOOPBACK,
-                    dashboard_address=f"{LOOPBACK}:0",
-                    silence_logs=logging.CRITICAL,
-                )
-            )
         try:
-            client = distributed.Client(address, timeout=CONNECT_SECONDS)
-        except (OSError, ValueError, TypeError) as error:
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            if scheduler == "local":
+                address = stack.enter_context(_start(lambda: _local_cluster(workers)))
+            client = _start(lambda: distributed.Client(address, timeout=CONNECT_SECONDS))
+        except (OSError, ValueError, TypeError, RuntimeError, AssertionError) as error:
+            reason = (str(error).splitlines() or [f"{type(error).__name__}: is this machine too busy?"])[0]
             raise ConfigError(f"--scheduler {scheduler}: expected a Dask scheduler, found none ({reason})") from error
         yield stack.enter_context(client)
+
+
+def _local_cluster(workers: int | None) -> distributed.LocalCluster:
+    import distributed
+
+    return distributed.LocalCluster(
+        n_workers=workers,
+        threads_per_worker=1,
+        processes=True,
+        host=LOOPBACK,
+        dashboard_address=f"{LOOPBACK}:0",
+        silence_logs=logging.CRITICAL,
+    )
+
+
+def _start(make: Callable[[], Started]) -> Started:
+    """A cluster or a client, made again where its event loop has not begun in time.
+
+    Dask starts the loop in a thread and asserts that it runs within 10 s. On a machine so busy that a new thread, or
+    this whole process, gets no processor time for as long, it does not, and is there at once the next time.
+    """
+    for _ in range(ATTEMPTS - 1):
+        with contextlib.suppress(AssertionError):
+            return make()
+    return make()
 
 
 @contextlib.contextmanager

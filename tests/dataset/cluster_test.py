@@ -1,21 +1,25 @@
 """Generation on a real Dask cluster of two worker processes."""
 
 import contextlib
+import itertools
+import json
 import logging
 import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
 import pytest
 
 from keras_evae.dataset import cluster, ensure_dataset, generate_dataset, shards
+from keras_evae.dataset.folder import ShardFolder
 from keras_evae.errors import ClusterError, ConfigError, MismatchError
 from tests.dataset.cases import CONFIG, SPECIFICATION, digest, of_size
 
+# Workers that start on a busy machine: Dask's own 30 s may be too little. Their processes read it here, too.
+os.environ["DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT"] = "300s"
 distributed = pytest.importorskip("distributed")
 psutil = pytest.importorskip("psutil")
 ROOT = Path(__file__).parents[2]
@@ -49,20 +53,18 @@ def test_only_the_loopback_interface_is_listened_on(client):
 
 
 @contextlib.contextmanager
-def at_shard(number, path, act):
-    """Acts when a number of shards are written, while the block runs."""
-    parts, acted = path.with_name(f"{path.name}.parts"), []
+def at_shard(number, act):
+    """Acts when a number of shards are written in the block."""
+    write, written = ShardFolder.write, itertools.count(1)
 
-    def watch():
-        while len(list(parts.glob("*.npz"))) < number:
-            time.sleep(0.002)
-        act()
-        acted.append(len(list(parts.glob("*.npz"))))
+    def counting(self, shard, arrays):
+        write(self, shard, arrays)
+        if next(written) == number:
+            act()
 
-    thread = threading.Thread(target=watch, daemon=True)
-    thread.start()
-    yield acted
-    thread.join(10)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ShardFolder, "write", counting)
+        yield
 
 
 def test_g1_one_of_two_workers_is_killed_half_way(client, tmp_path, whole):
@@ -70,10 +72,9 @@ def test_g1_one_of_two_workers_is_killed_half_way(client, tmp_path, whole):
     processes = client.run(os.getpid)
     assert len(set(processes.values())) == 2 and os.getpid() not in processes.values()
     victim = next(iter(processes.values()))
-    with at_shard(SHARDS // 2, path, lambda: os.kill(victim, signal.SIGKILL)) as acted:
+    with at_shard(SHARDS // 2, lambda: os.kill(victim, signal.SIGKILL)):
         generate_dataset(path, of_size(200), client=client)
-    assert acted and acted[0] < SHARDS
-    client.wait_for_workers(2, timeout=30)
+    client.wait_for_workers(2)
     assert victim not in client.run(os.getpid).values()
     assert digest(path) == whole
     assert os.listdir(tmp_path) == ["spins.h5"]
@@ -133,30 +134,69 @@ def test_no_scheduler_answers(monkeypatch, scheduler):
     assert "\n" not in str(error.value)
 
 
-def test_lost_scheduler_keeps_finished_shards(tmp_path, whole):
-    port = 20_000 + os.getpid() % 10_000
-    path, python = tmp_path / "spins.h5", [sys.executable, "-m", "distributed.cli"]
-    options = {"env": {**os.environ, "PYTHONPATH": str(ROOT)}, "stderr": subprocess.DEVNULL}
-    address = f"tcp://127.0.0.1:{port}"
+@pytest.fixture
+def late_loops(monkeypatch):
+    """Event loops that Dask gives up on, as often as there are items in the list."""
+    late, start = [], distributed.utils.LoopRunner.start
+
+    def start_late(self):
+        if late:
+            # What Dask's bare assertion raises.
+            late.pop()
+            raise AssertionError
+        start(self)
+
+    monkeypatch.setattr(distributed.utils.LoopRunner, "start", start_late)
+    return late
+
+
+def test_event_loop_that_begins_late_is_waited_for(client, late_loops):
+    late_loops.append(0)
+    with cluster.connect(client.scheduler.address) as other:
+        assert len(other.nthreads()) == 2 and not late_loops
+
+
+def test_event_loop_that_never_begins_is_said(late_loops):
+    late_loops.extend(range(100))
+    with pytest.raises(ConfigError, match="found none .*too busy"), cluster.connect("tcp://127.0.0.1:9"):
+        pass
+    assert len(late_loops) == 100 - cluster.ATTEMPTS
+
+
+@pytest.fixture
+def scheduler(tmp_path):
+    """Process and address of a scheduler with one worker."""
+    options = {"cwd": tmp_path, "env": {**os.environ, "PYTHONPATH": str(ROOT)}, "stderr": subprocess.DEVNULL}
+    file = tmp_path / "scheduler.json"
     commands = [
-        ["dask_scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard"],
-        ["dask_worker", address, "--no-nanny", "--nthreads", "1", "--no-dashboard"],
+        ["scheduler", "--host", "127.0.0.1", "--port", "0"],
+        ["worker", "--no-nanny", "--nthreads", "1"],
     ]
     processes = [
-        subprocess.Popen([*python[:2], f"{python[2]}.{name}", *arguments], cwd=tmp_path, **options)
+        subprocess.Popen(
+            [sys.executable, "-m", f"distributed.cli.dask_{name}", *arguments, "--no-dashboard"]
+            + ["--scheduler-file", str(file)],
+            **options,
+        )
         for name, *arguments in commands
     ]
-    try:
-        with (
-            pytest.raises(ClusterError, match="the Dask cluster was lost .* finished shards are kept") as error,
-            cluster.connect(address) as client,
-            at_shard(3, path, processes[0].kill),
-        ):
-            generate_dataset(path, of_size(200), client=client)
-    finally:
-        for process in processes:
-            process.kill()
-            process.wait()
+    # Dask opens the file first and then fills it.
+    while not (file.exists() and file.read_text().endswith("}")) and processes[0].poll() is None:
+        time.sleep(0.05)
+    yield processes[0], json.loads(file.read_text())["address"]
+    for process in processes:
+        process.kill()
+        process.wait()
+
+
+def test_lost_scheduler_keeps_finished_shards(tmp_path, whole, scheduler):
+    (process, address), path = scheduler, tmp_path / "spins.h5"
+    with (
+        pytest.raises(ClusterError, match="the Dask cluster was lost .* finished shards are kept") as error,
+        cluster.connect(address) as client,
+        at_shard(3, process.kill),
+    ):
+        generate_dataset(path, of_size(200), client=client)
     assert error.value.exit_code == 1
     assert len(list(tmp_path.glob("*/*.npz"))) >= 3
     generate_dataset(path, of_size(200))
@@ -174,4 +214,4 @@ def test_shard_that_kills_its_workers(client, tmp_path, monkeypatch):
         generate_dataset(tmp_path / "spins.h5", SPECIFICATION, client=client)
     assert "\n" not in str(error.value)
     client.run_on_scheduler(lambda dask_scheduler: setattr(dask_scheduler, "allowed_failures", allowed))
-    client.wait_for_workers(2, timeout=30)
+    client.wait_for_workers(2)

@@ -4,12 +4,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from keras_evae.dataset import check_dataset, folder, generate_dataset
+from tests.commands import call_here
 from tests.dataset.cases import CONFIG, SPECIFICATION, digest, of_size
 
 ROOT = Path(__file__).parents[2]
@@ -21,24 +21,25 @@ RUN = (
 
 
 @pytest.fixture
-def start(tmp_path):
-    def start_command(*arguments, train=5, before=""):
+def call(tmp_path):
+    def call_command(*arguments, train=5, before=""):
         (tmp_path / "run.yaml").write_text(CONFIG.format(train=train))
         line = [sys.executable, "-c", before + RUN, "--config", "run.yaml", *arguments]
-        options = {"cwd": tmp_path, "env": {**os.environ, "PYTHONPATH": str(ROOT)}, "text": True}
-        return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        return subprocess.run(line, cwd=tmp_path, env=environment, capture_output=True, text=True)
 
-    return start_command
+    return call_command
 
 
 @pytest.fixture
-def call(start):
-    def call_command(*arguments, **options):
-        process = start(*arguments, **options)
-        output, errors = process.communicate(timeout=120)
-        return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
+def answer(tmp_path):
+    """The command in the process of the tests, for what ends before it anneals."""
 
-    return call_command
+    def answer_here(*arguments):
+        (tmp_path / "run.yaml").write_text(CONFIG.format(train=5))
+        return call_here(tmp_path, "keras_evae/dataset/__main__.py", "--config", "run.yaml", *arguments)
+
+    return answer_here
 
 
 def assert_one_line(result, exit_code, *parts):
@@ -71,17 +72,19 @@ def test_help_is_complete():
         assert option in result.stdout
 
 
-def test_bad_input_is_answered_in_one_line_and_changes_nothing(call, tmp_path):
+def test_bad_input_is_answered_in_one_line_and_changes_nothing(call, answer, tmp_path):
     for arguments, parts in [
         (["--config", "absent.yaml"], ["absent.yaml: expected a YAML configuration file"]),
         (["--set", "dataset.storage=float8"], ["dataset.storage: expected 'float32' or 'float16', found 'float8'"]),
         (["--set", "dataset.stroage=float16"], ["did you mean 'storage'?"]),
-        (["--scheduler", "nonsense://x"], ["--scheduler nonsense://x: expected a Dask scheduler, found none"]),
     ]:
-        assert_one_line(call(*arguments), 2, *parts)
-    result = call("--workers", "0")
+        assert_one_line(answer(*arguments), 2, *parts)
+    assert_one_line(
+        call("--scheduler", "nonsense://x"), 2, "--scheduler nonsense://x: expected a Dask scheduler, found none"
+    )
+    result = answer("--workers", "0")
     assert result.returncode == 2 and "--workers: expected a number of at least 1, found 0" in result.stderr
-    result = call("--workers", "2", "--scheduler", "tcp://127.0.0.1:8786")
+    result = answer("--workers", "2", "--scheduler", "tcp://127.0.0.1:8786")
     assert result.returncode == 2 and "a cluster brings its own workers" in result.stderr
     assert os.listdir(tmp_path) == ["run.yaml"]
 
@@ -94,13 +97,13 @@ def test_dask_that_is_not_installed(call, tmp_path):
     check_dataset(tmp_path / "data" / "spins.h5", SPECIFICATION)
 
 
-def test_mismatch_and_damage(call, tmp_path):
+def test_mismatch_and_damage(answer, tmp_path):
     path = tmp_path / "data" / "spins.h5"
     generate_dataset(path, SPECIFICATION)
     content = path.read_bytes()
-    assert_one_line(call("--set", "dataset.seed=5"), 4, "dataset.seed: expected 5 as configured, found 4")
+    assert_one_line(answer("--set", "dataset.seed=5"), 4, "dataset.seed: expected 5 as configured, found 4")
     path.write_bytes(content[:1000])
-    assert_one_line(call(), 3, "spins.h5: truncated or damaged")
+    assert_one_line(answer(), 3, "spins.h5: truncated or damaged")
     assert path.read_bytes() == content[:1000]
 
 
@@ -116,38 +119,43 @@ def test_full_disk(call, tmp_path):
     check_dataset(tmp_path / "data" / "spins.h5", SPECIFICATION)
 
 
+# The command sends a signal to itself when it has written the second shard.
+SIGNALLED = """
+import itertools, os
+from keras_evae.dataset.folder import ShardFolder
+write, written = ShardFolder.write, itertools.count(1)
+def writing(self, *arguments):
+    write(self, *arguments)
+    if next(written) == 2:
+        os.kill(os.getpid(), {number})
+ShardFolder.write = writing
+"""
+
+
 @pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_signals_keep_finished_shards(start, call, tmp_path, number, exit_code):
-    process = start(train=2000)
-    manifest = tmp_path / "data" / "spins.h5.parts" / "manifest.sha256"
-    while not (manifest.exists() and manifest.stat().st_size) and process.poll() is None:
-        time.sleep(0.01)
-    process.send_signal(number)
-    output, errors = process.communicate(timeout=60)
-    assert_one_line(
-        subprocess.CompletedProcess([], process.returncode, output, errors), exit_code, "finished work is kept"
-    )
-    finished = len(manifest.read_text().splitlines())
-    assert 0 < finished < 32
+def test_signals_keep_finished_shards(call, tmp_path, number, exit_code):
+    result = call(train=300, before=SIGNALLED.format(number=int(number)))
+    assert_one_line(result, exit_code, "finished work is kept")
+    assert len((tmp_path / "data" / "spins.h5.parts" / "manifest.sha256").read_text().splitlines()) == 2
     if number == signal.SIGINT:
-        result = call(train=2000)
-        assert result.returncode == 0 and f"Going on: {finished} of 32 shards are there" in result.stdout
-        generate_dataset(tmp_path / "whole.h5", of_size(2000))
+        result = call(train=300)
+        assert result.returncode == 0 and "Going on: 2 of 5 shards are there" in result.stdout
+        generate_dataset(tmp_path / "whole.h5", of_size(300))
         assert digest(tmp_path / "data" / "spins.h5") == digest(tmp_path / "whole.h5")
 
 
-def test_geometry(call, tmp_path):
+def test_geometry(call, answer, tmp_path):
     """A masked dataset refuses another mask or none, and a bad geometry changes nothing."""
     disc = ("--set", "geometry={shape: disc, size: 12}")
     assert call(*disc).returncode == 0
     first = digest(tmp_path / "data" / "spins.h5")
-    whole = call("--set", "hamiltonian.boundary=open")
+    whole = answer("--set", "hamiltonian.boundary=open")
     assert_one_line(whole, 4, "data/spins.h5: hamiltonian.mask: expected None as configured, found '16x32 ")
-    changed = call(*disc, "--set", "geometry.size=14")
+    changed = answer(*disc, "--set", "geometry.size=14")
     assert_one_line(changed, 4, "data/spins.h5: hamiltonian.mask: expected '16x32 ", "found '16x32 ")
     assert len(changed.stderr) < 500
-    assert_one_line(call("--set", "geometry={shape: disc, size: 20}"), 2, "expected at most 16 x 32 sites")
-    assert_one_line(call("--set", "geometry={file: absent.png}"), 2, "absent.png: expected a mask")
+    assert_one_line(answer("--set", "geometry={shape: disc, size: 20}"), 2, "expected at most 16 x 32 sites")
+    assert_one_line(answer("--set", "geometry={file: absent.png}"), 2, "absent.png: expected a mask")
     assert digest(tmp_path / "data" / "spins.h5") == first
 
 

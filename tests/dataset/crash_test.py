@@ -21,7 +21,6 @@ def run_kills(mode, folder):
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=300,
     )
     assert result.returncode == 0, result.stderr
     return json.loads((folder / "record.json").read_text())

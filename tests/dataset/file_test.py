@@ -20,6 +20,7 @@ from keras_evae.dataset import (
 from keras_evae.errors import DataError, MismatchError
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.pipeline import evaluation_batches
+from tests.damage import random_flips
 from tests.dataset.cases import SPECIFICATION, digest
 
 HALF = dataclasses.replace(SPECIFICATION, storage="float16")
@@ -82,11 +83,9 @@ def test_truncated_file_is_noticed(path, tmp_path, kept):
 
 def test_flipped_bits_are_noticed_or_harmless(path, tmp_path):
     """Whatever bit is flipped, either the damage is named or every value reads as it was written."""
-    content, damaged, noticed = path.read_bytes(), tmp_path / "damaged.h5", 0
+    damaged, noticed = tmp_path / "damaged.h5", 0
     expected = [read_split(path, split) for split in dataset.SPLITS]
-    for position in np.random.default_rng(0).integers(0, 8 * len(content), 200):
-        flipped = bytearray(content)
-        flipped[position // 8] ^= 1 << (position % 8)
+    for flipped in random_flips(path.read_bytes(), 200):
         damaged.write_bytes(flipped)
         try:
             check_dataset(damaged, SPECIFICATION)
@@ -107,13 +106,16 @@ def test_missing_and_foreign_files(tmp_path):
         check_dataset(tmp_path / "foreign.h5", SPECIFICATION)
 
 
-def test_files_that_do_not_name_their_storage_hold_float32(path, tmp_path):
-    attributes = read_attributes(path)
-    del attributes["dataset.storage"]
-    (tmp_path / "old.h5").write_bytes(path.read_bytes())
-    with h5py.File(tmp_path / "old.h5", "r+") as file:
+@pytest.mark.parametrize("key", ["dataset.storage", "hamiltonian.mask"])
+def test_files_from_before_there_was_a_key(path, tmp_path, key):
+    """They hold float32, and whole lattices."""
+    attributes, old = read_attributes(path), tmp_path / "old.h5"
+    del attributes[key]
+    old.write_bytes(path.read_bytes())
+    with h5py.File(old, "r+") as file:
         file.attrs["specification"] = np.bytes_(json.dumps(attributes))
-    check_dataset(tmp_path / "old.h5", SPECIFICATION)
+    check_dataset(old, SPECIFICATION)
+    np.testing.assert_array_equal(read_energies(old, "test"), read_energies(path, "test"))
 
 
 def test_bytes_of_the_file_follow_from_the_specification(path, tmp_path):
@@ -183,16 +185,6 @@ def test_masked_dataset(path, tmp_path, storage):
             check_dataset(file, changed)
     with pytest.raises(MismatchError, match="hamiltonian.(boundary|mask): expected"):
         check_dataset(path, dataclasses.replace(masked, storage="float32"))
-
-
-def test_dataset_made_before_there_were_masks(path, tmp_path):
-    attributes = read_attributes(path)
-    del attributes["hamiltonian.mask"]
-    (tmp_path / "old.h5").write_bytes(path.read_bytes())
-    with h5py.File(tmp_path / "old.h5", "r+") as file:
-        file.attrs["specification"] = np.bytes_(json.dumps(attributes))
-    check_dataset(tmp_path / "old.h5", SPECIFICATION)
-    np.testing.assert_array_equal(read_energies(tmp_path / "old.h5", "test"), read_energies(path, "test"))
 
 
 def test_mask_of_another_shape():

@@ -8,7 +8,6 @@ import subprocess
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from keras_evae import durable
@@ -16,6 +15,7 @@ from keras_evae.annealing import AnnealingSchedule
 from keras_evae.dataset import ensure_dataset, folder, generate_dataset, generation, shards
 from keras_evae.errors import DataError, DiskError, LockedError, MismatchError, NumericalError
 from keras_evae.hamiltonian import Hamiltonian
+from tests.damage import flip, random_flips
 from tests.dataset.cases import SPECIFICATION, digest, of_size
 
 SHARDS = ["000000.npz", "000001.npz", "000002.npz", "000003.npz", "000004.npz"]
@@ -119,12 +119,6 @@ def test_d1_damaged_shard_is_named_and_made_again(path, parts, annealed, caplog,
     assert annealed == [4] and digest(path) == whole
 
 
-def flip(content, bit):
-    flipped = bytearray(content)
-    flipped[bit // 8] ^= 1 << (bit % 8)
-    return bytes(flipped)
-
-
 @pytest.mark.parametrize(("name", "count"), [(SHARDS[2], 200), ("manifest.sha256", 100), ("specification.json", 100)])
 def test_d1_flipped_bits_are_never_used(path, parts, monkeypatch, name, count):
     """Whatever bit is flipped, the folder is refused or every shard that it counts as finished is as written."""
@@ -133,8 +127,8 @@ def test_d1_flipped_bits_are_never_used(path, parts, monkeypatch, name, count):
     manifest = (parts / "manifest.sha256").read_bytes()
     noticed = 0
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)
-    for bit in np.random.default_rng(0).integers(0, 8 * len(content), count):
-        file.write_bytes(flip(content, bit))
+    for flipped in random_flips(content, count):
+        file.write_bytes(flipped)
         try:
             with folder.open_parts(path, SPECIFICATION) as opened:
                 missing = opened.missing()

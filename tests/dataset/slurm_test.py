@@ -42,7 +42,7 @@ def test_slurm_example_gives_the_bits_of_the_threads(tmp_path, slurm):
     script.write_text(text.replace(resources, '= 2, 1, "1GB", "00:10:00"'))
     (tmp_path / "run.yaml").write_text(CONFIG.format(train=200))
     result = subprocess.run(
-        [sys.executable, str(script), "run.yaml"], cwd=tmp_path, env=slurm, capture_output=True, text=True, timeout=100
+        [sys.executable, str(script), "run.yaml"], cwd=tmp_path, env=slurm, capture_output=True, text=True
     )
     assert result.returncode == 0, result.stderr
     assert "Annealing on the Dask cluster at tls://" in result.stdout

@@ -12,7 +12,7 @@ from keras_evae.evaluation.analyse import analyse, analyse_file
 from keras_evae.evaluation.samples import measure, sample_tables
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.runs import load_run
-from tests.commands import call
+from tests.commands import call, call_here
 from tests.states import random_spins, uniform
 
 PICTURES = ("structure", "rings", "neighbours", "distributions")
@@ -107,5 +107,5 @@ def test_command(tmp_path):
         (["--losses", "--spins", "a.npy"], 2, "--spins goes with --analyse alone"),
         (["--losses", "--config", "a.yaml"], 2, "--config goes with --spins"),
     ):
-        result = call(tmp_path, "evaluate.py", *arguments)
+        result = call_here(tmp_path, "evaluate.py", *arguments)
         assert result.returncode == code and message in result.stderr and "Traceback" not in result.stderr

@@ -167,7 +167,7 @@ def test_browser_shows_it_whole_on_a_phone(run, output):
     line = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
             "--disable-background-networking", "--disable-component-update", "--disable-sync",
             f"--user-data-dir={output / 'profile'}", "--dump-dom", f"file://{output / 'phone.html'}"]  # fmt: skip
-    result = subprocess.run(line, capture_output=True, text=True, timeout=200)
+    result = subprocess.run(line, capture_output=True, text=True)
     found = re.search("RESULT(.*?)END</pre>", result.stdout)
     assert found, result.stderr
     assert html.unescape(found[1]) == '{"overflow":0,"images":[1800,80],"asked":[],"scripts":0}'
