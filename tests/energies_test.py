@@ -31,6 +31,7 @@ dataset: {path: data/compass.h5, shape: [16, 16], train: 4, validation: 2, test:
 network: {latent_dim: 2}
 training: {batch_size: 2, augmentation: true, phases: false}
 vae: {betas: [1e-3], epochs: 1}
+evae: {beta: 1e-3, gammas: [10], epochs: 1}
 """
 SPECIFICATION = DatasetSpecification(
     Hamiltonian(), (6, 8), (2, 1, 1), seed=4, schedule=AnnealingSchedule(temperatures=5, max_greedy_sweeps=50)
@@ -157,7 +158,7 @@ def test_training_script_of_the_page(trained):
     folder, output = trained
     assert "Compass(strength=0.2)" in output.splitlines()[0]
     run = load_run(folder / "runs" / "compass", terms=[Compass(0.2)])
-    assert len(run.stages) == 1
+    assert len(run.stages) == 2
     states = run.model.generate(2, seed=0)
     assert np.isfinite(run.hamiltonian.energy(states)).all()
 
@@ -169,7 +170,7 @@ def test_figures_of_a_run_with_terms(trained, tmp_path):
         made = evaluate([run, run], ["losses", "theta"], tmp_path / "figures", report=True)
     assert [section.name for section in made] == ["losses", "theta"]
     rows = made[0].tables[0].rows
-    assert len(rows) == 1
+    assert len(rows) == 2
     page = (tmp_path / "figures" / "report.html").read_text()
     assert "Compass(strength=0.2)" in page and "Left out" not in page
 
