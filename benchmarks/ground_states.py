@@ -1,15 +1,18 @@
-"""E-VAE against slow annealing: tables and pictures of docs/ground_state.md, from searches of ground states.
+"""E-VAE against slow annealing: searches of ground states, tables and pictures of docs/ground_state.md.
 
-python benchmarks/ground_states.py runs/ground_states/*    anneals on without a time limit, then writes all of it
-python benchmarks/ground_states.py                         writes the tables again, from docs/ground_state/*.json
+python benchmarks/ground_states.py all          searches in all systems, anneals on without a time limit, writes all
+python benchmarks/ground_states.py square_32    the same for one or some of them
+python benchmarks/ground_states.py              writes the tables again, from docs/ground_state/*.json
 
-Without a time limit means: at least 64 slow anneals, and on until the lowest E/N has not changed while their number
-doubled. They go on from those in the same CPU time, and are kept in <search>/without_limit.
+Stopped and started again, it goes on. Without a time limit means: at least 64 slow anneals, and on until the lowest E/N
+has not changed while their number doubled. They go on from those in the same CPU time.
 """
 
 import argparse
+import dataclasses
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import h5py
@@ -17,15 +20,50 @@ import numpy as np
 
 from keras_evae import plotting
 from keras_evae.config import load_config
+from keras_evae.console import run_command
 from keras_evae.evaluation.certificate import SAME_ENERGY, certify
 from keras_evae.evaluation.sections import read_section
+from keras_evae.ground_state import find_ground_state
 from keras_evae.ground_state.anneals import FILE, anneal_for
 from keras_evae.runs import dataset_specification
 
-DOCS = Path(__file__).parents[1] / "docs"
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
 FEWEST = 64
+# Short trainings of small batches: a search takes minutes.
+SHORT = ("training.batch_size=25", "vae.epochs=8", "evae.epochs=4", "evae.gammas=[300,30000]")
+LITTLE_DATA = ("dataset.train=1000", "dataset.validation=100", "dataset.test=100")
+
+
+@dataclasses.dataclass(frozen=True)
+class System:
+    """A search: configuration file, what differs from it, seeds, and further values of beta for the phase curve."""
+
+    config: str
+    overrides: tuple[str, ...] = LITTLE_DATA
+    seeds: int = 1
+    betas: tuple[float, ...] = ()
+
+
+SYSTEMS = {
+    "square_32": System("confined_square", (*LITTLE_DATA, "geometry.size=32"), 2, (1e-4, 3e-4)),
+    "square_48": System("confined_square", (*LITTLE_DATA, "geometry.size=48")),
+    "triangle_48": System("confined_square", (*LITTLE_DATA, "geometry.shape=triangle", "geometry.size=48")),
+    "periodic_64": System("quickstart", (), 2),
+    "square_64": System("confined_square"),
+    "wire_48x96": System("confined_wire"),
+}
 # Panels in a row of the picture: the states of two systems.
 COLUMNS = 4
+
+
+def search(name, folder):
+    """The search of a system; returns its folder."""
+    system = SYSTEMS[name]
+    overrides = [*SHORT, *system.overrides, f"dataset.path=data/search_{name}.h5"]
+    config = load_config(ROOT / "configs" / f"{system.config}.yaml", overrides)
+    find_ground_state(config, folder / name, system.seeds, betas=system.betas)
+    return folder / name
 
 
 def anneal_without_limit(hamiltonian, shape, search):
@@ -48,7 +86,7 @@ def hits(anneals):
 
 
 def collect(search):
-    """What a search and the anneals after it have found, for a JSON file, and the lowest state of each."""
+    """What a search and the anneals after it have found, for a JSON file."""
     specification = dataset_specification(load_config(search / "search.yaml"))
     hamiltonian, shape = specification.hamiltonian, specification.shape
     section = read_section(search / "ground_state.json")
@@ -66,9 +104,13 @@ def collect(search):
         "cpu_seconds": anneals.cpu_seconds,
         "seconds_to_evae": anneals.seconds_to(lowest),
     }
-    with h5py.File(search / "candidates.h5") as file:
-        states = file["spins"][0], anneals.spins
-    return {"spins": hamiltonian.count_sites(shape), "tables": tables, "without_limit": record}, states
+    return {"spins": hamiltonian.count_sites(shape), "tables": tables, "without_limit": record}
+
+
+def lowest_states(search):
+    """The lowest candidate of a search, and the lowest of all anneals, `(y, x, 3)` each."""
+    with h5py.File(search / "candidates.h5") as file, np.load(search / "without_limit" / FILE) as anneals:
+        return file["spins"][0], anneals["spins"]
 
 
 def energy_rows(results):
@@ -169,22 +211,25 @@ def draw(states, path):
         plotting.save_figure(figure, path)
 
 
-def main(searches):
+def main(names, folder):
     records = DOCS / "ground_state"
     records.mkdir(exist_ok=True)
-    states = {}
-    for search in searches:
-        result, states[search.name] = collect(search)
-        (records / f"{search.name}.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-        if len(result["tables"]["phase_curve"]) > 1:
-            shutil.copy(search / "phase_curve.png", DOCS / "ground_state_phase_curve.png")
-    if states:
-        draw(states, DOCS / "ground_state.png")
+    for name in SYSTEMS if names == ["all"] else names:
+        found = search(name, folder)
+        (records / f"{name}.json").write_text(json.dumps(collect(found), indent=1) + "\n", encoding="utf-8")
+        if SYSTEMS[name].betas:
+            shutil.copy(found / "phase_curve.png", DOCS / "ground_state_phase_curve.png")
     results = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(records.glob("*.json"))}
     write_tables(results, DOCS / "ground_state.md")
+    if results and all((folder / name).is_dir() for name in results):
+        draw({name: lowest_states(folder / name) for name in results}, DOCS / "ground_state.png")
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("searches", nargs="*", type=Path, help="folders of python -m keras_evae.ground_state")
-    main(parser.parse_args().searches)
+    parser.add_argument("systems", nargs="*", help=f"all, or some of {', '.join(SYSTEMS)}")
+    parser.add_argument("--folder", type=Path, default=Path("runs/ground_states"), help="of the searches")
+    arguments = parser.parse_args()
+    if unknown := set(arguments.systems) - {"all", *SYSTEMS}:
+        parser.error(f"expected all, or some of {', '.join(SYSTEMS)}, found {', '.join(unknown)}")
+    sys.exit(run_command(lambda: main(arguments.systems, arguments.folder)))
