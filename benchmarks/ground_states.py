@@ -65,9 +65,14 @@ SYSTEMS = {
 }
 
 
+def without_limit(search):
+    """Not in the folder of the search, which may begin later."""
+    return search.parent / "without_limit" / search.name
+
+
 def anneal_without_limit(hamiltonian, shape, search):
     """Slow anneals until the lowest E/N has not changed while their number doubled."""
-    folder = search / "without_limit"
+    folder = without_limit(search)
     folder.mkdir(parents=True, exist_ok=True)
     if (search / FILE).is_file() and not (folder / FILE).is_file():
         shutil.copy(search / FILE, folder / FILE)
@@ -110,7 +115,7 @@ def collect(name, search):
 
 def lowest_states(search):
     """The lowest of all anneals, and the lowest candidate of the search if it is there, by name, `(y, x, 3)` each."""
-    with np.load(search / "without_limit" / FILE) as anneals:
+    with np.load(without_limit(search) / FILE) as anneals:
         states = {"slow anneals": anneals["spins"]}
     if (search / "candidates.h5").is_file():
         with h5py.File(search / "candidates.h5") as file:
@@ -242,7 +247,7 @@ def main(names, folder, anneals_only):
             shutil.copy(found / "phase_curve.png", DOCS / "ground_state_phase_curve.png")
     results = {name: json.loads(path.read_text()) for name in SYSTEMS if (path := records / f"{name}.json").is_file()}
     write_tables(results, DOCS / "ground_state.md")
-    states = {name: lowest_states(folder / name) for name in results if (folder / name / "without_limit").is_dir()}
+    states = {name: lowest_states(folder / name) for name in results if without_limit(folder / name).is_dir()}
     if states:
         draw(states, DOCS / "ground_state.png")
 
