@@ -45,23 +45,22 @@ class System:
     """A search: configuration file, what differs from it, seeds, and further values of beta for the phase curve."""
 
     config: str
-    overrides: tuple[str, ...]
+    overrides: tuple[str, ...] = ()
     seeds: int = 1
     betas: tuple[float, ...] = ()
 
     def load(self, name):
-        """The configuration; samples of a shape have their own data."""
-        data = () if self.config == "quickstart" else (f"dataset.path=data/search_{name}.h5",)
-        return load_config(ROOT / "configs" / f"{self.config}.yaml", [*self.overrides, *data])
+        overrides = [*SHORT, *self.overrides, f"dataset.path=data/search_{name}.h5"]
+        return load_config(ROOT / "configs" / f"{self.config}.yaml", overrides)
 
 
 SYSTEMS = {
-    "square_32": System("confined_square", (*SHORT, "geometry.size=32"), 2, (1e-4, 3e-4)),
-    "square_48": System("confined_square", (*SHORT, "geometry.size=48")),
-    "triangle_48": System("confined_square", (*SHORT, "geometry.shape=triangle", "geometry.size=48")),
-    "square_64": System("confined_square", SHORT),
-    "wire_48x96": System("confined_wire", SHORT),
-    "periodic_64": System("quickstart", ("evae.gammas=[300,5000]", "evae.epochs=12"), 2),
+    "square_32": System("confined_square", ("geometry.size=32",), 2, (1e-4, 3e-4)),
+    "square_48": System("confined_square", ("geometry.size=48",)),
+    "triangle_48": System("confined_square", ("geometry.shape=triangle", "geometry.size=48")),
+    "periodic_64": System("quickstart", (), 2),
+    "square_64": System("confined_square"),
+    "wire_48x96": System("confined_wire"),
 }
 
 

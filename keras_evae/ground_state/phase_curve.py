@@ -55,8 +55,8 @@ def draw(curve: PhaseCurve, path: Path) -> Picture | None:
     plotting.save_figure(figure, path)
     return Picture(
         path.name,
-        "Critical gamma against beta: a point for each trial, with bars from the last gamma before the collapse to the "
-        "first one beyond; the line joins the geometric means",
+        "Critical gamma against beta: a point for each trial that collapses, with bars from the last gamma before it "
+        "(a decade lower if there is none) to the first one beyond; the line joins the geometric means",
     )
 
 
