@@ -22,6 +22,7 @@ import numpy as np
 from keras_evae import plotting
 from keras_evae.config import load_config
 from keras_evae.console import run_command
+from keras_evae.dataset import read_energies
 from keras_evae.evaluation.certificate import SAME_ENERGY, certify
 from keras_evae.evaluation.sections import read_section
 from keras_evae.ground_state import find_ground_state
@@ -90,7 +91,8 @@ def hits(anneals):
 
 def collect(name, search):
     """What the anneals, and the search if it is there, have found, for a JSON file."""
-    specification = dataset_specification(SYSTEMS[name].load(name))
+    config = SYSTEMS[name].load(name)
+    specification = dataset_specification(config)
     hamiltonian, shape = specification.hamiltonian, specification.shape
     anneals = anneal_without_limit(hamiltonian, shape, search)
     (certificate,) = certify(anneals.spins[None], hamiltonian, anneals.energy_per_site)
@@ -108,8 +110,16 @@ def collect(name, search):
     section = read_section(search / "ground_state.json")
     tables = {table.name: [dict(zip(table.header, row, strict=True)) for row in table.rows] for table in section.tables}
     lowest = tables["ground_state"][0]["energy_per_site"]
-    as_low = int(np.sum(anneals.energies <= lowest + SAME_ENERGY))
-    return {**record, "as_low_as_evae": as_low, "seconds_to_evae": anneals.seconds_to(lowest), "tables": tables}
+    data = np.concatenate([read_energies(config.dataset.path, split) for split in ("train", "validation", "test")])
+    return {
+        **record,
+        "as_low_as_evae": int(np.sum(anneals.energies <= lowest + SAME_ENERGY)),
+        "seconds_to_evae": anneals.seconds_to(lowest),
+        "data": len(data),
+        "data_hits": int(np.sum(data <= anneals.energies.min() + SAME_ENERGY)),
+        "data_as_low_as_evae": int(np.sum(data <= lowest + SAME_ENERGY)),
+        "tables": tables,
+    }
 
 
 def lowest_states(search):
@@ -126,7 +136,7 @@ def anneal_rows(results):
     """Anneals without a time limit."""
     yield (
         "System", "Spins", "Lowest E/N", "Skyrmions", "Slow anneals", "In the lowest state", "First of them",
-        "CPU time of one, s",
+        "CPU time of one, s", "Data in the lowest state",
     )  # fmt: skip
     for name, result in results.items():
         count = result["anneals"]
@@ -139,6 +149,7 @@ def anneal_rows(results):
             f"{result['hits']} ({result['hits'] / count:.0%})",
             f"no. {result['first_hit']}",
             f"{result['cpu_seconds'] / count:.2g}",
+            f"{result['data_hits'] / result['data']:.0%}" if "data" in result else "-",
         )
 
 
@@ -176,7 +187,7 @@ def search_rows(results):
     """What the searches took, and what they found."""
     yield (
         "System", "CPU time: data + training, s", "Anneals in it", "To one as low as the E-VAE, s",
-        "Anneals as low as the E-VAE", "gamma_c of each trial", "Distinct states", "Skyrmions",
+        "Anneals as low", "Data as low", "gamma_c of each trial", "Distinct states", "Skyrmions",
     )  # fmt: skip
     for name, result in searches(results).items():
         tables, first = result["tables"], result["seconds_to_evae"]
@@ -189,7 +200,8 @@ def search_rows(results):
             f"{data:.0f} + {costs['search, in all'][0] - data:.0f}",
             costs["slow anneals"][1].partition(" ")[0],
             "never" if first is None else f"{first:.2g}",
-            f"{result['as_low_as_evae']} of {result['anneals']}",
+            f"{result['as_low_as_evae'] / result['anneals']:.0%}",
+            f"{result['data_as_low_as_evae'] / result['data']:.0%}",
             ", ".join("none" if mark is None else f"{mark:.0f}" for mark in marks),
             str(len(tables["ground_state"])),
             str(tables["ground_state"][0]["skyrmions"]),
