@@ -23,12 +23,12 @@ on from there; more --seeds or --betas extend a finished search.
 
 examples:
   python -m keras_evae.ground_state --config configs/quickstart.yaml
-  python -m keras_evae.ground_state --config configs/quickstart.yaml --seeds 1 --betas 1e-4 3e-4 1e-3
+  python -m keras_evae.ground_state --config configs/quickstart.yaml --seeds 2 --betas 1e-4 3e-4 1e-3
   python -m keras_evae.ground_state --run runs/quickstart --output runs/quickstart_ground_state
 """
 
 
-def parse_arguments() -> argparse.Namespace:
+def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m keras_evae.ground_state",
         description=__doc__,
@@ -36,34 +36,20 @@ def parse_arguments() -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument(
-        "--config", metavar="FILE", help="YAML file with an evae section, such as configs/quickstart.yaml"
-    )
-    source.add_argument(
-        "--run",
-        type=Path,
-        action="append",
-        default=[],
-        metavar="DIR",
-        help="instead of --config and --seeds: a run of train.py whose VAE, and stages of gamma, are taken; repeatable",
-    )
+    source.add_argument("--config", metavar="FILE", help="YAML file with an evae section")
+    run_help = "instead of --config and --seeds: a run of train.py whose VAE, and stages of gamma, are taken"
+    source.add_argument("--run", type=Path, action="append", default=[], metavar="DIR", help=f"{run_help}; repeatable")
+    set_help = "override one value of FILE, such as evae.epochs=20 for short probes; repeatable"
+    parser.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help=set_help)
     parser.add_argument("--output", type=Path, metavar="DIR", help="default: runs/<name of FILE or DIR>_ground_state")
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="SECTION.KEY=VALUE",
-        help="override one value of FILE, such as evae.epochs=20 for short probes; may be repeated",
-    )
-    parser.add_argument("--seeds", type=int, metavar="N", help="independent trials (default: 3)")
-    parser.add_argument(
-        "--betas",
-        type=float,
-        nargs="+",
-        default=[],
-        metavar="BETA",
-        help="also the critical gamma at these values of beta, one trial each: table and picture phase_curve",
-    )
+    parser.add_argument("--seeds", type=int, metavar="N", help="independent trials at each beta (default: 3)")
+    betas_help = "also the critical gamma at these values of beta: tables and picture phase_curve"
+    parser.add_argument("--betas", type=float, nargs="+", default=[], metavar="BETA", help=betas_help)
+    return parser
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = make_parser()
     arguments = parser.parse_args()
     if arguments.seeds is not None and (arguments.seeds < 1 or arguments.run):
         parser.error(f"--seeds: expected a number of at least 1, and no --run, found {arguments.seeds}")

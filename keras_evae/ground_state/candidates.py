@@ -28,10 +28,11 @@ KEPT = 12
 
 @dataclasses.dataclass(frozen=True)
 class Origin:
-    """Where a relaxed state comes from: a trial and the gamma of its probe."""
+    """Where a relaxed state comes from: a trial, the gamma of its probe, and its E/N as it was generated."""
 
     trial: str
     gamma: float
+    energy_per_site: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,7 +58,8 @@ def relaxed_states(trials: Sequence[Trial]) -> tuple[np.ndarray, list[Origin]]:
     for trial, finished in tqdm(probes, "relaxing candidates", unit="probe", leave=False, delay=1):
         generated = np.asarray(generate(trial.run, finished.stage, GENERATED), np.float32)
         states.append(relax_states(generated, trial.run.hamiltonian))
-        origins += [Origin(trial.name, finished.probe.gamma)] * GENERATED
+        energies = trial.run.hamiltonian.energy_per_site(generated.astype(np.float64))
+        origins += [Origin(trial.name, finished.probe.gamma, float(energy)) for energy in energies]
     return np.concatenate(states), origins
 
 

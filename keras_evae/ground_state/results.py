@@ -1,4 +1,4 @@
-"""What a search has found: candidates, which method wins in the same CPU time, pictures, the curve of collapse."""
+"""What a search has found: candidates, which method wins in the same CPU time, pictures."""
 
 from __future__ import annotations
 
@@ -9,16 +9,18 @@ from pathlib import Path
 import numpy as np
 
 from keras_evae import plotting
-from keras_evae.analysis.transitions import Transition
 from keras_evae.evaluation.certificate import SAME_ENERGY, BestKnown
 from keras_evae.evaluation.headline import Headline
 from keras_evae.evaluation.sections import Cell, Claim, Picture, Section, Table
+from keras_evae.ground_state import phase_curve
 from keras_evae.ground_state.anneals import Anneals
 from keras_evae.ground_state.candidates import DistinctState, Origin
 from keras_evae.ground_state.costs import Cost
+from keras_evae.ground_state.phase_curve import PhaseCurve
 from keras_evae.ground_state.trials import Trial
 
 NAME = "ground_state"
+CURVE = "phase_curve.png"
 COLUMNS = 4
 TEXT = (
     "Beyond a critical gamma the E-VAE generates one state only, which the paper proposes as a way to unknown ground "
@@ -39,7 +41,7 @@ class Findings:
 
     Args:
         trials: One for each seed or run.
-        curve: The collapse at each beta, None where none was found.
+        curve: The trials at each beta.
         states: Distinct relaxed states, the lowest first, `(n, y, x, 3)`.
         groups: The generated states behind each.
         origins: Of all generated states.
@@ -50,7 +52,7 @@ class Findings:
     """
 
     trials: Sequence[Trial]
-    curve: dict[float, Transition | None]
+    curve: PhaseCurve
     states: np.ndarray
     groups: Sequence[DistinctState]
     origins: Sequence[Origin]
@@ -78,16 +80,14 @@ class Findings:
 
 def make_section(findings: Findings, output: Path) -> Section:
     """Draws the pictures into `output`, and gives tables, claims and notes."""
-    pictures = [_draw_states(findings, output / f"{NAME}.png")]
-    tables = [_candidates(findings), _methods(findings), _costs(findings), _probes(findings), _curve(findings)]
-    if any(findings.curve.values()) and len(findings.curve) > 1:
-        pictures.append(_draw_curve(findings, output / "phase_curve.png"))
+    pictures = [_draw_states(findings, output / f"{NAME}.png"), phase_curve.draw(findings.curve, output / CURVE)]
+    tables = [_candidates(findings), _methods(findings), _costs(findings), _probes(findings)]
     return Section(
         NAME,
         "Ground state by the collapse of the E-VAE",
         TEXT,
-        tables,
-        pictures,
+        [*tables, *phase_curve.make_tables(findings.curve)],
+        [picture for picture in pictures if picture],
         [_claim_of_best_known(findings), _claim_against_anneals(findings)],
         _notes(findings),
     )
@@ -119,6 +119,7 @@ def _candidates(findings: Findings) -> Table:
             float(certificate["charge"]),
             int(certificate["skyrmions"]),
             float(certificate["torque"]),
+            findings.origins[findings.groups[rank].index].energy_per_site,
             len(findings.groups[rank].members),
             findings.origin(rank),
         ]
@@ -126,7 +127,10 @@ def _candidates(findings: Findings) -> Table:
     ]
     total = len(findings.origins)
     caption = f"distinct states among {total} relaxed generated ones, {len(findings.groups)} in all, the lowest first"
-    header = ["rank", "energy_per_site", "gap", "charge", "skyrmions", "torque", "generated_states", "origin"]
+    header = [
+        "rank", "energy_per_site", "gap", "charge", "skyrmions", "torque", "energy_as_generated", "generated_states",
+        "origin",
+    ]  # fmt: skip
     return Table(NAME, caption, header, rows)
 
 
@@ -170,45 +174,28 @@ def _probes(findings: Findings) -> Table:
     return Table(f"{NAME}_probes", caption, header, rows)
 
 
-def _curve(findings: Findings) -> Table:
-    rows: list[list[Cell]] = [
-        [beta, *((found.before, found.after, found.mark) if found else (None, None, None))]
-        for beta, found in findings.curve.items()
-    ]
-    caption = "collapse at each beta: last gamma before it, first gamma beyond it, their geometric mean"
-    return Table("phase_curve", caption, ["beta", "gamma_before", "gamma_after", "gamma_c"], rows)
-
-
 def _draw_states(findings: Findings, path: Path) -> Picture:
-    shown = len(findings.states) + 1
-    columns = min(COLUMNS, shown + 1)
-    rows = -(-(shown + 1) // columns)
-    figure, axes = plotting.new_figure(rows, columns, size=(1.9, 2.5))
-    for cell in axes.flat:
-        cell.set_axis_off()
-    for rank, (spins, certificate) in enumerate(zip(findings.states, findings.certificates, strict=True)):
-        cell = axes.flat[rank]
-        cell.set_axis_on()
-        plotting.plot_spins(cell, spins, f"E-VAE, rank {rank + 1}")
-        cell.set_xlabel(
+    panels = [
+        (
+            spins,
+            f"E-VAE, rank {rank}",
             f"E/N = {certificate['energy_per_site']:.7f}\n"
-            f"Q = {certificate['charge']:.0f}, {certificate['skyrmions']} skyrmions"
+            f"Q = {certificate['charge']:.0f}, {certificate['skyrmions']} skyrmions",
         )
-    cell = axes.flat[len(findings.states)]
-    cell.set_axis_on()
-    plotting.plot_spins(cell, findings.anneals.spins, "lowest slow anneal")
-    cell.set_xlabel(f"E/N = {findings.anneals.energy_per_site:.7f}")
-    plotting.plot_color_wheel(axes.flat[shown])
+        for rank, (spins, certificate) in enumerate(zip(findings.states, findings.certificates, strict=True), start=1)
+    ]
+    anneals = findings.anneals
+    panels.append((anneals.spins, "lowest slow anneal", f"E/N = {anneals.energy_per_site:.7f}"))
+    columns = min(COLUMNS, len(panels) + 1)
+    figure, axes = plotting.new_figure(-(-(len(panels) + 1) // columns), columns, size=(1.9, 2.5))
+    for cell, (spins, title, label) in zip(axes.flat, panels, strict=False):
+        plotting.plot_spins(cell, spins, title)
+        cell.set_xlabel(label)
+    plotting.plot_color_wheel(axes.flat[len(panels)])
+    for cell in axes.flat[len(panels) + 1 :]:
+        cell.set_axis_off()
     plotting.save_figure(figure, path)
     return Picture(path.name, "The distinct candidates, the lowest first, and the lowest slow anneal")
-
-
-def _draw_curve(findings: Findings, path: Path) -> Picture:
-    found = {beta: transition for beta, transition in findings.curve.items() if transition}
-    figure, axes = plotting.new_figure(size=(4.5, 3.2))
-    plotting.plot_phase_curve(axes[0, 0], list(found), [(item.before, item.after) for item in found.values()])
-    plotting.save_figure(figure, path)
-    return Picture(path.name, "Critical gamma against beta; bars: last gamma before the collapse and first one beyond")
 
 
 def _verdict(findings: Findings) -> tuple[str, bool]:

@@ -31,9 +31,10 @@ from keras_evae.evaluation.collapse import lowest_annealed
 from keras_evae.evaluation.ladders import labels
 from keras_evae.evaluation.report import write_report
 from keras_evae.evaluation.sections import Section
-from keras_evae.ground_state.anneals import anneal_for
-from keras_evae.ground_state.candidates import KEPT, distinct_states, relaxed_states, write_candidates
+from keras_evae.ground_state.anneals import Anneals, anneal_for
+from keras_evae.ground_state.candidates import KEPT, Origin, distinct_states, relaxed_states, write_candidates
 from keras_evae.ground_state.costs import Cost, annealing_cost, training_costs
+from keras_evae.ground_state.phase_curve import PhaseCurve
 from keras_evae.ground_state.results import Findings, make_headline, make_section
 from keras_evae.ground_state.trials import PROBES, Trial, run_trial, search_range
 from keras_evae.lock import hold_lock
@@ -55,7 +56,8 @@ def find_ground_state(
         output: Folder of the search; one that is there goes on.
         seeds: Number of trials, trained with the seeds `training.seed`, `training.seed` + 1, ...
         runs: Run folders of this configuration's system whose VAEs, and finished stages of an E-VAE, are taken instead.
-        betas: Values of beta at which the collapse is sought as well, once each, for the curve of its critical gamma.
+        betas: Values of beta at which the collapse is sought as well, by as many trials, for the curve of its critical
+            gamma.
 
     Returns:
         Tables, pictures and claims, which are also written to the folder.
@@ -71,17 +73,14 @@ def find_ground_state(
     _open_folder(output, config)
     with hold_lock(output / LOCK):
         if given:
-            ensure_dataset(config.dataset.path, dataset_specification(config))
-            trials = [
-                run_trial(name, run, run.config, evae.beta, _beta_folder(output, evae.beta) / _plain(name) / PROBES)
-                for run, name in zip(given, labels(given).values(), strict=True)
-            ]
+            trials = _run_trials(config, output, evae.beta, given)
         else:
             trials = [_seed_trial(config, output, evae.beta, seed) for seed in range(seeds)]
-        curve = {evae.beta: trials[0].transition}
+        curve = {evae.beta: trials}
         for beta in sorted(set(betas) - {evae.beta}):
-            curve[beta] = _seed_trial(config, output, beta, 0, settle=False).transition
-        return _conclude(config, output, trials, dict(sorted(curve.items())))
+            curve[beta] = [_seed_trial(config, output, beta, seed, settle=False) for seed in range(len(trials))]
+        findings = _conclude(config, output, trials, dict(sorted(curve.items())))
+        return _show(findings, output)
 
 
 def _open_run(path: Path, config: Config) -> Run:
@@ -97,6 +96,15 @@ def _open_run(path: Path, config: Config) -> Run:
         )
     search_range(run.config)
     return run
+
+
+def _run_trials(config: Config, output: Path, beta: float, runs: Sequence[Run]) -> list[Trial]:
+    """A trial of each given run, with its own training and ladder."""
+    ensure_dataset(config.dataset.path, dataset_specification(config))
+    return [
+        run_trial(name, run, run.config, beta, _beta_folder(output, beta) / _plain(name) / PROBES)
+        for run, name in zip(runs, labels(runs).values(), strict=True)
+    ]
 
 
 def _open_folder(output: Path, config: Config) -> None:
@@ -120,7 +128,7 @@ def _seed_trial(config: Config, output: Path, beta: float, seed: int, settle: bo
             from keras_evae.training import train
         train(vae, folder)
     run = load_run(folder)
-    name = f"seed_{seed}" if settle else f"beta_{beta:g}"
+    name = f"seed_{seed}" if settle else f"beta_{beta:g}_seed_{seed}"
     return run_trial(name, run, run.config.model_copy(update={"evae": config.evae}), beta, folder / PROBES, settle)
 
 
@@ -140,8 +148,8 @@ def _plain(name: str) -> str:
     return name.strip("/.").replace("/", "_")
 
 
-def _conclude(config: Config, output: Path, trials: Sequence[Trial], curve: dict) -> Section:
-    """Candidates, anneals in the same CPU time, certificates, and what to show of them."""
+def _conclude(config: Config, output: Path, trials: Sequence[Trial], curve: PhaseCurve) -> Findings:
+    """Candidates, anneals in the same CPU time, and certificates, which go to a file."""
     specification = dataset_specification(config)
     hamiltonian, shape = specification.hamiltonian, specification.shape
     costs = [annealing_cost(specification), *_training_costs(trials)]
@@ -150,28 +158,31 @@ def _conclude(config: Config, output: Path, trials: Sequence[Trial], curve: dict
     energies = hamiltonian.energy_per_site(spins.astype(np.float64))
     groups = distinct_states(spins, energies, hamiltonian)
     costs.append(Cost("relaxation of candidates", time.process_time() - clock, f"{len(spins)} states, measured"))
-    states = spins[[group.index for group in groups[:KEPT]]]
     seconds = sum(cost.cpu_seconds for cost in costs)
     logger.info("Slow anneals for the same CPU time, %.0f s", seconds)
     anneals = anneal_for(hamiltonian, shape, seconds, output)
-    best = best_known(
-        hamiltonian,
-        shape,
-        output,
-        [
-            Candidate("collapse of the E-VAE", float(energies.min()), f"{len(trials)} trials, {seconds:.0f} s of CPU"),
-            Candidate(
-                "slow anneals in the same CPU time", anneals.energy_per_site, f"{len(anneals.energies)} lattices"
-            ),
-            Candidate("annealed data", lowest_annealed(trials[0].run), f"all splits of {config.dataset.path}"),
-        ],
-    )
+    others = _found_here(trials, origins, float(energies.min()), seconds, anneals)
+    best = best_known(hamiltonian, shape, output, others)
+    states = spins[[group.index for group in groups[:KEPT]]]
     certificates = certify(states, hamiltonian, best.energy_per_site)
     findings = Findings(trials, curve, states, groups, origins, certificates, anneals, costs, best)
-    write_candidates(
-        output / "candidates.h5", states, certificates, hamiltonian, [findings.origin(k) for k in range(len(states))]
-    )
-    return _show(findings, output)
+    names = [findings.origin(rank) for rank in range(len(states))]
+    write_candidates(output / "candidates.h5", states, certificates, hamiltonian, names)
+    return findings
+
+
+def _found_here(
+    trials: Sequence[Trial], origins: Sequence[Origin], energy: float, seconds: float, anneals: Anneals
+) -> list[Candidate]:
+    """The lowest states of the search and of what it is compared with."""
+    generated = min(origin.energy_per_site for origin in origins)
+    states = f"{len(origins)} generated states"
+    return [
+        Candidate("collapse of the E-VAE", energy, f"{states}, relaxed; {len(trials)} trials, {seconds:.0f} s of CPU"),
+        Candidate("collapse of the E-VAE, as generated", generated, states),
+        Candidate("slow anneals in the same CPU time", anneals.energy_per_site, f"{len(anneals.energies)} lattices"),
+        Candidate("annealed data", lowest_annealed(trials[0].run), "all its splits"),
+    ]
 
 
 def _training_costs(trials: Sequence[Trial]) -> list[Cost]:

@@ -7,10 +7,11 @@ import pytest
 from keras_evae.analysis.ansatz import triangular_skyrmions
 from keras_evae.evaluation.certificate import certify, relax_states
 from keras_evae.evaluation.spin_files import read_spins
+from keras_evae.geometry import make_geometry
 from keras_evae.ground_state.candidates import distinct_states, write_candidates
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.symmetry import apply_point_operation, point_group
-from tests.states import uniform
+from tests.states import random_spins, uniform
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +54,33 @@ def test_translations_along_an_open_axis_are_other_states(lattice):
     for axis, count in ((0, 2), (1, 1)):
         states = np.stack((lattice, np.roll(lattice, 5, axis=axis)))
         assert len(distinct_states(states, energies, h)) == count
+
+
+def sample(shape, size):
+    """A Hamiltonian on a sample of a shape, and a random state of it."""
+    geometry = make_geometry(shape, size)
+    h = Hamiltonian(mask=geometry.mask, boundary=geometry.boundary)
+    return h, random_spins(*geometry.lattice_shape) * geometry.mask[..., None]
+
+
+def count_states(first, second, hamiltonian):
+    return len(distinct_states(np.stack((first, second)), np.full(2, -2.0), hamiltonian))
+
+
+def test_in_a_wire_only_translations_along_it_are_copies():
+    h, state = sample("wire", (12, 32))
+    assert count_states(state, np.roll(state, 5, axis=1), h) == 1
+    assert count_states(state, np.roll(state, 1, axis=0), h) == 2
+
+
+@pytest.mark.parametrize("shape, symmetries", [("triangle", 2), ("hexagon", 4), ("square", 8)])
+def test_copies_by_the_mirrors_and_turns_of_a_shape_alone(shape, symmetries):
+    h, state = sample(shape, 14)
+    whole = Hamiltonian(boundary=("open", "open"))
+    images = [apply_point_operation(state, operation) for operation in point_group(whole, state.shape[:2])]
+    assert [count_states(state, image, h) for image in images].count(1) == symmetries
+    mirrored = apply_point_operation(state, (False, False, True))
+    assert count_states(state, mirrored, h) == 1 and count_states(state, np.roll(mirrored, 1, axis=1), h) == 2
 
 
 def test_file_of_candidates_is_read_as_spins(tmp_path, lattice):

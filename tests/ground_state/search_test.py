@@ -5,15 +5,18 @@ import json
 import shutil
 
 import h5py
+import numpy as np
 import pytest
 
 from keras_evae.config import Config, load_config
 from keras_evae.errors import ConfigError, DataError, MismatchError
 from keras_evae.evaluation import certificate
 from keras_evae.evaluation.sections import read_section
+from keras_evae.geometry import make_geometry
 from keras_evae.ground_state import anneals, bisection, find_ground_state, probing, search, trials
-from keras_evae.runs import load_run
+from keras_evae.runs import dataset_specification, load_run
 from tests.commands import call
+from tests.states import uniform
 
 CONFIG = """
 dataset:
@@ -92,6 +95,34 @@ def test_results_are_in_the_folder(searched):
     assert [claim.holds for claim in section.claims][1] in (True, False)
 
 
+def test_relaxation_lowers_what_was_generated(searched):
+    _, _, section = searched
+    methods = {row[0]: row[1] for row in table(section, "ground_state_methods").rows}
+    relaxed, generated = (methods[f"collapse of the E-VAE{form}"] for form in ("", ", as generated"))
+    assert relaxed < generated
+    column = list(table(section, "ground_state").header).index("energy_as_generated")
+    assert all(row[column] >= row[1] for row in table(section, "ground_state").rows)
+
+
+@pytest.mark.slow
+def test_search_in_a_sample_with_absent_sites(searched, tmp_path):
+    folder, _, _ = searched
+    text = CONFIG.format(folder=tmp_path).replace("  shape: [16, 16]\n", "")
+    (tmp_path / "triangle.yaml").write_text(text + "geometry: {shape: triangle, size: 14}\n")
+    config = load_config(tmp_path / "triangle.yaml")
+    section = find_ground_state(config, tmp_path / "out", seeds=1)
+    mask = make_geometry("triangle", 14).mask
+    with h5py.File(tmp_path / "out" / "candidates.h5") as file:
+        lengths = np.linalg.norm(file["spins"], axis=-1)
+        np.testing.assert_allclose(lengths, np.broadcast_to(mask, lengths.shape), atol=1e-6)
+        energies = dataset_specification(config).hamiltonian.energy_per_site(np.asarray(file["spins"], np.float64))
+    reported = [row[1] for row in table(section, "ground_state").rows]
+    np.testing.assert_allclose(reported, energies, atol=1e-9)
+    # No skyrmion has room; spins that tilt at the edges lie lower than all up.
+    up = uniform(mask.shape) * mask[..., None]
+    assert reported[0] < dataset_specification(config).hamiltonian.energy_per_site(up)
+
+
 def test_uniform_state_is_the_ground_state_of_a_lattice_too_small_for_a_skyrmion(searched):
     _, _, section = searched
     best = dict(zip(table(section, "ground_state").header, table(section, "ground_state").rows[0], strict=True))
@@ -121,9 +152,10 @@ def test_more_seeds_extend_a_search(copied, trained):
 def test_more_betas_extend_a_search(copied):
     output, config, _ = copied
     section = find_ground_state(config, output, seeds=1, betas=[1e-3])
-    curve = table(section, "phase_curve")
-    assert [row[0] for row in curve.rows] == [1e-4, 1e-3]
-    assert all(before < mark <= after for _, before, after, mark in curve.rows)
+    assert [row[:2] for row in table(section, "phase_curve").rows] == [[1e-4, 1], [1e-3, 1]]
+    rows = table(section, "phase_curve_trials").rows
+    assert [row[1] for row in rows] == ["seed_0", "beta_0.001_seed_0"]
+    assert all(before < mark <= after for _, _, before, after, mark in rows)
     assert (output / "phase_curve.png").is_file()
     # The ladder leaves out 1e-3: its VAE goes through the ladder, then to it.
     assert [stage.beta for stage in load_run(output / "beta_0.001" / "seed_0").stages] == [1e-4, 1e-3]
