@@ -21,7 +21,8 @@ from keras_evae.strategies import Share, mean_over_replicas, share_of_replica, s
 # States decoded at once by `generate`; bounds its memory.
 GENERATE_BATCH = 100
 # In float16 the gradients of small losses vanish unless the loss is scaled, which it is not.
-PRECISIONS = ("float32", "mixed_bfloat16")
+# float64 serves comparisons to the last digits; the configuration does not offer it.
+PRECISIONS = ("float32", "mixed_bfloat16", "float64")
 
 
 @keras.saving.register_keras_serializable(package="keras_evae")
@@ -47,8 +48,8 @@ class EVAE(keras.Model):
         seed: Seed of the initial weights and of the sampling noise.
         phases: Compute training and evaluation in the form of `keras_evae.phases`: equal up to rounding, and faster
             on a CPU. False: call the encoder and decoder layer by layer. True needs one device and float32.
-        precision: Keras' dtype policy of the layers, `float32` or `mixed_bfloat16`. Weights, latent vectors, output
-            spins and losses are float32 in both.
+        precision: Keras' dtype policy of the layers: `float32`, `mixed_bfloat16`, or `float64` for comparisons. With
+            `mixed_bfloat16` weights, latent vectors, output spins and losses stay float32.
 
     Built in the scope of a `tf.distribute` strategy, the model trains on all its replicas: give `fit` and `evaluate`
     the batches of `keras_evae.strategies.share_batches`.

@@ -266,7 +266,7 @@ def test_bfloat16_learns_with_float32_weights(spins):
     )
 
 
-@pytest.mark.parametrize("precision", ["mixed_float16", "bfloat16", "float64", None])
+@pytest.mark.parametrize("precision", ["mixed_float16", "bfloat16", "float16", None])
 def test_other_precisions_are_refused(precision):
     with pytest.raises(ValueError, match=f"`precision` must be one of .*Received: precision={precision!r}"):
         EVAE(SHAPE, phases=False, precision=precision)
