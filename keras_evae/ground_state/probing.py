@@ -90,7 +90,8 @@ class Prober:
         with quiet_tensorflow():
             from keras_evae.fitting import fit_stage
             from keras_evae.progress import Pace
-            from keras_evae.training import evaluate_stage, reset_optimizer
+            from keras_evae.stage_metrics import evaluate_stage
+            from keras_evae.training import reset_optimizer
         clock = time.process_time()
         checkpoint = self._read_checkpoint(stage)
         total = samples_of_stage(self._config, stage)
