@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from keras_evae.errors import DataError, EVAEError
 from keras_evae.evaluation.analyse import analyse, analyse_file
 from keras_evae.evaluation.collapse import fft_mse
 from keras_evae.evaluation.interpolation import interpolation
+from keras_evae.evaluation.ladders import with_ladder_of_gamma
 from keras_evae.evaluation.local_correlation import local_correlation
 from keras_evae.evaluation.losses import losses
 from keras_evae.evaluation.reconstructions import reconstructions
@@ -42,6 +44,9 @@ RECIPES: dict[str, Recipe] = {
     "relax": relax,
 }
 
+# Made of the runs that have a ladder of gamma; a VAE has none.
+AGAINST_GAMMA = ("local_correlation", "theta", "interpolation", "collapse", "fft_mse")
+
 
 def evaluate(
     folders: Sequence[Path], recipes: Sequence[str], output: Path, report: bool = False, tolerant: bool = False
@@ -64,7 +69,7 @@ def evaluate(
     with _results(output):
         for name in recipes:
             try:
-                section = RECIPES[name](runs, output)
+                section = _make(name, runs, output)
             except EVAEError as error:
                 if not tolerant:
                     raise
@@ -105,6 +110,14 @@ def _open_run(folder: Path) -> Run:
             f"{run.path}: no stage is finished yet; let train.py go on, it says how long the first stage takes"
         )
     return run
+
+
+def _make(name: str, runs: Sequence[Run], output: Path) -> Section:
+    if name not in AGAINST_GAMMA:
+        return RECIPES[name](runs, output)
+    fit, left_out = with_ladder_of_gamma(runs)
+    section = RECIPES[name](fit, output)
+    return dataclasses.replace(section, notes=[*section.notes, *left_out])
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter
 from keras_evae import plotting
 from keras_evae.analysis import local_correlation, topological_charge
 from keras_evae.errors import DataError
-from keras_evae.evaluation.collapse import COLLAPSE_RATIO
+from keras_evae.evaluation.collapse import first_collapsed
 from keras_evae.evaluation.ladders import file_name, ladder_of_gamma, nearest_gammas
 from keras_evae.evaluation.passages import IMAGES, MAX_STEPS, POINTS, REACHED, SHOWN_STEPS, Passage, find_passages
 from keras_evae.evaluation.sections import Cell, Claim, Picture, Section, Table
@@ -70,17 +70,12 @@ def interpolation(runs: Sequence[Run], output: Path) -> Section:
 
 def _uncollapsed(run: Run) -> tuple[list[FinishedStage], list[str]]:
     """The stages to interpolate in: a collapsed decoder gives one state for every z."""
-    ladder = ladder_of_gamma(run)
-    bound = ladder[0].metrics["generated"]["fft_mse"] / COLLAPSE_RATIO
-    collapsed = [stage for stage in ladder if stage.metrics["generated"]["fft_mse"] < bound]
     stages, notes = nearest_gammas(run, GAMMAS)
-    if collapsed:
-        gammas = ", ".join(f"{stage.gamma:g}" for stage in collapsed)
-        notes.append(
-            f"{run.name}: no interpolation at gamma = {gammas}, where the model has collapsed to one state "
-            f"(FFT-MSE more than {COLLAPSE_RATIO:g} times lower than at the lowest gamma)"
-        )
-    return [stage for stage in stages if stage not in collapsed], notes
+    first = first_collapsed(ladder_of_gamma(run))
+    if first is None:
+        return stages, notes
+    notes.append(f"{run.name}: no interpolation from gamma = {first.gamma:g} on, where it has collapsed to one state")
+    return [stage for stage in stages if stage.gamma < first.gamma], notes
 
 
 def _missing(run: Run, stage: FinishedStage, passages: Sequence[Passage], targets: Targets) -> list[str]:

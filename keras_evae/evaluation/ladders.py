@@ -39,6 +39,26 @@ def ladder_of_gamma(run: Run) -> list[FinishedStage]:
     return stages
 
 
+def with_ladder_of_gamma(runs: Sequence[Run]) -> tuple[list[Run], list[str]]:
+    """The runs that have a ladder of gamma, and a sentence for each that has none.
+
+    Raises:
+        DataError: If none has one.
+    """
+    fit: list[Run] = []
+    reasons: list[DataError] = []
+    for run in runs:
+        try:
+            ladder_of_gamma(run)
+        except DataError as error:
+            reasons.append(error)
+        else:
+            fit.append(run)
+    if not fit:
+        raise reasons[0]
+    return fit, [f"left out: {reason}" for reason in reasons]
+
+
 def nearest_gammas(run: Run, wanted: Sequence[float]) -> tuple[list[FinishedStage], list[str]]:
     """The finished stages nearest to the wanted values of gamma, on a logarithmic scale, each once.
 
@@ -57,7 +77,8 @@ def nearest_gammas(run: Run, wanted: Sequence[float]) -> tuple[list[FinishedStag
 
 def once_finished(run: Run, holds: bool) -> bool | None:
     """The verdict on a claim on the last stages of a run: while these are missing, it may be yes, but not yet no."""
-    return holds or (False if len(run.stages) == len(planned_stages(run.config)) else None)
+    last, planned = run.stages[-1], planned_stages(run.config)[-1]
+    return holds or (False if (last.beta, last.gamma) == (planned.beta, planned.gamma) else None)
 
 
 def labels(runs: Sequence[Run]) -> dict[Path, str]:
