@@ -15,6 +15,7 @@ from keras_evae.config import Config, load_config
 from keras_evae.errors import DataError, EVAEError
 from keras_evae.evaluation.analyse import analyse, analyse_file
 from keras_evae.evaluation.collapse import fft_mse
+from keras_evae.evaluation.convergence import convergence
 from keras_evae.evaluation.interpolation import interpolation
 from keras_evae.evaluation.ladders import with_ladder_of_gamma
 from keras_evae.evaluation.local_correlation import local_correlation
@@ -40,6 +41,7 @@ RECIPES: dict[str, Recipe] = {
     "interpolation": interpolation,
     "collapse": collapse,
     "fft_mse": fft_mse,
+    "convergence": convergence,
     "analyse": analyse,
     "relax": relax,
 }
@@ -66,10 +68,10 @@ def evaluate(
     # A run that is given twice is one run.
     runs = [_open_run(folder) for folder in dict.fromkeys(folders)]
     sections, gaps = [], {}
-    with _results(output):
+    with results_folder(output):
         for name in recipes:
             try:
-                section = _make(name, runs, output)
+                section = make_section(name, runs, output)
             except EVAEError as error:
                 if not tolerant:
                     raise
@@ -96,7 +98,7 @@ def evaluate_file(spins: str, config: Path | None, run: Path | None, output: Pat
     """
     compared = load_run(run) if run else None
     settings = load_config(config) if config else compared.config if compared else Config()
-    with _results(output):
+    with results_folder(output):
         section = analyse_file(spins, settings, compared, output)
         section.write(output)
         section.log(output)
@@ -112,7 +114,8 @@ def _open_run(folder: Path) -> Run:
     return run
 
 
-def _make(name: str, runs: Sequence[Run], output: Path) -> Section:
+def make_section(name: str, runs: Sequence[Run], output: Path) -> Section:
+    """What a recipe finds in opened runs; those without a ladder of gamma are left out, and named, if it needs one."""
     if name not in AGAINST_GAMMA:
         return RECIPES[name](runs, output)
     fit, left_out = with_ladder_of_gamma(runs)
@@ -121,7 +124,7 @@ def _make(name: str, runs: Sequence[Run], output: Path) -> Section:
 
 
 @contextlib.contextmanager
-def _results(output: Path) -> Iterator[None]:
+def results_folder(output: Path) -> Iterator[None]:
     """Makes the folder of the results, and gives pictures their look."""
     if output.exists() and not output.is_dir():
         raise DataError(f"{output}: expected a folder for the results, found a file; choose another --output")

@@ -115,7 +115,7 @@ def _rising_energy(name: str, stages: Stages, data: DataReference) -> Claim:
 
 def _similar_energy(name: str, stages: Stages) -> Claim:
     reached = _reaches_middle(stages) and len(stages) > 3
-    correlation = float(spearmanr(_reconstructions(stages), losses_of(stages, "hamiltonian_loss"))[0]) if reached else 0
+    correlation = _rank_correlation(_reconstructions(stages), losses_of(stages, "hamiltonian_loss"))
     return Claim(
         f"{name}: L_H behaves like L_RC as beta grows",
         f"Spearman rank correlation of both along the ladder at least {SIMILAR:g}",
@@ -186,6 +186,12 @@ def _various_states(name: str, stages: Stages) -> Claim:
 
 def _reconstructions(stages: Stages) -> list[float]:
     return losses_of(stages, "reconstruction_loss")
+
+
+def _rank_correlation(first: Sequence[float], second: Sequence[float]) -> float:
+    """Spearman's; zero where one of the two does not change."""
+    constant = min(map(len, (set(first), set(second)))) < 2
+    return 0.0 if constant else float(spearmanr(first, second)[0])
 
 
 def _up_to_small(stages: Stages) -> Stages:

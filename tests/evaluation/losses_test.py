@@ -65,7 +65,7 @@ def test_claims_that_do_not_hold():
     ("stages", "fails"),
     [
         ([*VAE[:-1], stage(1.0, 0, 0.96, 0.01, -0.0499, 3e-13, 0.7)], "UNIFORM"),
-        ([*VAE[:-1], stage(1.0, 0, 1.2, 0.01, -0.0499, 3e-13, -1.0)], "CONSTANT LARGE"),
+        ([*VAE[:-1], stage(1.0, 0, 1.2, 0.01, -0.0499, 3e-13, -1.0)], "LARGE CONSTANT"),
         ([stage(1e-6, 0, 0.02, 400, -0.0520), *VAE[1:]], "INPUTS"),
         ([*VAE[:2], stage(1e-3, 0, 0.18, 107, -0.0530, 1e-8), *VAE[3:]], "VARIOUS"),
     ],
