@@ -19,6 +19,8 @@ LOSSES = {"L_RC": "reconstruction_loss", "L_KL": "kl_loss", "L_H": "hamiltonian_
 CONVERGED = 0.02
 # Epochs that are averaged at the end of each half, as a share of the stage.
 AVERAGED = 0.1
+# Decimals of per cent.
+DIGITS = 2
 HEADER = ["beta", "gamma", "epochs", "samples", *(f"{symbol}_change_%" for symbol in LOSSES), "converged"]
 
 
@@ -90,7 +92,7 @@ def read_history(stage: FinishedStage) -> dict[str, list[float]]:
 def _doubling_row(run: Run, stage: FinishedStage) -> list[Cell]:
     history = read_history(stage)
     changes = [change_on_doubling(history[f"val_{loss}"]) for loss in LOSSES.values()]
-    shares: list[Cell] = [None if change is None else 100 * change for change in changes]
+    shares: list[Cell] = [None if change is None else round(100 * change, DIGITS) for change in changes]
     batches = run.config.dataset.train // run.config.training.batch_size
     samples = stage.stage.epochs * batches * run.config.training.batch_size
     return [stage.beta, stage.gamma, stage.stage.epochs, samples, *shares, _verdict(shares)]
@@ -106,7 +108,7 @@ def _gap_table(name: str, label: str, stages: Sequence[FinishedStage]) -> Table:
 
 
 def _relative(first: float, second: float) -> float | None:
-    return 100 * (second - first) / abs(first) if first else None
+    return round(100 * (second - first) / abs(first), DIGITS) if first else None
 
 
 def _verdict(changes: Sequence[Cell]) -> str:

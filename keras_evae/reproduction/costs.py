@@ -78,7 +78,7 @@ def cost_table(operations: int, throughput: Throughput | None) -> Table:
     rows: list[Sequence[Cell]] = []
     for part, stages in STAGES.items():
         samples = stages * EPOCHS * SAMPLES
-        days = samples / throughput.samples_per_s / 86400 if throughput else None
-        hours = [samples * operations / (share * PEAK) / 3600 for share in UTILISATIONS]
+        days = round(samples / throughput.samples_per_s / 86400, 1) if throughput else None
+        hours = [round(samples * operations / (share * PEAK) / 3600, 1) for share in UTILISATIONS]
         rows.append([part, samples, float(samples * operations), days, *hours])
     return Table("costs", "Estimates for the paper's training", header, rows)

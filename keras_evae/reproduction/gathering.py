@@ -27,6 +27,11 @@ class Row:
     groups: Mapping[str, str]
 
     @property
+    def chapter(self) -> str:
+        """The first section of the paper that has the statement."""
+        return self.statement.section.partition(",")[0]
+
+    @property
     def rule(self) -> str:
         return self.claims[0].rule if self.claims else "-"
 

@@ -34,10 +34,10 @@ def test_recipe(smoke_run, tmp_path):
         assert (row["L_KL_change_%"] is None) == (expected is None)
         assert row["samples"] == stage.stage.epochs * smoke_run.config.dataset.train // 20 * 20
         if expected is not None:
-            assert row["L_KL_change_%"] == pytest.approx(100 * expected)
+            assert row["L_KL_change_%"] == pytest.approx(100 * expected, abs=0.01)
     metrics = smoke_run.stages[0].metrics
     train, validation = (metrics[split]["reconstruction_loss"] for split in ("train", "validation"))
-    assert gap.rows[0][2] == pytest.approx(100 * (validation / train - 1))
+    assert gap.rows[0][2] == pytest.approx(100 * (validation / train - 1), abs=0.01)
 
 
 def test_the_same_stage_trained_longer(smoke_run, tmp_path):
@@ -47,7 +47,7 @@ def test_the_same_stage_trained_longer(smoke_run, tmp_path):
     longer = dataclasses.replace(smoke_run, path=tmp_path / "long", stages=(stage, *smoke_run.stages[1:]))
     (row,) = longer_stages(smoke_run, longer).rows
     assert row[2:4] == [first.stage.epochs, 40] and row[-1] == "yes"
-    np.testing.assert_allclose(np.abs(row[4:7]), 1.0)
+    np.testing.assert_allclose(np.abs(row[4:7]), 1.0, atol=0.01)
 
 
 def test_a_history_that_is_none(smoke_run, tmp_path):
