@@ -53,9 +53,13 @@ def change_on_doubling(values: Sequence[float]) -> float | None:
     half = len(values) // 2
     if not half:
         return None
-    count = max(1, round(AVERAGED * len(values)))
-    before, end = float(np.mean(values[max(half - count, 0) : half])), float(np.mean(values[-count:]))
+    before, end = (_end(values[:epochs]) for epochs in (half, len(values)))
     return (end - before) / abs(end) if end else None
+
+
+def _end(values: Sequence[float]) -> float:
+    """Mean over the last tenth."""
+    return float(np.mean(values[-max(1, round(AVERAGED * len(values))) :]))
 
 
 def longer_stages(run: Run, longer: Run) -> Table:

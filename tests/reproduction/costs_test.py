@@ -19,7 +19,7 @@ def test_operations_of_one_convolution_and_one_dense_layer():
 
 
 def test_operations_of_the_network_at_32():
-    """Each block of the encoder has a quarter of the sites and four times the weights of the one before but the first."""
+    """Encoder and decoder, kernel by kernel."""
     model = EVAE((32, 32), latent_dim=10)
     encoder = 2 * 25 * (1024 * 3 * 6 + 256 * 6 * 12 + 64 * 12 * 24 + 16 * 24 * 48) + 2 * (192 * 192 + 192 * 512)
     encoder += 2 * 2 * 512 * 10
