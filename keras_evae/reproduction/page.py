@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
@@ -130,7 +131,17 @@ def _describe(run: Run) -> dict[str, object]:
         "stages": f"{len(run.stages)} of {len(planned)}",
         "missing": f"from beta = {missing[0].beta:g}, gamma = {missing[0].gamma:g} on" if missing else "nothing",
         "epochs": ", ".join(str(stage.epochs) for stage in planned),
+        "command": _command(run),
     }
+
+
+def _command(run: Run) -> str:
+    """The command that trained it, as the run has recorded it."""
+    try:
+        recorded = json.loads((run.path / "environment.json").read_text(encoding="utf-8"))
+        return "python " + shlex.join(recorded["command"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return f"{run.name}: no command recorded"
 
 
 def _write_claims(rows: Sequence[Row], folder: Path) -> None:

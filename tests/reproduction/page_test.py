@@ -36,6 +36,7 @@ def test_page_of_a_smoke_run(make, tmp_path):
     rows = [line for line in text.splitlines() if re.match(r"\| \d+ \| 3", line)]
     assert len(rows) == len(STATEMENTS)
     assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} == {9}
+    assert "    python train.py --config" in text
     assert "falls by" in text and "holds" in text and "no run decides it yet" in text
     with open(tmp_path / "reproduction" / "claims.csv", newline="") as stream:
         claims = list(csv.DictReader(stream))
