@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from scipy.stats import linregress
 
 from keras_evae.errors import DataError
-from keras_evae.evaluation.ladders import file_name, labels
+from keras_evae.evaluation.ladders import data_energy, file_name, labels
 from keras_evae.evaluation.sections import Cell, Section, Table
 from keras_evae.runs import Run
 from keras_evae.stages import HISTORY, FinishedStage
@@ -34,6 +35,7 @@ def convergence(runs: Sequence[Run], output: Path) -> Section:
         caption = f"{label}: change of the losses of the validation split from half of the stage to its end, per cent"
         tables.append(Table(doubling, caption, HEADER, rows))
         tables.append(_gap_table(gap, label, run.stages))
+        tables.append(_extrapolation_table(file_name("extrapolation", run, runs), label, run))
         converged = sum(row[-1] == "yes" for row in rows)
         notes.append(f"{label}: in {converged} of {len(rows)} stages no loss changes by more than {CONVERGED:.0%}")
     return Section(
@@ -42,7 +44,9 @@ def convergence(runs: Sequence[Run], output: Path) -> Section:
         "The end of the stage against its half: means of the losses of the validation split over the last tenth of the "
         f"epochs of each (one epoch at least). Up to {CONVERGED:.0%} in each loss counts as converged. A loss that is "
         "zero to start with, such as L_KL beyond the posterior collapse, changes by large shares of nothing. The gap: "
-        "losses of the validation split less those of the training split, in inference mode at the end of the stage.",
+        "losses of the validation split less those of the training split, in inference mode at the end of the stage. The "
+        "extrapolation: what is left of L_RC is noise, and costs energy; the straight line of L_H against L_RC over the "
+        "second half of the first stage says what L_H would be without it.",
         tables,
         notes=notes,
     )
@@ -60,6 +64,14 @@ def change_on_doubling(values: Sequence[float]) -> float | None:
 def _end(values: Sequence[float]) -> float:
     """Mean over the last tenth."""
     return float(np.mean(values[-max(1, round(AVERAGED * len(values))) :]))
+
+
+def extrapolate_energy(reconstruction: Sequence[float], energy: Sequence[float]) -> float | None:
+    """L_H at L_RC = 0 of the straight line through the second half of the epochs; None where L_RC does not change."""
+    half = len(reconstruction) // 2
+    if len(set(reconstruction[half:])) < 2:
+        return None
+    return float(linregress(reconstruction[half:], energy[half:]).intercept)
 
 
 def longer_stages(run: Run, longer: Run) -> Table:
@@ -109,6 +121,15 @@ def _gap_table(name: str, label: str, stages: Sequence[FinishedStage]) -> Table:
         rows.append([stage.beta, stage.gamma, *(_relative(*pair) for pair in pairs)])
     caption = f"{label}: losses of the validation split above those of the training split, per cent"
     return Table(name, caption, ["beta", "gamma", *(f"{symbol}_gap_%" for symbol in LOSSES)], rows)
+
+
+def _extrapolation_table(name: str, label: str, run: Run) -> Table:
+    stage = run.stages[0]
+    history = read_history(stage)
+    reconstruction, energy = history["val_reconstruction_loss"], history["val_hamiltonian_loss"]
+    row = [stage.beta, reconstruction[-1], energy[-1], extrapolate_energy(reconstruction, energy), data_energy(run)]
+    caption = f"{label}: L_H of the first stage, extrapolated to L_RC = 0 (validation split)"
+    return Table(name, caption, ["beta", "L_RC", "L_H", "L_H_at_L_RC=0", "L_H_of_the_data"], [row])
 
 
 def _relative(first: float, second: float) -> float | None:

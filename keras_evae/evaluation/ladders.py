@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_evae.console import quiet_tensorflow
-from keras_evae.dataset import open_dataset
+from keras_evae.dataset import open_dataset, read_energies
 from keras_evae.errors import DataError
 from keras_evae.runs import Run, planned_stages
 from keras_evae.stages import FinishedStage, load_stage_weights
@@ -79,6 +79,12 @@ def once_finished(run: Run, holds: bool) -> bool | None:
     """The verdict on a claim on the last stages of a run: while these are missing, it may be yes, but not yet no."""
     last, planned = run.stages[-1], planned_stages(run.config)[-1]
     return holds or (False if (last.beta, last.gamma) == (planned.beta, planned.gamma) else None)
+
+
+def data_energy(run: Run) -> float:
+    """L_H of the training data: mean of (E - E0) / N."""
+    energies = read_energies(run.config.dataset.path, "train")
+    return float(energies.mean()) - run.hamiltonian.reference_energy_per_site(run.config.dataset.shape)
 
 
 def labels(runs: Sequence[Run]) -> dict[Path, str]:

@@ -12,9 +12,9 @@ from matplotlib.lines import Line2D
 from keras_evae import plotting
 from keras_evae.analysis import critical_beta
 from keras_evae.analysis.principal_components import SAMPLES
-from keras_evae.dataset import read_energies, read_split
+from keras_evae.dataset import read_split
 from keras_evae.evaluation.evae_claims import evae_claims
-from keras_evae.evaluation.ladders import file_name, labels, ladder_of_beta, ladder_of_gamma
+from keras_evae.evaluation.ladders import data_energy, file_name, labels, ladder_of_beta, ladder_of_gamma
 from keras_evae.evaluation.loss_claims import DataReference, Transitions, evae_transitions, vae_transitions
 from keras_evae.evaluation.sections import Cell, Claim, Picture, Section, Table
 from keras_evae.evaluation.vae_claims import vae_claims
@@ -69,14 +69,9 @@ def _vae_runs(runs: Sequence[Run]) -> list[Run]:
 
 
 def _reference(run: Run) -> DataReference:
-    path = run.config.dataset.path
-    energy = float(read_energies(path, "train").mean())
-    spins = read_split(path, "train", SAMPLES)
+    spins = read_split(run.config.dataset.path, "train", SAMPLES)
     sites = len(spins) * run.hamiltonian.count_sites(run.config.dataset.shape)
-    return DataReference(
-        energy - run.hamiltonian.reference_energy_per_site(run.config.dataset.shape),
-        float(np.linalg.norm(spins.sum(axis=(0, 1, 2), dtype=np.float64))) / sites,
-    )
+    return DataReference(data_energy(run), float(np.linalg.norm(spins.sum(axis=(0, 1, 2), dtype=np.float64))) / sites)
 
 
 def _estimate(run: Run) -> float:

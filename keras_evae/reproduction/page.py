@@ -22,8 +22,8 @@ from keras_evae.reproduction.statements import FIGURES, Figure
 from keras_evae.runs import Run, planned_stages
 
 PAGE, TEMPLATE, FINDINGS = "reproduction.md", "reproduction.md.jinja", "findings.md"
-# Colours that are kept in a picture: states have few hues, and the file shrinks to a third.
-COLORS = 256
+# Largest file of a picture, in bytes, and the steps of 256 in which its channels may be rounded to get there.
+LARGEST, STEPS = 200_000, (1, 4, 8, 16)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,9 +99,14 @@ def write_page(
 
 
 def shrink_picture(source: Path, target: Path) -> None:
-    """Copies a PNG picture with a palette of 256 colours."""
+    """Copies a PNG picture; where it is large, with channels rounded as far as it takes, which the eye hardly sees."""
     with Image.open(source) as image:
-        image.convert("RGB").quantize(COLORS, dither=Image.Dither.NONE).save(target, optimize=True)
+        colors = image.convert("RGB")
+    for step in STEPS:
+        rounded = [min(255, round(value / step) * step) for value in range(256)]
+        colors.point(rounded * 3).save(target, optimize=True)
+        if target.stat().st_size <= LARGEST:
+            return
 
 
 def markdown_cell(value: object) -> str:

@@ -5,8 +5,15 @@ import dataclasses
 import numpy as np
 import pytest
 
+from keras_evae.dataset import read_energies
 from keras_evae.errors import DataError
-from keras_evae.evaluation.convergence import change_on_doubling, convergence, longer_stages, read_history
+from keras_evae.evaluation.convergence import (
+    change_on_doubling,
+    convergence,
+    extrapolate_energy,
+    longer_stages,
+    read_history,
+)
 
 
 def test_change_on_doubling():
@@ -23,9 +30,21 @@ def test_logarithmic_decay_changes_as_much_as_it_should():
     assert change_on_doubling(values) == pytest.approx(-np.log(2) / np.log(950), rel=0.02)
 
 
+def test_energy_without_noise():
+    """Exact on a straight line, whatever the first half does."""
+    reconstruction = np.array([9.0, 5.0, 0.4, 0.3, 0.2, 0.1])
+    energy = -0.056 + 0.04 * reconstruction
+    energy[:3] = 0.0
+    assert extrapolate_energy(reconstruction, energy) == pytest.approx(-0.056)
+    assert extrapolate_energy([1.0, 1.0], [0.0, 0.1]) is None and extrapolate_energy([1.0], [0.1]) is None
+
+
 def test_recipe(smoke_run, tmp_path):
     section = convergence([smoke_run], tmp_path)
-    doubling, gap = section.tables
+    doubling, gap, extrapolation = section.tables
+    assert extrapolation.rows[0][1] == read_history(smoke_run.stages[0])["val_reconstruction_loss"][-1]
+    mean = float(read_energies(smoke_run.config.dataset.path, "train").mean())
+    assert extrapolation.rows[0][-1] == pytest.approx(mean + 2.0)
     rows = [dict(zip(doubling.header, row, strict=True)) for row in doubling.rows]
     assert [row["epochs"] for row in rows] == [stage.stage.epochs for stage in smoke_run.stages]
     for row, stage in zip(rows, smoke_run.stages, strict=True):
