@@ -44,9 +44,9 @@ def convergence(runs: Sequence[Run], output: Path) -> Section:
         "The end of the stage against its half: means of the losses of the validation split over the last tenth of the "
         f"epochs of each (one epoch at least). Up to {CONVERGED:.0%} in each loss counts as converged. A loss that is "
         "zero to start with, such as L_KL beyond the posterior collapse, changes by large shares of nothing. The gap: "
-        "losses of the validation split less those of the training split, in inference mode at the end of the stage. The "
-        "extrapolation: what is left of L_RC is noise, and costs energy; the straight line of L_H against L_RC over the "
-        "second half of the first stage says what L_H would be without it.",
+        "losses of the validation split less those of the training split, in inference mode at the end of the stage. "
+        "The extrapolation: what is left of L_RC is noise, and costs energy; the line of L_H against L_RC over "
+        "the second half of the first stage says what L_H would be without it.",
         tables,
         notes=notes,
     )
