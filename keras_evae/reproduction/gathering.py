@@ -101,4 +101,4 @@ def spread(values: Sequence[float]) -> str:
 def count_verdicts(rows: Sequence[Row]) -> str:
     """How many statements hold, differ and are not decided, in words."""
     held, differ, undecided = (sum(row.holds is kind for row in rows) for kind in (True, False, None))
-    return f"{held} of {len(rows)} statements hold, {differ} differ, {undecided} are not decided"
+    return f"statements that hold: {held} of {len(rows)}; that differ: {differ}; not decided: {undecided}"
