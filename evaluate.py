@@ -15,6 +15,7 @@ FIGURES = {
     "--interpolation": "Fig. 4: energy between skyrmion lattices with and without an interstitial",
     "--collapse": "Fig. 5A: generated states around the collapse; whether trainings collapse to the same state",
     "--fft-mse": "Fig. 5B: likeness of generated states against gamma",
+    "--convergence": "whether the stages were long enough: changes of the losses in the second half of each",
     "--analyse": "skyrmions, order, structure factor and distances to the test data of generated states",
     "--relax": "relaxation of generated states at T = 0, energies before and after; writes states.h5",
 }

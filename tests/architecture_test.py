@@ -27,7 +27,7 @@ LEVELS = [
     {"pipeline", "runs", "plan"},
     {"fitting", "inheritance", "stage_metrics"},
     {"training", "evaluation"},
-    {"ground_state"},
+    {"ground_state", "reproduction"},
 ]
 
 
@@ -74,6 +74,7 @@ def test_imports_run_one_way(path):
         ".runs",
         ".evaluation",
         ".ground_state",
+        ".reproduction",
     ],
 )
 def test_no_tensorflow(module):
@@ -82,7 +83,14 @@ def test_no_tensorflow(module):
 
 
 @pytest.mark.parametrize(
-    "script", ["train.py", "evaluate.py", "keras_evae/dataset/__main__.py", "keras_evae/ground_state/__main__.py"]
+    "script",
+    [
+        "train.py",
+        "evaluate.py",
+        "keras_evae/dataset/__main__.py",
+        "keras_evae/ground_state/__main__.py",
+        "keras_evae/reproduction/__main__.py",
+    ],
 )
 def test_help_needs_no_tensorflow(script):
     code = (

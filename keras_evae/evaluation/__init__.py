@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -14,7 +15,9 @@ from keras_evae.config import Config, load_config
 from keras_evae.errors import DataError, EVAEError
 from keras_evae.evaluation.analyse import analyse, analyse_file
 from keras_evae.evaluation.collapse import fft_mse
+from keras_evae.evaluation.convergence import convergence
 from keras_evae.evaluation.interpolation import interpolation
+from keras_evae.evaluation.ladders import with_ladder_of_gamma
 from keras_evae.evaluation.local_correlation import local_correlation
 from keras_evae.evaluation.losses import losses
 from keras_evae.evaluation.reconstructions import reconstructions
@@ -38,9 +41,13 @@ RECIPES: dict[str, Recipe] = {
     "interpolation": interpolation,
     "collapse": collapse,
     "fft_mse": fft_mse,
+    "convergence": convergence,
     "analyse": analyse,
     "relax": relax,
 }
+
+# Made of the runs that have a ladder of gamma; a VAE has none.
+AGAINST_GAMMA = ("local_correlation", "theta", "interpolation", "collapse", "fft_mse")
 
 
 def evaluate(
@@ -67,10 +74,10 @@ def evaluate(
     opened = list({run.path: run for run in map(_open_run, runs)}.values())
     output = Path(output)
     sections, gaps = [], {}
-    with _results(output):
+    with results_folder(output):
         for name in recipes:
             try:
-                section = RECIPES[name](opened, output)
+                section = make_section(name, opened, output)
             except EVAEError as error:
                 if not tolerant:
                     raise
@@ -97,7 +104,7 @@ def evaluate_file(spins: str, config: Path | None, run: Path | None, output: Pat
     """
     compared = load_run(run) if run else None
     settings = load_config(config) if config else compared.config if compared else Config()
-    with _results(output):
+    with results_folder(output):
         section = analyse_file(spins, settings, compared, output)
         section.write(output)
         section.log(output)
@@ -114,8 +121,17 @@ def _open_run(run: str | Path | Run) -> Run:
     return run
 
 
+def make_section(name: str, runs: Sequence[Run], output: Path) -> Section:
+    """What a recipe finds in opened runs; those without a ladder of gamma are left out, and named, if it needs one."""
+    if name not in AGAINST_GAMMA:
+        return RECIPES[name](runs, output)
+    fit, left_out = with_ladder_of_gamma(runs)
+    section = RECIPES[name](fit, output)
+    return dataclasses.replace(section, notes=[*section.notes, *left_out])
+
+
 @contextlib.contextmanager
-def _results(output: Path) -> Iterator[None]:
+def results_folder(output: Path) -> Iterator[None]:
     """Makes the folder of the results, and gives pictures their look."""
     if output.exists() and not output.is_dir():
         raise DataError(f"{output}: expected a folder for the results, found a file; choose another --output")

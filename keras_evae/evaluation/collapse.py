@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from keras_evae import plotting
+from keras_evae.analysis import Transition, generation_collapse
+from keras_evae.analysis.transitions import LIKENESS_DROP
 from keras_evae.dataset import read_energies
 from keras_evae.evaluation.ladders import labels, ladder_of_gamma, once_finished
 from keras_evae.evaluation.sections import Cell, Claim, Picture, Section, Table
@@ -15,8 +18,11 @@ from keras_evae.runs import Run
 from keras_evae.stages import FinishedStage
 
 GENERATED = ("fft_mse", "energy_per_site_mean", "energy_per_site_std")
-# How much lower FFT-MSE must fall for "one state only", and how far above the lowest annealed E/N that state may lie.
-COLLAPSE_RATIO, ENERGY_GAP = 100.0, 1e-4
+# How much lower FFT-MSE must be at the end of the ladder to be called zero, and how far above the lowest annealed E/N
+# that state may lie.
+ZERO_RATIO, ENERGY_GAP = 100.0, 1e-4
+# The largest gamma of the paper's Figures 3 and 4, below the rise of L_RC.
+STABLE_GAMMA = 100.0
 
 
 def fft_mse(runs: Sequence[Run], output: Path) -> Section:
@@ -47,14 +53,14 @@ def fft_mse(runs: Sequence[Run], output: Path) -> Section:
 
 
 def first_collapsed(stages: Sequence[FinishedStage]) -> FinishedStage | None:
-    """The first stage from which on FFT-MSE stays `COLLAPSE_RATIO` times lower than in the first stage, if any."""
-    threshold = _fft_mse(stages[0]) / COLLAPSE_RATIO
-    collapsed = None
-    for stage in reversed(stages):
-        if _fft_mse(stage) >= threshold:
-            break
-        collapsed = stage
-    return collapsed
+    """The first stage beyond the critical gamma, if the ladder of gamma reaches it."""
+    found = critical_gamma(stages)
+    return next(stage for stage in stages if stage.gamma >= found.after) if found else None
+
+
+def critical_gamma(stages: Sequence[FinishedStage]) -> Transition | None:
+    """The interval of the collapse to one state on a ladder of gamma, see `keras_evae.analysis.generation_collapse`."""
+    return generation_collapse([stage.gamma for stage in stages], [_fft_mse(stage) for stage in stages])
 
 
 def _fft_mse(stage: FinishedStage) -> float:
@@ -72,10 +78,12 @@ def _claims(run: Run, stages: Sequence[FinishedStage]) -> list[Claim]:
     return [
         Claim(
             f"{run.name}: the collapsed E-VAE generates one state only (FFT-MSE falls to zero)",
-            f"at least {COLLAPSE_RATIO:g} times lower than at gamma = 0",
+            f"at least {ZERO_RATIO:g} times lower than at gamma = 0",
             f"FFT-MSE {first['fft_mse']:.1e} at gamma = 0, {last['fft_mse']:.1e} at gamma = {stages[-1].gamma:g}, "
             f"{ratio:.3g} times lower",
-            once_finished(run, ratio >= COLLAPSE_RATIO),
+            once_finished(run, ratio >= ZERO_RATIO),
+            "FFT-MSE at the largest gamma",
+            last["fft_mse"],
         ),
         Claim(
             f"{run.name}: that state has the lowest energy",
@@ -83,41 +91,82 @@ def _claims(run: Run, stages: Sequence[FinishedStage]) -> list[Claim]:
             f"mean E/N of 100 generated states {last['energy_per_site_mean']:.6f}, "
             f"lowest of the annealed data {lowest:.6f}, difference {gap:+.1e}",
             once_finished(run, gap <= ENERGY_GAP),
+            "E/N above the lowest annealed state",
+            gap,
         ),
+        _lower_generated(run, stages),
     ]
+
+
+def _lower_generated(run: Run, stages: Sequence[FinishedStage]) -> Claim:
+    """Section 3.4: the Hamiltonian loss suppresses the generation of states of high energy."""
+    energies = {stage.gamma: stage.metrics["generated"]["energy_per_site_mean"] for stage in stages}
+    fall = energies[0.0] - energies[STABLE_GAMMA] if {0.0, STABLE_GAMMA} <= energies.keys() else None
+    words = ", ".join(f"{energy:.6f} (gamma = {gamma:g})" for gamma, energy in energies.items())
+    return Claim(
+        f"{run.name}: with the Hamiltonian loss, generated states are more stable",
+        f"mean E/N of 100 generated states lower at gamma = {STABLE_GAMMA:g} than at gamma = 0",
+        f"E/N {words}",
+        None if fall is None else fall > 0,
+        f"fall of E/N of generated states up to gamma = {STABLE_GAMMA:g}",
+        fall,
+    )
 
 
 def _claims_on_beta(runs: Sequence[Run]) -> list[Claim]:
-    """Whether the collapse depends on beta, from runs of two or more values of it."""
+    """Whether the collapse depends on beta, and comes at each beta."""
     names = labels(runs)
-    first = {
-        names[run.path]: (stages[0].beta, first_collapsed(stages)) for run in runs if (stages := ladder_of_gamma(run))
-    }
+    ladders = [ladder_of_gamma(run) for run in runs]
+    found = [(stages[0].beta, critical_gamma(stages)) for stages in ladders]
     measured = "; ".join(
-        f"{name}, beta = {beta:g}: " + (f"from gamma = {stage.gamma:g} on" if stage else "not collapsed")
-        for name, (beta, stage) in first.items()
+        f"{names[run.path]}, beta = {beta:g}: "
+        + (f"gamma_c between {where.before:g} and {where.after:g}" if where else "not collapsed")
+        for run, (beta, where) in zip(runs, found, strict=True)
     )
-    collapsed = [stage for _, stage in first.values() if stage]
-    alike = {(run.hamiltonian, run.config.dataset.shape, run.config.evae and run.config.evae.gammas) for run in runs}
-    decided = len({beta for beta, _ in first.values()}) > 1 and len(alike) == 1
+    decided = _comparable(runs, [beta for beta, _ in found])
     if not decided:
         measured += "; needs runs of two or more values of beta, each with --run, alike in lattice, energy and gammas"
-    all_collapse = [once_finished(run, stage is not None) for run, (_, stage) in zip(runs, first.values(), strict=True)]
-    rule = f"gamma from which on FFT-MSE is at least {COLLAPSE_RATIO:g} times lower than at gamma = 0"
+    ends = [once_finished(run, where is not None) for run, (_, where) in zip(runs, found, strict=True)]
     return [
-        Claim(
-            "The critical gamma depends on beta",
-            f"not the same {rule}",
-            measured,
-            len({stage.gamma for stage in collapsed}) > 1 if decided and len(collapsed) == len(runs) else None,
-        ),
+        _dependence(found, measured, decided),
         Claim(
             "All cases collapse as gamma increases, those of small beta too",
-            f"each run has a {rule}",
+            f"each run has a gamma from which on FFT-MSE is more than {LIKENESS_DROP:g} times lower than at gamma = 0",
             measured,
-            (False if False in all_collapse else all(all_collapse) or None) if decided else None,
+            (False if False in ends else all(ends) or None) if decided else None,
+            "runs that collapse",
+            float(sum(where is not None for _, where in found)),
         ),
     ]
+
+
+def _comparable(runs: Sequence[Run], betas: Sequence[float]) -> bool:
+    alike = {(run.hamiltonian, run.config.dataset.shape, run.config.evae and run.config.evae.gammas) for run in runs}
+    return len(set(betas)) > 1 and len(alike) == 1
+
+
+def _dependence(found: Sequence[tuple[float, Transition | None]], measured: str, decided: bool) -> Claim:
+    """The difference between values of beta against the scatter between the seeds of one of them, in decades."""
+    marks: dict[float, list[float]] = {}
+    for beta, where in found:
+        marks.setdefault(beta, []).extend([math.log10(where.mark)] if where else [])
+    enough = all(where for _, where in found) and min(map(len, marks.values())) > 1
+    difference = scatter = None
+    if decided and enough:
+        means = [float(np.mean(values)) for values in marks.values()]
+        difference = max(means) - min(means)
+        scatter = max(max(values) - min(values) for values in marks.values())
+        measured += f"; {difference:.2f} decades between values of beta, {scatter:.2f} between seeds of one beta"
+    elif decided:
+        measured += "; needs two collapsed runs of each beta, with other seeds"
+    return Claim(
+        "The critical gamma depends on beta",
+        "mean log gamma_c of two values of beta differ by more than those of the seeds of one beta do",
+        measured,
+        None if difference is None or scatter is None else difference > scatter,
+        "decades of gamma_c between values of beta",
+        difference,
+    )
 
 
 def lowest_annealed(run: Run) -> float:

@@ -158,6 +158,8 @@ def claim_of_one_state(final: FinalState) -> Claim:
         f"at most {final.aligned_spread:.1e} at gamma = {final.stage.gamma:g}; as they are, two of them differ by "
         f"up to {final.spread:.1e}{slide}",
         once_finished(final.run, final.aligned_spread <= SAME_STATE) if final.stage.gamma else None,
+        "largest |S - S'|^2 of aligned states",
+        final.aligned_spread,
     )
 
 
@@ -174,12 +176,16 @@ def claims_of_pair(pair: Comparison) -> list[Claim]:
             f"{pair.one.relaxed_energy:.7f} and {pair.other.relaxed_energy:.7f}, difference {difference:+.1e} "
             f"(as generated {pair.one.energy:.6f} and {pair.other.energy:.6f}){missing}",
             abs(difference) <= SAME_ENERGY if decided else None,
+            "difference of E/N",
+            abs(difference) if decided else None,
         ),
         Claim(
             f"{names}: their states are one skyrmion lattice, differently placed",
             f"{RULE} after relaxation, shift and point operation, and above that as generated",
             f"{pair.relaxed.distance:.1e} against {pair.as_generated:.2g} as generated: {pair.verdict}{missing}",
             pair.same and pair.as_generated > SAME_STATE if decided else None,
+            "|S - S'|^2 of relaxed, aligned states",
+            pair.relaxed.distance if decided else None,
         ),
     ]
 

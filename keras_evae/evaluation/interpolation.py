@@ -11,7 +11,8 @@ from scipy.ndimage import gaussian_filter
 from keras_evae import plotting
 from keras_evae.analysis import local_correlation, topological_charge
 from keras_evae.errors import DataError
-from keras_evae.evaluation.collapse import COLLAPSE_RATIO
+from keras_evae.evaluation.collapse import first_collapsed
+from keras_evae.evaluation.interpolation_claims import Passages, compared, interpolation_claims
 from keras_evae.evaluation.ladders import file_name, ladder_of_gamma, nearest_gammas
 from keras_evae.evaluation.passages import IMAGES, MAX_STEPS, POINTS, REACHED, SHOWN_STEPS, Passage, find_passages
 from keras_evae.evaluation.sections import Cell, Claim, Picture, Section, Table
@@ -20,8 +21,6 @@ from keras_evae.runs import Run
 from keras_evae.stages import FinishedStage
 
 GAMMAS = (0.0, 1.0, 10.0, 100.0, 1000.0)
-# The stage of the claims and of the second row of states, as in Figure 4C.
-COMPARED_GAMMA = 100.0
 # Side of the region that is drawn, in distances of skyrmions.
 ZOOM = 2.0
 # Width, in sites, of the average in which the place of the drawn region is found.
@@ -39,8 +38,6 @@ TEXT = (
     f"barrier refer to it. Numbers are means and standard deviations over {IMAGES} images of the targets: translations "
     "and point operations of both together, which leave the energies as they are."
 )
-
-Passages = Mapping[str, Sequence[Passage]]
 
 
 def interpolation(runs: Sequence[Run], output: Path) -> Section:
@@ -64,23 +61,18 @@ def interpolation(runs: Sequence[Run], output: Path) -> Section:
         # A row for each state: too long for the terminal.
         _curve_table(run, stages, passages, name).write(output)
         pictures += _draw(run, stages, images, passages, output, name)
-        claims += _claims(run, stages, passages)
+        claims += interpolation_claims(run.name, stages, passages)
     return Section("interpolation", "Figure 4: interpolation", TEXT, tables, pictures, claims, notes)
 
 
 def _uncollapsed(run: Run) -> tuple[list[FinishedStage], list[str]]:
     """The stages to interpolate in: a collapsed decoder gives one state for every z."""
-    ladder = ladder_of_gamma(run)
-    bound = ladder[0].metrics["generated"]["fft_mse"] / COLLAPSE_RATIO
-    collapsed = [stage for stage in ladder if stage.metrics["generated"]["fft_mse"] < bound]
     stages, notes = nearest_gammas(run, GAMMAS)
-    if collapsed:
-        gammas = ", ".join(f"{stage.gamma:g}" for stage in collapsed)
-        notes.append(
-            f"{run.name}: no interpolation at gamma = {gammas}, where the model has collapsed to one state "
-            f"(FFT-MSE more than {COLLAPSE_RATIO:g} times lower than at the lowest gamma)"
-        )
-    return [stage for stage in stages if stage not in collapsed], notes
+    first = first_collapsed(ladder_of_gamma(run))
+    if first is None:
+        return stages, notes
+    notes.append(f"{run.name}: no interpolation from gamma = {first.gamma:g} on, where it has collapsed to one state")
+    return [stage for stage in stages if stage.gamma < first.gamma], notes
 
 
 def _missing(run: Run, stage: FinishedStage, passages: Sequence[Passage], targets: Targets) -> list[str]:
@@ -149,55 +141,6 @@ def _curve_table(run: Run, stages: Sequence[FinishedStage], passages: Passages, 
     return Table(f"{name}_curves", f"{run.name}: energies along the paths", header, rows)
 
 
-def _compared(stages: Sequence[FinishedStage], passages: Passages) -> tuple[list[FinishedStage], list[int]]:
-    """The stages of Figure 4C, gamma = 0 and about 100, and the images that have a barrier in both; else none."""
-    with_energy = [stage for stage in stages if stage.gamma > 0]
-    if not with_energy or stages[0].gamma > 0:
-        return [], []
-    nearest = min(with_energy, key=lambda stage: abs(np.log(stage.gamma / COMPARED_GAMMA)))
-    pair = [stages[0], nearest]
-    return pair, [image for image in range(IMAGES) if all(passages[stage.name][image].barrier for stage in pair)]
-
-
-def _claims(run: Run, stages: Sequence[FinishedStage], passages: Passages) -> list[Claim]:
-    """The barrier sharpens, and the plateaus sink (Section 3.4)."""
-    pair, images = _compared(stages, passages)
-    measures = [[passages[stage.name][image].measures() for image in images] for stage in pair]
-    return [
-        _claim(run, "the barrier sharpens with gamma", ["fwhm_share"], "FWHM as a share of the path", pair, measures),
-        _claim(
-            run,
-            "the energies of the plateaus fall with gamma",
-            ["plateau_initial", "plateau_final"],
-            "E/N of the plateaus with and without interstitial",
-            pair,
-            measures,
-        ),
-    ]
-
-
-def _claim(
-    run: Run,
-    claim: str,
-    names: Sequence[str],
-    label: str,
-    pair: Sequence[FinishedStage],
-    measures: Sequence[Sequence[Mapping[str, float]]],
-) -> Claim:
-    rule = f"lower at gamma = {COMPARED_GAMMA:g} (or the nearest) than at gamma = 0 in each image of the targets"
-    if not pair or not measures[0]:
-        return Claim(f"{run.name}: {claim}", rule, "no image with a barrier in both stages", None)
-    values = np.array([[[image[name] for name in names] for image in stage] for stage in measures])
-    means = values.mean(axis=1)
-    words = [
-        f"{', '.join(f'{mean:.5g}' if abs(mean) < 1 else f'{mean:.6f}' for mean in row)} at gamma = {stage.gamma:g}"
-        for stage, row in zip(pair, means, strict=True)
-    ]
-    lower = np.all(values[1] < values[0], axis=-1)
-    measured = f"{label}: {' and '.join(words)}; lower in {lower.sum()} of {len(lower)} images"
-    return Claim(f"{run.name}: {claim}", rule, measured, bool(lower.all()))
-
-
 def _draw(
     run: Run, stages: Sequence[FinishedStage], images: Sequence[Targets], passages: Passages, output: Path, name: str
 ) -> list[Picture]:
@@ -211,7 +154,7 @@ def _draw(
         f"image during the inverse mapping; numbers in {name}_curves.csv"
     )
     pictures = [Picture(f"{name}.png", caption)]
-    pair, common = _compared(stages, passages)
+    pair, common = compared(stages, passages)
     if common:
         rows = {f"$\\gamma$ = {stage.gamma:g}": passages[stage.name][common[0]] for stage in pair}
         _draw_states(run, images[common[0]], rows, output / f"{name}_states.png")

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_evae.console import quiet_tensorflow
-from keras_evae.dataset import open_dataset
+from keras_evae.dataset import open_dataset, read_energies
 from keras_evae.errors import DataError
 from keras_evae.runs import Run, planned_stages
 from keras_evae.stages import FinishedStage, load_stage_weights
@@ -39,6 +39,26 @@ def ladder_of_gamma(run: Run) -> list[FinishedStage]:
     return stages
 
 
+def with_ladder_of_gamma(runs: Sequence[Run]) -> tuple[list[Run], list[str]]:
+    """The runs that have a ladder of gamma, and a sentence for each that has none.
+
+    Raises:
+        DataError: If none has one.
+    """
+    fit: list[Run] = []
+    reasons: list[DataError] = []
+    for run in runs:
+        try:
+            ladder_of_gamma(run)
+        except DataError as error:
+            reasons.append(error)
+        else:
+            fit.append(run)
+    if not fit:
+        raise reasons[0]
+    return fit, [f"left out: {reason}" for reason in reasons]
+
+
 def nearest_gammas(run: Run, wanted: Sequence[float]) -> tuple[list[FinishedStage], list[str]]:
     """The finished stages nearest to the wanted values of gamma, on a logarithmic scale, each once.
 
@@ -57,7 +77,14 @@ def nearest_gammas(run: Run, wanted: Sequence[float]) -> tuple[list[FinishedStag
 
 def once_finished(run: Run, holds: bool) -> bool | None:
     """The verdict on a claim on the last stages of a run: while these are missing, it may be yes, but not yet no."""
-    return holds or (False if len(run.stages) == len(planned_stages(run.config)) else None)
+    last, planned = run.stages[-1], planned_stages(run.config)[-1]
+    return holds or (False if (last.beta, last.gamma) == (planned.beta, planned.gamma) else None)
+
+
+def data_energy(run: Run) -> float:
+    """L_H of the training data: mean of (E - E0) / N."""
+    energies = read_energies(run.config.dataset.path, "train")
+    return float(energies.mean()) - run.hamiltonian.reference_energy_per_site(run.config.dataset.shape)
 
 
 def labels(runs: Sequence[Run]) -> dict[Path, str]:

@@ -113,4 +113,6 @@ def _claim(name: str, numbers: Sequence[Numbers]) -> Claim:
         "mean theta lower at the largest gamma shown than at the smallest, for both",
         f"mean theta in degrees: {'; '.join(words)}",
         all(values[-1][1] < values[0][1] for values in means.values()) if enough else None,
+        "mean theta of X_Out at the largest gamma shown over that at the smallest",
+        means["X_Out"][-1][1] / means["X_Out"][0][1] if enough else None,
     )

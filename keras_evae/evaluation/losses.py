@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from keras_evae import plotting
 from keras_evae.analysis import critical_beta
 from keras_evae.analysis.principal_components import SAMPLES
-from keras_evae.dataset import read_energies, read_split
-from keras_evae.evaluation.ladders import file_name, labels, ladder_of_beta, ladder_of_gamma
-from keras_evae.evaluation.loss_claims import Transitions, evae_claims, evae_transitions, vae_claims, vae_transitions
+from keras_evae.dataset import read_split
+from keras_evae.evaluation.evae_claims import evae_claims
+from keras_evae.evaluation.ladders import data_energy, file_name, labels, ladder_of_beta, ladder_of_gamma
+from keras_evae.evaluation.loss_claims import DataReference, Transitions, evae_transitions, vae_transitions
 from keras_evae.evaluation.sections import Cell, Claim, Picture, Section, Table
+from keras_evae.evaluation.vae_claims import vae_claims
 from keras_evae.runs import Run
 from keras_evae.stages import FinishedStage
 
@@ -36,7 +39,8 @@ STYLES = {"beta_c": "--", "gamma_RC": ":", "gamma_c": "--"}
 def losses(runs: Sequence[Run], output: Path) -> Section:
     """The three losses against beta for the VAE and against gamma for each E-VAE, in one picture."""
     names = labels(runs)
-    means = {names[run.path]: _data_mean(run) for run in runs}
+    references = {names[run.path]: _reference(run) for run in runs}
+    means = {name: reference.hamiltonian_loss for name, reference in references.items()}
     vaes = {names[run.path]: run for run in _vae_runs(runs)}
     betas = {name: ladder_of_beta(run) for name, run in vaes.items()}
     gammas = {names[run.path]: ladder_of_gamma(run) for run in runs if any(stage.gamma for stage in run.stages)}
@@ -44,9 +48,9 @@ def losses(runs: Sequence[Run], output: Path) -> Section:
     _draw(betas, gammas, means, output / "losses.png")
     claims: list[Claim] = []
     for name, stages in betas.items():
-        claims += vae_claims(name, stages, estimates[name], means[name])
+        claims += vae_claims(name, stages, estimates[name], references[name])
     for name, stages in gammas.items():
-        claims += evae_claims(name, stages, means[name])
+        claims += evae_claims(name, stages, references[name])
     return Section(
         "losses",
         "Figure 2: losses",
@@ -64,9 +68,10 @@ def _vae_runs(runs: Sequence[Run]) -> list[Run]:
     return vaes or [max(runs, key=lambda run: len(ladder_of_beta(run)))]
 
 
-def _data_mean(run: Run) -> float:
-    energies = read_energies(run.config.dataset.path, "train")
-    return float(energies.mean()) - run.hamiltonian.reference_energy_per_site(run.config.dataset.shape)
+def _reference(run: Run) -> DataReference:
+    spins = read_split(run.config.dataset.path, "train", SAMPLES)
+    sites = len(spins) * run.hamiltonian.count_sites(run.config.dataset.shape)
+    return DataReference(data_energy(run), float(np.linalg.norm(spins.sum(axis=(0, 1, 2), dtype=np.float64))) / sites)
 
 
 def _estimate(run: Run) -> float:

@@ -189,4 +189,6 @@ def _claim(run: Run, certificates: dict[str, Certificates], best: BestKnown) -> 
         f"gamma = {stage.gamma:g}: mean E/N {relaxed['energy_per_site'].mean():.8f} relaxed, best known "
         f"{best.energy_per_site:.8f}, {share:.0%} of {len(relaxed)} states there",
         once_finished(run, share == 1.0) if stage.gamma > 0 else None,
+        "mean E/N above the best known, relaxed",
+        float(relaxed["gap"].mean()),
     )

@@ -75,16 +75,30 @@ class Claim:
         rule: By which numbers it is decided, and from which bound on it holds.
         measured: Those numbers.
         holds: None where the run lacks the stages to decide.
+        quantity: What the rule judges in the first place, for a table of several runs.
+        value: Its value; None where the run has none.
     """
 
     claim: str
     rule: str
     measured: str
     holds: bool | None
+    quantity: str = ""
+    value: float | None = None
 
     def __post_init__(self) -> None:
         # Comparisons of NumPy numbers are no Python bools.
         object.__setattr__(self, "holds", None if self.holds is None else bool(self.holds))
+
+    @property
+    def sentence(self) -> str:
+        """The claim without the names of the runs that it is on."""
+        return self.claim.partition(": ")[2] or self.claim
+
+    @property
+    def runs(self) -> str:
+        """The names of the runs that it is on; empty if it is on all of them together."""
+        return self.claim.partition(": ")[0] if ": " in self.claim else ""
 
     @property
     def verdict(self) -> str:

@@ -129,6 +129,8 @@ def _claim(name: str, kind: str, found: Distributions) -> Claim:
         "peak and standard deviation fall at each step of the gammas shown",
         f"peak and standard deviation in degrees: {', '.join(words)}",
         _falls(peaks) and _falls(widths) if len(values) > 1 else None,
+        "standard deviation of theta at the largest gamma shown over that at the smallest",
+        widths[-1] / widths[0] if len(values) > 1 else None,
     )
 
 

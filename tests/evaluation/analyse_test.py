@@ -8,12 +8,12 @@ from keras_evae.analysis.ansatz import triangular_skyrmions
 from keras_evae.config import Config
 from keras_evae.errors import MismatchError
 from keras_evae.evaluation import evaluate_file
-from keras_evae.evaluation.analyse import analyse, analyse_file
+from keras_evae.evaluation.analyse import _claim_on_shapes, analyse, analyse_file
 from keras_evae.evaluation.samples import measure, sample_tables
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.runs import load_run
 from tests.commands import call, call_here
-from tests.states import random_spins, uniform
+from tests.states import random_spins, skyrmion, uniform
 
 PICTURES = ("structure", "rings", "neighbours", "distributions")
 
@@ -43,6 +43,23 @@ def test_run_that_has_not_reached_the_evae(smoke_folder, tmp_path, monkeypatch):
     run = dataclasses.replace(run, stages=run.stages[:1], selected=run.stages[0])
     section = analyse([run], tmp_path)
     assert [row[0] for row in section.tables[0].rows] == ["test data", "validation data", "beta 0.0001, gamma 0"]
+
+
+def test_shapes_against_the_data(smoke_folder, monkeypatch):
+    """Skyrmions of the size of the data at gamma = 100 and smaller ones at 0; equal ones; a stage that is missing."""
+    monkeypatch.chdir(smoke_folder)
+    run, h = load_run("runs/smoke"), Hamiltonian()
+    stages = [dataclasses.replace(s, stage=dataclasses.replace(s.stage, beta=1e-3, gamma=gamma))
+              for s, gamma in zip(run.stages, (0.0, 100.0), strict=False)]  # fmt: skip
+    run = dataclasses.replace(run, stages=tuple(stages))
+    data, small = (measure("states", np.stack([skyrmion((32, 32), radius=r) for r in radii]), h)
+                   for radii in ((6.0, 6.5), (3.0, 3.5)))  # fmt: skip
+    names = [stage.name for stage in stages]
+    assert _claim_on_shapes(run, dict(zip(names, (small, data), strict=True)), data).holds
+    assert _claim_on_shapes(run, dict(zip(names, (data, small), strict=True)), data).holds is False
+    assert _claim_on_shapes(run, dict(zip(names, (small, small), strict=True)), data).holds is False
+    young = dataclasses.replace(run, stages=run.stages[:1])
+    assert _claim_on_shapes(young, {names[0]: small}, data).holds is None
 
 
 def test_good_bad_and_empty_samples():

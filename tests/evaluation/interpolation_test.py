@@ -60,10 +60,34 @@ def interpolate(run, tmp_path, monkeypatch):
     return call
 
 
+def claim(section, words):
+    return next(claim for claim in section.claims if words in claim.sentence)
+
+
+def test_a_barrier_of_a_few_steps_is_over_two_steps_beyond_its_peak(interpolate):
+    section = interpolate([[passage(width, -2.05)] * IMAGES for width in (24.0, 20.0, 2.0)])
+    assert claim(section, "R = 2").holds and claim(section, "R = 2").value < 0.1
+
+
+def test_a_barrier_lower_than_the_difference_of_its_ends(interpolate):
+    low = passage(20.0, -2.05)
+    tilted = dataclasses.replace(low, energies=low.energies + np.linspace(0.0, 0.02, POINTS))
+    section = interpolate([[tilted] * IMAGES, [low] * IMAGES, [low] * IMAGES])
+    assert claim(section, "differ little").holds is False and claim(section, "there is an energy barrier").holds
+
+
 def test_sharpening_barriers(interpolate, tmp_path):
     widths = (24.0, 20.0, 8.0)
     section = interpolate([[passage(width, -2.05 - 0.001 * i)] * IMAGES for i, width in enumerate(widths)])
-    assert [claim.holds for claim in section.claims] == [True, True]
+    assert {claim.sentence: claim.holds for claim in section.claims} == {
+        "the inverse mapping finds latent vectors of both lattices": True,
+        "there is an energy barrier between both lattices": True,
+        "the energies of both lattices differ little": True,
+        "the barrier sharpens with gamma": True,
+        "the energies of the plateaus fall with gamma": True,
+        # Both are several steps wide.
+        "at R = 2 the interstitial is still there at gamma = 0, and has gone at gamma = 100": False,
+    }
     table = section.tables[1]
     rows = [dict(zip(table.header, row, strict=True)) for row in table.rows]
     assert [row["gamma"] for row in rows] == [0, 10, 100]
@@ -93,15 +117,15 @@ def test_barriers_that_do_not_sharpen(interpolate):
             [passage(30.0, -2.05), *[passage(10.0, -2.06)] * (IMAGES - 1)],
         ]
     )
-    assert [claim.holds for claim in section.claims] == [False, False]
-    assert f"{IMAGES - 1} of {IMAGES}" in section.claims[0].measured
+    for words in ("sharpens", "plateaus fall"):
+        assert claim(section, words).holds is False and f"{IMAGES - 1} of {IMAGES}" in claim(section, words).measured
 
 
 def test_targets_that_are_not_reached_give_no_numbers(interpolate):
     lost = passage(20.0, -2.05, loss=1.0, reached=False)
     section = interpolate([[lost] * IMAGES] * 3)
     assert section.pictures == []
-    assert [claim.holds for claim in section.claims] == [None, None]
+    assert [claim.holds for claim in section.claims] == [False, None, None, None, None, None]
     assert sum("does not reach the targets" in note for note in section.notes) == 3
     assert all(row[-1] is None for row in section.tables[1].rows)
 
@@ -111,7 +135,8 @@ def test_an_image_without_barrier_is_not_compared(interpolate):
     section = interpolate(
         [[passage(20.0, -2.05)] * IMAGES, [flat] * IMAGES, [flat, *[passage(10.0, -2.06)] * (IMAGES - 1)]]
     )
-    assert f"{IMAGES - 1} of {IMAGES - 1} images" in section.claims[0].measured
+    assert f"{IMAGES - 1} of {IMAGES - 1} images" in claim(section, "sharpens").measured
+    assert claim(section, "there is an energy barrier").holds is False
     assert any("end of the path" in note for note in section.notes)
 
 

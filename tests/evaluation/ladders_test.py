@@ -1,6 +1,10 @@
-import numpy as np
+import dataclasses
 
-from keras_evae.evaluation import ladders
+import numpy as np
+import pytest
+
+from keras_evae.errors import DataError
+from keras_evae.evaluation import evaluate, ladders
 
 
 def test_generated_states_are_the_same_in_pieces(smoke_run, monkeypatch):
@@ -17,3 +21,22 @@ def test_the_whole_split_goes_through_in_pieces(smoke_run, monkeypatch):
     outputs = np.concatenate(list(ladders.stream_reconstructed(smoke_run, smoke_run.stages[0], "test")))
     assert outputs.shape == (20, 32, 32, 3)
     np.testing.assert_allclose(np.linalg.norm(outputs, axis=-1), 1.0, atol=1e-5)
+
+
+def test_figures_against_gamma_are_made_of_the_runs_that_have_one(smoke_run, tmp_path):
+    """A VAE beside an E-VAE is left out and named; alone it is an error."""
+    only_vae = smoke_run.config.model_copy(update={"evae": None})
+    vae = dataclasses.replace(smoke_run, path=tmp_path / "vae", config=only_vae, stages=smoke_run.stages[:1])
+    fit, reasons = ladders.with_ladder_of_gamma([vae, smoke_run])
+    assert fit == [smoke_run] and len(reasons) == 1 and str(vae.path) in reasons[0]
+    with pytest.raises(DataError, match="run with an evae section"):
+        ladders.with_ladder_of_gamma([vae])
+
+
+def test_evaluation_names_the_run_without_ladder_of_gamma(smoke_run, tmp_path, monkeypatch):
+    only_vae = smoke_run.config.model_copy(update={"evae": None})
+    vae = dataclasses.replace(smoke_run, path=tmp_path / "vae", config=only_vae, stages=smoke_run.stages[:1])
+    opened = {"vae": vae, "evae": smoke_run}
+    monkeypatch.setattr("keras_evae.evaluation._open_run", opened.__getitem__)
+    (section,) = evaluate(["vae", "evae"], ["fft_mse"], tmp_path)
+    assert {row[0] for row in section.tables[0].rows} == {"smoke"} and "vae" in section.notes[-1]

@@ -3,8 +3,10 @@ import dataclasses
 
 import pytest
 
-from keras_evae.evaluation.loss_claims import evae_claims, vae_claims
+from keras_evae.evaluation.evae_claims import evae_claims
+from keras_evae.evaluation.loss_claims import DataReference
 from keras_evae.evaluation.losses import losses
+from keras_evae.evaluation.vae_claims import vae_claims
 from keras_evae.schedules import Stage
 from keras_evae.stages import FinishedStage
 
@@ -20,7 +22,7 @@ VAE = [
     stage(1e-6, 0, 0.02, 400, -0.0555),
     stage(1e-4, 0, 0.05, 240, -0.0550),
     stage(1e-3, 0, 0.18, 107, -0.0530),
-    stage(1e-2, 0, 0.40, 26, -0.0500),
+    stage(1e-2, 0, 0.55, 26, -0.0500),
     stage(1e-1, 0, 0.96, 0.01, -0.0499, 3e-13, 1.0),
     stage(1.0, 0, 0.96, 0.01, -0.0499, 3e-13, -1.0),
 ]
@@ -33,7 +35,11 @@ EVAE = [
     stage(1e-3, 3000, 1.38, 391, -0.0573, 1.9e-7),
     stage(1e-3, 10000, 1.45, 444, -0.0573, 0.0),
 ]
-DATA = -0.0557
+# The mean spin of the data leaves an uninformed output an L_RC of 1.
+DATA = DataReference(-0.0557, 0.5)
+
+
+NAMES = ["SMALL", "INPUTS", "RISING", "LARGE", "ENERGY", "SIMILAR", "POSTERIOR", "CONSTANT", "UNIFORM", "VARIOUS"]
 
 
 def verdicts(claims):
@@ -41,30 +47,66 @@ def verdicts(claims):
 
 
 def test_claims_hold_on_ladders_like_the_papers():
-    assert verdicts(vae_claims("run", VAE, 0.03, DATA)) == [True] * 5
-    assert verdicts(evae_claims("run", EVAE, DATA)) == [True] * 6
+    assert verdicts(vae_claims("run", VAE, 0.03, DATA)) == [True] * 10
+    assert verdicts(evae_claims("run", EVAE, DATA)) == [True] * 8
 
 
 def test_claims_that_do_not_hold():
     """Every loss constant along the whole ladder."""
     flat = [dataclasses.replace(s, metrics=VAE[2].metrics) for s in VAE]
-    assert verdicts(vae_claims("run", flat, 0.03, -0.05)) == [False, False, False, None, False]
+    below = dataclasses.replace(DATA, hamiltonian_loss=-0.05)
+    expected = [False, False, False, True, False, False, False, None, None, True]
+    assert verdicts(vae_claims("run", flat, 0.03, below)) == expected
     flat = [dataclasses.replace(s, metrics=EVAE[0].metrics) for s in EVAE]
-    assert verdicts(evae_claims("run", flat, DATA)) == [False, False, False, False, None, None]
+    assert verdicts(evae_claims("run", flat, DATA)) == [False, False, False, False, False, None, None, None]
 
 
-def test_each_claim_sees_its_loss():
-    tilted = [*VAE[:-1], stage(1.0, 0, 0.96, 0.01, -0.0499, 3e-13, 0.7)]
-    assert verdicts(vae_claims("run", tilted, 0.03, DATA)) == [True, True, True, False, True]
-    rising = [*EVAE[:-1], stage(1e-3, 10000, 2.0, 100, -0.0573, 0.0)]
-    assert verdicts(evae_claims("run", rising, DATA)) == [True, True, True, True, False, False]
+@pytest.mark.parametrize(
+    ("stages", "fails"),
+    [
+        ([*VAE[:-1], stage(1.0, 0, 0.96, 0.01, -0.0499, 3e-13, 0.7)], "UNIFORM"),
+        ([*VAE[:-1], stage(1.0, 0, 1.2, 0.01, -0.0499, 3e-13, -1.0)], "LARGE CONSTANT"),
+        ([stage(1e-6, 0, 0.02, 400, -0.0520), *VAE[1:]], "INPUTS"),
+        ([*VAE[:2], stage(1e-3, 0, 0.18, 107, -0.0530, 1e-8), *VAE[3:]], "VARIOUS"),
+    ],
+)
+def test_each_claim_on_beta_sees_its_loss(stages, fails):
+    failed = [name for name, holds in zip(NAMES, verdicts(vae_claims("run", stages, 0.03, DATA)), strict=True)
+              if holds is False]  # fmt: skip
+    assert " ".join(failed) == fails
+
+
+@pytest.mark.parametrize(
+    ("last", "expected"),
+    [
+        (stage(1e-3, 10000, 2.0, 100, -0.0573, 0.0), [True, True, True, True, True, True, False, False]),
+        (stage(1e-3, 10000, 0.9, 444, -0.0573, 0.0), [True, True, True, False, True, True, False, True]),
+        (stage(1e-3, 10000, 1.45, 444, -0.0568, 0.0), [False, True, True, True, False, False, True, True]),
+    ],
+)
+def test_each_claim_on_gamma_sees_its_loss(last, expected):
+    assert verdicts(evae_claims("run", [*EVAE[:-1], last], DATA)) == expected
+
+
+def test_a_setback_on_the_way_down():
     setback = [*EVAE[:2], stage(1e-3, 10, 0.16, 95, -0.0525, 2.7e-5), *EVAE[3:]]
-    assert verdicts(evae_claims("run", setback, DATA)) == [False, True, True, True, True, True]
+    assert verdicts(evae_claims("run", setback, DATA)) == [False, *[True] * 7]
 
 
 def test_short_ladders_decide_nothing_early():
-    assert verdicts(vae_claims("run", VAE[2:3], 0.03, DATA)) == [None] * 5
-    assert verdicts(evae_claims("run", EVAE[:1], DATA)) == [None] * 6
+    assert verdicts(vae_claims("run", VAE[2:3], 0.03, DATA)) == [None] * 10
+    assert verdicts(evae_claims("run", EVAE[:1], DATA)) == [None] * 8
+
+
+def test_each_claim_gives_the_number_that_decides():
+    values = {claim.quantity: claim.value for claim in vae_claims("run", VAE, 0.03, DATA)}
+    assert values["largest L_RC up to beta = 1e-4"] == 0.05 and values["beta_c"] == pytest.approx(10**-1.5)
+    values = {claim.quantity: claim.value for claim in evae_claims("run", EVAE, DATA)}
+    assert (
+        values["gamma_c"] == pytest.approx(1e3 * 3**0.5)
+        and values["L_KL at the last stage over that before"] == 444 / 177
+    )
+    assert all(claim.value is None for claim in evae_claims("run", EVAE[:1], DATA))
 
 
 def test_recipe(smoke_run, tmp_path):
@@ -73,7 +115,7 @@ def test_recipe(smoke_run, tmp_path):
     assert len(section.tables[0].rows) == 4 and (tmp_path / "losses.png").is_file()
     transitions = {row[1]: row[2:] for row in section.tables[1].rows}
     assert transitions["beta_c"] == [None, None, None] and transitions["beta_c estimated"][-1] > 0
-    assert len(section.claims) == 11 and "ln 2" in section.text
+    assert len(section.claims) == 18 and "ln 2" in section.text
 
 
 def test_several_runs_share_one_picture(smoke_run, tmp_path):
@@ -93,7 +135,7 @@ def test_a_run_that_has_not_reached_the_e_vae(smoke_run, tmp_path):
     young = dataclasses.replace(smoke_run, stages=smoke_run.stages[:1])
     section = losses([young], tmp_path)
     # Those on the E-VAE are left out; those on a ladder of beta lack its stages.
-    assert len(section.claims) == 5 and verdicts(section.claims)[1] is None and verdicts(section.claims)[4] is None
+    assert len(section.claims) == 10 and verdicts(section.claims)[2] is None and verdicts(section.claims)[4] is None
     section.write(tmp_path)
     with open(tmp_path / "losses.csv") as file:
         row = next(csv.DictReader(file))

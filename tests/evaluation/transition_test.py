@@ -32,7 +32,7 @@ def stages(*values):
 @pytest.mark.parametrize(
     ("values", "first"),
     [((1.0, 0.5, 1e-3, 1e-4), 2), ((1.0, 1e-3, 0.5, 1e-4), 3), ((1.0, 0.5), None), ((1.0, 1e-3, 0.5), None),
-     ((1.0, 0.0), 1), ((1.0,), None), ((0.0, 0.0), None)],
+     ((1.0, 0.0), 1), ((1.0,), None), ((0.0, 0.0), None), ((1.0, 0.03), 1), ((1.0, 0.04), None)],
 )  # fmt: skip
 def test_first_collapsed_stage_stays_collapsed(values, first):
     found = first_collapsed(stages(*values))
@@ -101,39 +101,53 @@ def test_section_of_two_runs(run, tmp_path):
     assert all("second --run" in claim.measured for claim in alone.claims[1:])
 
 
-def test_dependence_on_beta_needs_two_betas(run, tmp_path):
-    def ladder(beta, *values):
-        return tuple(
-            dataclasses.replace(
-                stage,
-                stage=dataclasses.replace(stage.stage, beta=beta, gamma=gamma),
-                metrics={"generated": {"fft_mse": value, "energy_per_site_mean": -2.05, "energy_per_site_std": 0.0}},
-            )
-            for stage, gamma, value in zip(run.stages, (0.0, 10.0, 1000.0, 1e4), values, strict=False)
+def ladder(run, beta, seed, *values):
+    """A run of this beta and seed with FFT-MSE as given at gamma = 0, 10, 1000 and 10000."""
+    stages = tuple(
+        dataclasses.replace(
+            stage,
+            stage=dataclasses.replace(stage.stage, beta=beta, gamma=gamma),
+            metrics={"generated": {"fft_mse": value, "energy_per_site_mean": -2.05, "energy_per_site_std": 0.0}},
         )
+        for stage, gamma, value in zip(run.stages, (0.0, 10.0, 1000.0, 1e4), values, strict=False)
+    )
+    evae = run.config.evae.model_copy(update={"beta": beta, "gammas": (10.0, 1000.0, 1e4), "epochs": 1})
+    path = run.path.with_name(f"beta_{beta:g}_seed_{seed}")
+    return dataclasses.replace(run, path=path, config=run.config.model_copy(update={"evae": evae}), stages=stages)
 
-    evae = run.config.evae.model_copy(update={"beta": 1e-4})
-    low = dataclasses.replace(run, config=run.config.model_copy(update={"evae": evae}))
-    for first, second, expected in (
-        ((1.0, 1.0, 1e-3), (1.0, 1e-3, 1e-3), [True, True]),
-        ((1.0, 1e-3, 1e-3), (1.0, 1e-3, 1e-3), [False, True]),
-        # The first run is still in training, then it has ended without collapse.
-        ((1.0, 1.0, 1.0), (1.0, 1e-3, 1e-3), [None, None]),
-        ((1.0, 1.0, 1.0, 1.0), (1.0, 1e-3, 1e-3), [None, False]),
-    ):
-        runs = [
-            dataclasses.replace(run, stages=ladder(1e-3, *first)),
-            dataclasses.replace(low, path=tmp_path / "low", stages=ladder(1e-4, *second)),
-        ]
-        with plotting.style():
-            section = fft_mse(runs, tmp_path)
-        assert [claim.holds for claim in section.claims[-2:]] == expected
-    hamiltonian = low.config.hamiltonian.model_copy(update={"D": 0.2})
-    foreign = dataclasses.replace(runs[1], config=low.config.model_copy(update={"hamiltonian": hamiltonian}))
+
+EARLY, LATE, NEVER = (1.0, 1e-2, 1e-3, 1e-3), (1.0, 1.0, 1e-2, 1e-3), (1.0, 1.0, 1.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("high", "low", "expected"),
+    [
+        ((LATE, LATE), (EARLY, EARLY), [True, True]),
+        ((LATE, LATE), (LATE, LATE), [False, True]),
+        # As much scatter between the seeds of one beta as between the means of two.
+        ((LATE, EARLY), (EARLY, LATE), [False, True]),
+        ((LATE, EARLY), (EARLY, EARLY), [False, True]),
+        # One seed says nothing of scatter, nor does a run in training, nor one that has ended without collapse.
+        ((LATE,), (EARLY,), [None, True]),
+        ((LATE, NEVER[:3]), (EARLY, EARLY), [None, None]),
+        ((LATE, NEVER), (EARLY, EARLY), [None, False]),
+    ],
+)
+def test_dependence_on_beta_against_scatter_between_seeds(run, tmp_path, high, low, expected):
+    runs = [ladder(run, beta, seed, *values) for beta, seeds in ((1e-3, high), (1e-4, low))
+            for seed, values in enumerate(seeds)]  # fmt: skip
     with plotting.style():
-        assert [claim.holds for claim in fft_mse([run], tmp_path).claims[-2:]] == [None, None]
-        # What differs between systems says nothing about beta.
-        assert [claim.holds for claim in fft_mse([runs[0], foreign], tmp_path).claims[-2:]] == [None, None]
+        assert [claim.holds for claim in fft_mse(runs, tmp_path).claims[-2:]] == expected
+
+
+def test_dependence_on_beta_needs_two_betas_of_one_system(run, tmp_path):
+    high, low = ladder(run, 1e-3, 0, *LATE), ladder(run, 1e-4, 0, *EARLY)
+    hamiltonian = low.config.hamiltonian.model_copy(update={"D": 0.2})
+    foreign = dataclasses.replace(low, config=low.config.model_copy(update={"hamiltonian": hamiltonian}))
+    for runs in ([high], [high, foreign]):
+        with plotting.style():
+            claims = fft_mse(runs, tmp_path).claims[-2:]
+        assert [claim.holds for claim in claims] == [None, None] and "two or more values of beta" in claims[0].measured
 
 
 def test_run_in_training_is_no_evidence_against_a_collapse(run, tmp_path):

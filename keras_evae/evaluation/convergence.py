@@ -1,0 +1,141 @@
+"""Whether stages were long enough: what doubling their length changed, and how training and validation data differ."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from scipy.stats import linregress
+
+from keras_evae.errors import DataError
+from keras_evae.evaluation.ladders import data_energy, file_name, labels
+from keras_evae.evaluation.sections import Cell, Section, Table
+from keras_evae.runs import Run
+from keras_evae.stages import HISTORY, FinishedStage
+
+LOSSES = {"L_RC": "reconstruction_loss", "L_KL": "kl_loss", "L_H": "hamiltonian_loss"}
+# A stage is called converged if doubling its length changes none of the three losses by more than this share.
+CONVERGED = 0.02
+# Epochs that are averaged at the end of each half, as a share of the stage.
+AVERAGED = 0.1
+# Decimals of per cent.
+DIGITS = 2
+HEADER = ["beta", "gamma", "epochs", "samples", *(f"{symbol}_change_%" for symbol in LOSSES), "converged"]
+
+
+def convergence(runs: Sequence[Run], output: Path) -> Section:
+    """Change of the losses from the half of each stage to its end, and the gap between training and validation data."""
+    tables, notes = [], []
+    for run in runs:
+        label = labels(runs)[run.path]
+        doubling, gap = (file_name(text, run, runs) for text in ("convergence", "gap"))
+        rows = [_doubling_row(run, stage) for stage in run.stages]
+        caption = f"{label}: change of the losses of the validation split from half of the stage to its end, per cent"
+        tables.append(Table(doubling, caption, HEADER, rows))
+        tables.append(_gap_table(gap, label, run.stages))
+        tables.append(_extrapolation_table(file_name("extrapolation", run, runs), label, run))
+        converged = sum(row[-1] == "yes" for row in rows)
+        notes.append(f"{label}: in {converged} of {len(rows)} stages no loss changes by more than {CONVERGED:.0%}")
+    return Section(
+        "convergence",
+        "Length of the stages",
+        "The end of the stage against its half: means of the losses of the validation split over the last tenth of the "
+        f"epochs of each (one epoch at least). Up to {CONVERGED:.0%} in each loss counts as converged. A loss that is "
+        "zero to start with, such as L_KL beyond the posterior collapse, changes by large shares of nothing. The gap: "
+        "losses of the validation split less those of the training split, in inference mode at the end of the stage. "
+        "The extrapolation: what is left of L_RC is noise, and costs energy; the line of L_H against L_RC over "
+        "the second half of the first stage says what L_H would be without it.",
+        tables,
+        notes=notes,
+    )
+
+
+def change_on_doubling(values: Sequence[float]) -> float | None:
+    """(end - half) / |end| of one loss over the epochs of a stage; None if it has fewer than two epochs."""
+    half = len(values) // 2
+    if not half:
+        return None
+    before, end = (_end(values[:epochs]) for epochs in (half, len(values)))
+    return (end - before) / abs(end) if end else None
+
+
+def _end(values: Sequence[float]) -> float:
+    """Mean over the last tenth."""
+    return float(np.mean(values[-max(1, round(AVERAGED * len(values))) :]))
+
+
+def extrapolate_energy(reconstruction: Sequence[float], energy: Sequence[float]) -> float | None:
+    """L_H at L_RC = 0 of the straight line through the second half of the epochs; None where L_RC does not change."""
+    half = len(reconstruction) // 2
+    if len(set(reconstruction[half:])) < 2:
+        return None
+    return float(linregress(reconstruction[half:], energy[half:]).intercept)
+
+
+def longer_stages(run: Run, longer: Run) -> Table:
+    """Losses at the ends of stages that two runs trained for different numbers of epochs, at equal beta and gamma."""
+    others = {(stage.beta, stage.gamma): stage for stage in longer.stages}
+    pairs = [(stage, others[key]) for stage in run.stages if (key := (stage.beta, stage.gamma)) in others]
+    rows: list[list[Cell]] = []
+    for stage, other in pairs:
+        if stage.stage.epochs != other.stage.epochs:
+            changes = [
+                _relative(stage.metrics["validation"][loss], other.metrics["validation"][loss])
+                for loss in LOSSES.values()
+            ]
+            rows.append([stage.beta, stage.gamma, stage.stage.epochs, other.stage.epochs, *changes, _verdict(changes)])
+    header = ["beta", "gamma", "epochs", "longer_epochs", *HEADER[4:]]
+    caption = f"{run.name} and {longer.name}: change of the losses of the validation split by longer stages, per cent"
+    return Table(f"longer_{longer.name}", caption, header, rows)
+
+
+def read_history(stage: FinishedStage) -> dict[str, list[float]]:
+    """The columns of a stage's history.csv, a value for each epoch.
+
+    Raises:
+        DataError: If it is no such file.
+    """
+    try:
+        with open(stage.path / HISTORY, newline="", encoding="utf-8") as stream:
+            rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(stream)]
+        return {name: [row[name] for row in rows] for name in rows[0]}
+    except (OSError, ValueError, TypeError, IndexError, KeyError) as error:
+        raise DataError(f"{stage.path / HISTORY}: expected a column of numbers for each loss, found {error}") from error
+
+
+def _doubling_row(run: Run, stage: FinishedStage) -> list[Cell]:
+    history = read_history(stage)
+    changes = [change_on_doubling(history[f"val_{loss}"]) for loss in LOSSES.values()]
+    shares: list[Cell] = [None if change is None else round(100 * change, DIGITS) for change in changes]
+    batches = run.config.dataset.train // run.config.training.batch_size
+    samples = stage.stage.epochs * batches * run.config.training.batch_size
+    return [stage.beta, stage.gamma, stage.stage.epochs, samples, *shares, _verdict(shares)]
+
+
+def _gap_table(name: str, label: str, stages: Sequence[FinishedStage]) -> Table:
+    rows: list[list[Cell]] = []
+    for stage in stages:
+        pairs = [(stage.metrics["train"][loss], stage.metrics["validation"][loss]) for loss in LOSSES.values()]
+        rows.append([stage.beta, stage.gamma, *(_relative(*pair) for pair in pairs)])
+    caption = f"{label}: losses of the validation split above those of the training split, per cent"
+    return Table(name, caption, ["beta", "gamma", *(f"{symbol}_gap_%" for symbol in LOSSES)], rows)
+
+
+def _extrapolation_table(name: str, label: str, run: Run) -> Table:
+    stage = run.stages[0]
+    history = read_history(stage)
+    reconstruction, energy = history["val_reconstruction_loss"], history["val_hamiltonian_loss"]
+    row = [stage.beta, reconstruction[-1], energy[-1], extrapolate_energy(reconstruction, energy), data_energy(run)]
+    caption = f"{label}: L_H of the first stage, extrapolated to L_RC = 0 (validation split)"
+    return Table(name, caption, ["beta", "L_RC", "L_H", "L_H_at_L_RC=0", "L_H_of_the_data"], [row])
+
+
+def _relative(first: float, second: float) -> float | None:
+    return round(100 * (second - first) / abs(first), DIGITS) if first else None
+
+
+def _verdict(changes: Sequence[Cell]) -> str:
+    known = [abs(change) for change in changes if isinstance(change, float)]
+    return "-" if len(known) < len(changes) else "yes" if max(known) <= 100 * CONVERGED else "no"

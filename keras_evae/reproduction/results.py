@@ -1,0 +1,142 @@
+"""The recipes of `keras_evae.evaluation` on the runs that the page is made of."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from keras_evae.errors import DataError, EVAEError
+from keras_evae.evaluation import make_section, results_folder
+from keras_evae.evaluation.collapse import first_collapsed
+from keras_evae.evaluation.convergence import longer_stages
+from keras_evae.evaluation.ladders import ladder_of_gamma
+from keras_evae.evaluation.sections import Section, Table, read_section
+from keras_evae.runs import Run, load_run
+
+logger = logging.getLogger(__name__)
+
+# Recipes for the paper's system, and for samples with edges.
+SYSTEM = (
+    "losses", "reconstructions", "local_correlation", "theta", "interpolation", "collapse", "fft_mse", "convergence",
+    "analyse", "relax",
+)  # fmt: skip
+CONFINED = ("fft_mse", "relax")
+# Of the paper's Figure 3; the stages of the analysis.
+ANALYSED_GAMMAS = (0.0, 1.0, 100.0)
+
+
+@dataclasses.dataclass(frozen=True)
+class Runs:
+    """The runs of the page; seeds of one configuration, more than one of each if there are.
+
+    Args:
+        vae: Standard VAEs up to beta = 1.
+        evae: E-VAEs.
+        longer: Runs like one of them with some stages longer, for the convergence.
+        confined: E-VAEs of samples with edges.
+    """
+
+    vae: Sequence[Run]
+    evae: Sequence[Run]
+    longer: Sequence[Run] = ()
+    confined: Sequence[Run] = ()
+
+    @property
+    def system(self) -> list[Run]:
+        return [*self.vae, *self.evae]
+
+
+def open_finished(folders: Sequence[Path]) -> list[Run]:
+    """The runs that have finished a stage; the others are named."""
+    runs = [load_run(folder) for folder in folders]
+    for run in runs:
+        if not run.stages:
+            logger.info("left out: %s has not finished a stage yet", run.path)
+    return [run for run in runs if run.stages]
+
+
+def make_results(
+    runs: Runs, work: Path, remade: Iterable[str] | None = None
+) -> tuple[dict[tuple[str, str], Section], dict[str, str]]:
+    """What the recipes find; it is kept in the folder `work`.
+
+    Args:
+        runs: The runs.
+        work: Folder of the results, and of all pictures.
+        remade: Recipes to run, all by default; the results of the others are read from the folder if they are there.
+
+    Returns:
+        The sections for (runs, recipe), and for each recipe that could not be made, why.
+    """
+    sections: dict[tuple[str, str], Section] = {}
+    gaps: dict[str, str] = {}
+    for kind, recipes, chosen in (("system", SYSTEM, runs.system), ("confined", CONFINED, runs.confined)):
+        folder = work / kind
+        for recipe in recipes if chosen else ():
+            if remade is not None and recipe not in remade:
+                if (folder / f"{recipe}.json").is_file():
+                    sections[kind, recipe] = read_section(folder / f"{recipe}.json")
+                continue
+            logger.info("%s of %s", recipe, ", ".join(run.name for run in chosen))
+            try:
+                with results_folder(folder):
+                    section = make_section(recipe, _prepared(recipe, chosen), folder)
+            except EVAEError as error:
+                gaps[recipe] = str(error)
+                logger.info("left out: %s", error)
+            else:
+                section.write(folder)
+                sections[kind, recipe] = section
+    return sections, gaps
+
+
+def compare_lengths(runs: Runs) -> list[Table]:
+    """For each longer run, its stages beside those of the run with the same seed and beta."""
+    return [longer_stages(_counterpart(longer, runs.system), longer) for longer in runs.longer]
+
+
+def _prepared(recipe: str, runs: Sequence[Run]) -> list[Run]:
+    """The runs with the stages that a long recipe is for."""
+    choose = _STAGES.get(recipe)
+    if choose is None:
+        return list(runs)
+    chosen = [choose(run) for run in runs if run.config.evae is not None]
+    found = [run for run in chosen if run.stages]
+    if not found:
+        raise DataError(f"{recipe}: needs stages of an E-VAE that are not finished in any of the runs")
+    return found
+
+
+def _analysed(run: Run) -> Run:
+    return _with_stages(run, lambda stage_gamma: stage_gamma in ANALYSED_GAMMAS)
+
+
+def _collapsed(run: Run) -> Run:
+    """From the collapse on; a run that has not collapsed with its last stage, which shows that it has not."""
+    try:
+        ladder = ladder_of_gamma(run)
+    except DataError:
+        return dataclasses.replace(run, stages=())
+    first = first_collapsed(ladder) or ladder[-1]
+    return _with_stages(run, lambda gamma: gamma > 0 and gamma >= first.gamma)
+
+
+_STAGES: dict[str, Callable[[Run], Run]] = {"analyse": _analysed, "relax": _collapsed}
+
+
+def _with_stages(run: Run, wanted: Callable[[float], bool]) -> Run:
+    beta = run.config.evae.beta if run.config.evae else None
+    stages = tuple(stage for stage in run.stages if stage.beta == beta and wanted(stage.gamma))
+    return dataclasses.replace(run, stages=stages)
+
+
+def _counterpart(longer: Run, runs: Sequence[Run]) -> Run:
+    def identity(run: Run) -> tuple:
+        return run.config.training.seed, run.config.dataset.path, run.config.evae and run.config.evae.beta
+
+    for run in runs:
+        if identity(run) == identity(longer):
+            return run
+    raise DataError(f"{longer.path}: expected a run of the same seed, data and beta to compare it with, found none")

@@ -1,0 +1,62 @@
+"""Claims of several runs in one row."""
+
+import pytest
+
+from keras_evae.evaluation.sections import Claim, Section
+from keras_evae.reproduction.gathering import count_verdicts, gather, spread
+from keras_evae.reproduction.statements import STATEMENTS, Statement
+
+GROUPS = {"a": "beta 0.001", "b": "beta 0.001", "c": "beta 0.0001"}
+STATEMENT = Statement("3.2", "L_H falls as gamma grows", "falls", "losses")
+
+
+def row(*claims):
+    section = Section("losses", "Figure 2", "", claims=[Claim("a: something else", "rule", "-", True), *claims])
+    return gather([STATEMENT], {("system", "losses"): section}, GROUPS)[0]
+
+
+def claim(run, holds, value=None):
+    return Claim(f"{run}: L_H falls as gamma grows", "the rule", "measured", holds, "fall", value)
+
+
+def test_spread_between_seeds_of_each_beta():
+    found = row(claim("a", True, 1.0), claim("b", True, 2.0), claim("c", True, 5.0))
+    assert found.ours == "fall: 1.5 ± 0.5 (beta 0.001), 5 (beta 0.0001)"
+    assert found.rule == "the rule" and found.chapter == "3.2" and len(found.claims) == 3
+
+
+@pytest.mark.parametrize(
+    ("holds", "verdict"),
+    [
+        ((True, True), "holds (2 of 2)"),
+        ((True, None), "holds"),
+        ((True, False), "differs (1 of 2)"),
+        ((False, False, None), "differs (2 of 2)"),
+        ((None, None), "not decided"),
+        ((), "not decided"),
+    ],
+)
+def test_verdicts_of_several_runs(holds, verdict):
+    assert row(*(claim(run, value) for run, value in zip("abc", holds, strict=False))).verdict == verdict
+
+
+def test_claims_on_pairs_of_runs():
+    found = row(claim("a and b", True, 1.0), claim("a and c", False, 2.0))
+    assert found.ours == "fall: 1 (beta 0.001), 2 (other pairs)"
+
+
+def test_a_recipe_that_could_not_be_made():
+    (found,) = gather([STATEMENT], {}, GROUPS)
+    assert (found.rule, found.ours, found.verdict, found.holds) == ("-", "-", "not decided", None)
+    verdicts = count_verdicts([found, row(claim("a", True)), row(claim("a", False))])
+    assert verdicts == "statements that hold: 1 of 3; that differ: 1; not decided: 1"
+
+
+def test_spread():
+    assert spread([0.25]) == "0.25" and spread([1.0, 2.0, 4.0]) == "2.33 ± 1.5"
+
+
+def test_sections_of_the_paper_are_complete():
+    found = {part for statement in STATEMENTS for part in statement.section.split(", ")}
+    assert found == {"3.1", "3.2", "3.3", "3.4", "3.5", "S1", "S2"}
+    assert len({(s.sentence, s.runs) for s in STATEMENTS}) == len(STATEMENTS)
