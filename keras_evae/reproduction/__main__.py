@@ -28,6 +28,7 @@ def parse_arguments() -> argparse.Namespace:
         "--vae": "runs of the standard VAE up to beta = 1, one for each seed",
         "--evae": "runs of the E-VAE, one for each beta and seed",
         "--convergence": "runs like one of these with some stages longer",
+        "--changed": "E-VAEs with one thing changed: experiments on what differs from the paper",
         "--confined": "runs of the E-VAE for samples with edges (Note S2)",
     }
     for flag, text in runs.items():
@@ -53,12 +54,12 @@ def parse_arguments() -> argparse.Namespace:
 
 def main(arguments: argparse.Namespace) -> None:
     from keras_evae.reproduction.costs import operations_per_sample, read_throughput
-    from keras_evae.reproduction.gathering import count_verdicts, gather, seed_groups
+    from keras_evae.reproduction.gathering import count_verdicts, gather, gather_changed, seed_groups
     from keras_evae.reproduction.page import Costs, write_page
     from keras_evae.reproduction.results import Runs, compare_lengths, make_results, open_finished
     from keras_evae.reproduction.statements import STATEMENTS
 
-    folders = (arguments.vae, arguments.evae, arguments.convergence, arguments.confined)
+    folders = (arguments.vae, arguments.evae, arguments.convergence, arguments.changed, arguments.confined)
     runs = Runs(*map(open_finished, folders))
     throughput = arguments.output / "reproduction" / "throughput.json"
     if arguments.throughput:
@@ -66,10 +67,13 @@ def main(arguments: argparse.Namespace) -> None:
         shutil.copy(arguments.throughput, throughput)
     sections, gaps = make_results(runs, arguments.work, arguments.only)
     rows = gather(STATEMENTS, sections, seed_groups([*runs.system, *runs.confined]))
+    experiments = gather_changed(rows, sections)
     costs = Costs(
         operations_per_sample(runs.system[0].model), read_throughput(throughput) if throughput.is_file() else None
     )
-    page = write_page(arguments.output, runs, rows, sections, gaps, compare_lengths(runs), costs, arguments.work)
+    page = write_page(
+        arguments.output, runs, rows, experiments, sections, gaps, compare_lengths(runs), costs, arguments.work
+    )
     logging.getLogger(__name__).info("%s\npage: %s", count_verdicts(rows), page)
 
 

@@ -86,6 +86,17 @@ def gather(
     return rows
 
 
+def gather_changed(rows: Sequence[Row], sections: Mapping[tuple[str, str], Section]) -> list[Row]:
+    """The rows that differ from the paper, with the claims of runs that had one thing changed where there are any."""
+    found = []
+    for row in rows:
+        statement = dataclasses.replace(row.statement, runs="changed")
+        (changed,) = gather([statement], sections, {})
+        if row.holds is False and changed.claims:
+            found.append(dataclasses.replace(changed, number=row.number))
+    return found
+
+
 def seed_groups(runs: Sequence[Run]) -> dict[str, str]:
     """For the name of each run, in words, what it shares with those that differ in their seed alone."""
     return {run.name: f"beta {run.config.evae.beta:g}" if run.config.evae else "" for run in runs}

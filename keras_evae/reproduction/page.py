@@ -16,6 +16,7 @@ from PIL import Image
 from keras_evae.durable import write_whole
 from keras_evae.evaluation.sections import Picture, Section, Table
 from keras_evae.reproduction.costs import GPU, PEAK, TRAINING_PASSES, Throughput, cost_table
+from keras_evae.reproduction.findings import write_out_findings
 from keras_evae.reproduction.gathering import Row, count_verdicts
 from keras_evae.reproduction.results import Runs
 from keras_evae.reproduction.statements import FIGURES, Figure
@@ -42,6 +43,7 @@ def write_page(
     output: Path,
     runs: Runs,
     rows: Sequence[Row],
+    experiments: Sequence[Row],
     sections: Mapping[tuple[str, str], Section],
     gaps: Mapping[str, str],
     longer: Sequence[Table],
@@ -50,12 +52,14 @@ def write_page(
 ) -> Path:
     """Writes `reproduction.md`, and into the folder `reproduction` beside it pictures, tables and claims.
 
-    `reproduction/findings.md`, if it is there, becomes the chapter on what differs.
+    `reproduction/findings.md`, if it is there, becomes the chapter on what differs; it takes numbers from the files
+    beside it, see `keras_evae.reproduction.findings`.
 
     Args:
         output: Folder of the page.
         runs: What it is made of.
         rows: The statements of the paper with their claims.
+        experiments: Those that differ, with the claims of the changed runs.
         sections: Results, with their pictures in the folder `work`.
         gaps: For each recipe that could not be made, why.
         longer: Comparisons with longer stages.
@@ -73,8 +77,8 @@ def write_page(
             dataclasses.replace(table, name=f"{kind}_{table.name}").write(folder / "tables")
     for table in (*longer, costs.table):
         table.write(folder / "tables")
-    _write_claims(rows, folder)
-    findings = folder / FINDINGS
+    _write_claims(rows, folder / "claims")
+    _write_claims(experiments, folder / "claims_changed")
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters["cell"] = markdown_cell
     template = environment.from_string(resources.files(__package__).joinpath(TEMPLATE).read_text(encoding="utf-8"))
@@ -83,12 +87,14 @@ def write_page(
         confined=[_describe(run) for run in runs.confined],
         example=runs.system[0].config,
         rows=rows,
+        experiments=experiments,
+        changed=[_describe(run) for run in runs.changed],
         verdicts=count_verdicts(rows),
         figures=figures,
         gaps=gaps,
         convergence=sections.get(("system", "convergence")),
         longer=longer,
-        findings=findings.read_text(encoding="utf-8").strip() if findings.is_file() else "",
+        findings=write_out_findings(folder / FINDINGS),
         costs=costs,
         gpu=GPU,
         peak=PEAK,
@@ -149,7 +155,7 @@ def _command(run: Run) -> str:
         return f"{run.name}: no command recorded"
 
 
-def _write_claims(rows: Sequence[Row], folder: Path) -> None:
+def _write_claims(rows: Sequence[Row], file: Path) -> None:
     """All claims with all digits, as CSV and JSON."""
     header = ["number", "section", "statement", "runs", "quantity", "value", "holds", "measured", "rule", "paper"]
     lines = [
@@ -160,9 +166,9 @@ def _write_claims(rows: Sequence[Row], folder: Path) -> None:
         for row in rows
         for claim in row.claims
     ]  # fmt: skip
-    with open(folder / "claims.csv", "w", newline="", encoding="utf-8") as stream:
+    with open(file.with_suffix(".csv"), "w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)
         writer.writerow(header)
         writer.writerows(lines)
     records = [dict(zip(header, line, strict=True)) for line in lines]
-    write_whole(folder / "claims.json", json.dumps(records, indent=1).encode() + b"\n")
+    write_whole(file.with_suffix(".json"), json.dumps(records, indent=1).encode() + b"\n")

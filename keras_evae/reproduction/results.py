@@ -22,6 +22,7 @@ SYSTEM = (
     "losses", "reconstructions", "local_correlation", "theta", "interpolation", "collapse", "fft_mse", "convergence",
     "analyse", "relax",
 )  # fmt: skip
+CHANGED = ("losses", "local_correlation", "theta", "interpolation", "fft_mse", "analyse", "relax")
 CONFINED = ("fft_mse", "relax")
 # Of the paper's Figure 3; the stages of the analysis.
 ANALYSED_GAMMAS = (0.0, 1.0, 100.0)
@@ -35,12 +36,14 @@ class Runs:
         vae: Standard VAEs up to beta = 1.
         evae: E-VAEs.
         longer: Runs like one of them with some stages longer, for the convergence.
+        changed: E-VAEs like one of them with one thing changed, experiments on what differs from the paper.
         confined: E-VAEs of samples with edges.
     """
 
     vae: Sequence[Run]
     evae: Sequence[Run]
     longer: Sequence[Run] = ()
+    changed: Sequence[Run] = ()
     confined: Sequence[Run] = ()
 
     @property
@@ -68,11 +71,13 @@ def make_results(
         remade: Recipes to run, all by default; the results of the others are read from the folder if they are there.
 
     Returns:
-        The sections for (runs, recipe), and for each recipe that could not be made, why.
+        The sections for (kind of the runs, recipe), with the kinds "system", "changed" and "confined", and for each
+        recipe that could not be made, why.
     """
     sections: dict[tuple[str, str], Section] = {}
     gaps: dict[str, str] = {}
-    for kind, recipes, chosen in (("system", SYSTEM, runs.system), ("confined", CONFINED, runs.confined)):
+    parts = {"system": (SYSTEM, runs.system), "changed": (CHANGED, runs.changed), "confined": (CONFINED, runs.confined)}
+    for kind, (recipes, chosen) in parts.items():
         folder = work / kind
         for recipe in recipes if chosen else ():
             if remade is not None and recipe not in remade:

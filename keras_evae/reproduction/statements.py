@@ -18,7 +18,8 @@ class Statement:
         sentence: The statement in short; that of the claims which decide it.
         paper: The paper's value, in words.
         recipe: Key of the recipe that gives the claims; empty where another page has them.
-        runs: Which runs decide it: "system" for the paper's system, "confined" for samples with edges.
+        runs: Which runs decide it: "system" for the paper's system, "confined" for samples with edges, "changed" for
+            runs of the paper's system with one thing changed.
         link: Another page that shows it.
     """
 

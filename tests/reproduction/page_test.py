@@ -17,6 +17,7 @@ from keras_evae.reproduction.statements import STATEMENTS
 def make(smoke_folder, tmp_path, monkeypatch):
     """The command with some quick recipes, on the smoke run."""
     monkeypatch.chdir(smoke_folder)
+    monkeypatch.setattr(results, "CHANGED", ("losses",))
     monkeypatch.setattr(results, "SYSTEM", ("losses", "reconstructions", "fft_mse", "convergence", "interpolation"))
 
     def call(*arguments):
@@ -46,12 +47,19 @@ def test_page_of_a_smoke_run(make, tmp_path):
 
 
 def test_the_page_alone_again_with_findings(make, tmp_path, monkeypatch):
-    make()
-    (tmp_path / "reproduction" / "findings.md").write_text("Found by hand.\n")
+    make("--changed", "runs/smoke")
+    (tmp_path / "reproduction" / "findings.md").write_text(
+        '{{ lines("claims_changed.csv") | length }} claims of the changed run.\n'
+    )
     (tmp_path / "reproduction" / "throughput.json").write_text('{"fed_samples_per_s": 300, "size": 128, "batch": 100}')
     monkeypatch.setattr(results, "make_section", lambda *arguments: pytest.fail("nothing is to be made again"))
-    text = make("--only")
-    assert "Found by hand." in text and "300 samples/s" in text and "falls by" in text
+    text = make("--changed", "runs/smoke", "--only")
+    with open(tmp_path / "reproduction" / "claims_changed.csv", newline="") as stream:
+        changed = list(csv.DictReader(stream))
+    # The same run: what differs does so in both.
+    assert changed and {claim["holds"] for claim in changed} == {"does not hold"}
+    assert f"{len(changed)} claims of the changed run." in text
+    assert "300 samples/s" in text and "falls by" in text
 
 
 @pytest.mark.parametrize(("noise", "exact"), [(0.0, True), (0.02, False)])
