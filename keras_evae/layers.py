@@ -11,9 +11,11 @@ from keras import ops
 from keras_evae.geometry import decode_mask, encode_mask
 from keras_evae.strategies import Share
 
-# Beyond the collapse in gamma one optimiser step can throw a log-variance past 88, where its exponential overflows
-# and one NaN ends the run. Up to this bound, far above any trained value, nothing is changed.
-LARGEST_LOG_VARIANCE = 20.0
+# While the weights move fast, an input far from the others can get a log-variance of 14 and more. Its exponential, in L_KL,
+# then has a gradient thousands of times larger than all others together: Adam's moments, or a bound on the gradient's
+# norm, know nothing else for a long time, and the latent vectors lose their meaning (docs/reproduction.md). Posteriors
+# are narrower than the prior, so their log-variances are negative: up to this bound nothing is changed.
+LARGEST_LOG_VARIANCE = 4.0
 
 
 @keras.saving.register_keras_serializable(package="keras_evae")

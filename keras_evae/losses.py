@@ -41,7 +41,8 @@ def kl_loss(mean: Any, log_variance: Any) -> Any:
 
     Returns:
         Scalar `-1/2 sum (1 + log s^2 - m^2 - s^2)`; 0 when every posterior is the standard normal. For log-variances
-        above 20 the exponential goes on along its tangent, so that neither it nor its gradient overflows.
+        above 4, which no useful posterior has, the exponential goes on along its tangent: one outlier cannot outweigh
+        all other gradients.
     """
     excess = ops.maximum(log_variance - LARGEST_LOG_VARIANCE, 0.0)
     variance = ops.exp(log_variance - excess) * (1.0 + excess)

@@ -17,6 +17,9 @@ DECODER_FILTERS = (24, 12, 6, 3)
 KERNEL_SIZE = 5
 DENSE_UNITS = 512
 NEGATIVE_SLOPE = 0.3
+# Moving averages over about ten batches: with Keras' 0.99 they lag behind the weights of a short stage, and the model in
+# inference mode is worse than in training (docs/reproduction.md).
+MOMENTUM = 0.9
 # Whatever the precision of the other layers: what the losses are computed from.
 OUTPUT_TYPE = "float32"
 # Four poolings by two: each lattice side must be a multiple of this.
@@ -113,7 +116,8 @@ def _convolution(
 
 
 def _activation(features: Any, synchronized: bool) -> Any:
-    return layers.LeakyReLU(NEGATIVE_SLOPE)(layers.BatchNormalization(synchronized=synchronized)(features))
+    features = layers.BatchNormalization(momentum=MOMENTUM, synchronized=synchronized)(features)
+    return layers.LeakyReLU(NEGATIVE_SLOPE)(features)
 
 
 def _initializers(seed: int) -> Iterator[keras.initializers.Initializer]:
