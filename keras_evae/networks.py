@@ -17,8 +17,8 @@ DECODER_FILTERS = (24, 12, 6, 3)
 KERNEL_SIZE = 5
 DENSE_UNITS = 512
 NEGATIVE_SLOPE = 0.3
-# Moving averages over about ten batches: with Keras' 0.99 they lag behind the weights of a short stage, and the model in
-# inference mode is worse than in training (docs/reproduction.md).
+# Moving averages over about ten batches: with Keras' 0.99 they lag behind the weights of a short stage, and the model
+# is worse in inference mode than in training (docs/reproduction.md).
 MOMENTUM = 0.9
 # Whatever the precision of the other layers: what the losses are computed from.
 OUTPUT_TYPE = "float32"

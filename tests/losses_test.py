@@ -29,14 +29,14 @@ def test_kl_loss_of_shifted_and_scaled_normals():
 
 
 def test_kl_loss_of_an_outlier_neither_overflows_nor_outweighs_all_others():
-    """Beyond a log-variance of 4 the exponential goes on along its tangent: a gradient that stays, but does not grow."""
+    """Beyond a log-variance of 4 the exponential goes on along its tangent, with a gradient that does not grow."""
     mean = np.zeros((1, 1), np.float32)
     for log_variance in (3.0, 5.0, 300.0):
         variable = tf.Variable([[log_variance]])
         with tf.GradientTape() as tape:
             loss = kl_loss(mean, variable)
         slope = 0.5 * (np.exp(min(log_variance, 4.0)) - 1.0)
-        assert tape.gradient(loss, variable)[0, 0] == pytest.approx(slope, rel=1e-5)
+        assert float(tape.gradient(loss, variable)[0, 0]) == pytest.approx(slope, rel=1e-5)
         tangent = 0.5 * (np.exp(4.0) * (log_variance - 3.0) - 1.0 - log_variance)
         exact = 0.5 * (np.exp(log_variance) - 1.0 - log_variance)
         assert float(loss) == pytest.approx(exact if log_variance < 4 else tangent, rel=1e-5)
