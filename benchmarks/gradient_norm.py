@@ -1,11 +1,16 @@
-"""How one sample with a large log-variance ends a training, and what a bound on the gradient's norm changes.
+"""How one sample with a large log-variance ends a training, and what prevents it.
 
     python benchmarks/gradient_norm.py --run runs/vae --stage 03_beta_0.001_gamma_0 --beta 1e-2
 
-Goes on from a finished stage at another beta, twice: with Adam as in the paper, and with the norm of the whole gradient
-bounded. Prints and writes, for each step: L_RC, L_KL, the norm before the bound, the largest log-variance. Needs the
-run's dataset. L_KL has exp(log-variance): from about 10 on the gradient is thousands of times its usual size; Adam's
-second moments, which forget over 1000 steps, then hold every later step back.
+Goes on from a finished stage at another beta, three times:
+
+exponential   Adam as in the paper; L_KL has exp(log-variance) up to 20
+clipped       the same, with the norm of the whole gradient bounded
+tangent       as `keras_evae` does it, without a bound on the norm: beyond 4 the exponential goes on along its tangent
+
+Prints and writes, for each step: L_RC, L_KL, the norm before its bound, the largest log-variance. Needs the run's
+dataset. From a log-variance of about 10 on, the gradient of the exponential is thousands of times its usual size;
+Adam's second moments, which forget over 1000 steps, then hold every later step back.
 """
 
 from __future__ import annotations
@@ -20,6 +25,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import tensorflow as tf
 
+from keras_evae import layers, losses
 from keras_evae.losses import hamiltonian_loss, kl_loss, reconstruction_loss
 from keras_evae.model import EVAE
 from keras_evae.pipeline import training_batches
@@ -27,6 +33,8 @@ from keras_evae.runs import Run, load_run
 from keras_evae.stages import load_stage_weights
 from keras_evae.training import build_model
 
+# Largest log-variance with its exponential, and bound on the gradient's norm.
+VARIANTS = {"exponential": (20.0, None), "clipped": (20.0, 5.0), "tangent": (layers.LARGEST_LOG_VARIANCE, None)}
 COLUMNS = ("step", "reconstruction_loss", "kl_loss", "gradient_norm", "largest_log_variance")
 
 
@@ -67,12 +75,12 @@ def main() -> None:
     parser.add_argument("--stage", required=True, help="name of the finished stage to go on from")
     parser.add_argument("--beta", type=float, default=1e-2, help="default: %(default)s")
     parser.add_argument("--gamma", type=float, default=0.0, help="default: %(default)s")
-    parser.add_argument("--clip-norm", type=float, default=5.0, help="bound of the second training (default: 5)")
     parser.add_argument("--steps", type=int, default=60, help="default: %(default)s")
-    parser.add_argument("--output", type=Path, metavar="DIR", help="folder for the two CSV files; none by default")
+    parser.add_argument("--output", type=Path, metavar="DIR", help="folder for the CSV files; none by default")
     arguments = parser.parse_args()
     run = load_run(arguments.run, arguments.stage)
-    for name, clip_norm in (("unbounded", None), ("bounded", arguments.clip_norm)):
+    for name, (largest, clip_norm) in VARIANTS.items():
+        layers.LARGEST_LOG_VARIANCE = losses.LARGEST_LOG_VARIANCE = largest
         print(f"{name}\n" + " ".join(f"{column:>22}" for column in COLUMNS))
         rows = []
         for row in trace(run, arguments.beta, arguments.gamma, clip_norm, arguments.steps):

@@ -12,8 +12,8 @@ from keras_evae.geometry import decode_mask, encode_mask
 from keras_evae.strategies import Share
 
 # While the weights move fast, an input far from the others can get a log-variance of 14 and more. The gradient of its
-# exponential in L_KL is thousands of times larger than all others together: Adam's moments, or a bound on the norm of
-# the gradient, know nothing else for a long time, and the latent vectors lose their meaning (docs/reproduction.md). Useful
+# exponential in L_KL is then thousands of times larger than all others together: Adam's moments, or a bound on the norm
+# of the gradient, know nothing else for long, and the latent vectors lose their meaning (docs/reproduction.md). Useful
 # posteriors are narrower than the prior, with negative log-variances: up to this bound nothing is changed.
 LARGEST_LOG_VARIANCE = 4.0
 
