@@ -3,8 +3,8 @@
     python benchmarks/batch_statistics.py --run runs/evae_b1e-3_s0 --gammas 10 100 500 --output FILE.csv
 
 Batch normalisation follows the weights by moving averages, in this package over about ten batches, with Keras' default
-over a hundred. Right after beta or gamma has changed, the weights move fast and the averages lag behind; evaluation uses
-the averages. Three ways to evaluate the validation split:
+over a hundred. Right after beta or gamma has changed, the weights move fast and the averages lag behind; evaluation
+uses the averages. Three ways to evaluate the validation split:
 
 stored       the moving averages as they were saved at the end of the stage
 batch        mean and variance of each batch of 100, as in training
