@@ -157,7 +157,7 @@ class SiteMask(keras.layers.Layer):
 class Sampling(keras.layers.Layer):
     """Draws latent vectors z = mean + exp(log_variance / 2) * noise, noise from a standard normal.
 
-    Log-variances above 20 count as 20, so that no latent vector overflows.
+    Log-variances above 4 count as 4, so that no latent vector overflows.
 
     The noise comes from a seed generator that belongs to the layer, so that equal seeds give equal
     training runs and the generator's position is saved with the weights.

@@ -147,23 +147,28 @@ def _comparable(runs: Sequence[Run], betas: Sequence[float]) -> bool:
 
 def _dependence(found: Sequence[tuple[float, Transition | None]], measured: str, decided: bool) -> Claim:
     """The difference between values of beta against the scatter between the seeds of one of them, in decades."""
-    marks: dict[float, list[float]] = {}
+    intervals: dict[float, list[Transition]] = {}
     for beta, where in found:
-        marks.setdefault(beta, []).extend([math.log10(where.mark)] if where else [])
-    enough = all(where for _, where in found) and min(map(len, marks.values())) > 1
-    difference = scatter = None
+        intervals.setdefault(beta, []).extend([where] if where else [])
+    enough = all(where for _, where in found) and min(map(len, intervals.values())) > 1
+    difference = holds = None
     if decided and enough:
-        means = [float(np.mean(values)) for values in marks.values()]
+        marks = [[math.log10(where.mark) for where in seeds] for seeds in intervals.values()]
+        means = [float(np.mean(values)) for values in marks]
         difference = max(means) - min(means)
-        scatter = max(max(values) - min(values) for values in marks.values())
+        scatter = max(max(values) - min(values) for values in marks)
         measured += f"; {difference:.2f} decades between values of beta, {scatter:.2f} between seeds of one beta"
+        ends = [(min(w.before for w in seeds), max(w.after for w in seeds)) for seeds in intervals.values()]
+        apart = max(before for before, _ in ends) > min(after for _, after in ends)
+        holds = False if difference <= scatter else apart or None
     elif decided:
         measured += "; needs two collapsed runs of each beta, with other seeds"
     return Claim(
         "The critical gamma depends on beta",
-        "mean log gamma_c of two values of beta differ by more than those of the seeds of one beta do",
+        "mean log gamma_c of two values of beta differ by more than those of the seeds of one beta do, and their "
+        "intervals neither overlap nor touch",
         measured,
-        None if difference is None or scatter is None else difference > scatter,
+        holds,
         "decades of gamma_c between values of beta",
         difference,
     )

@@ -168,6 +168,12 @@ def claims_of_pair(pair: Comparison) -> list[Claim]:
     names = f"{pair.one.name} and {pair.other.name}"
     decided = pair.one.collapsed and pair.other.collapsed
     missing = "" if decided else "; not both runs are collapsed"
+
+    def verdict(holds: bool) -> bool | None:
+        """A no only once both have finished."""
+        ends = [once_finished(final.run, holds) for final in (pair.one, pair.other)]
+        return None if None in ends or not decided else holds
+
     difference = pair.other.relaxed_energy - pair.one.relaxed_energy
     return [
         Claim(
@@ -175,7 +181,7 @@ def claims_of_pair(pair: Comparison) -> list[Claim]:
             f"E/N after relaxation equal within {SAME_ENERGY:g}",
             f"{pair.one.relaxed_energy:.7f} and {pair.other.relaxed_energy:.7f}, difference {difference:+.1e} "
             f"(as generated {pair.one.energy:.6f} and {pair.other.energy:.6f}){missing}",
-            abs(difference) <= SAME_ENERGY if decided else None,
+            verdict(abs(difference) <= SAME_ENERGY),
             "difference of E/N",
             abs(difference) if decided else None,
         ),
@@ -183,7 +189,7 @@ def claims_of_pair(pair: Comparison) -> list[Claim]:
             f"{names}: their states are one skyrmion lattice, differently placed",
             f"{RULE} after relaxation, shift and point operation, and above that as generated",
             f"{pair.relaxed.distance:.1e} against {pair.as_generated:.2g} as generated: {pair.verdict}{missing}",
-            pair.same and pair.as_generated > SAME_STATE if decided else None,
+            verdict(pair.same and pair.as_generated > SAME_STATE),
             "|S - S'|^2 of relaxed, aligned states",
             pair.relaxed.distance if decided else None,
         ),

@@ -12,8 +12,8 @@ from keras_evae import plotting
 from keras_evae.analysis import local_correlation, topological_charge
 from keras_evae.errors import DataError
 from keras_evae.evaluation.collapse import first_collapsed
-from keras_evae.evaluation.interpolation_claims import Passages, compared, interpolation_claims
-from keras_evae.evaluation.ladders import file_name, ladder_of_gamma, nearest_gammas
+from keras_evae.evaluation.interpolation_claims import COMPARED_GAMMA, Passages, compared, interpolation_claims
+from keras_evae.evaluation.ladders import awaits_nearer, file_name, ladder_of_gamma, nearest_gammas
 from keras_evae.evaluation.passages import IMAGES, MAX_STEPS, POINTS, REACHED, SHOWN_STEPS, Passage, find_passages
 from keras_evae.evaluation.sections import Cell, Claim, Picture, Section, Table
 from keras_evae.evaluation.targets import Targets, make_targets
@@ -61,7 +61,7 @@ def interpolation(runs: Sequence[Run], output: Path) -> Section:
         # A row for each state: too long for the terminal.
         _curve_table(run, stages, passages, name).write(output)
         pictures += _draw(run, stages, images, passages, output, name)
-        claims += interpolation_claims(run.name, stages, passages)
+        claims += interpolation_claims(run.name, stages, passages, awaits_nearer(run, [COMPARED_GAMMA]))
     return Section("interpolation", "Figure 4: interpolation", TEXT, tables, pictures, claims, notes)
 
 

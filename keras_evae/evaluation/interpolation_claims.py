@@ -18,25 +18,31 @@ STEPS_BEYOND = 2
 Passages = Mapping[str, Sequence[Passage]]
 
 
-def interpolation_claims(name: str, stages: Sequence[FinishedStage], passages: Passages) -> list[Claim]:
+def interpolation_claims(
+    name: str, stages: Sequence[FinishedStage], passages: Passages, awaited: bool = False
+) -> list[Claim]:
     """The claims, from the passages of each stage.
 
     Args:
         name: Of the run.
         stages: Stages that have not collapsed, in the order of gamma.
         passages: For the name of each stage.
+        awaited: Whether a stage nearer to that of Figure 4C is not finished yet; what compares it stays undecided.
     """
     pair, images = compared(stages, passages)
     measures = [[passages[stage.name][image].measures() for image in images] for stage in pair]
     plateaus = ["plateau_initial", "plateau_final"]
-    return [
+    first = [
         _mapping(name, stages, passages),
         _barrier(name, stages, passages),
         _small_difference(name, stages, passages),
+    ]
+    compared_claims = [
         _lower(name, "the barrier sharpens with gamma", ["fwhm_share"], "FWHM as a share of the path", pair, measures),
         _lower(name, "the energies of the plateaus fall with gamma", plateaus, "E/N of both plateaus", pair, measures),
         _beyond_the_peak(name, pair, [[passages[stage.name][image] for image in images] for stage in pair]),
     ]
+    return first + [claim.undecided() if awaited else claim for claim in compared_claims]
 
 
 def compared(stages: Sequence[FinishedStage], passages: Passages) -> tuple[list[FinishedStage], list[int]]:

@@ -75,6 +75,18 @@ def nearest_gammas(run: Run, wanted: Sequence[float]) -> tuple[list[FinishedStag
     return [stage for stage in stages if stage.name in chosen], notes
 
 
+def awaits_nearer(run: Run, wanted: Sequence[float]) -> bool:
+    """Whether a stage that is planned, but not finished, is nearer to a wanted gamma than those that are."""
+    if run.config.evae is None:
+        return False
+    planned = [stage.gamma for stage in planned_stages(run.config) if stage.beta == run.config.evae.beta]
+    finished = [stage.gamma for stage in ladder_of_gamma(run)]
+    return any(
+        min(_decades(other, gamma) for other in planned) < min(_decades(other, gamma) for other in finished)
+        for gamma in wanted
+    )
+
+
 def once_finished(run: Run, holds: bool) -> bool | None:
     """The verdict on a claim on the last stages of a run: while these are missing, it may be yes, but not yet no."""
     last, planned = run.stages[-1], planned_stages(run.config)[-1]

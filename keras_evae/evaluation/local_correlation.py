@@ -10,7 +10,15 @@ from tqdm import tqdm
 
 from keras_evae import analysis, plotting
 from keras_evae.dataset import read_split
-from keras_evae.evaluation.ladders import BATCH, file_name, generate, labels, nearest_gammas, reconstruct
+from keras_evae.evaluation.ladders import (
+    BATCH,
+    awaits_nearer,
+    file_name,
+    generate,
+    labels,
+    nearest_gammas,
+    reconstruct,
+)
 from keras_evae.evaluation.sections import Claim, Picture, Section, Table
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.runs import Run
@@ -46,7 +54,8 @@ def local_correlation(runs: Sequence[Run], output: Path) -> Section:
         if run.hamiltonian.mask is not None:
             black += "; pale blue: no spin"
         pictures.append(Picture(f"{name}.png", f"{label}: states, and beside each its map of cos(theta); {black}"))
-        claims.append(_claim(label, numbers))
+        claim = _claim(label, numbers)
+        claims.append(claim.undecided() if awaits_nearer(run, GAMMAS) else claim)
         notes += missing
     return Section(
         "local_correlation",

@@ -23,7 +23,7 @@ class DataReference:
 
     Args:
         hamiltonian_loss: Their L_H.
-        mean_spin: Length of their mean spin, over states and sites.
+        mean_spin: Length of their mean spin, over states and all sites that symmetry makes equal; mean over the others.
     """
 
     hamiltonian_loss: float

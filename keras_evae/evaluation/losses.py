@@ -18,7 +18,7 @@ from keras_evae.evaluation.ladders import data_energy, file_name, labels, ladder
 from keras_evae.evaluation.loss_claims import DataReference, Transitions, evae_transitions, vae_transitions
 from keras_evae.evaluation.sections import Cell, Claim, Picture, Section, Table
 from keras_evae.evaluation.vae_claims import vae_claims
-from keras_evae.runs import Run
+from keras_evae.runs import Run, planned_stages
 from keras_evae.stages import FinishedStage
 
 SPLITS = ("train", "validation")
@@ -46,11 +46,12 @@ def losses(runs: Sequence[Run], output: Path) -> Section:
     gammas = {names[run.path]: ladder_of_gamma(run) for run in runs if any(stage.gamma for stage in run.stages)}
     estimates = {name: _estimate(run) for name, run in vaes.items()}
     _draw(betas, gammas, means, output / "losses.png")
+    unfinished = {names[run.path] for run in runs if len(run.stages) < len(planned_stages(run.config))}
     claims: list[Claim] = []
     for name, stages in betas.items():
         claims += vae_claims(name, stages, estimates[name], references[name])
     for name, stages in gammas.items():
-        claims += evae_claims(name, stages, references[name])
+        claims += evae_claims(name, stages, references[name], name not in unfinished)
     return Section(
         "losses",
         "Figure 2: losses",
@@ -70,8 +71,11 @@ def _vae_runs(runs: Sequence[Run]) -> list[Run]:
 
 def _reference(run: Run) -> DataReference:
     spins = read_split(run.config.dataset.path, "train", SAMPLES)
-    sites = len(spins) * run.hamiltonian.count_sites(run.config.dataset.shape)
-    return DataReference(data_energy(run), float(np.linalg.norm(spins.sum(axis=(0, 1, 2), dtype=np.float64))) / sites)
+    hamiltonian = run.hamiltonian
+    equal = [axis for axis, closed in enumerate(hamiltonian.periodic) if closed and hamiltonian.mask is None]
+    mean = spins.mean(axis=(0, *(1 + axis for axis in equal)), dtype=np.float64, keepdims=True)[0]
+    lengths = np.broadcast_to(np.linalg.norm(mean, axis=-1), run.config.dataset.shape)
+    return DataReference(data_energy(run), float(hamiltonian.on_sites(lengths).mean()))
 
 
 def _estimate(run: Run) -> float:

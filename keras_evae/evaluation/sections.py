@@ -90,6 +90,10 @@ class Claim:
         # Comparisons of NumPy numbers are no Python bools.
         object.__setattr__(self, "holds", None if self.holds is None else bool(self.holds))
 
+    def undecided(self) -> Claim:
+        """The claim while the stages that decide it are not finished."""
+        return dataclasses.replace(self, holds=None)
+
     @property
     def sentence(self) -> str:
         """The claim without the names of the runs that it is on."""

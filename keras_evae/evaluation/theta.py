@@ -11,6 +11,7 @@ from tqdm import tqdm
 from keras_evae import plotting
 from keras_evae.analysis import AngleDistribution, angle_distribution, field_angle
 from keras_evae.evaluation.ladders import (
+    awaits_nearer,
     file_name,
     labels,
     nearest_gammas,
@@ -42,7 +43,8 @@ def theta(runs: Sequence[Run], output: Path) -> Section:
         _densities(f"{name}_densities", label, found).write(output)
         _draw(found, output / f"{name}.png")
         pictures.append(Picture(f"{name}.png", f"{label}: densities of theta, X_Out (left) and X'_Out (right)"))
-        claims += [_claim(label, kind, found) for kind in OUTPUTS]
+        found_claims = [_claim(label, kind, found) for kind in OUTPUTS]
+        claims += [claim.undecided() if awaits_nearer(run, GAMMAS) else claim for claim in found_claims]
         notes += missing
     return Section(
         "theta",

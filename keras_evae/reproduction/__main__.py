@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from keras_evae.console import run_command
+from keras_evae.errors import ConfigError, DataError
 
 EPILOG = """examples:
   python -m keras_evae.reproduction --vae runs/vae_s0 runs/vae_s1 --evae runs/evae_b1e-3_s0 runs/evae_b1e-3_s1
@@ -39,6 +40,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--only",
         nargs="*",
+        type=lambda name: name.replace("-", "_"),
         metavar="RECIPE",
         help="make these again, such as losses theta; read the others from --work",
     )
@@ -56,24 +58,28 @@ def main(arguments: argparse.Namespace) -> None:
     from keras_evae.reproduction.costs import operations_per_sample, read_throughput
     from keras_evae.reproduction.gathering import count_verdicts, gather, gather_changed, seed_groups
     from keras_evae.reproduction.page import Costs, write_page
-    from keras_evae.reproduction.results import Runs, compare_lengths, make_results, open_finished
+    from keras_evae.reproduction.results import SYSTEM, Runs, compare_lengths, make_results, open_finished
     from keras_evae.reproduction.statements import STATEMENTS
 
     folders = (arguments.vae, arguments.evae, arguments.convergence, arguments.changed, arguments.confined)
+    unknown = set(arguments.only or ()) - set(SYSTEM)
+    if unknown:
+        raise ConfigError(f"--only: expected some of {', '.join(SYSTEM)}, found {', '.join(sorted(unknown))}")
     runs = Runs(*map(open_finished, folders))
+    if not runs.system:
+        raise DataError("expected a run of --vae or --evae with a finished stage, found none")
+    lengths = compare_lengths(runs)
     throughput = arguments.output / "reproduction" / "throughput.json"
     if arguments.throughput:
         throughput.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(arguments.throughput, throughput)
     sections, gaps = make_results(runs, arguments.work, arguments.only)
-    rows = gather(STATEMENTS, sections, seed_groups([*runs.system, *runs.confined]))
+    rows = gather(STATEMENTS, sections, {**seed_groups(runs.system), **seed_groups(runs.confined)})
     experiments = gather_changed(rows, sections)
     costs = Costs(
         operations_per_sample(runs.system[0].model), read_throughput(throughput) if throughput.is_file() else None
     )
-    page = write_page(
-        arguments.output, runs, rows, experiments, sections, gaps, compare_lengths(runs), costs, arguments.work
-    )
+    page = write_page(arguments.output, runs, rows, experiments, sections, gaps, lengths, costs, arguments.work)
     logging.getLogger(__name__).info("%s\npage: %s", count_verdicts(rows), page)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 
+from keras_evae.evaluation.ladders import labels
 from keras_evae.evaluation.sections import Claim, Section
 from keras_evae.reproduction.statements import Statement
 from keras_evae.runs import Run
@@ -99,7 +100,14 @@ def gather_changed(rows: Sequence[Row], sections: Mapping[tuple[str, str], Secti
 
 def seed_groups(runs: Sequence[Run]) -> dict[str, str]:
     """For the name of each run, in words, what it shares with those that differ in their seed alone."""
-    return {run.name: f"beta {run.config.evae.beta:g}" if run.config.evae else "" for run in runs}
+    names = labels(runs)
+    return {names[run.path]: _kind_in_words(run) for run in runs}
+
+
+def _kind_in_words(run: Run) -> str:
+    geometry, evae = run.config.geometry, run.config.evae
+    words = [f"{geometry.shape} {geometry.size}" if geometry.shape else f"{geometry.file}"] if geometry else []
+    return ", ".join([*words, f"beta {evae.beta:g}"] if evae else words)
 
 
 def spread(values: Sequence[float]) -> str:

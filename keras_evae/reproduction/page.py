@@ -45,7 +45,7 @@ def write_page(
     rows: Sequence[Row],
     experiments: Sequence[Row],
     sections: Mapping[tuple[str, str], Section],
-    gaps: Mapping[str, str],
+    gaps: Mapping[tuple[str, str], str],
     longer: Sequence[Table],
     costs: Costs,
     work: Path,
@@ -61,13 +61,16 @@ def write_page(
         rows: The statements of the paper with their claims.
         experiments: Those that differ, with the claims of the changed runs.
         sections: Results, with their pictures in the folder `work`.
-        gaps: For each recipe that could not be made, why.
+        gaps: For each (kind of the runs, recipe) that could not be made, why.
         longer: Comparisons with longer stages.
         costs: Operations and samples per second.
         work: Folder of the results, see `keras_evae.reproduction.results.make_results`.
     """
     folder = output / "reproduction"
     (folder / "tables").mkdir(parents=True, exist_ok=True)
+    # Of a page made before, from other runs.
+    for file in (folder / "tables").glob("*.csv"):
+        file.unlink()
     figures = [(figure, _picture(figure, sections)) for figure in FIGURES]
     for _, picture in figures:
         if picture:
@@ -75,8 +78,8 @@ def write_page(
     for (kind, _), section in sections.items():
         for table in section.tables:
             dataclasses.replace(table, name=f"{kind}_{table.name}").write(folder / "tables")
-    for table in (*longer, costs.table):
-        table.write(folder / "tables")
+    for content in (*longer, costs.table):
+        content.write(folder / "tables")
     _write_claims(rows, folder / "claims")
     _write_claims(experiments, folder / "claims_changed")
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)

@@ -53,7 +53,7 @@ class Runs:
 
 def open_finished(folders: Sequence[Path]) -> list[Run]:
     """The runs that have finished a stage; the others are named."""
-    runs = [load_run(folder) for folder in folders]
+    runs = [load_run(folder) for folder in dict.fromkeys(folders)]
     for run in runs:
         if not run.stages:
             logger.info("left out: %s has not finished a stage yet", run.path)
@@ -62,7 +62,7 @@ def open_finished(folders: Sequence[Path]) -> list[Run]:
 
 def make_results(
     runs: Runs, work: Path, remade: Iterable[str] | None = None
-) -> tuple[dict[tuple[str, str], Section], dict[str, str]]:
+) -> tuple[dict[tuple[str, str], Section], dict[tuple[str, str], str]]:
     """What the recipes find; it is kept in the folder `work`.
 
     Args:
@@ -72,10 +72,10 @@ def make_results(
 
     Returns:
         The sections for (kind of the runs, recipe), with the kinds "system", "changed" and "confined", and for each
-        recipe that could not be made, why.
+        of those that could not be made, why.
     """
     sections: dict[tuple[str, str], Section] = {}
-    gaps: dict[str, str] = {}
+    gaps: dict[tuple[str, str], str] = {}
     parts = {"system": (SYSTEM, runs.system), "changed": (CHANGED, runs.changed), "confined": (CONFINED, runs.confined)}
     for kind, (recipes, chosen) in parts.items():
         folder = work / kind
@@ -89,7 +89,7 @@ def make_results(
                 with results_folder(folder):
                     section = make_section(recipe, _prepared(recipe, chosen), folder)
             except EVAEError as error:
-                gaps[recipe] = str(error)
+                gaps[kind, recipe] = str(error)
                 logger.info("left out: %s", error)
             else:
                 section.write(folder)

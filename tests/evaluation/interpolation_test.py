@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from keras_evae.analysis.barrier import find_barrier
+from keras_evae.config import EVAEConfig, VAEConfig
 from keras_evae.evaluation.passages import IMAGES, POINTS, REACHED, SHOWN_STEPS, Passage
 from keras_evae.evaluation.targets import Targets
 from keras_evae.hamiltonian import Hamiltonian
@@ -36,7 +37,8 @@ def finished(index, gamma, fft_mse):
 @pytest.fixture
 def run():
     stages = [finished(1, 0.0, 1e-5), finished(2, 10.0, 1e-5), finished(3, 100.0, 1e-5), finished(4, 1e3, 1e-8)]
-    config = SimpleNamespace(evae=SimpleNamespace(beta=1e-3), dataset=SimpleNamespace(shape=SHAPE))
+    ladders = {"vae": VAEConfig(betas=(1e-3,), epochs=1), "evae": EVAEConfig(gammas=(10.0, 100.0, 1e3), epochs=1)}
+    config = SimpleNamespace(**ladders, dataset=SimpleNamespace(shape=SHAPE))
     return SimpleNamespace(name="run", path="run", stages=stages, config=config, hamiltonian=Hamiltonian())
 
 
@@ -67,6 +69,13 @@ def claim(section, words):
 def test_a_barrier_of_a_few_steps_is_over_two_steps_beyond_its_peak(interpolate):
     section = interpolate([[passage(width, -2.05)] * IMAGES for width in (24.0, 20.0, 2.0)])
     assert claim(section, "R = 2").holds and claim(section, "R = 2").value < 0.1
+
+
+def test_nothing_is_compared_before_its_stage(run, interpolate):
+    """While gamma = 100 is in training, what a run with gamma = 10 says is not final."""
+    del run.stages[2:]
+    section = interpolate([[passage(width, -2.05)] * IMAGES for width in (24.0, 2.0)])
+    assert [claim.holds for claim in section.claims] == [True, True, True, None, None, None]
 
 
 def test_a_barrier_lower_than_the_difference_of_its_ends(interpolate):

@@ -23,6 +23,13 @@ def test_the_whole_split_goes_through_in_pieces(smoke_run, monkeypatch):
     np.testing.assert_allclose(np.linalg.norm(outputs, axis=-1), 1.0, atol=1e-5)
 
 
+@pytest.mark.parametrize(("wanted", "awaited"), [([0.0], False), ([0.0, 1.0], False), ([1e6], True)])
+def test_a_nearer_stage_that_is_not_finished(smoke_run, wanted, awaited):
+    """The last stage of gamma is still in training: what is nearest to a large gamma is not final."""
+    assert not ladders.awaits_nearer(smoke_run, wanted)
+    assert ladders.awaits_nearer(dataclasses.replace(smoke_run, stages=smoke_run.stages[:-1]), wanted) is awaited
+
+
 def test_figures_against_gamma_are_made_of_the_runs_that_have_one(smoke_run, tmp_path):
     """A VAE beside an E-VAE is left out and named; alone it is an error."""
     only_vae = smoke_run.config.model_copy(update={"evae": None})

@@ -1,11 +1,13 @@
 import csv
 import dataclasses
+import sys
 
+import numpy as np
 import pytest
 
 from keras_evae.evaluation.evae_claims import evae_claims
 from keras_evae.evaluation.loss_claims import DataReference
-from keras_evae.evaluation.losses import losses
+from keras_evae.evaluation.losses import _reference, losses
 from keras_evae.evaluation.vae_claims import vae_claims
 from keras_evae.schedules import Stage
 from keras_evae.stages import FinishedStage
@@ -96,6 +98,24 @@ def test_a_setback_on_the_way_down():
 def test_short_ladders_decide_nothing_early():
     assert verdicts(vae_claims("run", VAE[2:3], 0.03, DATA)) == [None] * 10
     assert verdicts(evae_claims("run", EVAE[:1], DATA)) == [None] * 8
+    assert verdicts(evae_claims("run", EVAE[:2], DATA, complete=False))[0] is None
+
+
+def test_an_uninformed_output_may_know_the_edges(smoke_run, monkeypatch):
+    """With edges its best guess is the mean spin of each site; without, of all sites that translations make equal."""
+    y = np.arange(32)[:, None, None] / 32
+    row = np.concatenate([np.sin(np.pi * y), 0 * y, np.cos(np.pi * y)], axis=-1)
+    spins = np.broadcast_to(row, (4, 32, 32, 3)).astype(np.float32)
+    monkeypatch.setattr(sys.modules[_reference.__module__], "read_split", lambda *arguments: spins)
+
+    def mean_spin(boundary):
+        section = smoke_run.config.hamiltonian.model_copy(update={"boundary": boundary})
+        run = dataclasses.replace(smoke_run, config=smoke_run.config.model_copy(update={"hamiltonian": section}))
+        return _reference(run).mean_spin
+
+    assert mean_spin(("open", "open")) == mean_spin(("open", "periodic")) == pytest.approx(1.0)
+    whole = np.linalg.norm(row.mean(axis=(0, 1)))
+    assert mean_spin(("periodic", "open")) == mean_spin(("periodic", "periodic")) == pytest.approx(whole, rel=1e-6)
 
 
 def test_each_claim_gives_the_number_that_decides():

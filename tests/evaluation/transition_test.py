@@ -116,13 +116,16 @@ def ladder(run, beta, seed, *values):
     return dataclasses.replace(run, path=path, config=run.config.model_copy(update={"evae": evae}), stages=stages)
 
 
-EARLY, LATE, NEVER = (1.0, 1e-2, 1e-3, 1e-3), (1.0, 1.0, 1e-2, 1e-3), (1.0, 1.0, 1.0, 1.0)
+EARLY, LATE, LAST = (1.0, 1e-2, 1e-3, 1e-3), (1.0, 1.0, 1e-2, 1e-3), (1.0, 1.0, 1.0, 1e-3)
+NEVER = (1.0, 1.0, 1.0, 1.0)
 
 
 @pytest.mark.parametrize(
     ("high", "low", "expected"),
     [
-        ((LATE, LATE), (EARLY, EARLY), [True, True]),
+        ((LAST, LAST), (EARLY, EARLY), [True, True]),
+        # Neighbours on the ladder: both may be at the gamma between.
+        ((LATE, LATE), (EARLY, EARLY), [None, True]),
         ((LATE, LATE), (LATE, LATE), [False, True]),
         # As much scatter between the seeds of one beta as between the means of two.
         ((LATE, EARLY), (EARLY, LATE), [False, True]),

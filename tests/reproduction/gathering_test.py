@@ -2,9 +2,11 @@
 
 import pytest
 
+from keras_evae.config import Config, EVAEConfig, GeometryConfig
 from keras_evae.evaluation.sections import Claim, Section
-from keras_evae.reproduction.gathering import count_verdicts, gather, spread
+from keras_evae.reproduction.gathering import count_verdicts, gather, seed_groups, spread
 from keras_evae.reproduction.statements import STATEMENTS, Statement
+from keras_evae.runs import Run
 
 GROUPS = {"a": "beta 0.001", "b": "beta 0.001", "c": "beta 0.0001"}
 STATEMENT = Statement("3.2", "L_H falls as gamma grows", "falls", "losses")
@@ -54,6 +56,26 @@ def test_a_recipe_that_could_not_be_made():
 
 def test_spread():
     assert spread([0.25]) == "0.25" and spread([1.0, 2.0, 4.0]) == "2.33 ± 1.5"
+
+
+def test_seeds_of_one_sample_are_one_group(tmp_path):
+    """Runs of a square and of a wire are no seeds of each other, nor do equal names of folders mix them."""
+
+    def run(path, config):
+        return Run(tmp_path / path, config, (), None)
+
+    evae = EVAEConfig(beta=1e-3)
+    square, wire = (GeometryConfig(shape=shape, size=size) for shape, size in (("square", 32), ("wire", (32, 48))))
+    runs = [
+        run("a/square", Config(geometry=square, evae=evae)),
+        run("b/square", Config(geometry=wire, evae=evae)),
+        run("plain", Config(evae=evae)),
+        run("vae", Config()),
+    ]
+    groups = seed_groups(runs)
+    assert groups[str(tmp_path / "a/square")] == "square 32, beta 0.001"
+    assert groups[str(tmp_path / "b/square")] == "wire (32, 48), beta 0.001"
+    assert groups["plain"] == "beta 0.001" and groups["vae"] == ""
 
 
 def test_sections_of_the_paper_are_complete():

@@ -1,6 +1,7 @@
 """The page from a smoke run: whole, with all that it links to, and honest about what is missing."""
 
 import csv
+import dataclasses
 import json
 import re
 
@@ -8,6 +9,7 @@ import matplotlib.image
 import numpy as np
 import pytest
 
+from keras_evae.errors import EVAEError
 from keras_evae.reproduction import page, results
 from keras_evae.reproduction.__main__ import main, parse_arguments
 from keras_evae.reproduction.statements import STATEMENTS
@@ -52,6 +54,8 @@ def test_the_page_alone_again_with_findings(make, tmp_path, monkeypatch):
         '{{ lines("claims_changed.csv") | length }} claims of the changed run.\n'
     )
     (tmp_path / "reproduction" / "throughput.json").write_text('{"fed_samples_per_s": 300, "size": 128, "batch": 100}')
+    stale = tmp_path / "reproduction" / "tables" / "of_another_run.csv"
+    stale.write_text("old\n")
     monkeypatch.setattr(results, "make_section", lambda *arguments: pytest.fail("nothing is to be made again"))
     text = make("--changed", "runs/smoke", "--only")
     with open(tmp_path / "reproduction" / "claims_changed.csv", newline="") as stream:
@@ -59,7 +63,21 @@ def test_the_page_alone_again_with_findings(make, tmp_path, monkeypatch):
     # The same run: what differs does so in both.
     assert changed and {claim["holds"] for claim in changed} == {"does not hold"}
     assert f"{len(changed)} claims of the changed run." in text
-    assert "300 samples/s" in text and "falls by" in text
+    assert "300 samples/s" in text and "falls by" in text and not stale.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["--only", "losses", "loses"], "--only: expected some of"),
+        (["--convergence", "runs/young"], "expected a run of --vae or --evae with a finished stage"),
+    ],
+)
+def test_what_cannot_be_made(make, smoke_folder, tmp_path, monkeypatch, arguments, problem):
+    run = results.load_run("runs/smoke")
+    monkeypatch.setattr(results, "load_run", lambda folder: dataclasses.replace(run, stages=()))
+    with pytest.raises(EVAEError, match=problem):
+        make(*arguments)
 
 
 @pytest.mark.parametrize(("noise", "exact"), [(0.0, True), (0.02, False)])

@@ -51,7 +51,7 @@ def test_a_run_that_has_not_collapsed_shows_its_last_stage(run, asked, tmp_path)
     assert asked["relax"] == [[100.0]]
     start = dataclasses.replace(run, stages=run.stages[:1])
     _, gaps = make_results(Runs([], [start]), tmp_path)
-    assert list(gaps) == ["relax"] and "not finished" in gaps["relax"]
+    assert list(gaps) == [("system", "relax")] and "not finished" in gaps["system", "relax"]
 
 
 def test_what_is_not_made_again_is_read(run, asked, tmp_path):
