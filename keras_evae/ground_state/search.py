@@ -69,7 +69,8 @@ def find_ground_state(
     search_range(config)
     if evae is None or evae.beta == 0:
         raise ConfigError("evae.beta: expected a weight above 0 for the search, found 0")
-    given = [_open_run(path, config) for path in runs]
+    # A folder that is named twice is one trial.
+    given = [_open_run(path, config) for path in {Path(path).resolve(): path for path in runs}.values()]
     _open_folder(output, config)
     with hold_lock(output / LOCK):
         if given:

@@ -14,8 +14,9 @@ from keras_evae.evaluation import certificate
 from keras_evae.evaluation.sections import read_section
 from keras_evae.geometry import make_geometry
 from keras_evae.ground_state import anneals, bisection, find_ground_state, probing, search, trials
-from keras_evae.runs import dataset_specification, load_run
+from keras_evae.runs import dataset_specification, load_run, open_run_folder, planned_stages
 from tests.commands import call
+from tests.inheritance_test import write_stage
 from tests.states import uniform
 
 CONFIG = """
@@ -251,6 +252,27 @@ def test_given_run_is_used_and_not_changed(searched, tmp_path):
     other = given.model_copy(update={"hamiltonian": given.hamiltonian.model_copy(update={"B": 0.1})})
     with pytest.raises(MismatchError, match="expected a run of one system with the others"):
         find_ground_state(other, tmp_path / "other", runs=[tmp_path / "mine"])
+
+
+@pytest.fixture
+def given(tmp_path):
+    """A run with an E-VAE in its plan, as far as a search reads it before it trains."""
+    (tmp_path / "tiny.yaml").write_text(CONFIG.format(folder=tmp_path))
+    config = load_config(tmp_path / "tiny.yaml")
+    run = open_run_folder(tmp_path / "mine", config)
+    write_stage(run, planned_stages(config)[0])
+    return run, config
+
+
+def test_run_that_is_given_twice_is_one_trial(given, tmp_path, monkeypatch):
+    run, config = given
+    (tmp_path / "link").symlink_to(run)
+    names = []
+    monkeypatch.setattr(search, "run_trial", lambda name, *rest: names.append(name))
+    for name in ("ensure_dataset", "_conclude", "_show"):
+        monkeypatch.setattr(search, name, lambda *arguments: None)
+    find_ground_state(config, tmp_path / "out", runs=[run, run, tmp_path / "link"])
+    assert names == ["mine"]
 
 
 def test_posterior_collapse_is_refused(copied, monkeypatch):
