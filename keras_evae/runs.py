@@ -143,6 +143,8 @@ def _last_change(folder: Path) -> float:
 def open_run_folder(path: str | Path, config: Config, details: Mapping[str, Any] | None = None) -> Path:
     """Creates the folder of a run, or checks that the existing one belongs to the same configuration.
 
+    Two processes that create one folder would write over each other: hold its lock.
+
     Args:
         path: The folder.
         config: The run's configuration.
@@ -150,18 +152,30 @@ def open_run_folder(path: str | Path, config: Config, details: Mapping[str, Any]
 
     Raises:
         MismatchError: With the first key that differs; nothing is changed.
+        DataError: If the folder is of something else.
     """
     path = Path(path)
     if (path / CONFIG).is_file():
         check_same_config(path / CONFIG, config)
         return path
-    if path.exists() and (not path.is_dir() or set(os.listdir(path)) - {LOCK, "stages", f"{CONFIG}.partial"}):
-        raise DataError(f"{path}: expected a run folder or an empty one, found something else; choose another --output")
+    refuse_foreign_folder(path)
     (path / "stages").mkdir(parents=True, exist_ok=True)
     # The configuration first: what makes the folder a run, whatever comes after it is cut short.
     write_whole(path / CONFIG, dump_config(config).encode())
     write_whole(path / ENVIRONMENT, _json({**describe_environment(), **(details or {})}))
     return path
+
+
+def refuse_foreign_folder(path: Path, kind: str = "a run folder", settings: str = CONFIG) -> None:
+    """Refuses a folder without settings, unless it is empty but for what a start leaves that was cut short.
+
+    Raises:
+        DataError: Nothing is changed.
+    """
+    if (path / settings).is_file() or not path.exists():
+        return
+    if not path.is_dir() or set(os.listdir(path)) - {LOCK, "stages", f"{settings}.partial"}:
+        raise DataError(f"{path}: expected {kind} or an empty one, found something else; choose another --output")
 
 
 def read_environment(path: Path) -> dict[str, Any]:

@@ -38,7 +38,16 @@ from keras_evae.ground_state.phase_curve import PhaseCurve
 from keras_evae.ground_state.results import Findings, make_headline, make_section
 from keras_evae.ground_state.trials import PROBES, Trial, run_trial, search_range
 from keras_evae.lock import hold_lock
-from keras_evae.runs import CONFIG, LOCK, Run, check_same_config, dataset_specification, load_run, planned_stages
+from keras_evae.runs import (
+    CONFIG,
+    LOCK,
+    Run,
+    check_same_config,
+    dataset_specification,
+    load_run,
+    planned_stages,
+    refuse_foreign_folder,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -71,8 +80,10 @@ def find_ground_state(
         raise ConfigError("evae.beta: expected a weight above 0 for the search, found 0")
     # A folder that is named twice is one trial.
     given = [_open_run(path, config) for path in {Path(path).resolve(): path for path in runs}.values()]
-    _open_folder(output, config)
+    # Before the lock, which is a file in the folder.
+    refuse_foreign_folder(output, "a folder of a search", SETTINGS)
     with hold_lock(output / LOCK):
+        _open_folder(output, config)
         if given:
             trials = _run_trials(config, output, evae.beta, given)
         else:
@@ -109,14 +120,11 @@ def _run_trials(config: Config, output: Path, beta: float, runs: Sequence[Run]) 
 
 
 def _open_folder(output: Path, config: Config) -> None:
-    """Creates the folder of a search, or checks that the existing one is of the same configuration."""
+    """Writes the configuration of a new search, or checks that the existing one is of the same configuration."""
     if (output / SETTINGS).is_file():
         check_same_config(output / SETTINGS, config)
-        return
-    if output.exists() and (not output.is_dir() or any(output.iterdir())):
-        raise DataError(f"{output}: expected a folder of a search or an empty one; choose another --output")
-    output.mkdir(parents=True, exist_ok=True)
-    write_whole(output / SETTINGS, dump_config(config).encode())
+    else:
+        write_whole(output / SETTINGS, dump_config(config).encode())
 
 
 def _seed_trial(config: Config, output: Path, beta: float, seed: int, settle: bool = True) -> Trial:

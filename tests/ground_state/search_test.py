@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from keras_evae.config import Config, load_config
-from keras_evae.errors import ConfigError, DataError, MismatchError
+from keras_evae.errors import ConfigError, DataError, LockedError, MismatchError
 from keras_evae.evaluation import certificate
 from keras_evae.evaluation.sections import read_section
 from keras_evae.geometry import make_geometry
 from keras_evae.ground_state import anneals, bisection, find_ground_state, probing, search, trials
+from keras_evae.lock import hold_lock
 from keras_evae.runs import dataset_specification, load_run, open_run_folder, planned_stages
 from tests.commands import call
 from tests.inheritance_test import write_stage
@@ -293,6 +294,27 @@ def test_foreign_folder_is_not_touched(tmp_path, searched):
     (tmp_path / "thesis.tex").write_text("")
     with pytest.raises(DataError, match="expected a folder of a search or an empty one"):
         find_ground_state(searched[1], tmp_path)
+    assert [file.name for file in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+@pytest.mark.parametrize("left", [[], [".lock"], [".lock", "search.yaml.partial"]])
+def test_search_that_was_cut_short_while_its_folder_was_made(given, tmp_path, monkeypatch, left):
+    run, config = given
+    (tmp_path / "out").mkdir()
+    for name in left:
+        (tmp_path / "out" / name).touch()
+    for name in ("_run_trials", "_conclude", "_show"):
+        monkeypatch.setattr(search, name, lambda *arguments: [])
+    find_ground_state(config, tmp_path / "out", runs=[run])
+    assert load_config(tmp_path / "out" / "search.yaml") == config
+
+
+def test_nothing_is_written_while_another_search_starts(given, tmp_path):
+    """It may be about to write another configuration."""
+    run, config = given
+    with hold_lock(tmp_path / "out" / ".lock"), pytest.raises(LockedError):
+        find_ground_state(config, tmp_path / "out", runs=[run])
+    assert [file.name for file in (tmp_path / "out").iterdir()] == [".lock"]
 
 
 @pytest.mark.parametrize("evae", [None, {"beta": 1e-3, "gammas": [10.0]}])
