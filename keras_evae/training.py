@@ -26,6 +26,8 @@ from keras_evae.progress import Pace
 from keras_evae.runs import (
     CONFIG,
     LOCK,
+    check_same_config,
+    check_training_version,
     dataset_specification,
     open_run_folder,
     planned_stages,
@@ -115,7 +117,8 @@ def _follow(config: Config, folder: Path, devices: tf.distribute.Strategy) -> No
     # Variables get the chief's values: this waits until the chief has opened the run folder and builds its model.
     model = build_model(config, specification.hamiltonian, devices)
     _expect_shared(folder / CONFIG)
-    open_run_folder(folder, config)
+    check_same_config(folder / CONFIG, config)
+    check_training_version(folder)
     finished = finished_stages(folder, stages)
     # The chief comes here when it has made the dataset.
     meet_workers(devices, len(finished))

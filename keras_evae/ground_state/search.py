@@ -43,6 +43,7 @@ from keras_evae.runs import (
     LOCK,
     Run,
     check_same_config,
+    check_training_version,
     dataset_specification,
     load_run,
     planned_stages,
@@ -97,6 +98,7 @@ def find_ground_state(
 
 def _open_run(path: Path, config: Config) -> Run:
     run = load_run(path)
+    check_training_version(run.path)
     beta = config.evae.beta if config.evae else 0.0
     if not any(stage.beta == beta and stage.gamma == 0 for stage in run.stages):
         raise DataError(f"{path}: expected a finished VAE at beta = {beta:g}, found none; let train.py go on")
@@ -136,6 +138,7 @@ def _seed_trial(config: Config, output: Path, beta: float, seed: int, settle: bo
         with quiet_tensorflow():
             from keras_evae.training import train
         train(vae, folder)
+    check_training_version(folder)
     run = load_run(folder)
     name = f"seed_{seed}" if settle else f"beta_{beta:g}_seed_{seed}"
     return run_trial(name, run, run.config.model_copy(update={"evae": config.evae}), beta, folder / PROBES, settle)

@@ -18,6 +18,7 @@ from keras_evae.lock import hold_lock
 from keras_evae.runs import dataset_specification, load_run, open_run_folder, planned_stages
 from tests.commands import call
 from tests.inheritance_test import write_stage
+from tests.runs_test import record_version
 from tests.states import uniform
 
 CONFIG = """
@@ -288,6 +289,24 @@ def test_search_of_another_configuration_is_not_touched(copied):
     other = config.model_copy(update={"evae": config.evae.model_copy(update={"epochs": 7})})
     with pytest.raises(MismatchError, match="evae.epochs: expected 7"):
         find_ground_state(other, output, seeds=1)
+
+
+@pytest.mark.parametrize("part", ["", "probes"])
+def test_search_of_another_version_does_not_go_on(copied, trained, part):
+    output, config, _ = copied
+    shutil.rmtree(stages(output)[-1])
+    record_version(output / "beta_0.0001" / "seed_0" / part, 1)
+    with pytest.raises(MismatchError, match="training_version: expected .* found 1"):
+        find_ground_state(config, output, seeds=1)
+    assert trained == []
+
+
+def test_given_run_of_another_version_is_refused(given, tmp_path):
+    run, config = given
+    record_version(run, 1)
+    with pytest.raises(MismatchError, match="mine: training_version: expected .* found 1"):
+        find_ground_state(config, tmp_path / "out", runs=[run])
+    assert not (tmp_path / "out").exists()
 
 
 def test_foreign_folder_is_not_touched(tmp_path, searched):
