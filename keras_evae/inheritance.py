@@ -1,6 +1,7 @@
 """Stages that a run takes over from another one, where both plans begin alike, instead of training them again.
 
-Training depends on nothing but the configuration and the stages before: with equal ones it ends with the same bits.
+Training depends on nothing but the configuration, the stages before and the training version: with equal ones it ends
+with the same bits.
 """
 
 from __future__ import annotations
@@ -9,33 +10,37 @@ import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from keras_evae.checkpoints import CHECKPOINT
 from keras_evae.config import Config
 from keras_evae.errors import DataError, MismatchError
 from keras_evae.runs import (
     CONFIG,
     add_to_environment,
     check_same_config,
+    check_training_version,
     load_run,
     planned_stages,
     read_environment,
+    training_begun,
 )
 from keras_evae.stages import FinishedStage, copy_stage
 
 # They plan the stages, which are compared one by one.
 LADDERS = ("vae", "evae")
 TAKEN = "stages_from"
+REMEDY = "Leave out --stages-from, or take another run"
 
 
 def shared_stages(source: str | Path, config: Config) -> tuple[FinishedStage, ...]:
     """The finished stages of the run `source` that a run of this configuration would train first, and alike.
 
     Raises:
-        MismatchError: If anything but the ladders differs, with the first key, or if the first stages differ.
+        MismatchError: If anything but the ladders differs, with the first key, if the first stages differ, or if
+            another version has trained them.
         DataError: If none of the shared stages is finished, or one is damaged.
     """
     run = load_run(source)
-    check_same_config(run.path / CONFIG, config, LADDERS, "Leave out --stages-from, or take another run")
+    check_same_config(run.path / CONFIG, config, LADDERS, REMEDY)
+    check_training_version(run.path, REMEDY)
     pairs = zip(planned_stages(run.config), planned_stages(config), strict=False)
     shared = [found for found, _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs)]
     if not shared:
@@ -77,9 +82,7 @@ def describe_taken_stages(folder: Path) -> Iterator[str]:
 
 
 def _refuse_begun(folder: Path) -> None:
-    begun = [path.name for path in (folder / "stages").iterdir() if not path.name.startswith(".")]
-    begun += [CHECKPOINT] if (folder / CHECKPOINT).exists() else []
-    if begun:
+    if begun := training_begun(folder):
         raise MismatchError(
             f"{folder}: --stages-from: expected a run that has not begun a stage, found {min(begun)}; "
             f"go on without it, or choose another --output"

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 import keras_evae
 from keras_evae.annealing import AnnealingSchedule
+from keras_evae.checkpoints import CHECKPOINT
 from keras_evae.config import Config, dump_config, load_config
 from keras_evae.dataset import DatasetSpecification
 from keras_evae.durable import disk_errors, write_whole
@@ -36,6 +37,9 @@ from keras_evae.terms import EnergyTerm
 if TYPE_CHECKING:
     from keras_evae.model import EVAE
 
+# Raised whenever a change of this package changes the bits that a configuration and seed are trained to.
+# 2: log-variances bounded by 4, moving averages with momentum 0.9.
+TRAINING_VERSION = 2
 CONFIG, ENVIRONMENT = "config.yaml", "environment.json"
 # Held by the process that trains the run.
 LOCK = ".lock"
@@ -141,7 +145,9 @@ def _last_change(folder: Path) -> float:
 
 
 def open_run_folder(path: str | Path, config: Config, details: Mapping[str, Any] | None = None) -> Path:
-    """Creates the folder of a run, or checks that the existing one belongs to the same configuration.
+    """Creates the folder of a run, or checks that the existing one belongs to the same configuration and version.
+
+    Two processes that create one folder would write over each other: hold its lock.
 
     Args:
         path: The folder.
@@ -149,19 +155,67 @@ def open_run_folder(path: str | Path, config: Config, details: Mapping[str, Any]
         details: What a new folder shall say about the run's first start, beside versions, machine and command.
 
     Raises:
-        MismatchError: With the first key that differs; nothing is changed.
+        MismatchError: With the first key that differs, or if another version has begun to train; nothing is changed.
+        DataError: If the folder is of something else.
     """
     path = Path(path)
     if (path / CONFIG).is_file():
         check_same_config(path / CONFIG, config)
-        return path
-    if path.exists() and (not path.is_dir() or set(os.listdir(path)) - {LOCK, "stages", f"{CONFIG}.partial"}):
-        raise DataError(f"{path}: expected a run folder or an empty one, found something else; choose another --output")
-    (path / "stages").mkdir(parents=True, exist_ok=True)
-    # The configuration first: what makes the folder a run, whatever comes after it is cut short.
-    write_whole(path / CONFIG, dump_config(config).encode())
-    write_whole(path / ENVIRONMENT, _json({**describe_environment(), **(details or {})}))
+    else:
+        refuse_foreign_folder(path)
+        path.mkdir(parents=True, exist_ok=True)
+        # The configuration first: what makes the folder a run, whatever comes after it is cut short.
+        write_whole(path / CONFIG, dump_config(config).encode())
+    record_start(path, details)
     return path
+
+
+def record_start(path: Path, details: Mapping[str, Any] | None = None) -> None:
+    """Writes the environment of a folder in which nothing is trained yet; checks the version of any other.
+
+    Raises:
+        MismatchError: If another version has begun to train; nothing is changed.
+    """
+    (path / "stages").mkdir(parents=True, exist_ok=True)
+    if not training_begun(path) and _training_version(path) != TRAINING_VERSION:
+        write_whole(path / ENVIRONMENT, _json({**describe_environment(), **(details or {})}))
+    check_training_version(path)
+
+
+def training_begun(path: Path) -> list[str]:
+    """Names of what training has left in a folder: finished stages and a checkpoint."""
+    return [file.name for file in (*(path / "stages").glob("[!.]*"), path / CHECKPOINT) if file.exists()]
+
+
+def check_training_version(path: Path, remedy: str = "Train anew with another --output") -> None:
+    """Compares the version that has trained what is in a folder with the one at work.
+
+    Raises:
+        MismatchError: With both and the remedy.
+    """
+    found = _training_version(path)
+    if found != TRAINING_VERSION:
+        raise MismatchError(
+            f"{path}: training_version: expected {TRAINING_VERSION} as in this package, found {in_brief(found)}, "
+            f"which trains to other bits; nothing was changed. {remedy}"
+        )
+
+
+def _training_version(path: Path) -> Any:
+    """As the folder records it; the first version did not."""
+    return read_environment(path).get("training_version", 1)
+
+
+def refuse_foreign_folder(path: Path, kind: str = "a run folder", settings: str = CONFIG) -> None:
+    """Refuses a folder without settings, unless it is empty but for what a start leaves that was cut short.
+
+    Raises:
+        DataError: Nothing is changed.
+    """
+    if (path / settings).is_file() or not path.exists():
+        return
+    if not path.is_dir() or set(os.listdir(path)) - {LOCK, "stages", f"{settings}.partial"}:
+        raise DataError(f"{path}: expected {kind} or an empty one, found something else; choose another --output")
 
 
 def read_environment(path: Path) -> dict[str, Any]:
@@ -176,7 +230,7 @@ def read_environment(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except (ValueError, TypeError) as error:
-        raise DataError(f"{file}: expected a JSON object, found something else; delete the file") from error
+        raise DataError(f"{file}: expected a JSON object, found something else; restore the file") from error
 
 
 def add_to_environment(path: Path, entries: Mapping[str, Any]) -> None:
@@ -222,6 +276,7 @@ def describe_environment() -> dict[str, Any]:
     return {
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
         "commit": _commit(),
+        "training_version": TRAINING_VERSION,
         "python": platform.python_version(),
         "machine": platform.platform(),
         "processor": platform.machine(),

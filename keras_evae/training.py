@@ -23,7 +23,16 @@ from keras_evae.model import EVAE
 from keras_evae.optimizers import FusedAdam
 from keras_evae.plan import describe_plan, describe_posterior_collapse
 from keras_evae.progress import Pace
-from keras_evae.runs import CONFIG, LOCK, dataset_specification, open_run_folder, planned_stages
+from keras_evae.runs import (
+    CONFIG,
+    LOCK,
+    check_same_config,
+    check_training_version,
+    dataset_specification,
+    open_run_folder,
+    planned_stages,
+    refuse_foreign_folder,
+)
 from keras_evae.schedules import Stage
 from keras_evae.stage_metrics import evaluate_stage
 from keras_evae.stages import FinishedStage, finished_stages, load_stage_weights, refuse_orphans, save_stage
@@ -67,8 +76,11 @@ def _lead(config: Config, output: str | Path, devices: tf.distribute.Strategy, s
     if config.dataset.path.exists():
         check_specification(config.dataset.path, specification)
     shared = shared_stages(stages_from, config) if stages_from else ()
-    folder = open_run_folder(output, config, {"strategy": record_strategy(devices)})
+    folder = Path(output)
+    # Before the lock, which is a file in the folder.
+    refuse_foreign_folder(folder)
     with hold_lock(folder / LOCK):
+        open_run_folder(folder, config, {"strategy": record_strategy(devices)})
         if stages_from:
             take_stages(folder, stages_from, shared)
         stages = planned_stages(config)
@@ -105,7 +117,8 @@ def _follow(config: Config, folder: Path, devices: tf.distribute.Strategy) -> No
     # Variables get the chief's values: this waits until the chief has opened the run folder and builds its model.
     model = build_model(config, specification.hamiltonian, devices)
     _expect_shared(folder / CONFIG)
-    open_run_folder(folder, config)
+    check_same_config(folder / CONFIG, config)
+    check_training_version(folder)
     finished = finished_stages(folder, stages)
     # The chief comes here when it has made the dataset.
     meet_workers(devices, len(finished))

@@ -13,6 +13,7 @@ from keras_evae.errors import DataError, MismatchError
 from keras_evae.inheritance import describe_taken_stages, shared_stages, take_stages
 from keras_evae.runs import open_run_folder, planned_stages
 from keras_evae.training import train
+from tests.runs_test import record_version
 from tests.training_cases import CONFIG, ROOT, fingerprint, python, python_environment
 
 VAE = ["evae=null", "vae.betas=[1e-4, 1e-3, 1e-2]"]
@@ -103,6 +104,13 @@ def test_other_epochs_of_a_later_stage(tmp_path, source, folder):
 def test_other_training_is_refused_and_nothing_changes(tmp_path, source, override):
     with pytest.raises(MismatchError, match=f"{override.partition('=')[0]}.*expected .*; nothing was changed"):
         train(configured(tmp_path, override), tmp_path / "other", stages_from=source)
+    assert not (tmp_path / "other").exists()
+
+
+def test_stages_of_another_version_are_refused_and_nothing_changes(tmp_path, source):
+    record_version(source, 1)
+    with pytest.raises(MismatchError, match="vae: training_version: expected .* found 1, .*Leave out --stages-from"):
+        train(configured(tmp_path), tmp_path / "other", stages_from=source)
     assert not (tmp_path / "other").exists()
 
 

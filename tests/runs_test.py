@@ -9,10 +9,18 @@ import numpy as np
 import pytest
 
 import keras_evae
+from keras_evae.checkpoints import CHECKPOINT
 from keras_evae.config import load_config
 from keras_evae.errors import DataError, MismatchError
 from keras_evae.model import EVAE
-from keras_evae.runs import describe_environment, latest_run, load_run, open_run_folder, planned_stages
+from keras_evae.runs import (
+    TRAINING_VERSION,
+    describe_environment,
+    latest_run,
+    load_run,
+    open_run_folder,
+    planned_stages,
+)
 from keras_evae.stages import save_stage
 
 METRICS = {"train": {"loss": 1.0}, "validation": {"loss": 2.0}, "generated": {"fft_mse": 3.0}}
@@ -47,6 +55,7 @@ def test_run_explains_itself(run, config):
     environment = json.loads((run / "environment.json").read_text())
     assert environment["versions"]["keras"] and environment["cores"] >= 1
     assert environment["versions"]["keras_evae"] == keras_evae.__version__
+    assert environment["training_version"] == TRAINING_VERSION
     history = (run / "stages" / "01_beta_0.001_gamma_0" / "history.csv").read_text().splitlines()
     assert history == ["epoch,loss", "2,0.5", "3,0.5"]
 
@@ -108,6 +117,55 @@ def test_another_configuration_is_refused(run, tmp_path):
     ):
         open_run_folder(run, other)
     assert (run / "config.yaml").read_bytes() == before
+
+
+def record_version(folder, version):
+    """As another version of the package has left it: the first one recorded none."""
+    file = folder / "environment.json"
+    environment = json.loads(file.read_text()) | {"training_version": version}
+    if version == 1:
+        del environment["training_version"]
+    file.write_text(json.dumps(environment))
+
+
+@pytest.mark.parametrize("version", [1, TRAINING_VERSION + 1])
+def test_run_of_another_version_is_read_but_does_not_go_on(run, config, version):
+    record_version(run, version)
+    before = (run / "environment.json").read_bytes()
+    with pytest.raises(
+        MismatchError, match=f"training_version: expected {TRAINING_VERSION} .*, found {version}, .*anew"
+    ):
+        open_run_folder(run, config)
+    assert (run / "environment.json").read_bytes() == before
+    assert len(load_run(run).stages) == 2
+
+
+def test_begun_run_without_an_environment_is_of_the_first_version(run, config):
+    """That one went on without it, when its start was cut short."""
+    (run / "environment.json").unlink()
+    with pytest.raises(MismatchError, match="training_version: .* found 1"):
+        open_run_folder(run, config)
+    assert not (run / "environment.json").exists()
+
+
+def test_first_stage_in_training_is_of_another_version(tmp_path, config):
+    folder = open_run_folder(tmp_path / "new", config)
+    record_version(folder, 1)
+    (folder / CHECKPOINT).touch()
+    with pytest.raises(MismatchError, match="training_version"):
+        open_run_folder(folder, config)
+
+
+@pytest.mark.parametrize("left", ["nothing", "another version"])
+def test_environment_is_written_again_before_anything_is_trained(tmp_path, config, left):
+    folder = open_run_folder(tmp_path / "new", config)
+    if left == "nothing":
+        (folder / "environment.json").unlink()
+    else:
+        record_version(folder, 1)
+    open_run_folder(folder, config, {"strategy": "mirrored"})
+    environment = json.loads((folder / "environment.json").read_text())
+    assert environment["training_version"] == TRAINING_VERSION and environment["strategy"] == "mirrored"
 
 
 def test_folder_with_other_files_is_not_taken(tmp_path, config):

@@ -9,11 +9,17 @@ import pytest
 from keras_evae import fitting
 from keras_evae.checkpoints import CHECKPOINT, Checkpoint, read_values, write_checkpoint
 from keras_evae.config import Config, load_config
-from keras_evae.errors import ConfigError, DataError
+from keras_evae.errors import ConfigError, DataError, LockedError
+from keras_evae.lock import hold_lock
 from keras_evae.model import EVAE
 from keras_evae.schedules import plan_stages
 from keras_evae.training import _read_checkpoint, _samples_to_go, reset_optimizer, train
 from tests.training_cases import CONFIG
+
+
+def configured(folder):
+    (folder / "run.yaml").write_text(CONFIG)
+    return load_config(folder / "run.yaml", [f"dataset.path={folder}/spins.h5"])
 
 
 def test_reset_optimizer_forgets_the_moments_but_not_the_learning_rate():
@@ -100,6 +106,23 @@ def test_strategy_cannot_be_compiled(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+def test_nothing_is_written_while_another_training_starts(tmp_path):
+    """It may be about to write another configuration."""
+    with hold_lock(tmp_path / "run" / ".lock"), pytest.raises(LockedError):
+        train(configured(tmp_path), tmp_path / "run")
+    assert [file.name for file in (tmp_path / "run").iterdir()] == [".lock"]
+
+
+def test_folder_of_something_else_is_not_touched(tmp_path):
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "thesis.tex").touch()
+    (tmp_path / "file").touch()
+    for name in ("thesis", "file"):
+        with pytest.raises(DataError, match=f"{name}: expected a run folder or an empty one"):
+            train(configured(tmp_path), tmp_path / name)
+    assert [file.name for file in (tmp_path / "thesis").iterdir()] == ["thesis.tex"]
+
+
 def test_nothing_is_traced_again_after_the_first_step(tmp_path, monkeypatch):
     """Stages differ in beta, gamma and epochs; the training step and the evaluation are compiled once for all."""
     loss_terms, traces = EVAE._loss_terms, []
@@ -110,7 +133,6 @@ def test_nothing_is_traced_again_after_the_first_step(tmp_path, monkeypatch):
         return loss_terms(self, spins, training, share)
 
     monkeypatch.setattr(EVAE, "_loss_terms", counting)
-    (tmp_path / "run.yaml").write_text(CONFIG)
-    train(load_config(tmp_path / "run.yaml", [f"dataset.path={tmp_path}/spins.h5"]), tmp_path / "run")
+    train(configured(tmp_path), tmp_path / "run")
     assert len(list((tmp_path / "run" / "stages").iterdir())) == 3
     assert sorted(traces) == ["evaluation", "training"]

@@ -117,17 +117,19 @@ def _bracket(
     """The largest gamma that is not collapsed, 0 if there is none, and the smallest one above that is."""
     while (top := high or upper) > BRACKET * (bottom := max(low, lower)):
         middle = _rounded(math.sqrt(bottom * top))
-        if (yield Probe("bracket", middle, low)).collapsed:
-            high = middle
-        else:
-            low = middle
-    for end, open_ended in ((upper, high is None and low < upper), (lower, low == 0.0 and high != lower)):
-        if open_ended:
-            if (yield Probe("bracket", end, low)).collapsed:
-                high = end
-            else:
-                low = end
+        low, high = yield from _narrow(middle, low, high)
+    if high is None and low < upper:
+        low, high = yield from _narrow(upper, low, high)
+    if low == 0.0 and high != lower:
+        low, high = yield from _narrow(lower, low, high)
     return low, high
+
+
+def _narrow(gamma: float, low: float, high: float | None) -> Generator[Probe, Outcome, tuple[float, float | None]]:
+    """The bracket after one more probe."""
+    if (yield Probe("bracket", gamma, low)).collapsed:
+        return low, gamma
+    return gamma, high
 
 
 def _approach(

@@ -1,6 +1,7 @@
 """Training of probes: one gamma each, in a folder that shows what each has found.
 
 <folder>/stages/<index>_beta_<beta>_gamma_<gamma>/    a finished probe, in the order of training, as a stage of a run
+<folder>/environment.json                             versions, machine and command of the start
 <folder>/checkpoint.npz                               state of the probe in training
 <folder>/tensorboard/                                 logs
 

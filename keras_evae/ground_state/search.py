@@ -38,7 +38,17 @@ from keras_evae.ground_state.phase_curve import PhaseCurve
 from keras_evae.ground_state.results import Findings, make_headline, make_section
 from keras_evae.ground_state.trials import PROBES, Trial, run_trial, search_range
 from keras_evae.lock import hold_lock
-from keras_evae.runs import CONFIG, LOCK, Run, check_same_config, dataset_specification, load_run, planned_stages
+from keras_evae.runs import (
+    CONFIG,
+    LOCK,
+    Run,
+    check_same_config,
+    check_training_version,
+    dataset_specification,
+    load_run,
+    planned_stages,
+    refuse_foreign_folder,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -69,9 +79,12 @@ def find_ground_state(
     search_range(config)
     if evae is None or evae.beta == 0:
         raise ConfigError("evae.beta: expected a weight above 0 for the search, found 0")
-    given = [_open_run(path, config) for path in runs]
-    _open_folder(output, config)
+    # A folder that is named twice is one trial.
+    given = [_open_run(path, config) for path in {Path(path).resolve(): path for path in runs}.values()]
+    # Before the lock, which is a file in the folder.
+    refuse_foreign_folder(output, "a folder of a search", SETTINGS)
     with hold_lock(output / LOCK):
+        _open_folder(output, config)
         if given:
             trials = _run_trials(config, output, evae.beta, given)
         else:
@@ -85,6 +98,7 @@ def find_ground_state(
 
 def _open_run(path: Path, config: Config) -> Run:
     run = load_run(path)
+    check_training_version(run.path)
     beta = config.evae.beta if config.evae else 0.0
     if not any(stage.beta == beta and stage.gamma == 0 for stage in run.stages):
         raise DataError(f"{path}: expected a finished VAE at beta = {beta:g}, found none; let train.py go on")
@@ -108,14 +122,11 @@ def _run_trials(config: Config, output: Path, beta: float, runs: Sequence[Run]) 
 
 
 def _open_folder(output: Path, config: Config) -> None:
-    """Creates the folder of a search, or checks that the existing one is of the same configuration."""
+    """Writes the configuration of a new search, or checks that the existing one is of the same configuration."""
     if (output / SETTINGS).is_file():
         check_same_config(output / SETTINGS, config)
-        return
-    if output.exists() and (not output.is_dir() or any(output.iterdir())):
-        raise DataError(f"{output}: expected a folder of a search or an empty one; choose another --output")
-    output.mkdir(parents=True, exist_ok=True)
-    write_whole(output / SETTINGS, dump_config(config).encode())
+    else:
+        write_whole(output / SETTINGS, dump_config(config).encode())
 
 
 def _seed_trial(config: Config, output: Path, beta: float, seed: int, settle: bool = True) -> Trial:
@@ -127,6 +138,7 @@ def _seed_trial(config: Config, output: Path, beta: float, seed: int, settle: bo
         with quiet_tensorflow():
             from keras_evae.training import train
         train(vae, folder)
+    check_training_version(folder)
     run = load_run(folder)
     name = f"seed_{seed}" if settle else f"beta_{beta:g}_seed_{seed}"
     return run_trial(name, run, run.config.model_copy(update={"evae": config.evae}), beta, folder / PROBES, settle)

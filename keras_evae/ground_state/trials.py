@@ -13,7 +13,7 @@ from keras_evae.config import Config
 from keras_evae.errors import ConfigError
 from keras_evae.ground_state.bisection import Outcome, Probe, find_collapse, is_collapsed
 from keras_evae.ground_state.probing import RECORD, Prober
-from keras_evae.runs import Run
+from keras_evae.runs import Run, record_start
 from keras_evae.stages import FinishedStage
 
 logger = logging.getLogger(__name__)
@@ -102,12 +102,14 @@ def run_trial(name: str, run: Run, config: Config, beta: float, folder: Path, se
     Raises:
         ConfigError: If the VAE has suffered the posterior collapse: it generates one state at gamma = 0 already.
         DataError: If a probe in the folder is damaged or out of order.
+        MismatchError: If another version has begun to train the probes.
     """
     ladder = [stage for stage in run.stages if stage.beta == beta]
     _refuse_posterior_collapse(name, ladder[0])
     reference = ladder[0].metrics["generated"]
     known = [(stage.gamma, is_collapsed(stage.metrics["generated"], reference)) for stage in ladder]
     lower, upper, epochs = search_range(config)
+    record_start(folder)
     prober, probing = Prober(config, folder, run, ladder, epochs), find_collapse(lower, upper, known, settle)
     probes: list[FinishedProbe] = []
     try:

@@ -80,6 +80,15 @@ def test_collapse_only_at_the_upper_end():
     assert found.before < 10000 <= found.after
 
 
+def test_ends_too_close_for_a_bisection():
+    """The lower end is tried only when the upper one has collapsed."""
+    done, found = drive(find_collapse(1000, 2000), sharp(3000))
+    assert found is None and [probe.gamma for probe, _ in done] == [2000]
+    done, found = drive(find_collapse(1000, 2000, settle=False), sharp(1500))
+    assert [probe.gamma for probe, _ in done][:2] == [2000, 1000] and found.before < 1500 <= found.after
+    assert all(probe.start < probe.gamma for probe, _ in done)
+
+
 def test_known_ladder_saves_probes():
     ladder = [(0.0, False), (10.0, False), (300.0, False), (1000.0, True), (3000.0, True)]
     done, found = drive(find_collapse(10, 10000, ladder, settle=False), sharp(700))

@@ -9,13 +9,16 @@ import numpy as np
 import pytest
 
 from keras_evae.config import Config, load_config
-from keras_evae.errors import ConfigError, DataError, MismatchError
+from keras_evae.errors import ConfigError, DataError, LockedError, MismatchError
 from keras_evae.evaluation import certificate
 from keras_evae.evaluation.sections import read_section
 from keras_evae.geometry import make_geometry
 from keras_evae.ground_state import anneals, bisection, find_ground_state, probing, search, trials
-from keras_evae.runs import dataset_specification, load_run
+from keras_evae.lock import hold_lock
+from keras_evae.runs import dataset_specification, load_run, open_run_folder, planned_stages
 from tests.commands import call
+from tests.inheritance_test import write_stage
+from tests.runs_test import record_version
 from tests.states import uniform
 
 CONFIG = """
@@ -253,6 +256,27 @@ def test_given_run_is_used_and_not_changed(searched, tmp_path):
         find_ground_state(other, tmp_path / "other", runs=[tmp_path / "mine"])
 
 
+@pytest.fixture
+def given(tmp_path):
+    """A run with an E-VAE in its plan, as far as a search reads it before it trains."""
+    (tmp_path / "tiny.yaml").write_text(CONFIG.format(folder=tmp_path))
+    config = load_config(tmp_path / "tiny.yaml")
+    run = open_run_folder(tmp_path / "mine", config)
+    write_stage(run, planned_stages(config)[0])
+    return run, config
+
+
+def test_run_that_is_given_twice_is_one_trial(given, tmp_path, monkeypatch):
+    run, config = given
+    (tmp_path / "link").symlink_to(run)
+    names = []
+    monkeypatch.setattr(search, "run_trial", lambda name, *rest: names.append(name))
+    for name in ("ensure_dataset", "_conclude", "_show"):
+        monkeypatch.setattr(search, name, lambda *arguments: None)
+    find_ground_state(config, tmp_path / "out", runs=[run, run, tmp_path / "link"])
+    assert names == ["mine"]
+
+
 def test_posterior_collapse_is_refused(copied, monkeypatch):
     output, config, _ = copied
     monkeypatch.setattr(trials, "COLLAPSED_KL", 1e6)
@@ -267,10 +291,49 @@ def test_search_of_another_configuration_is_not_touched(copied):
         find_ground_state(other, output, seeds=1)
 
 
+@pytest.mark.parametrize("part", ["", "probes"])
+def test_search_of_another_version_does_not_go_on(copied, trained, part):
+    output, config, _ = copied
+    shutil.rmtree(stages(output)[-1])
+    record_version(output / "beta_0.0001" / "seed_0" / part, 1)
+    with pytest.raises(MismatchError, match="training_version: expected .* found 1"):
+        find_ground_state(config, output, seeds=1)
+    assert trained == []
+
+
+def test_given_run_of_another_version_is_refused(given, tmp_path):
+    run, config = given
+    record_version(run, 1)
+    with pytest.raises(MismatchError, match="mine: training_version: expected .* found 1"):
+        find_ground_state(config, tmp_path / "out", runs=[run])
+    assert not (tmp_path / "out").exists()
+
+
 def test_foreign_folder_is_not_touched(tmp_path, searched):
     (tmp_path / "thesis.tex").write_text("")
     with pytest.raises(DataError, match="expected a folder of a search or an empty one"):
         find_ground_state(searched[1], tmp_path)
+    assert [file.name for file in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+@pytest.mark.parametrize("left", [[], [".lock"], [".lock", "search.yaml.partial"]])
+def test_search_that_was_cut_short_while_its_folder_was_made(given, tmp_path, monkeypatch, left):
+    run, config = given
+    (tmp_path / "out").mkdir()
+    for name in left:
+        (tmp_path / "out" / name).touch()
+    for name in ("_run_trials", "_conclude", "_show"):
+        monkeypatch.setattr(search, name, lambda *arguments: [])
+    find_ground_state(config, tmp_path / "out", runs=[run])
+    assert load_config(tmp_path / "out" / "search.yaml") == config
+
+
+def test_nothing_is_written_while_another_search_starts(given, tmp_path):
+    """It may be about to write another configuration."""
+    run, config = given
+    with hold_lock(tmp_path / "out" / ".lock"), pytest.raises(LockedError):
+        find_ground_state(config, tmp_path / "out", runs=[run])
+    assert [file.name for file in (tmp_path / "out").iterdir()] == [".lock"]
 
 
 @pytest.mark.parametrize("evae", [None, {"beta": 1e-3, "gammas": [10.0]}])
