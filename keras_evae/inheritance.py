@@ -11,17 +11,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from keras_evae.config import Config
+from keras_evae.environment import add_to_environment, check_training_version, read_environment, training_begun
 from keras_evae.errors import DataError, MismatchError
-from keras_evae.runs import (
-    CONFIG,
-    add_to_environment,
-    check_same_config,
-    check_training_version,
-    load_run,
-    planned_stages,
-    read_environment,
-    training_begun,
-)
+from keras_evae.runs import CONFIG, check_same_config, load_run, planned_stages
 from keras_evae.stages import FinishedStage, copy_stage
 
 # They plan the stages, which are compared one by one.

@@ -14,6 +14,7 @@ from keras_evae.board import log_hyperparameters, log_stage
 from keras_evae.checkpoints import CHECKPOINT, Checkpoint, check_values, read_checkpoint, remove_checkpoint
 from keras_evae.config import Config
 from keras_evae.dataset import check_specification, ensure_dataset, read_energies
+from keras_evae.environment import check_training_version
 from keras_evae.errors import ConfigError, DataError
 from keras_evae.fitting import fit_stage, steps_per_epoch
 from keras_evae.hamiltonian import Hamiltonian
@@ -27,7 +28,6 @@ from keras_evae.runs import (
     CONFIG,
     LOCK,
     check_same_config,
-    check_training_version,
     dataset_specification,
     open_run_folder,
     planned_stages,

@@ -23,7 +23,7 @@ LEVELS = [
     {"general_sampler"},
     {"annealing"},
     {"phases"},
-    {"dataset", "model", "callbacks", "latent", "plotting", "board", "progress"},
+    {"dataset", "model", "callbacks", "latent", "plotting", "board", "progress", "environment"},
     {"pipeline", "runs", "plan"},
     {"fitting", "inheritance", "stage_metrics"},
     {"training", "evaluation"},

@@ -11,16 +11,10 @@ import pytest
 import keras_evae
 from keras_evae.checkpoints import CHECKPOINT
 from keras_evae.config import load_config
+from keras_evae.environment import TRAINING_VERSION, describe_environment
 from keras_evae.errors import DataError, MismatchError
 from keras_evae.model import EVAE
-from keras_evae.runs import (
-    TRAINING_VERSION,
-    describe_environment,
-    latest_run,
-    load_run,
-    open_run_folder,
-    planned_stages,
-)
+from keras_evae.runs import latest_run, load_run, open_run_folder, planned_stages
 from keras_evae.stages import save_stage
 
 METRICS = {"train": {"loss": 1.0}, "validation": {"loss": 2.0}, "generated": {"fft_mse": 3.0}}
@@ -71,7 +65,9 @@ def test_commit_of_a_checkout_and_none_of_an_installed_package(tmp_path, monkeyp
     if (Path(keras_evae.__file__).parents[1] / ".git").exists():
         assert re.fullmatch("[0-9a-f]{40}(-dirty)?", describe_environment()["commit"])
     # An environment inside another project's checkout does not take that one's commit for its own.
-    monkeypatch.setattr("keras_evae.runs.__file__", str(tmp_path / "site-packages" / "keras_evae" / "runs.py"))
+    monkeypatch.setattr(
+        "keras_evae.environment.__file__", str(tmp_path / "site-packages" / "keras_evae" / "environment.py")
+    )
     (tmp_path / ".git").mkdir()
     assert describe_environment()["commit"] is None
 

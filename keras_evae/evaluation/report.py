@@ -20,11 +20,12 @@ import jinja2
 
 from keras_evae.config import dump_config
 from keras_evae.durable import write_whole
+from keras_evae.environment import describe_environment
 from keras_evae.errors import DataError
 from keras_evae.evaluation.headline import Headline, headline
 from keras_evae.evaluation.ladders import GENERATION_SEED, labels
 from keras_evae.evaluation.sections import Picture, Section, count_claims, read_section
-from keras_evae.runs import Run, describe_environment
+from keras_evae.runs import Run
 
 logger = logging.getLogger(__name__)
 

@@ -25,6 +25,7 @@ from keras_evae.config import Config, VAEConfig, dump_config
 from keras_evae.console import quiet_tensorflow
 from keras_evae.dataset import ensure_dataset
 from keras_evae.durable import write_whole
+from keras_evae.environment import check_training_version
 from keras_evae.errors import ConfigError, DataError, MismatchError
 from keras_evae.evaluation.certificate import Candidate, best_known, certify
 from keras_evae.evaluation.collapse import lowest_annealed
@@ -43,7 +44,6 @@ from keras_evae.runs import (
     LOCK,
     Run,
     check_same_config,
-    check_training_version,
     dataset_specification,
     load_run,
     planned_stages,

@@ -10,10 +10,11 @@ from pathlib import Path
 
 from keras_evae.analysis.transitions import COLLAPSED_KL, Transition
 from keras_evae.config import Config
+from keras_evae.environment import record_start
 from keras_evae.errors import ConfigError
 from keras_evae.ground_state.bisection import Outcome, Probe, find_collapse, is_collapsed
 from keras_evae.ground_state.probing import RECORD, Prober
-from keras_evae.runs import Run, record_start
+from keras_evae.runs import Run
 from keras_evae.stages import FinishedStage
 
 logger = logging.getLogger(__name__)

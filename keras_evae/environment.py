@@ -1,0 +1,117 @@
+"""What a run folder says about its first start: versions, machine, command, devices; and which version trained it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import keras_evae
+from keras_evae.checkpoints import CHECKPOINT
+from keras_evae.durable import disk_errors, write_whole
+from keras_evae.errors import DataError, MismatchError, in_brief
+
+# Raised whenever a change of this package changes the bits that a configuration and seed are trained to.
+# 2: log-variances bounded by 4, moving averages with momentum 0.9.
+TRAINING_VERSION = 2
+ENVIRONMENT = "environment.json"
+PACKAGES = ("tensorflow", "keras", "numpy", "numba", "h5py", "matplotlib", "pydantic", "PyYAML")
+
+
+def record_start(path: Path, details: Mapping[str, Any] | None = None) -> None:
+    """Writes the environment of a folder in which nothing is trained yet; checks the version of any other.
+
+    Raises:
+        MismatchError: If another version has begun to train; nothing is changed.
+    """
+    (path / "stages").mkdir(parents=True, exist_ok=True)
+    if not training_begun(path) and _training_version(path) != TRAINING_VERSION:
+        write_whole(path / ENVIRONMENT, _json({**describe_environment(), **(details or {})}))
+    check_training_version(path)
+
+
+def training_begun(path: Path) -> list[str]:
+    """Names of what training has left in a folder: finished stages and a checkpoint."""
+    return [file.name for file in (*(path / "stages").glob("[!.]*"), path / CHECKPOINT) if file.exists()]
+
+
+def check_training_version(path: Path, remedy: str = "Train anew with another --output") -> None:
+    """Compares the version that has trained what is in a folder with the one at work.
+
+    Raises:
+        MismatchError: With both and the remedy.
+    """
+    found = _training_version(path)
+    if found != TRAINING_VERSION:
+        raise MismatchError(
+            f"{path}: training_version: expected {TRAINING_VERSION} as in this package, found {in_brief(found)}, "
+            f"which trains to other bits; nothing was changed. {remedy}"
+        )
+
+
+def _training_version(path: Path) -> Any:
+    """As the folder records it; the first version did not."""
+    return read_environment(path).get("training_version", 1)
+
+
+def read_environment(path: Path) -> dict[str, Any]:
+    """What a run folder says about its first start; nothing, if that was cut short before it was written.
+
+    Raises:
+        DataError: If the file is damaged.
+    """
+    file = path / ENVIRONMENT
+    try:
+        return dict(json.loads(file.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return {}
+    except (ValueError, TypeError) as error:
+        raise DataError(f"{file}: expected a JSON object, found something else; restore the file") from error
+
+
+def add_to_environment(path: Path, entries: Mapping[str, Any]) -> None:
+    """Adds to what a run folder says about its first start."""
+    with disk_errors(path / ENVIRONMENT):
+        write_whole(path / ENVIRONMENT, _json({**(read_environment(path) or describe_environment()), **entries}))
+
+
+def _json(values: Mapping[str, Any]) -> bytes:
+    return json.dumps(values, indent=2).encode() + b"\n"
+
+
+def describe_environment() -> dict[str, Any]:
+    """Versions, machine and command of this process."""
+    versions = {"keras_evae": keras_evae.__version__}
+    for package in PACKAGES:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            versions[package] = "not installed"
+    return {
+        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+        "commit": _commit(),
+        "training_version": TRAINING_VERSION,
+        "python": platform.python_version(),
+        "machine": platform.platform(),
+        "processor": platform.machine(),
+        "cores": os.cpu_count(),
+        "versions": versions,
+    }
+
+
+def _commit() -> str | None:
+    """The commit of the checkout that the package runs from, `-dirty` if files differ; None if it is installed."""
+    checkout = Path(__file__).parents[1]
+    if not (checkout / ".git").exists():
+        return None
+    line = ["git", "-C", str(checkout), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        return subprocess.run(line, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None
