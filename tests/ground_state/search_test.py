@@ -98,11 +98,12 @@ def test_results_are_in_the_folder(searched):
     assert [claim.holds for claim in section.claims][1] in (True, False)
 
 
-def test_relaxation_lowers_what_was_generated(searched):
+def test_relaxation_does_not_raise_what_was_generated(searched):
     _, _, section = searched
     methods = {row[0]: row[1] for row in table(section, "ground_state_methods").rows}
     relaxed, generated = (methods[f"collapse of the E-VAE{form}"] for form in ("", ", as generated"))
-    assert relaxed < generated
+    # The uniform state, which a good model generates to single precision.
+    assert relaxed < generated + 1e-6
     column = list(table(section, "ground_state").header).index("energy_as_generated")
     assert all(row[column] >= row[1] for row in table(section, "ground_state").rows)
 
