@@ -14,6 +14,7 @@ import jinja2
 from PIL import Image
 
 from keras_evae.durable import write_whole
+from keras_evae.environment import read_environment
 from keras_evae.evaluation.sections import Picture, Section, Table
 from keras_evae.reproduction.costs import GPU, PEAK, TRAINING_PASSES, Throughput, cost_table
 from keras_evae.reproduction.findings import write_out_findings
@@ -138,24 +139,19 @@ def _picture(figure: Figure, sections: Mapping[tuple[str, str], Section]) -> Pic
 def _describe(run: Run) -> dict[str, object]:
     planned = planned_stages(run.config)
     missing = planned[len(run.stages) :]
+    environment = read_environment(run.path)
+    command = environment.get("command")
     return {
         "name": run.name,
         "kind": f"E-VAE, beta = {run.config.evae.beta:g}" if run.config.evae else "VAE",
         "seed": run.config.training.seed,
         "stages": f"{len(run.stages)} of {len(planned)}",
         "missing": f"from beta = {missing[0].beta:g}, gamma = {missing[0].gamma:g} on" if missing else "nothing",
+        "gammas": ", ".join(f"{gamma:g}" for gamma in run.config.evae.gammas) if run.config.evae else "-",
         "epochs": ", ".join(str(stage.epochs) for stage in planned),
-        "command": _command(run),
+        "command": "python " + shlex.join(command) if command else f"{run.name}: no command recorded",
+        "version": environment.get("training_version", 1),
     }
-
-
-def _command(run: Run) -> str:
-    """The command that trained it, as the run has recorded it."""
-    try:
-        recorded = json.loads((run.path / "environment.json").read_text(encoding="utf-8"))
-        return "python " + shlex.join(recorded["command"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return f"{run.name}: no command recorded"
 
 
 def _write_claims(rows: Sequence[Row], file: Path) -> None:
