@@ -6,7 +6,7 @@ Goes on from a finished stage at another beta, three times:
 
 exponential   Adam as in the paper; L_KL has exp(log-variance) up to 20
 clipped       the same, with the norm of the whole gradient bounded
-tangent       as `keras_evae` does it, without a bound on the norm: beyond 4 the exponential goes on along its tangent
+tangent       network.largest_log_variance: 4, without a bound on the norm
 
 Prints and writes, for each step: L_RC, L_KL, the norm before its bound, the largest log-variance. Needs the run's
 dataset. From a log-variance of about 10 on, the gradient of the exponential is thousands of times its usual size;
@@ -25,7 +25,6 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import tensorflow as tf
 
-from keras_evae import layers, losses
 from keras_evae.losses import hamiltonian_loss, kl_loss, reconstruction_loss
 from keras_evae.model import EVAE
 from keras_evae.pipeline import training_batches
@@ -34,14 +33,18 @@ from keras_evae.stages import load_stage_weights
 from keras_evae.training import build_model
 
 # Largest log-variance with its exponential, and bound on the gradient's norm.
-VARIANTS = {"exponential": (20.0, None), "clipped": (20.0, 5.0), "tangent": (layers.LARGEST_LOG_VARIANCE, None)}
+VARIANTS = {"exponential": (20.0, None), "clipped": (20.0, 5.0), "tangent": (4.0, None)}
 COLUMNS = ("step", "reconstruction_loss", "kl_loss", "gradient_norm", "largest_log_variance")
 
 
-def trace(run: Run, beta: float, gamma: float, clip_norm: float | None, steps: int) -> Iterator[tuple[float, ...]]:
+def trace(
+    run: Run, beta: float, gamma: float, variant: tuple[float, float | None], steps: int
+) -> Iterator[tuple[float, ...]]:
     """Trains from the selected stage of a run; a row of `COLUMNS` for each step."""
+    largest, clip_norm = variant
     training = run.config.training.model_copy(update={"gradient_clip_norm": clip_norm})
-    config = run.config.model_copy(update={"training": training})
+    network = run.config.network.model_copy(update={"largest_log_variance": largest})
+    config = run.config.model_copy(update={"training": training, "network": network})
     model = build_model(config, run.hamiltonian, tf.distribute.get_strategy())
     load_stage_weights(model, run.selected)
     model.beta.assign(beta)
@@ -61,7 +64,7 @@ def _train_step(model: EVAE, spins: tf.Tensor) -> tuple[tf.Tensor, ...]:
         mean, log_variance = model.run_encoder(spins, training=True)
         outputs = model.run_decoder(model.sampling((mean, log_variance)), training=True)
         reconstruction = reconstruction_loss(spins, outputs, model.hamiltonian.mask)
-        kl = kl_loss(mean, log_variance)
+        kl = kl_loss(mean, log_variance, model.sampling.largest_log_variance)
         loss = reconstruction + model.beta * kl + model.gamma * hamiltonian_loss(model.hamiltonian, outputs)
     variables = [variable.value for variable in model.trainable_variables]
     gradients = tape.gradient(loss, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
@@ -79,11 +82,10 @@ def main() -> None:
     parser.add_argument("--output", type=Path, metavar="DIR", help="folder for the CSV files; none by default")
     arguments = parser.parse_args()
     run = load_run(arguments.run, arguments.stage)
-    for name, (largest, clip_norm) in VARIANTS.items():
-        layers.LARGEST_LOG_VARIANCE = losses.LARGEST_LOG_VARIANCE = largest
+    for name, variant in VARIANTS.items():
         print(f"{name}\n" + " ".join(f"{column:>22}" for column in COLUMNS))
         rows = []
-        for row in trace(run, arguments.beta, arguments.gamma, clip_norm, arguments.steps):
+        for row in trace(run, arguments.beta, arguments.gamma, variant, arguments.steps):
             rows.append(row)
             print(" ".join(f"{value:22.4g}" for value in row), flush=True)
         if arguments.output:

@@ -123,9 +123,16 @@ class DatasetConfig(_Section):
 
 
 class NetworkConfig(_Section):
-    """The paper's network; only the latent space has a size to choose."""
+    """The paper's network, of which only the latent space is left to choose.
+
+    Above `largest_log_variance` of a posterior the exponential in L_KL goes on along its tangent, and the noise of the
+    latent vector grows no more. 20 only prevents overflows; with 4 no single sample outweighs the others, training is
+    calmer at small gamma, and the collapse comes later (docs/reproduction.md).
+    """
 
     latent_dim: Count = 100
+    # Up to 80 its exponential is finite in single precision.
+    largest_log_variance: Annotated[float, Field(gt=0, le=80)] = 20.0
 
 
 class TrainingConfig(_Section):

@@ -18,7 +18,7 @@ from keras_evae.durable import disk_errors, write_whole
 from keras_evae.errors import DataError, MismatchError, in_brief
 
 # Raised whenever a change of this package changes the bits that a configuration and seed are trained to.
-# 2: log-variances bounded by 4, moving averages with momentum 0.9.
+# 2: moving averages of batch normalisation with momentum 0.9.
 TRAINING_VERSION = 2
 ENVIRONMENT = "environment.json"
 PACKAGES = ("tensorflow", "keras", "numpy", "numba", "h5py", "matplotlib", "pydantic", "PyYAML")

@@ -11,11 +11,9 @@ from keras import ops
 from keras_evae.geometry import decode_mask, encode_mask
 from keras_evae.strategies import Share
 
-# While the weights move fast, an input far from the others can get a log-variance of 14 and more. The gradient of its
-# exponential in L_KL is then thousands of times larger than all others together: Adam's moments, or a bound on the norm
-# of the gradient, know nothing else for long, and the latent vectors lose their meaning (docs/reproduction.md). Useful
-# posteriors are narrower than the prior, with negative log-variances: up to this bound nothing is changed.
-LARGEST_LOG_VARIANCE = 4.0
+# Beyond the collapse in gamma one optimiser step can throw a log-variance past 88, where its exponential overflows
+# and one NaN ends the run. Up to this bound nothing is changed.
+LARGEST_LOG_VARIANCE = 20.0
 
 
 @keras.saving.register_keras_serializable(package="keras_evae")
@@ -157,13 +155,14 @@ class SiteMask(keras.layers.Layer):
 class Sampling(keras.layers.Layer):
     """Draws latent vectors z = mean + exp(log_variance / 2) * noise, noise from a standard normal.
 
-    Log-variances above 4 count as 4, so that no latent vector overflows.
+    Log-variances above the largest one count as that, so that no latent vector overflows.
 
     The noise comes from a seed generator that belongs to the layer, so that equal seeds give equal
     training runs and the generator's position is saved with the weights.
 
     Args:
         seed: Integer seed of the noise.
+        largest_log_variance: Bound of the log-variances.
 
     Input shape:
         Pair of tensors `(batch, latent_dim)`: mean and log-variance. With the argument `share`, those of one replica:
@@ -173,9 +172,12 @@ class Sampling(keras.layers.Layer):
         `(batch, latent_dim)`.
     """
 
-    def __init__(self, seed: int | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, seed: int | None = None, largest_log_variance: float = LARGEST_LOG_VARIANCE, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.seed = seed
+        self.largest_log_variance = largest_log_variance
         self.seed_generator = keras.random.SeedGenerator(seed)
 
     def call(self, inputs: tuple[Any, Any], share: Share | None = None) -> Any:
@@ -184,7 +186,7 @@ class Sampling(keras.layers.Layer):
         noise = keras.random.normal(shape, dtype=mean.dtype, seed=self.seed_generator)
         if share is not None:
             noise = noise[share.rows]
-        return mean + ops.exp(0.5 * ops.minimum(log_variance, LARGEST_LOG_VARIANCE)) * noise
+        return mean + ops.exp(0.5 * ops.minimum(log_variance, self.largest_log_variance)) * noise
 
     def compute_output_shape(self, input_shape: tuple[tuple[int | None, ...], ...]) -> tuple[int | None, ...]:
         return input_shape[0]
@@ -198,7 +200,7 @@ class Sampling(keras.layers.Layer):
         self.seed_generator.state.assign(store["seed_state"])
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "seed": self.seed}
+        return {**super().get_config(), "seed": self.seed, "largest_log_variance": self.largest_log_variance}
 
 
 def _normalize_padding(padding: Any) -> tuple[tuple[int, int], tuple[int, int]]:

@@ -33,18 +33,18 @@ def reconstruction_loss(spins_in: Any, spins_out: Any, mask: np.ndarray | None =
     return ops.mean(squares)
 
 
-def kl_loss(mean: Any, log_variance: Any) -> Any:
+def kl_loss(mean: Any, log_variance: Any, largest_log_variance: float = LARGEST_LOG_VARIANCE) -> Any:
     """L_KL: Kullback-Leibler divergence from the standard normal, sum over the latent space, mean over the batch.
 
     Args:
         mean, log_variance: `(batch, latent_dim)`, of the posterior of each input.
+        largest_log_variance: Above it the exponential goes on along its tangent, so that neither it nor its gradient
+            grows without bound. Useful posteriors are narrower than the prior, with negative log-variances.
 
     Returns:
-        Scalar `-1/2 sum (1 + log s^2 - m^2 - s^2)`; 0 when every posterior is the standard normal. For log-variances
-        above 4, which no useful posterior has, the exponential goes on along its tangent: one outlier cannot outweigh
-        all other gradients.
+        Scalar `-1/2 sum (1 + log s^2 - m^2 - s^2)`; 0 when every posterior is the standard normal.
     """
-    excess = ops.maximum(log_variance - LARGEST_LOG_VARIANCE, 0.0)
+    excess = ops.maximum(log_variance - largest_log_variance, 0.0)
     variance = ops.exp(log_variance - excess) * (1.0 + excess)
     divergence = 1.0 + log_variance - ops.square(mean) - variance
     return ops.mean(-0.5 * ops.sum(divergence, axis=-1))

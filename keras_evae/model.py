@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from keras_evae import phases
 from keras_evae.hamiltonian import Hamiltonian
-from keras_evae.layers import Sampling
+from keras_evae.layers import LARGEST_LOG_VARIANCE, Sampling
 from keras_evae.losses import hamiltonian_loss, kl_loss, reconstruction_loss
 from keras_evae.networks import build_decoder, build_encoder
 from keras_evae.strategies import Share, mean_over_replicas, share_of_replica, spans_hosts
@@ -50,6 +50,7 @@ class EVAE(keras.Model):
             on a CPU. False: call the encoder and decoder layer by layer. True needs one device and float32.
         precision: Keras' dtype policy of the layers: `float32`, `mixed_bfloat16`, or `float64` for comparisons. With
             `mixed_bfloat16` weights, latent vectors, output spins and losses stay float32.
+        largest_log_variance: Bound of the posteriors' log-variances in L_KL and in the noise, see `losses.kl_loss`.
 
     Built in the scope of a `tf.distribute` strategy, the model trains on all its replicas: give `fit` and `evaluate`
     the batches of `keras_evae.strategies.share_batches`.
@@ -76,6 +77,7 @@ class EVAE(keras.Model):
         seed: int = 0,
         phases: bool = True,
         precision: str = "float32",
+        largest_log_variance: float = LARGEST_LOG_VARIANCE,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -103,7 +105,7 @@ class EVAE(keras.Model):
             self.decoder = build_decoder(
                 self.lattice_shape, latent_dim, periodic, decoder_seed, synchronized, self.hamiltonian.mask
             )
-        self.sampling = Sampling(noise_seed, name="sampling")
+        self.sampling = Sampling(noise_seed, largest_log_variance, name="sampling")
         self.beta = self._loss_weight("beta", beta)
         self.gamma = self._loss_weight("gamma", gamma)
         self.loss_metrics = {
@@ -167,7 +169,7 @@ class EVAE(keras.Model):
         mean, log_variance = self.run_encoder(spins, training)
         outputs = self.run_decoder(self.sampling((mean, log_variance), share=share), training)
         reconstruction = reconstruction_loss(spins, outputs, self.hamiltonian.mask)
-        kl = kl_loss(mean, log_variance)
+        kl = kl_loss(mean, log_variance, self.sampling.largest_log_variance)
         energy = hamiltonian_loss(self.hamiltonian, outputs)
         return {
             "loss": reconstruction + self.beta * kl + self.gamma * energy,
@@ -222,6 +224,7 @@ class EVAE(keras.Model):
             "seed": self.seed,
             "phases": self.phases,
             "precision": self.precision,
+            "largest_log_variance": self.sampling.largest_log_variance,
         }
 
     @classmethod

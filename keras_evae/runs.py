@@ -84,6 +84,7 @@ class Run:
             latent_dim=self.config.network.latent_dim,
             hamiltonian=self.hamiltonian,
             seed=self.config.training.seed,
+            largest_log_variance=self.config.network.largest_log_variance,
         )
         load_stage_weights(model, self.selected)
         return model

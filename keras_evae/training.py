@@ -216,6 +216,7 @@ def build_model(config: Config, hamiltonian: Hamiltonian, devices: tf.distribute
             seed=training.seed,
             phases=_uses_phases(config, devices),
             precision=training.precision,
+            largest_log_variance=config.network.largest_log_variance,
         )
         adam = FusedAdam if alone else keras.optimizers.Adam
         optimizer = adam(training.learning_rate, beta_1=0.9, beta_2=0.999, global_clipnorm=training.gradient_clip_norm)

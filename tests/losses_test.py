@@ -28,18 +28,19 @@ def test_kl_loss_of_shifted_and_scaled_normals():
     assert float(kl_loss(zeros, zeros + np.float32(np.log(variance)))) == pytest.approx(expected, rel=1e-5)
 
 
-def test_kl_loss_of_an_outlier_neither_overflows_nor_outweighs_all_others():
-    """Beyond a log-variance of 4 the exponential goes on along its tangent, with a gradient that does not grow."""
+@pytest.mark.parametrize("largest", [4.0, 20.0])
+def test_kl_loss_of_an_outlier_neither_overflows_nor_outweighs_all_others(largest):
+    """Beyond the largest log-variance the exponential goes on along its tangent, with a gradient that does not grow."""
     mean = np.zeros((1, 1), np.float32)
-    for log_variance in (3.0, 5.0, 300.0):
+    for log_variance in (largest - 1.0, largest + 1.0, 300.0):
         variable = tf.Variable([[log_variance]])
         with tf.GradientTape() as tape:
-            loss = kl_loss(mean, variable)
-        slope = 0.5 * (np.exp(min(log_variance, 4.0)) - 1.0)
+            loss = kl_loss(mean, variable, largest)
+        slope = 0.5 * (np.exp(min(log_variance, largest)) - 1.0)
         assert float(tape.gradient(loss, variable)[0, 0]) == pytest.approx(slope, rel=1e-5)
-        tangent = 0.5 * (np.exp(4.0) * (log_variance - 3.0) - 1.0 - log_variance)
+        tangent = 0.5 * (np.exp(largest) * (log_variance - largest + 1.0) - 1.0 - log_variance)
         exact = 0.5 * (np.exp(log_variance) - 1.0 - log_variance)
-        assert float(loss) == pytest.approx(exact if log_variance < 4 else tangent, rel=1e-5)
+        assert float(loss) == pytest.approx(exact if log_variance < largest else tangent, rel=1e-5)
 
 
 def test_hamiltonian_loss_of_uniform_state_is_minus_the_field():
