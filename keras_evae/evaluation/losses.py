@@ -121,14 +121,16 @@ def _draw(betas: Ladders, gammas: Ladders, means: Mapping[str, float], path: Pat
     figure, axes = plotting.new_figure(rows, len(columns), size=(3.7, 1.9), shared=True)
     for column, (weight, ladders, title) in enumerate(columns):
         axes[0, column].set_title(title)
+        # A legend of many runs stands beside the panels.
+        place = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)} if len(ladders) > 2 else {}
         for row, loss in enumerate(plotting.LOSS_LABELS):
             cell = axes[row, column]
             plotting.plot_loss(cell, _curves(ladders, weight, loss), weight, loss, colors)
             marks = _mark_transitions(cell, ladders, weight, colors)
             if loss == "reconstruction_loss":
-                cell.legend(handles=[line for line in cell.lines if line not in marks])
+                cell.legend(handles=[line for line in cell.lines if line not in marks], **place)
             elif loss == "kl_loss" and marks:
-                cell.legend(handles=marks)
+                cell.legend(handles=marks, **place)
             elif loss == "hamiltonian_loss":
                 plotting.mark_data(cell, {means[name] for name in ladders})
             cell.label_outer()
