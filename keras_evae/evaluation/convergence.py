@@ -75,7 +75,10 @@ def extrapolate_energy(reconstruction: Sequence[float], energy: Sequence[float])
 
 
 def longer_stages(run: Run, longer: Run) -> Table:
-    """Losses at the ends of stages that two runs trained for different numbers of epochs, at equal beta and gamma."""
+    """Losses at the ends of stages that two runs trained for different numbers of epochs, at equal beta and gamma.
+
+    Behind each of them the longer stage alone: its end against its half, as in `convergence`.
+    """
     others = {(stage.beta, stage.gamma): stage for stage in longer.stages}
     pairs = [(stage, others[key]) for stage in run.stages if (key := (stage.beta, stage.gamma)) in others]
     rows: list[list[Cell]] = []
@@ -86,6 +89,8 @@ def longer_stages(run: Run, longer: Run) -> Table:
                 for loss in LOSSES.values()
             ]
             rows.append([stage.beta, stage.gamma, stage.stage.epochs, other.stage.epochs, *changes, _verdict(changes)])
+            beta, gamma, epochs, _, *doubling = _doubling_row(longer, other)
+            rows.append([beta, gamma, other.stage.epochs // 2, epochs, *doubling])
     header = ["beta", "gamma", "epochs", "longer_epochs", *HEADER[4:]]
     caption = f"{run.name} and {longer.name}: change of the losses of the validation split by longer stages, per cent"
     return Table(f"longer_{longer.name}", caption, header, rows)

@@ -64,9 +64,12 @@ def test_the_same_stage_trained_longer(smoke_run, tmp_path):
     metrics = {"validation": {name: 1.01 * value for name, value in first.metrics["validation"].items()}}
     stage = dataclasses.replace(first, stage=dataclasses.replace(first.stage, epochs=40), metrics=metrics)
     longer = dataclasses.replace(smoke_run, path=tmp_path / "long", stages=(stage, *smoke_run.stages[1:]))
-    (row,) = longer_stages(smoke_run, longer).rows
+    row, doubling = longer_stages(smoke_run, longer).rows
     assert row[2:4] == [first.stage.epochs, 40] and row[-1] == "yes"
     np.testing.assert_allclose(np.abs(row[4:7]), 1.0, atol=0.01)
+    assert doubling[2:4] == [20, 40]
+    whole = convergence([smoke_run], tmp_path).tables[0].rows[0]
+    assert doubling[4:] == whole[4:]
 
 
 def test_a_history_that_is_none(smoke_run, tmp_path):
