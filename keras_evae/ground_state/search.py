@@ -26,7 +26,7 @@ from keras_evae.console import quiet_tensorflow
 from keras_evae.dataset import ensure_dataset
 from keras_evae.durable import write_whole
 from keras_evae.environment import check_training_version
-from keras_evae.errors import ConfigError, DataError, MismatchError
+from keras_evae.errors import DataError, MismatchError
 from keras_evae.evaluation.certificate import Candidate, best_known, certify
 from keras_evae.evaluation.collapse import lowest_annealed
 from keras_evae.evaluation.ladders import labels
@@ -37,7 +37,7 @@ from keras_evae.ground_state.candidates import KEPT, Origin, distinct_states, re
 from keras_evae.ground_state.costs import Cost, annealing_cost, training_costs
 from keras_evae.ground_state.phase_curve import PhaseCurve
 from keras_evae.ground_state.results import Findings, make_headline, make_section
-from keras_evae.ground_state.trials import PROBES, Trial, run_trial, search_range
+from keras_evae.ground_state.trials import PROBES, Trial, run_trial, searched_evae
 from keras_evae.lock import hold_lock
 from keras_evae.runs import (
     CONFIG,
@@ -75,12 +75,9 @@ def find_ground_state(
     Raises:
         ConfigError, DataError, MismatchError: If the configuration, a run or what is in the folder cannot be used.
     """
-    evae = config.evae
-    search_range(config)
-    if evae is None or evae.beta == 0:
-        raise ConfigError("evae.beta: expected a weight above 0 for the search, found 0")
+    evae = searched_evae(config)
     # A folder that is named twice is one trial.
-    given = [_open_run(path, config) for path in {Path(path).resolve(): path for path in runs}.values()]
+    given = [_open_run(path, config, evae.beta) for path in {Path(path).resolve(): path for path in runs}.values()]
     # Before the lock, which is a file in the folder.
     refuse_foreign_folder(output, "a folder of a search", SETTINGS)
     with hold_lock(output / LOCK):
@@ -96,10 +93,9 @@ def find_ground_state(
         return _show(findings, output)
 
 
-def _open_run(path: Path, config: Config) -> Run:
+def _open_run(path: Path, config: Config, beta: float) -> Run:
     run = load_run(path)
     check_training_version(run.path)
-    beta = config.evae.beta if config.evae else 0.0
     if not any(stage.beta == beta and stage.gamma == 0 for stage in run.stages):
         raise DataError(f"{path}: expected a finished VAE at beta = {beta:g}, found none; let train.py go on")
     expected, shape = dataset_specification(config).hamiltonian, config.dataset.shape
@@ -108,7 +104,7 @@ def _open_run(path: Path, config: Config) -> Run:
             f"{path}: expected a run of one system with the others, {shape} and {expected.describe()}, found "
             f"{run.config.dataset.shape} and {run.hamiltonian.describe()}"
         )
-    search_range(run.config)
+    searched_evae(run.config)
     return run
 
 

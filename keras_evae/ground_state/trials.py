@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from keras_evae.analysis.transitions import COLLAPSED_KL, Transition
-from keras_evae.config import Config
+from keras_evae.config import Config, EVAEConfig
 from keras_evae.environment import record_start
 from keras_evae.errors import ConfigError
 from keras_evae.ground_state.bisection import Outcome, Probe, find_collapse, is_collapsed
@@ -73,8 +73,8 @@ class Trial:
         return collapsed or sorted(self.probes, key=lambda finished: finished.probe.gamma)[-1:]
 
 
-def search_range(config: Config) -> tuple[float, float, int]:
-    """The ends of the ladder of gamma, and the epochs of a probe: those of the ladder's longest stage.
+def searched_evae(config: Config) -> EVAEConfig:
+    """The E-VAE of a configuration whose ladder of gamma has two ends, between which the collapse is sought.
 
     Raises:
         ConfigError: If there is no E-VAE in the configuration, or a single gamma.
@@ -86,7 +86,7 @@ def search_range(config: Config) -> tuple[float, float, int]:
             f"evae.gammas: expected at least two values, such as [10, 10000], between which the collapse is sought, "
             f"found {found}"
         )
-    return evae.gammas[0], evae.gammas[-1], evae.epochs if isinstance(evae.epochs, int) else max(evae.epochs)
+    return evae
 
 
 def run_trial(name: str, run: Run, config: Config, beta: float, folder: Path, settle: bool = True) -> Trial:
@@ -109,7 +109,10 @@ def run_trial(name: str, run: Run, config: Config, beta: float, folder: Path, se
     _refuse_posterior_collapse(name, ladder[0])
     reference = ladder[0].metrics["generated"]
     known = [(stage.gamma, is_collapsed(stage.metrics["generated"], reference)) for stage in ladder]
-    lower, upper, epochs = search_range(config)
+    evae = searched_evae(config)
+    lower, upper = evae.gammas[0], evae.gammas[-1]
+    # A probe is as long as the longest stage of the ladder.
+    epochs = evae.epochs if isinstance(evae.epochs, int) else max(evae.epochs)
     record_start(folder)
     prober, probing = Prober(config, folder, run, ladder, epochs), find_collapse(lower, upper, known, settle)
     probes: list[FinishedProbe] = []
