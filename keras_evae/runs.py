@@ -216,14 +216,22 @@ def check_same_config(
     Raises:
         MismatchError: With the first key that differs and the remedy.
     """
-    found, expected = (dict(_flatten(c.model_dump(mode="json"))) for c in (load_config(file), config))
-    for key in sorted((found.keys() | expected.keys()) - set(NOT_COMPARED)):
-        if key.partition(".")[0] not in ignored and found.get(key) != expected.get(key):
+    for key, (found, expected) in config_differences(load_config(file), config).items():
+        if key.partition(".")[0] not in ignored:
             raise MismatchError(
-                f"{file}: {key}: expected {in_brief(expected.get(key))} as configured now, "
-                f"found {in_brief(found.get(key))}; "
+                f"{file}: {key}: expected {in_brief(expected)} as configured now, found {in_brief(found)}; "
                 f"nothing was changed. {remedy}"
             )
+
+
+def config_differences(first: Config, second: Config) -> dict[str, tuple[Any, Any]]:
+    """For each key, such as `training.seed`, in which two configurations differ, both values; None for a missing one.
+
+    Keys that no result depends on are left out.
+    """
+    one, other = (dict(_flatten(config.model_dump(mode="json"))) for config in (first, second))
+    keys = sorted((one.keys() | other.keys()) - set(NOT_COMPARED))
+    return {key: (one.get(key), other.get(key)) for key in keys if one.get(key) != other.get(key)}
 
 
 def _flatten(values: Mapping[str, Any], prefix: str = "") -> Any:

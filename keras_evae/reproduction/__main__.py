@@ -29,7 +29,7 @@ def parse_arguments() -> argparse.Namespace:
         "--vae": "runs of the standard VAE up to beta = 1, one for each seed",
         "--evae": "runs of the E-VAE, one for each beta and seed",
         "--convergence": "runs like one of these with some stages longer",
-        "--changed": "E-VAEs with one thing changed: experiments on what differs from the paper",
+        "--changed": "runs with one thing changed: experiments on what differs from the paper",
         "--confined": "runs of the E-VAE for samples with edges (Note S2)",
     }
     for flag, text in runs.items():

@@ -19,9 +19,9 @@ from keras_evae.evaluation.sections import Picture, Section, Table
 from keras_evae.reproduction.costs import GPU, PEAK, TRAINING_PASSES, Throughput, cost_table
 from keras_evae.reproduction.findings import write_out_findings
 from keras_evae.reproduction.gathering import Row, count_verdicts
-from keras_evae.reproduction.results import Runs
+from keras_evae.reproduction.results import Runs, most_alike
 from keras_evae.reproduction.statements import FIGURES, Figure
-from keras_evae.runs import Run, planned_stages
+from keras_evae.runs import Run, config_differences, planned_stages
 
 PAGE, TEMPLATE, FINDINGS = "reproduction.md", "reproduction.md.jinja", "findings.md"
 # Largest file of a picture, in bytes, and the steps of 256 in which its channels may be rounded to get there.
@@ -83,6 +83,7 @@ def write_page(
         content.write(folder / "tables")
     _write_claims(rows, folder / "claims")
     _write_claims(experiments, folder / "claims_changed")
+    alike = [(run, most_alike(run, runs.system)) for run in runs.changed]
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters["cell"] = markdown_cell
     template = environment.from_string(resources.files(__package__).joinpath(TEMPLATE).read_text(encoding="utf-8"))
@@ -92,7 +93,7 @@ def write_page(
         example=runs.system[0].config,
         rows=rows,
         experiments=experiments,
-        changed=[_describe(run) for run in runs.changed],
+        changed=[(_describe(run), other.name, describe_change(run, other)) for run, other in alike],
         verdicts=count_verdicts(rows),
         figures=figures,
         gaps=gaps,
@@ -147,11 +148,23 @@ def _describe(run: Run) -> dict[str, object]:
         "seed": run.config.training.seed,
         "stages": f"{len(run.stages)} of {len(planned)}",
         "missing": f"from beta = {missing[0].beta:g}, gamma = {missing[0].gamma:g} on" if missing else "nothing",
-        "gammas": ", ".join(f"{gamma:g}" for gamma in run.config.evae.gammas) if run.config.evae else "-",
         "epochs": ", ".join(str(stage.epochs) for stage in planned),
         "command": "python " + shlex.join(command) if command else f"{run.name}: no command recorded",
         "version": environment.get("training_version", 1),
     }
+
+
+def describe_change(run: Run, other: Run) -> str:
+    """What differs from another run: for each key of the configuration its value, and that of the other run."""
+    differences = config_differences(run.config, other.config)
+    words = [f"{key}: {_in_words(value)} (there {_in_words(before)})" for key, (value, before) in differences.items()]
+    return "; ".join(words) or "nothing in the configuration"
+
+
+def _in_words(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(_in_words, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _write_claims(rows: Sequence[Row], file: Path) -> None:

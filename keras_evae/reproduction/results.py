@@ -13,7 +13,7 @@ from keras_evae.evaluation.collapse import first_collapsed
 from keras_evae.evaluation.convergence import longer_stages
 from keras_evae.evaluation.ladders import ladder_of_gamma
 from keras_evae.evaluation.sections import Section, Table, read_section
-from keras_evae.runs import Run, load_run
+from keras_evae.runs import Run, config_differences, load_run
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ class Runs:
         vae: Standard VAEs up to beta = 1.
         evae: E-VAEs.
         longer: Runs like one of them with some stages longer, for the convergence.
-        changed: E-VAEs like one of them with one thing changed, experiments on what differs from the paper.
+        changed: Runs like one of them with one thing changed, experiments on what differs from the paper.
         confined: E-VAEs of samples with edges.
     """
 
@@ -100,6 +100,11 @@ def make_results(
 def compare_lengths(runs: Runs) -> list[Table]:
     """For each longer run, its stages beside those of the run with the same seed and beta."""
     return [longer_stages(_counterpart(longer, runs.system), longer) for longer in runs.longer]
+
+
+def most_alike(run: Run, runs: Sequence[Run]) -> Run:
+    """The one of several runs whose configuration differs from that of the given run in the fewest keys."""
+    return min(runs, key=lambda other: len(config_differences(other.config, run.config)))
 
 
 def _prepared(recipe: str, runs: Sequence[Run]) -> list[Run]:

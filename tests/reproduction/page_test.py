@@ -49,7 +49,7 @@ def test_page_of_a_smoke_run(make, tmp_path):
 
 
 def test_the_page_alone_again_with_findings(make, tmp_path, monkeypatch):
-    make("--changed", "runs/smoke")
+    assert "| smoke | smoke | nothing in the configuration |" in make("--changed", "runs/smoke")
     (tmp_path / "reproduction" / "findings.md").write_text(
         '{{ lines("claims_changed.csv") | length }} claims of the changed run.\n'
     )

@@ -7,7 +7,8 @@ import pytest
 from keras_evae.errors import DataError
 from keras_evae.evaluation.sections import Section
 from keras_evae.reproduction import results
-from keras_evae.reproduction.results import Runs, compare_lengths, make_results, open_finished
+from keras_evae.reproduction.page import describe_change
+from keras_evae.reproduction.results import Runs, compare_lengths, make_results, most_alike, open_finished
 from keras_evae.runs import load_run
 
 
@@ -68,6 +69,19 @@ def test_longer_runs_find_their_counterpart(run, tmp_path):
     other = dataclasses.replace(longer, config=run.config.model_copy(update={"training": training}))
     with pytest.raises(DataError, match="same seed"):
         compare_lengths(Runs([], [run], [other]))
+
+
+def test_a_changed_run_stands_beside_the_one_most_like_it(run, tmp_path):
+    def changed(name, **sections):
+        updates = {key: getattr(run.config, key).model_copy(update=values) for key, values in sections.items()}
+        return dataclasses.replace(run, path=tmp_path / name, config=run.config.model_copy(update=updates))
+
+    seed = changed("seed", training={"seed": 5})
+    slower = changed("slower", training={"seed": 5, "checkpoint_minutes": 1.5}, evae={"gammas": (10.0, 2e6)})
+    vae = dataclasses.replace(run, config=run.config.model_copy(update={"evae": None}))
+    assert most_alike(slower, [vae, run, seed]) is seed and most_alike(run, [seed, vae, run]) is run
+    before = ", ".join(f"{gamma:g}" for gamma in run.config.evae.gammas)
+    assert describe_change(slower, seed) == f"evae.gammas: 10, 2e+06 (there {before})"
 
 
 def test_runs_without_a_finished_stage_are_left_out(smoke_folder, tmp_path):
