@@ -1,0 +1,61 @@
+"""Whether outputs collapse sooner than generated states: what the decoder makes of the posterior and of the prior.
+
+    python benchmarks/posterior_and_prior.py --run runs/evae_b1e-3_s0 --gammas 2000 10000 --output FILE.csv
+
+At large gamma the energy of the outputs is all that matters, and training knows the outputs of the posterior only.
+States are generated from the prior. For each stage and either, of 100 latent vectors (posterior: of the test split):
+
+latent_rms   root mean square of their components; 1 for the prior
+FFT_MSE      of the states that the decoder makes of them
+E/N          of these states, mean and standard deviation
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import os
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+
+from keras_evae.analysis import fft_mse
+from keras_evae.dataset import read_split
+from keras_evae.evaluation.ladders import load_stage
+from keras_evae.runs import load_run
+
+COUNT = 100
+HEADER = ["run", "beta", "gamma", "latent", "latent_rms", "FFT_MSE", "energy_per_site", "energy_per_site_std"]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--run", type=Path, nargs="+", required=True)
+    parser.add_argument("--gammas", type=float, nargs="+", required=True, help="stages of the E-VAE")
+    parser.add_argument("--output", type=Path, help="CSV file")
+    arguments = parser.parse_args()
+    rows: list[list[str | float]] = [HEADER]
+    for run in map(load_run, arguments.run):
+        spins = read_split(run.config.dataset.path, "test", COUNT)
+        for stage in run.stages:
+            if stage.beta != run.config.evae.beta or stage.gamma not in arguments.gammas:
+                continue
+            load_stage(run, stage)
+            posterior = np.asarray(run.model.sampling(run.model.encode(spins)))
+            prior = np.random.default_rng(0).standard_normal(posterior.shape, dtype=np.float32)
+            for name, latent in {"posterior": posterior, "prior": prior}.items():
+                states = np.asarray(run.model.decode(latent))
+                energies = run.hamiltonian.energy_per_site(states)
+                rms = float(np.sqrt(np.mean(latent**2)))
+                found = [rms, fft_mse(states), float(np.mean(energies)), float(np.std(energies))]
+                rows.append([run.name, stage.beta, stage.gamma, name, *found])
+                print(*rows[-1])
+    if arguments.output:
+        with open(arguments.output, "w", newline="", encoding="utf-8") as stream:
+            csv.writer(stream).writerows(rows)
+
+
+if __name__ == "__main__":
+    main()
