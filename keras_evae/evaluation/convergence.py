@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -77,7 +77,7 @@ def extrapolate_energy(reconstruction: Sequence[float], energy: Sequence[float])
 def longer_stages(run: Run, longer: Run) -> Table:
     """Losses at the ends of stages that two runs trained for different numbers of epochs, at equal beta and gamma.
 
-    Behind each of them the longer stage alone: its end against its half, as in `convergence`.
+    Behind each of them the doublings of the longer stage alone, as in `convergence`, from the length of the other on.
     """
     others = {(stage.beta, stage.gamma): stage for stage in longer.stages}
     pairs = [(stage, others[key]) for stage in run.stages if (key := (stage.beta, stage.gamma)) in others]
@@ -89,8 +89,7 @@ def longer_stages(run: Run, longer: Run) -> Table:
                 for loss in LOSSES.values()
             ]
             rows.append([stage.beta, stage.gamma, stage.stage.epochs, other.stage.epochs, *changes, _verdict(changes)])
-            beta, gamma, epochs, _, *doubling = _doubling_row(longer, other)
-            rows.append([beta, gamma, other.stage.epochs // 2, epochs, *doubling])
+            rows += _doublings(other, stage.stage.epochs)
     header = ["beta", "gamma", "epochs", "longer_epochs", *HEADER[4:]]
     caption = f"{run.name} and {longer.name}: change of the losses of the validation split by longer stages, per cent"
     return Table(f"longer_{longer.name}", caption, header, rows)
@@ -111,12 +110,27 @@ def read_history(stage: FinishedStage) -> dict[str, list[float]]:
 
 
 def _doubling_row(run: Run, stage: FinishedStage) -> list[Cell]:
-    history = read_history(stage)
-    changes = [change_on_doubling(history[f"val_{loss}"]) for loss in LOSSES.values()]
-    shares: list[Cell] = [None if change is None else round(100 * change, DIGITS) for change in changes]
+    shares = _changes_on_doubling(read_history(stage), stage.stage.epochs)
     batches = run.config.dataset.train // run.config.training.batch_size
     samples = stage.stage.epochs * batches * run.config.training.batch_size
     return [stage.beta, stage.gamma, stage.stage.epochs, samples, *shares, _verdict(shares)]
+
+
+def _doublings(stage: FinishedStage, shortest: int) -> list[list[Cell]]:
+    """Rows of a stage ended at its whole length, at half of it and so on, while the half is not below the shortest."""
+    history, epochs = read_history(stage), stage.stage.epochs
+    rows: list[list[Cell]] = []
+    while epochs // 2 >= shortest:
+        shares = _changes_on_doubling(history, epochs)
+        rows.insert(0, [stage.beta, stage.gamma, epochs // 2, epochs, *shares, _verdict(shares)])
+        epochs //= 2
+    return rows
+
+
+def _changes_on_doubling(history: Mapping[str, Sequence[float]], epochs: int) -> list[Cell]:
+    """Of each loss of the validation split over the first epochs of a stage, in per cent."""
+    changes = [change_on_doubling(history[f"val_{loss}"][:epochs]) for loss in LOSSES.values()]
+    return [None if change is None else round(100 * change, DIGITS) for change in changes]
 
 
 def _gap_table(name: str, label: str, stages: Sequence[FinishedStage]) -> Table:

@@ -8,6 +8,7 @@ import pytest
 from keras_evae.dataset import read_energies
 from keras_evae.errors import DataError
 from keras_evae.evaluation.convergence import (
+    LOSSES,
     change_on_doubling,
     convergence,
     extrapolate_energy,
@@ -60,16 +61,20 @@ def test_recipe(smoke_run, tmp_path):
 
 
 def test_the_same_stage_trained_longer(smoke_run, tmp_path):
+    """Its end beside that of the shorter one, and its doublings: each loss that falls as 1 / epoch halves."""
     first = smoke_run.stages[0]
     metrics = {"validation": {name: 1.01 * value for name, value in first.metrics["validation"].items()}}
-    stage = dataclasses.replace(first, stage=dataclasses.replace(first.stage, epochs=40), metrics=metrics)
+    length = dataclasses.replace(first.stage, epochs=4 * first.stage.epochs)
+    stage = dataclasses.replace(first, path=tmp_path, stage=length, metrics=metrics)
+    header = ",".join(f"val_{loss}" for loss in LOSSES.values())
+    lines = [",".join([str(1 / epoch)] * len(LOSSES)) for epoch in range(1, length.epochs + 1)]
+    (tmp_path / "history.csv").write_text("\n".join([header, *lines]))
     longer = dataclasses.replace(smoke_run, path=tmp_path / "long", stages=(stage, *smoke_run.stages[1:]))
-    row, doubling = longer_stages(smoke_run, longer).rows
-    assert row[2:4] == [first.stage.epochs, 40] and row[-1] == "yes"
+    row, *doublings = longer_stages(smoke_run, longer).rows
+    assert row[2:4] == [first.stage.epochs, length.epochs] and row[-1] == "yes"
     np.testing.assert_allclose(np.abs(row[4:7]), 1.0, atol=0.01)
-    assert doubling[2:4] == [20, 40]
-    whole = convergence([smoke_run], tmp_path).tables[0].rows[0]
-    assert doubling[4:] == whole[4:]
+    assert [doubling[2:4] for doubling in doublings] == [[2, 4], [4, 8]] and first.stage.epochs == 2
+    assert all(doubling[4:] == [-100.0, -100.0, -100.0, "no"] for doubling in doublings)
 
 
 def test_a_history_that_is_none(smoke_run, tmp_path):
