@@ -1,10 +1,12 @@
 """Claims of several runs in one row."""
 
+import dataclasses
+
 import pytest
 
 from keras_evae.config import Config, EVAEConfig, GeometryConfig
 from keras_evae.evaluation.sections import Claim, Section
-from keras_evae.reproduction.gathering import count_verdicts, gather, seed_groups, spread
+from keras_evae.reproduction.gathering import count_verdicts, gather, gather_changed, seed_groups, spread
 from keras_evae.reproduction.statements import STATEMENTS, Statement
 from keras_evae.runs import Run
 
@@ -52,6 +54,18 @@ def test_a_recipe_that_could_not_be_made():
     assert (found.rule, found.ours, found.verdict, found.holds) == ("-", "-", "not decided", None)
     verdicts = count_verdicts([found, row(claim("a", True)), row(claim("a", False))])
     assert verdicts == "statements that hold: 1 of 3; that differ: 1; not decided: 1"
+
+
+def test_experiments_are_on_statements_of_the_papers_system_that_differ():
+    """Not on those that hold, nor on samples with edges, of which the same sentence says something else."""
+    edges = dataclasses.replace(STATEMENT, runs="confined")
+    holding = Statement("3.2", "L_RC hardly changes", "flat", "losses")
+    claims = [claim("a", False), Claim("a: L_RC hardly changes", "the rule", "measured", True)]
+    sections = {
+        (kind, "losses"): Section("losses", "", "", claims=claims) for kind in ("system", "confined", "changed")
+    }
+    found = gather_changed(gather([holding, edges, STATEMENT], sections, GROUPS), sections)
+    assert [(row.number, row.statement.sentence) for row in found] == [(3, STATEMENT.sentence)]
 
 
 def test_spread():
