@@ -22,7 +22,7 @@ SYSTEM = (
     "losses", "reconstructions", "local_correlation", "theta", "interpolation", "collapse", "fft_mse", "convergence",
     "analyse", "relax",
 )  # fmt: skip
-CHANGED = ("losses", "fft_mse", "relax")
+CHANGED = ("losses", "interpolation", "fft_mse", "relax")
 CONFINED = ("fft_mse", "relax")
 # Of the paper's Figure 3; the stages of the analysis.
 ANALYSED_GAMMAS = (0.0, 1.0, 100.0)
