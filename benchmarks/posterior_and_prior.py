@@ -1,13 +1,15 @@
-"""Whether outputs collapse sooner than generated states: what the decoder makes of the posterior and of the prior.
+"""What the decoder makes of the posterior and of the prior: outputs may collapse sooner than generated states.
 
     python benchmarks/posterior_and_prior.py --run runs/evae_b1e-3_s0 --gammas 2000 10000 --output FILE.csv
 
 At large gamma the energy of the outputs is all that matters, and training knows the outputs of the posterior only.
 States are generated from the prior. For each stage and either, of 100 latent vectors (posterior: of the test split):
 
-latent_rms   root mean square of their components; 1 for the prior
-FFT_MSE      of the states that the decoder makes of them
-E/N          of these states, mean and standard deviation
+latent_rms        root mean square of their components; 1 for the prior
+FFT_MSE           of the states that the decoder makes of them
+energy_per_site   of these states, mean and standard deviation
+radius_distance   Wasserstein distance, in sites, of the radii of their skyrmions from those of the test split, and its
+                  error
 """
 
 from __future__ import annotations
@@ -21,13 +23,15 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 
-from keras_evae.analysis import fft_mse
+from keras_evae.analysis import fft_mse, wasserstein
 from keras_evae.dataset import read_split
 from keras_evae.evaluation.ladders import load_stage
+from keras_evae.evaluation.samples import measure
 from keras_evae.runs import load_run
 
 COUNT = 100
 HEADER = ["run", "beta", "gamma", "latent", "latent_rms", "FFT_MSE", "energy_per_site", "energy_per_site_std"]
+HEADER += ["radius_distance", "radius_distance_error"]
 
 
 def main() -> None:
@@ -39,6 +43,7 @@ def main() -> None:
     rows: list[list[str | float]] = [HEADER]
     for run in map(load_run, arguments.run):
         spins = read_split(run.config.dataset.path, "test", COUNT)
+        data = measure("test", spins, run.hamiltonian).values("radius")
         for stage in run.stages:
             if stage.beta != run.config.evae.beta or stage.gamma not in arguments.gammas:
                 continue
@@ -49,7 +54,9 @@ def main() -> None:
                 states = np.asarray(run.model.decode(latent))
                 energies = run.hamiltonian.energy_per_site(states)
                 rms = float(np.sqrt(np.mean(latent**2)))
+                radii = measure(name, states, run.hamiltonian).values("radius")
                 found = [rms, fft_mse(states), float(np.mean(energies)), float(np.std(energies))]
+                found += wasserstein(radii, data)
                 rows.append([run.name, stage.beta, stage.gamma, name, *found])
                 print(*rows[-1])
     if arguments.output:

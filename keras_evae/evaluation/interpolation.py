@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -12,7 +13,13 @@ from keras_evae import plotting
 from keras_evae.analysis import local_correlation, topological_charge
 from keras_evae.errors import DataError
 from keras_evae.evaluation.collapse import first_collapsed
-from keras_evae.evaluation.interpolation_claims import COMPARED_GAMMA, Passages, compared, interpolation_claims
+from keras_evae.evaluation.interpolation_claims import (
+    COMPARED_GAMMA,
+    STEPS_BEYOND,
+    Passages,
+    compared,
+    interpolation_claims,
+)
 from keras_evae.evaluation.ladders import awaits_nearer, file_name, ladder_of_gamma, nearest_gammas
 from keras_evae.evaluation.passages import IMAGES, MAX_STEPS, POINTS, REACHED, SHOWN_STEPS, Passage, find_passages
 from keras_evae.evaluation.sections import Cell, Claim, Picture, Section, Table
@@ -25,6 +32,8 @@ GAMMAS = (0.0, 1.0, 10.0, 100.0, 1000.0)
 ZOOM = 2.0
 # Width, in sites, of the average in which the place of the drawn region is found.
 SMOOTHING = 3.0
+# The paper does not give the number of steps of its paths: R = 2 there may be R = 4, 6 ... of the ones here.
+STEPS = tuple(n * STEPS_BEYOND for n in range(1, 6))
 # Means of the barrier table; standard deviations too for the first two.
 MEASURES, SPREAD = ("barrier_height", "fwhm_steps", "fwhm_share", "plateau_initial", "plateau_final"), 2
 TEXT = (
@@ -58,6 +67,7 @@ def interpolation(runs: Sequence[Run], output: Path) -> Section:
         notes += [note for stage in stages for note in _missing(run, stage, passages[stage.name], targets)]
         name = file_name("interpolation", run, runs)
         tables += [_target_table(run, targets, name), _barrier_table(run, stages, passages, name)]
+        tables.append(_steps_table(run, stages, passages, name))
         # A row for each state: too long for the terminal.
         _curve_table(run, stages, passages, name).write(output)
         pictures += _draw(run, stages, images, passages, output, name)
@@ -130,15 +140,32 @@ def _barrier_row(stage: FinishedStage, passages: Sequence[Passage]) -> list[Cell
     return row
 
 
+def _steps_table(run: Run, stages: Sequence[FinishedStage], passages: Passages, name: str) -> Table:
+    rows: list[list[Cell]] = []
+    for stage, step in itertools.product(stages, STEPS):
+        found = [passage for passage in passages[stage.name] if passage.barrier]
+        left = [(passage.share_left(step), passage.interstitial_left(step)) for passage in found]
+        shares: list[Cell] = np.mean(left, axis=0).tolist() if left else [None, None]
+        rows.append([stage.gamma, step, round((POINTS - 1) * STEPS_BEYOND / step, 1), len(found), *shares])
+    caption = (
+        f"{run.name}: what is left R steps beyond the peak. Of the barrier: mean over the images with a barrier. Of "
+        "the interstitial: share of these images whose topological charge is not yet that of the perfect lattice. "
+        f"Steps: those of a path on which this place would have R = {STEPS_BEYOND}"
+    )
+    return Table(f"{name}_steps", caption, ["gamma", "R", "steps", "images", "barrier_left", "interstitial_left"], rows)
+
+
 def _curve_table(run: Run, stages: Sequence[FinishedStage], passages: Passages, name: str) -> Table:
     rows: list[list[Cell]] = [
-        [stage.gamma, image, int(step) if passage.barrier else None, point / (POINTS - 1), float(energy)]
+        [stage.gamma, image, int(step) if passage.barrier else None, point / (POINTS - 1), float(energy), float(charge)]
         for stage in stages
         for image, passage in enumerate(passages[stage.name])
-        for point, (step, energy) in enumerate(zip(passage.steps, passage.energies, strict=True))
+        for point, (step, energy, charge) in enumerate(
+            zip(passage.steps, passage.energies, passage.charges, strict=True)
+        )
     ]
-    header = ["gamma", "image", "R", "share_of_path", "energy_per_site"]
-    return Table(f"{name}_curves", f"{run.name}: energies along the paths", header, rows)
+    header = ["gamma", "image", "R", "share_of_path", "energy_per_site", "topological_charge"]
+    return Table(f"{name}_curves", f"{run.name}: energies and topological charges along the paths", header, rows)
 
 
 def _draw(

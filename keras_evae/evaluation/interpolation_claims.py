@@ -108,24 +108,17 @@ def _small_difference(name: str, stages: Sequence[FinishedStage], passages: Pass
 def _beyond_the_peak(name: str, pair: Sequence[FinishedStage], passages: Sequence[Sequence[Passage]]) -> Claim:
     """The energy that is left two steps beyond the peak, as a share of the barrier."""
     decided = bool(pair) and bool(passages[0])
-    left = [float(np.mean([_share_left(passage) for passage in stage])) for stage in passages] if decided else []
+    left = [np.mean([passage.share_left(STEPS_BEYOND) for passage in stage]) for stage in passages] if decided else []
     words = [f"{share:.2f} at gamma = {stage.gamma:g}" for stage, share in zip(pair, left, strict=False)]
     return Claim(
         f"{name}: at R = {STEPS_BEYOND} the interstitial is still there at gamma = 0, and has gone at gamma = 100",
         f"share of the barrier left at R = {STEPS_BEYOND}: above a half at gamma = 0, below a half at gamma = "
         f"{COMPARED_GAMMA:g} (or the nearest), means over images",
         f"share left {', '.join(words)}" if decided else "no image with a barrier in both stages",
-        left[0] > 0.5 > left[1] if decided else None,
+        bool(left[0] > 0.5 > left[1]) if decided else None,
         f"share of the barrier left at R = {STEPS_BEYOND} at the larger gamma",
-        left[1] if decided else None,
+        float(left[1]) if decided else None,
     )
-
-
-def _share_left(passage: Passage) -> float:
-    measures = passage.measures()
-    peak = passage.energies.max()
-    place = min(int(np.argmax(passage.energies)) + STEPS_BEYOND, len(passage.energies) - 1)
-    return float(1.0 - (peak - passage.energies[place]) / measures["barrier_height"])
 
 
 def _lower(

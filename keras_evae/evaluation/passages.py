@@ -37,6 +37,7 @@ class Passage:
         losses: L_T-O of the initial and the final state during the inverse mapping, `(steps + 1, 2)`.
         distance: |z1 - z0| of the ends.
         energies: E/N along the path, `(POINTS,)`.
+        charges: Topological charges of the same states.
         reached: Whether both decoded ends are the targets: by L_T-O and by the topological charge.
         barrier: None where the path has none or its ends are not the targets.
         shown: States near the peak, for those of SHOWN_STEPS that lie on the path; empty without a barrier.
@@ -45,6 +46,7 @@ class Passage:
     losses: np.ndarray
     distance: float
     energies: np.ndarray
+    charges: np.ndarray
     reached: bool
     barrier: Barrier | None
     shown: Mapping[int, np.ndarray]
@@ -61,6 +63,18 @@ class Passage:
             "plateau_initial": initial,
             "plateau_final": final,
         }
+
+    def share_left(self, step: int) -> float:
+        """What is left of the barrier at R = step (or the end of the path), as a share; of a passage with a barrier."""
+        height = self.measures()["barrier_height"]
+        return float(1.0 - (self.energies.max() - self.energies[self._place(step)]) / height)
+
+    def interstitial_left(self, step: int) -> bool:
+        """Whether the state at R = step (or the end of the path) has another topological charge than the last one."""
+        return round(self.charges[self._place(step)]) != round(self.charges[-1])
+
+    def _place(self, step: int) -> int:
+        return min(int(np.argmax(self.energies)) + step, len(self.energies) - 1)
 
     @property
     def steps(self) -> np.ndarray:
@@ -118,10 +132,11 @@ def _follow(run: Run, image: Targets, ends: np.ndarray, losses: np.ndarray) -> P
 
     spins = decode(run.model, interpolate(ends[0], ends[1], POINTS))
     energies = np.array([run.hamiltonian.energy_per_site(state.astype(np.float64)) for state in spins])
-    found, wanted = (np.rint(topological_charge(states)).astype(int) for states in (spins[[0, -1]], image.states))
+    charges = topological_charge(spins)
+    found, wanted = (np.rint(values).astype(int) for values in (charges[[0, -1]], topological_charge(image.states)))
     reached = bool(np.all(losses[-1] < REACHED * image.distance) and np.all(found == wanted))
     barrier = find_barrier(energies) if reached else None
     places = {step: barrier.peak + step for step in SHOWN_STEPS} if barrier else {}
     shown = {step: spins[place].copy() for step, place in places.items() if 0 <= place < POINTS}
     distance = float(np.linalg.norm(ends[1] - ends[0]))
-    return Passage(losses, distance, energies, reached, barrier, shown)
+    return Passage(losses, distance, energies, charges, reached, barrier, shown)

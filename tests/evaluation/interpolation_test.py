@@ -22,12 +22,13 @@ SHAPE = (24, 40)
 
 
 def passage(width, plateau, loss=0.01, reached=True):
-    """Gaussian barrier of a given FWHM between two plateaus."""
+    """Gaussian barrier of a given FWHM between two plateaus; the charge changes at half of its height."""
     steps = np.arange(POINTS)
     energies = plateau - 1e-3 * steps / POINTS + 0.005 * np.exp(-4 * np.log(2) * ((steps - 90) / width) ** 2)
     barrier = find_barrier(energies) if reached else None
     shown = {step: skyrmion(SHAPE, radius=4.0) for step in SHOWN_STEPS[1:]} if barrier else {}
-    return Passage(np.full((5, 2), loss), 3.0, energies, reached, barrier, shown)
+    charges = np.where(steps <= 90 + width / 2, -2.0, -1.0)
+    return Passage(np.full((5, 2), loss), 3.0, energies, charges, reached, barrier, shown)
 
 
 def finished(index, gamma, fft_mse):
@@ -112,6 +113,17 @@ def test_sharpening_barriers(interpolate, tmp_path):
     assert (highest["R"], float(highest["share_of_path"])) == ("0", 90 / (POINTS - 1))
 
 
+def test_what_is_left_beyond_the_peak(interpolate):
+    """Of a Gaussian barrier of 12 steps a half is left 6 steps beyond its peak, where the charge changes too."""
+    section = interpolate([[passage(width, -2.05)] * IMAGES for width in (24.0, 20.0, 12.0)])
+    table = section.tables[2]
+    rows = [dict(zip(table.header, row, strict=True)) for row in table.rows if row[0] == 100.0]
+    assert [(row["R"], row["steps"]) for row in rows] == [(2, 200.0), (4, 100.0), (6, 66.7), (8, 50.0), (10, 40.0)]
+    expected = 0.5 ** ((np.arange(2, 11, 2) / 6) ** 2)
+    np.testing.assert_allclose([row["barrier_left"] for row in rows], expected, rtol=0.08)
+    assert [row["interstitial_left"] for row in rows] == [1.0, 1.0, 1.0, 0.0, 0.0]
+
+
 def test_collapsed_stages_are_left_out_and_said(interpolate):
     section = interpolate([[passage(20.0, -2.05)] * IMAGES] * 3)
     assert any("collapsed" in note and "1000" in note for note in section.notes)
@@ -136,7 +148,7 @@ def test_targets_that_are_not_reached_give_no_numbers(interpolate):
     assert section.pictures == []
     assert [claim.holds for claim in section.claims] == [False, None, None, None, None, None]
     assert sum("does not reach the targets" in note for note in section.notes) == 3
-    assert all(row[-1] is None for row in section.tables[1].rows)
+    assert all(row[-1] is None for table in section.tables[1:] for row in table.rows)
 
 
 def test_an_image_without_barrier_is_not_compared(interpolate):
