@@ -3,9 +3,10 @@
     python benchmarks/posterior_and_prior.py --run runs/evae_b1e-3_s0 --gammas 2000 10000 --output FILE.csv
 
 At large gamma the energy of the outputs is all that matters, and training knows the outputs of the posterior only.
-States are generated from the prior. For each stage and either, of 100 latent vectors (posterior: of the test split):
+States are generated from the prior. For each stage and 100 latent vectors of the posterior (of the test split), of
+the prior, and of the prior widened to the root mean square of the posterior:
 
-latent_rms        root mean square of their components; 1 for the prior
+latent_rms        root mean square of the components; 1 for the prior
 FFT_MSE           of the states that the decoder makes of them
 energy_per_site   of these states, mean and standard deviation
 radius_distance   Wasserstein distance, in sites, of the radii of their skyrmions from those of the test split, and its
@@ -50,7 +51,8 @@ def main() -> None:
             load_stage(run, stage)
             posterior = np.asarray(run.model.sampling(run.model.encode(spins)))
             prior = np.random.default_rng(0).standard_normal(posterior.shape, dtype=np.float32)
-            for name, latent in {"posterior": posterior, "prior": prior}.items():
+            width = np.sqrt(np.mean(posterior**2))
+            for name, latent in {"posterior": posterior, "prior": prior, "widened": width * prior}.items():
                 states = np.asarray(run.model.decode(latent))
                 energies = run.hamiltonian.energy_per_site(states)
                 rms = float(np.sqrt(np.mean(latent**2)))

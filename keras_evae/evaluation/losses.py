@@ -118,7 +118,9 @@ def _draw(betas: Ladders, gammas: Ladders, means: Mapping[str, float], path: Pat
         columns.append(("gamma", gammas, r"E-VAE, $\beta$ = " + " and ".join(f"{beta:g}" for beta in fixed)))
     rows = len(plotting.LOSS_LABELS)
     colors = plotting.run_colors(list(means))
-    figure, axes = plotting.new_figure(rows, len(columns), size=(3.7, 1.9), shared=True)
+    # The legends of many runs are higher than a panel needs to be.
+    height = max(1.9, 0.45 * max(len(betas), len(gammas)))
+    figure, axes = plotting.new_figure(rows, len(columns), size=(3.7, height), shared=True)
     for column, (weight, ladders, title) in enumerate(columns):
         axes[0, column].set_title(title)
         # A legend of many runs stands beside the panels.
