@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
+import gc
 import logging
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, TypeVar
@@ -79,10 +80,17 @@ def _start(make: Callable[[], Started]) -> Started:
     Dask starts the loop in a thread and asserts that it runs within 10 s. On a machine so busy that a new thread, or
     this whole process, gets no processor time for as long, it does not, and is there at once the next time.
     """
-    for _ in range(ATTEMPTS - 1):
-        with contextlib.suppress(AssertionError):
+    failed = 0
+    while True:
+        # Dask closes a client that nobody holds under the lock that it also starts one under. Those that failed before
+        # go now: the garbage collector, coming by during the start, would wait for that lock for ever.
+        gc.collect()
+        try:
             return make()
-    return make()
+        except AssertionError:
+            failed += 1
+            if failed == ATTEMPTS:
+                raise
 
 
 @contextlib.contextmanager
