@@ -13,6 +13,7 @@ from pathlib import Path
 import jinja2
 from PIL import Image
 
+from keras_evae.config import load_config
 from keras_evae.durable import write_whole
 from keras_evae.environment import read_environment
 from keras_evae.evaluation.sections import Picture, Section, Table
@@ -83,7 +84,8 @@ def write_page(
         content.write(folder / "tables")
     _write_claims(rows, folder / "claims")
     _write_claims(experiments, folder / "claims_changed")
-    alike = [(run, most_alike(run, runs.system)) for run in runs.changed]
+    # Each beside a run of the paper's system or one before it in the list.
+    alike = [(run, most_alike(run, [*runs.system, *runs.changed[:before]])) for before, run in enumerate(runs.changed)]
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters["cell"] = markdown_cell
     template = environment.from_string(resources.files(__package__).joinpath(TEMPLATE).read_text(encoding="utf-8"))
@@ -140,8 +142,6 @@ def _picture(figure: Figure, sections: Mapping[tuple[str, str], Section]) -> Pic
 def _describe(run: Run) -> dict[str, object]:
     planned = planned_stages(run.config)
     missing = planned[len(run.stages) :]
-    environment = read_environment(run.path)
-    command = environment.get("command")
     return {
         "name": run.name,
         "kind": f"E-VAE, beta = {run.config.evae.beta:g}" if run.config.evae else "VAE",
@@ -149,9 +149,21 @@ def _describe(run: Run) -> dict[str, object]:
         "stages": f"{len(run.stages)} of {len(planned)}",
         "missing": f"from beta = {missing[0].beta:g}, gamma = {missing[0].gamma:g} on" if missing else "nothing",
         "epochs": ", ".join(str(stage.epochs) for stage in planned),
-        "command": "python " + shlex.join(command) if command else f"{run.name}: no command recorded",
-        "version": environment.get("training_version", 1),
+        "command": training_command(run),
+        "version": read_environment(run.path).get("training_version", 1),
     }
+
+
+def training_command(run: Run) -> str:
+    """What trains such a run: the file that it began with, as it is now, and each key in which the run differs."""
+    given = read_environment(run.path).get("command") or []
+    if "--config" not in given:
+        return f"{run.name}: no command recorded"
+    file = given[given.index("--config") + 1]
+    differences = config_differences(run.config, load_config(file))
+    changes = [f"{key}={json.dumps(value)}" for key, (value, _) in differences.items()]
+    options = [word for change in changes for word in ("--set", change)]
+    return shlex.join(["python", "train.py", "--config", file, *options, "--output", f"runs/{run.name}"])
 
 
 def describe_change(run: Run, other: Run) -> str:

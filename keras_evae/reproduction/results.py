@@ -26,6 +26,8 @@ CHANGED = ("losses", "interpolation", "fft_mse", "relax")
 CONFINED = ("fft_mse", "relax")
 # Of the paper's Figure 3; the stages of the analysis.
 ANALYSED_GAMMAS = (0.0, 1.0, 100.0)
+# The keys in which runs of longer or other stages differ.
+LADDERS = {"vae.betas", "vae.epochs", "evae.gammas", "evae.epochs"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,8 +100,8 @@ def make_results(
 
 
 def compare_lengths(runs: Runs) -> list[Table]:
-    """For each longer run, its stages beside those of the run with the same seed and beta."""
-    return [longer_stages(_counterpart(longer, runs.system), longer) for longer in runs.longer]
+    """For each longer run, its stages beside those of the run that differs in the stages alone."""
+    return [longer_stages(_counterpart(longer, [*runs.system, *runs.changed]), longer) for longer in runs.longer]
 
 
 def most_alike(run: Run, runs: Sequence[Run]) -> Run:
@@ -143,10 +145,20 @@ def _with_stages(run: Run, wanted: Callable[[float], bool]) -> Run:
 
 
 def _counterpart(longer: Run, runs: Sequence[Run]) -> Run:
-    def identity(run: Run) -> tuple:
-        return run.config.training.seed, run.config.dataset.path, run.config.evae and run.config.evae.beta
+    """Of the runs that differ in their ladders alone, that with the most stages in common, trained for the shortest."""
+    ladders = [(stage.beta, stage.gamma) for stage in longer.stages]
 
-    for run in runs:
-        if identity(run) == identity(longer):
-            return run
-    raise DataError(f"{longer.path}: expected a run of the same seed, data and beta to compare it with, found none")
+    def rank(run: Run) -> tuple[int, int]:
+        shared = [stage.stage.epochs for stage in run.stages if (stage.beta, stage.gamma) in ladders]
+        return -len(shared), sum(shared)
+
+    others = [
+        run
+        for run in runs
+        if run.path != longer.path and config_differences(run.config, longer.config).keys() <= LADDERS
+    ]
+    if not others:
+        raise DataError(
+            f"{longer.path}: expected a run that differs in the stages alone beside it, found none"
+        )
+    return min(others, key=rank)
