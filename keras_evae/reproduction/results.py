@@ -158,7 +158,5 @@ def _counterpart(longer: Run, runs: Sequence[Run]) -> Run:
         if run.path != longer.path and config_differences(run.config, longer.config).keys() <= LADDERS
     ]
     if not others:
-        raise DataError(
-            f"{longer.path}: expected a run that differs in the stages alone beside it, found none"
-        )
+        raise DataError(f"{longer.path}: expected a run that differs in the stages alone beside it, found none")
     return min(others, key=rank)
