@@ -14,7 +14,6 @@ import pytest
 import yaml
 
 from keras_evae.config import load_config
-from keras_evae.environment import read_environment
 from keras_evae.errors import EVAEError
 from keras_evae.reproduction import page, results
 from keras_evae.reproduction.__main__ import main, parse_arguments
@@ -78,17 +77,17 @@ def test_command_of_a_run_says_what_differs_from_its_file(smoke_folder, tmp_path
     monkeypatch.chdir(tmp_path)
     shutil.copytree(smoke_folder / "runs/smoke", "runs/trained")
     run = results.load_run("runs/trained")
-    Path("configs").mkdir()
-    file = Path(read_environment(run.path)["command"][2])
+    given = ["train.py", "--set", "training.seed=3", "--config", "changed.yaml"]
+    (run.path / "environment.json").write_text(json.dumps({"command": given}))
     config = run.config.model_dump(mode="json")
     config["training"]["gradient_clip_norm"] = 5.0
     config["evae"]["gammas"] = [1e-6, 1.0]
     config["dataset"]["path"] = "data/other data.h5"
-    file.write_text(yaml.safe_dump(config))
+    Path("changed.yaml").write_text(yaml.safe_dump(config))
     line = shlex.split(page.training_command(run))
-    assert line[:4] == ["python", "train.py", "--config", str(file)] and line[-2:] == ["--output", "runs/trained"]
+    assert line[:4] == ["python", "train.py", "--config", "changed.yaml"] and line[-2:] == ["--output", "runs/trained"]
     assert set(line[4:-2:2]) == {"--set"} and len(line[5:-2:2]) == 3
-    assert config_differences(load_config(file, line[5:-2:2]), run.config) == {}
+    assert config_differences(load_config("changed.yaml", line[5:-2:2]), run.config) == {}
     (run.path / "environment.json").write_text("{}")
     assert page.training_command(run) == "trained: no command recorded"
 
