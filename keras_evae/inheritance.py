@@ -1,7 +1,7 @@
 """Stages that a run takes over from another one, where both plans begin alike, instead of training them again.
 
 Training depends on nothing but the configuration, the stages before and the training version: with equal ones it ends
-with the same bits.
+with the same bits, as far as small runs show; long ones at 128 x 128 may differ by rounding (docs/reproduction.md).
 """
 
 from __future__ import annotations
