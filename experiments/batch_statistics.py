@@ -65,9 +65,10 @@ def main() -> None:
     spins = read_split(data.path, "validation")
     source = training_batches(data.path, BATCH, range(10**6), seed=1, augment=run.hamiltonian)
     batches = list(itertools.islice(iter(source), ESTIMATED))
-    rows = [["beta", "gamma", "statistics", *LOSSES]]
+    rows: list[list[str | float]] = [["beta", "gamma", "statistics", *LOSSES]]
+    beta = run.config.evae.beta if run.config.evae else None
     for stage in run.stages:
-        if stage.beta != run.config.evae.beta or stage.gamma not in arguments.gammas:
+        if stage.beta != beta or stage.gamma not in arguments.gammas:
             continue
         for name in ("stored", "batch", "estimated"):
             load_stage(run, stage)

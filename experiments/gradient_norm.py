@@ -42,6 +42,8 @@ def trace(
 ) -> Iterator[tuple[float, ...]]:
     """Trains from the selected stage of a run; a row of `COLUMNS` for each step."""
     largest, clip_norm = variant
+    if run.selected is None:
+        raise ValueError(f"{run.path}: expected a finished stage, found none")
     training = run.config.training.model_copy(update={"gradient_clip_norm": clip_norm})
     network = run.config.network.model_copy(update={"largest_log_variance": largest})
     config = run.config.model_copy(update={"training": training, "network": network})

@@ -1,9 +1,9 @@
 """E-VAE against slow annealing: searches of ground states, tables and pictures of docs/ground_state.md.
 
-python -m experiments.ground_states all              searches in all systems, anneals on without a time limit, writes all
-python -m experiments.ground_states square_32        the same for one or some of them
-python -m experiments.ground_states all --anneals    starts no search; anneals only
-python -m experiments.ground_states                  writes the tables again, from docs/ground_state/*.json
+python -m experiments.ground_states all             searches in all systems, anneals without a time limit, writes all
+python -m experiments.ground_states square_32       the same for one or some of them
+python -m experiments.ground_states all --anneals   starts no search; anneals only
+python -m experiments.ground_states                 writes the tables again, from docs/ground_state/*.json
 
 Stopped and started again, it goes on. Without a time limit means: at least 64 slow anneals, and on until the lowest E/N
 has not changed while their number doubled. They go on from those in the same CPU time, if a search is there.

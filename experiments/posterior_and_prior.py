@@ -41,12 +41,13 @@ def main() -> None:
     parser.add_argument("--gammas", type=float, nargs="+", required=True, help="stages of the E-VAE")
     parser.add_argument("--output", type=Path, help="CSV file")
     arguments = parser.parse_args()
-    rows: list[list[str | float]] = [HEADER]
+    rows: list[list[str | float]] = [list(HEADER)]
     for run in map(load_run, arguments.run):
         spins = read_split(run.config.dataset.path, "test", COUNT)
         data = measure("test", spins, run.hamiltonian).values("radius")
+        beta = run.config.evae.beta if run.config.evae else None
         for stage in run.stages:
-            if stage.beta != run.config.evae.beta or stage.gamma not in arguments.gammas:
+            if stage.beta != beta or stage.gamma not in arguments.gammas:
                 continue
             load_stage(run, stage)
             posterior = np.asarray(run.model.sampling(run.model.encode(spins)))
