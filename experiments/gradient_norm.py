@@ -2,7 +2,7 @@
 
     python -m experiments.gradient_norm --run runs/vae --stage 03_beta_0.001_gamma_0 --beta 1e-2
 
-Goes on from a finished stage at another beta, three times:
+Continues from a finished stage at another beta, three times:
 
 exponential   Adam as in the paper; L_KL has exp(log-variance) up to 20
 clipped       the same, with the norm of the whole gradient bounded
@@ -77,7 +77,7 @@ def _train_step(model: EVAE, spins: tf.Tensor) -> tuple[tf.Tensor, ...]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run", type=Path, required=True, metavar="DIR", help="run folder")
-    parser.add_argument("--stage", required=True, help="name of the finished stage to go on from")
+    parser.add_argument("--stage", required=True, help="name of the finished stage to continue from")
     parser.add_argument("--beta", type=float, default=1e-2, help="default: %(default)s")
     parser.add_argument("--gamma", type=float, default=0.0, help="default: %(default)s")
     parser.add_argument("--steps", type=int, default=60, help="default: %(default)s")

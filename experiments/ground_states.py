@@ -5,8 +5,8 @@ python -m experiments.ground_states square_32       the same for one or some of 
 python -m experiments.ground_states all --anneals   starts no search; anneals only
 python -m experiments.ground_states                 writes the tables again, from docs/ground_state/*.json
 
-Stopped and started again, it goes on. Without a time limit means: at least 64 slow anneals, and on until the lowest E/N
-has not changed while their number doubled. They go on from those in the same CPU time, if a search is there.
+Stopped and started again, it continues. Without a time limit means: at least 64 slow anneals, and more until the lowest
+E/N has not changed while their number doubled. They include the anneals of a search, if there is one.
 """
 
 import argparse
