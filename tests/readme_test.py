@@ -148,9 +148,20 @@ def test_names_of_the_front_door():
 
 def test_example_of_the_readme(monkeypatch, capsys):
     monkeypatch.setenv("MPLBACKEND", "agg")
-    example, run = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+    example, run = examples(README)
     small = example.replace("shape=(128, 128)", "shape=(32, 32)")
     assert small != example and "load_run" in run
     exec(compile(small, "README.md", "exec", dont_inherit=True), {"__name__": "readme"})
     energy, charge, skyrmions = (float(word) for word in capsys.readouterr().out.split())
     assert -2.06 < energy < -2.0 and round(charge) == -int(skyrmions)
+
+
+def test_example_of_the_page_on_annealing():
+    page: dict = {"__name__": "page"}
+    (example,) = examples(ROOT / "docs" / "annealing.md")
+    exec(compile(example, "docs/annealing.md", "exec", dont_inherit=True), page)
+    assert page["spins"].shape == (64, 64, 3)
+
+
+def examples(page):
+    return re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
