@@ -4,7 +4,7 @@
     python docs/slurm_annealing.py configs/vae.yaml
 
 Run it where it may stay for as long as the annealing takes, such as in a job of its own or in `tmux`. Adapt the
-resources below. Started again after any interruption, it goes on after the last finished shard.
+resources below. Started again after any interruption, it continues after the last finished shard.
 """
 
 import os

@@ -202,9 +202,9 @@ def test_commands_for_other_sizes_in_the_comments(name, shapes):
     path = next(path for path in CONFIGS if path.stem == name)
     comment = "".join(line.removeprefix("#") for line in path.read_text().splitlines(keepends=True) if line[0] == "#")
     # Of each command in the comment its values, up to the folder of its run.
-    commands = re.findall(r"python train\.py --config (\S+)((?:.(?!--output))*) --output (\S+)", comment, re.DOTALL)
+    commands = re.findall(r"evae-train --config (\S+)((?:.(?!--output))*) --output (\S+)", comment, re.DOTALL)
     configs = [load_config(path, re.findall(r"--set (\S+)", options)) for _, options, _ in commands]
-    assert {Path(file).name for file, _, _ in commands} == {path.name}
+    assert {config for config, _, _ in commands} == {path.stem}
     assert [config.dataset.shape for config in configs] == shapes
     # Each size has its own data and run.
     assert len({config.dataset.path for config in [*configs, load_config(path)]}) == len(shapes) + 1

@@ -1,23 +1,167 @@
-"""The README points at files that are there, and its test command is the one that CI runs."""
+"""README and docs/: short, with links that resolve, commands and modules that exist, and an example that runs."""
 
+import importlib.util
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
 
+import keras_evae
+
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+README = ROOT / "README.md"
+PAGES = [README, ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+COMMANDS = ("evae-train", "evae-evaluate", "evae-anneal", "evae-ground-state")
+
+pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_relative_links_exist(page):
-    links = re.findall(r"\]\(([^)#]+)", page.read_text())
-    missing = [link for link in links if "://" not in link and not (page.parent / link).exists()]
-    assert missing == []
+def anchors(page):
+    """The fragments of the headings of a page, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-def test_commands_name_files_that_exist():
-    text = (ROOT / "README.md").read_text()
-    for name in re.findall(r"configs/[\w.-]+\.yaml|\b(?:train|evaluate)\.py", text):
-        assert (ROOT / name).is_file()
-    assert len(re.findall(r"^python3\.11 -m venv .*pytest$", text, re.MULTILINE)) == 1
+@pages
+def test_links_resolve(page):
+    for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+        if "://" in link:
+            continue
+        file, _, fragment = link.partition("#")
+        target = page.parent / file if file else page
+        assert target.exists(), link
+        assert not fragment or fragment in anchors(target), link
+
+
+def test_pages_are_short():
+    assert len(README.read_text().splitlines()) <= 110
+    assert len((ROOT / "docs" / "reproduction.md").read_text().splitlines()) <= 300
+
+
+def test_tables_are_few():
+    listed = subprocess.run(["git", "ls-files", "*.csv"], cwd=ROOT, capture_output=True, text=True)
+    if listed.returncode:
+        pytest.skip("no checkout")
+    assert len(listed.stdout.split()) <= 10
+
+
+def test_verdicts_have_their_place():
+    page = (ROOT / "docs" / "reproduction.md").read_text()
+    begin, end = "<!-- verdicts: written by python -m experiments.reproduction -->", "<!-- end of verdicts -->"
+    assert page.count(begin) == page.count(end) == 1
+    table = page.partition(begin)[2].partition(end)[0]
+    rows = [line for line in table.splitlines() if re.match(r"\| *\d+ *\|", line)]
+    assert len(rows) == 39
+    counts = re.search(r"hold: (\d+) of 39; that differ: (\d+); not decided: (\d+)", table)
+    assert counts is not None
+    held, differing, undecided = map(int, counts.groups())
+    verdicts = [re.split(r" \| ", row)[-2] for row in rows]
+    assert [sum(word in verdict for verdict in verdicts) for word in ("holds", "differs", "not decided")] == [
+        held,
+        differing,
+        undecided,
+    ]
+
+
+def test_one_line_installs_and_tests():
+    lines = re.findall(r"^python3 -m venv .*$", README.read_text(), re.MULTILINE)
+    assert len(lines) == 2 and lines[1].endswith("pytest")
+    assert "evae-train --config quickstart" in lines[0] and "evae-evaluate --all" in lines[0]
+
+
+@pages
+def test_no_command_of_earlier_layouts(page):
+    if page.name != "CHANGELOG.md":
+        assert "python -m keras_evae" not in page.read_text()
+
+
+@pages
+def test_files_that_texts_name_exist(page):
+    text = page.read_text()
+    named = re.findall(r"\b(?:configs|benchmarks|experiments|docs|keras_evae|tests)/[\w/.-]+\.(?:yaml|py|md)\b", text)
+    assert [name for name in named if not (ROOT / name).is_file()] == []
+    studies = re.findall(r"python -m experiments\.(\w+)", text)
+    found = [
+        study
+        for study in studies
+        if any((ROOT / "experiments").glob(f"{study}{end}") for end in (".py", "/__main__.py"))
+    ]
+    assert found == studies
+    # Names of configurations, but for NAME in capitals.
+    names = re.findall(r"evae-[\w-]+ --config ([a-z]\w*(?:-\d)?)(?![\w./])", text)
+    assert [name for name in names if not (ROOT / "configs" / f"{name}.yaml").is_file()] == []
+
+
+def command_lines():
+    """Each use of a command in the pages: the page, the command, its flags."""
+    for page in PAGES:
+        text = page.read_text()
+        for command, rest in re.findall(r"\b(evae-(?:train|evaluate|anneal|ground-state))\b([^\n`|&]*)", text):
+            yield page.name, command, set(re.findall(r"(?<!\S)--[a-z][a-z-]*", rest))
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_flags_that_texts_name_exist(command):
+    module = importlib.import_module(f"keras_evae.commands.{command.replace('-', '_')}")
+    known = set(re.findall(r"--[a-z][a-z-]*", module.make_parser().format_help()))
+    used = [(page, sorted(flags - known)) for page, name, flags in command_lines() if name == command]
+    assert used and [each for each in used if each[1]] == []
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_guide_has_every_flag(command):
+    module = importlib.import_module(f"keras_evae.commands.{command.replace('-', '_')}")
+    flags = set(re.findall(r"^  (--[a-z][a-z-]*)", module.make_parser().format_help(), re.MULTILINE))
+    guide = (ROOT / "docs" / "guide.md").read_text()
+    assert len(flags) > 2
+    assert [flag for flag in sorted(flags) if flag not in guide] == []
+
+
+@pages
+def test_modules_that_texts_name_exist(page):
+    named = set(re.findall(r"\bkeras_evae(?:\.\w+)+", page.read_text())) if page.name != "CHANGELOG.md" else set()
+    assert [name for name in sorted(named) if not exists(name)] == []
+
+
+def exists(name):
+    """Whether a dotted name is a module, or something in one."""
+    module, rest = name, []
+    while not found(module):
+        module, _, last = module.rpartition(".")
+        rest.insert(0, last)
+    thing = importlib.import_module(module)
+    return module != "keras_evae" and len(rest) < 2 and all(hasattr(thing, each) for each in rest)
+
+
+def found(module):
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+def test_names_of_the_front_door():
+    used = {name for page in PAGES for name in re.findall(r"\bev\.([A-Za-z]\w*)", page.read_text())}
+    assert used and used <= set(keras_evae.__all__)
+
+
+def test_example_of_the_readme(monkeypatch, capsys):
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    example, run = examples(README)
+    small = example.replace("shape=(128, 128)", "shape=(32, 32)")
+    assert small != example and "load_run" in run
+    exec(compile(small, "README.md", "exec", dont_inherit=True), {"__name__": "readme"})
+    energy, charge, skyrmions = (float(word) for word in capsys.readouterr().out.split())
+    assert -2.06 < energy < -2.0 and round(charge) == -int(skyrmions)
+
+
+def test_example_of_the_page_on_annealing():
+    page: dict = {"__name__": "page"}
+    (example,) = examples(ROOT / "docs" / "annealing.md")
+    exec(compile(example, "docs/annealing.md", "exec", dont_inherit=True), page)
+    assert page["spins"].shape == (64, 64, 3)
+
+
+def examples(page):
+    return re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
