@@ -24,8 +24,8 @@ from keras_evae.evaluation.certificate import (
     evae_candidate,
     relax_states,
 )
-from keras_evae.evaluation.ladders import file_name, generate, once_finished
-from keras_evae.evaluation.sections import Cell, Claim, Section, Table
+from keras_evae.evaluation.ladders import file_name, generate, is_finished, labels
+from keras_evae.evaluation.sections import Cell, Section, Table
 from keras_evae.runs import Run
 from keras_evae.stages import FinishedStage
 
@@ -37,15 +37,20 @@ QUALITIES = [f"{quality}_{kind}" for quality in ("torque", "charge", "skyrmions"
 Certificates = dict[str, np.ndarray]
 
 
-def relax(runs: Sequence[Run], output: Path) -> Section:
+def make_relax(runs: Sequence[Run], output: Path) -> Section:
     """Energy of 100 generated states of each stage before and after relaxation; writes the states with certificates."""
-    tables, claims, notes = [], [], []
+    tables, notes = [], []
+    numbers: dict[str, dict[str, Cell]] = {}
     for run in runs:
         file = output / f"{file_name('states', run, runs)}.h5"
         certificates, best = export_states(run, file)
         tables += _tables(run, runs, certificates)
-        tables.append(_best_known_table(file_name("best_known", run, runs), run, best))
-        claims.append(_claim(run, certificates, best))
+        tables.append(_best_known_table(run, runs, best))
+        numbers[labels(runs)[run.path]] = {
+            "last_stage_finished": is_finished(run),
+            "best_known_energy_per_site": best.energy_per_site,
+            "states_of_each_stage": GENERATED,
+        }
         notes.append(f"all states with their certificates: {file.name}")
     return Section(
         "relax",
@@ -55,8 +60,8 @@ def relax(runs: Sequence[Run], output: Path) -> Section:
         "energy of the Hamiltonian on this lattice. Energies, gaps, charges and skyrmions are means over the states, "
         "torques the largest of all.",
         tables,
-        claims=claims,
         notes=notes,
+        numbers=numbers,
     )
 
 
@@ -130,22 +135,27 @@ def _write_attributes(file: h5py.File, run: Run, best: BestKnown) -> None:
 
 def _tables(run: Run, runs: Sequence[Run], certificates: dict[str, Certificates]) -> list[Table]:
     """Energies and what else the certificates say, a row for each stage."""
+    label = labels(runs)[run.path]
     weights = [[stage.beta, stage.gamma] for stage in run.stages]
     energies = [_energies(certificates[stage.name]) for stage in run.stages]
     qualities = [_qualities(certificates[stage.name]) for stage in run.stages]
-    header, caption = ["beta", "gamma"], f"{run.name}: {GENERATED} generated states of each stage"
+    header, caption = ["beta", "gamma"], f"{label}: {GENERATED} generated states of each stage"
     return [
         Table(
-            file_name("relax", run, runs),
+            "relax",
             f"{caption}, E/N before and after relaxation at T = 0",
             header + ENERGIES,
             [left + right for left, right in zip(weights, energies, strict=True)],
+            label,
+            file_name("relax", run, runs),
         ),
         Table(
-            file_name("relax_certificates", run, runs),
+            "relax_certificates",
             f"{caption}, largest torque, mean charge and mean number of skyrmions",
             header + QUALITIES,
             [left + right for left, right in zip(weights, qualities, strict=True)],
+            label,
+            file_name("relax_certificates", run, runs),
         ),
     ]
 
@@ -162,7 +172,7 @@ def _qualities(certificates: Certificates) -> list[float]:
     return torques + [float(certificates[kind][name].mean()) for name in ("charge", "skyrmions") for kind in KINDS]
 
 
-def _best_known_table(name: str, run: Run, best: BestKnown) -> Table:
+def _best_known_table(run: Run, runs: Sequence[Run], best: BestKnown) -> Table:
     rows: list[list[Cell]] = [
         [
             candidate.search,
@@ -174,21 +184,6 @@ def _best_known_table(name: str, run: Run, best: BestKnown) -> Table:
     ]
     height, width = run.config.dataset.shape
     present = "" if run.hamiltonian.mask is None else f", {run.hamiltonian.count_sites((height, width))} with a spin"
-    caption = f"{run.name}: best known energy on {height} x {width} sites{present}: {best.energy_per_site:.8f}"
-    return Table(name, caption, ["search", "energy_per_site", "gap", "detail"], rows)
-
-
-def _claim(run: Run, certificates: dict[str, Certificates], best: BestKnown) -> Claim:
-    """Of the stage with the largest gamma."""
-    stage = max(run.stages, key=lambda stage: (stage.gamma, stage.beta))
-    relaxed = certificates[stage.name]["relaxed"]
-    share = float(np.mean(relaxed["gap"] <= SAME_ENERGY))
-    return Claim(
-        f"{run.name}: the collapsed E-VAE generates the ground state",
-        f"relaxed, all states of the largest gamma have the best known E/N, to {SAME_ENERGY:g}",
-        f"gamma = {stage.gamma:g}: mean E/N {relaxed['energy_per_site'].mean():.8f} relaxed, best known "
-        f"{best.energy_per_site:.8f}, {share:.0%} of {len(relaxed)} states there",
-        once_finished(run, share == 1.0) if stage.gamma > 0 else None,
-        "mean E/N above the best known, relaxed",
-        float(relaxed["gap"].mean()),
-    )
+    label, file = labels(runs)[run.path], file_name("best_known", run, runs)
+    caption = f"{label}: best known energy on {height} x {width} sites{present}: {best.energy_per_site:.8f}"
+    return Table("best_known", caption, ["search", "energy_per_site", "gap", "detail"], rows, label, file)

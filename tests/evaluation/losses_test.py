@@ -4,11 +4,11 @@ import sys
 
 import numpy as np
 import pytest
-
 from keras_evae.evaluation.evae_claims import evae_claims
+from keras_evae.evaluation.vae_claims import vae_claims
+
 from keras_evae.evaluation.loss_claims import DataReference
 from keras_evae.evaluation.losses import _reference, losses
-from keras_evae.evaluation.vae_claims import vae_claims
 from keras_evae.schedules import Stage
 from keras_evae.stages import FinishedStage
 

@@ -1,0 +1,1 @@
+"""Studies behind the numbers of docs/: not installed; run from a checkout with python -m experiments.NAME."""
