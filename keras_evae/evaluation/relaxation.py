@@ -38,6 +38,7 @@ ENERGIES = ["energy_generated", "energy_relaxed", "gap_generated", "gap_relaxed"
 QUALITIES = [f"{quality}_{kind}" for quality in ("torque", "charge", "skyrmions") for kind in KINDS]
 # What relaxation changes, and how the skyrmions stand then.
 CHANGES = ["change", "psi6_relaxed", "psi4_relaxed"]
+BEST_KNOWN = ["search", "energy_per_site", "gap", "detail"]
 # Certificates of the two kinds of states of one stage.
 Certificates = dict[str, np.ndarray]
 
@@ -49,7 +50,7 @@ def relax(runs: Sequence[Run], output: Path) -> Section:
         file = output / f"{file_name('states', run, runs)}.h5"
         certificates, best, changes = export_states(run, file)
         tables += _tables(run, runs, certificates, changes)
-        tables.append(_best_known_table(file_name("best_known", run, runs), run, best, labels(runs)[run.path]))
+        tables.append(_best_known_table(run, runs, best))
         claims.append(_claim(run, certificates, best))
         notes.append(f"all states with their certificates: {file.name}")
     return Section(
@@ -150,22 +151,27 @@ def _tables(
     run: Run, runs: Sequence[Run], certificates: dict[str, Certificates], changes: dict[str, list[Cell]]
 ) -> list[Table]:
     """Energies and what else the certificates say, a row for each stage."""
-    weights: list[list[Cell]] = [[labels(runs)[run.path], stage.beta, stage.gamma] for stage in run.stages]
+    label = labels(runs)[run.path]
+    weights = [[stage.beta, stage.gamma] for stage in run.stages]
     energies = [_energies(certificates[stage.name]) for stage in run.stages]
     qualities = [[*_qualities(certificates[stage.name]), *changes[stage.name]] for stage in run.stages]
-    header, caption = ["run", "beta", "gamma"], f"{run.name}: {GENERATED} generated states of each stage"
+    header, caption = ["beta", "gamma"], f"{label}: {GENERATED} generated states of each stage"
     return [
         Table(
-            file_name("relax", run, runs),
+            "relax",
             f"{caption}, E/N before and after relaxation at T = 0",
             header + ENERGIES,
-            [[*left, *right] for left, right in zip(weights, energies, strict=True)],
+            [left + right for left, right in zip(weights, energies, strict=True)],
+            label,
+            file_name("relax", run, runs),
         ),
         Table(
-            file_name("relax_certificates", run, runs),
+            "relax_certificates",
             f"{caption}, largest torque, and means of what else is measured",
             header + QUALITIES + CHANGES,
             [[*left, *right] for left, right in zip(weights, qualities, strict=True)],
+            label,
+            file_name("relax_certificates", run, runs),
         ),
     ]
 
@@ -182,10 +188,9 @@ def _qualities(certificates: Certificates) -> list[float]:
     return torques + [float(certificates[kind][name].mean()) for name in ("charge", "skyrmions") for kind in KINDS]
 
 
-def _best_known_table(name: str, run: Run, best: BestKnown, label: str) -> Table:
+def _best_known_table(run: Run, runs: Sequence[Run], best: BestKnown) -> Table:
     rows: list[list[Cell]] = [
         [
-            label,
             candidate.search,
             candidate.energy_per_site,
             candidate.energy_per_site - best.energy_per_site,
@@ -195,8 +200,9 @@ def _best_known_table(name: str, run: Run, best: BestKnown, label: str) -> Table
     ]
     height, width = run.config.dataset.shape
     present = "" if run.hamiltonian.mask is None else f", {run.hamiltonian.count_sites((height, width))} with a spin"
-    caption = f"{run.name}: best known energy on {height} x {width} sites{present}: {best.energy_per_site:.8f}"
-    return Table(name, caption, ["run", "search", "energy_per_site", "gap", "detail"], rows)
+    label, file = labels(runs)[run.path], file_name("best_known", run, runs)
+    caption = f"{label}: best known energy on {height} x {width} sites{present}: {best.energy_per_site:.8f}"
+    return Table("best_known", caption, BEST_KNOWN, rows, label, file)
 
 
 def _claim(run: Run, certificates: dict[str, Certificates], best: BestKnown) -> Claim:

@@ -25,16 +25,29 @@ class Table:
     """Numbers of a figure.
 
     Args:
-        name: Name of its CSV file, without the suffix.
+        name: What it is; the same for each run.
         caption: What the rows are, one line.
         header: A name for each column, with its unit where it has one.
         rows: Numbers and words.
+        run: Label of its run; empty if it is on all of them.
+        file: Name of its CSV file without the suffix, by default the table's name.
     """
 
     name: str
     caption: str
     header: Sequence[str]
     rows: Sequence[Sequence[Cell]]
+    run: str = ""
+    file: str = ""
+
+    @property
+    def csv_file(self) -> str:
+        """The name of its file."""
+        return f"{self.file or self.name}.csv"
+
+    def of_run(self, run: str, figure: str, file: str) -> Table:
+        """The table with its run; in the name of its file the recipe's name becomes that of the run's files."""
+        return dataclasses.replace(self, run=run, file=file + self.name.removeprefix(figure))
 
     @property
     def cells(self) -> list[list[str]]:
@@ -46,8 +59,8 @@ class Table:
         return f"{self.caption}\n" + format_table(self.header, self.cells)
 
     def write(self, folder: Path) -> None:
-        """Writes `<name>.csv` with all digits."""
-        with open(folder / f"{self.name}.csv", "w", newline="", encoding="utf-8") as stream:
+        """Writes its CSV file, with all digits."""
+        with open(folder / self.csv_file, "w", newline="", encoding="utf-8") as stream:
             writer = csv.writer(stream)
             writer.writerow(self.header)
             writer.writerows(self.rows)
@@ -145,7 +158,7 @@ class Section:
             logger.info("note: %s", note)
         for claim in self.claims:
             logger.info("%s\n  %s: %s (%s)", claim.claim, claim.measured, claim.verdict, claim.rule)
-        files = [picture.file for picture in self.pictures] + [f"{table.name}.csv" for table in self.tables]
+        files = [picture.file for picture in self.pictures] + [table.csv_file for table in self.tables]
         logger.info("written to %s: %s", folder, ", ".join([*files, f"{self.name}.json"]))
 
 
