@@ -10,7 +10,7 @@ import numpy as np
 
 from keras_evae import plotting
 from keras_evae.evaluation.certificate import SAME_ENERGY, BestKnown
-from keras_evae.evaluation.headline import Headline
+from keras_evae.evaluation.report import Headline
 from keras_evae.evaluation.sections import Cell, Picture, Section, Table
 from keras_evae.ground_state import phase_curve
 from keras_evae.ground_state.anneals import Anneals
@@ -98,7 +98,7 @@ def make_headline(findings: Findings, name: str) -> Headline:
     trial = findings.trials[0]
     lowest = findings.certificates[0]
     height, width = trial.run.config.dataset.shape
-    verdict = f"Lowest candidate: E/N = {lowest['energy_per_site']:.7f}. {_verdict(findings)}."
+    sentences = [f"Lowest candidate: E/N = {lowest['energy_per_site']:.7f}.", f"{_verdict(findings)}."]
     facts = [
         ("Lattice", f"{height} × {width}"),
         ("Trials", f"{len(findings.trials)} at β = {trial.beta:g}"),
@@ -107,7 +107,7 @@ def make_headline(findings: Findings, name: str) -> Headline:
         ("Skyrmions in the lowest", str(lowest["skyrmions"])),
         ("CPU time of the search", f"{sum(cost.cpu_seconds for cost in findings.costs):.0f} s"),
     ]
-    return Headline(name, trial.run.hamiltonian.describe(), findings.collapsed, verdict, facts)
+    return Headline(name, trial.run.hamiltonian.describe(), sentences, facts)
 
 
 def _candidates(findings: Findings) -> Table:

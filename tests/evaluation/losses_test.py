@@ -5,13 +5,9 @@ import dataclasses
 
 import numpy as np
 import pytest
-from keras_evae.evaluation.evae_claims import evae_claims
-from keras_evae.evaluation.vae_claims import vae_claims
 
-from keras_evae.evaluation.loss_claims import DataReference
-from keras_evae.evaluation.losses import _reference, losses
-from keras_evae.schedules import Stage
-from keras_evae.stages import FinishedStage
+from keras_evae.evaluation import losses as module
+from keras_evae.evaluation.losses import make_losses
 
 
 def test_an_uninformed_output_may_know_the_edges(smoke_run, monkeypatch):
