@@ -224,7 +224,7 @@ def _numbers(findings: Findings) -> dict[str, Cell]:
 def _against_best_known(findings: Findings) -> str:
     best, gap = findings.best, findings.energy_per_site - findings.best.energy_per_site
     return (
-        f"The lowest candidate has E/N = {findings.energy_per_site:.8f}, {gap:.1e} above the best known of all methods, "
+        f"The lowest candidate has E/N = {findings.energy_per_site:.8f}, {gap:.1e} above the best known one, "
         f"{best.energy_per_site:.8f} ({best.candidates[0].search})"
     )
 

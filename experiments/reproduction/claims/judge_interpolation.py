@@ -76,9 +76,11 @@ def beyond_the_peak(numbers: Numbers, run: str) -> Claim:
 def _compared(numbers: Numbers, run: str) -> list[list[Row]]:
     """The images that have a barrier at gamma = 0 and at about 100, at each of the two; nothing if there are none."""
     gamma = numbers.quantities[run]["compared_gamma"]
+    if gamma is None:
+        return []
     stages = [numbers.rows(IMAGES, run, gamma=wanted) for wanted in (0.0, gamma)]
     images = [pair for pair in zip(*stages, strict=True) if all(row["barrier_height"] is not None for row in pair)]
-    return [list(stage) for stage in zip(*images, strict=True)] if gamma is not None else []
+    return [list(stage) for stage in zip(*images, strict=True)]
 
 
 def _lower(numbers: Numbers, run: str, label: str, columns: Sequence[str]) -> Claim:

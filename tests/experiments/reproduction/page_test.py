@@ -1,24 +1,20 @@
-"""The page from a smoke run: whole, with all that it links to, and honest about what is missing."""
+"""The part of the page that is written from a smoke run, and what stands beside the page."""
 
 import csv
 import dataclasses
-import json
 import re
-import shlex
 import shutil
-from pathlib import Path
 
 import matplotlib.image
 import numpy as np
 import pytest
-import yaml
 
-from keras_evae.config import load_config
-from keras_evae.errors import EVAEError
-from keras_evae.reproduction import page, results
-from keras_evae.reproduction.__main__ import main, parse_arguments
-from keras_evae.reproduction.statements import STATEMENTS
-from keras_evae.runs import config_differences
+from experiments.reproduction import page, results
+from experiments.reproduction.__main__ import main, parse_arguments
+from experiments.reproduction.claims.statements import STATEMENTS
+from keras_evae.errors import DataError, EVAEError
+
+TEXT = f"# A page\n\nBefore.\n\n{page.BEGIN}\nAn earlier table.\n{page.END}\n\nAfter.\n"
 
 
 @pytest.fixture
@@ -27,69 +23,59 @@ def make(smoke_folder, tmp_path, monkeypatch):
     monkeypatch.chdir(smoke_folder)
     monkeypatch.setattr(results, "CHANGED", ("losses",))
     monkeypatch.setattr(results, "SYSTEM", ("losses", "reconstructions", "fft_mse", "convergence", "interpolation"))
+    (tmp_path / page.PAGE).write_text(TEXT)
 
     def call(*arguments):
-        line = ["reproduction", "--evae", "runs/smoke", "--output", str(tmp_path), "--work", str(tmp_path / "work")]
-        monkeypatch.setattr("sys.argv", [*line, *arguments])
-        main(parse_arguments())
-        return (tmp_path / "reproduction.md").read_text()
+        folders = ["--output", str(tmp_path), "--work", str(tmp_path / "work")]
+        main(parse_arguments(["--evae", "runs/smoke", *folders, *arguments]))
+        with open(tmp_path / "reproduction" / "claims.csv", newline="") as stream:
+            return (tmp_path / page.PAGE).read_text(), list(csv.DictReader(stream))
 
     return call
 
 
 def test_page_of_a_smoke_run(make, tmp_path):
-    text = make()
-    for link in re.findall(r"\]\((reproduction/[^)#]+)\)", text):
-        assert (tmp_path / link).exists(), link
+    text, claims = make()
+    assert text.startswith("# A page\n\nBefore.") and text.endswith("After.\n") and "earlier" not in text
     # A row for each statement, as many cells as the header has.
     rows = [line for line in text.splitlines() if re.match(r"\| \d+ \| 3", line)]
     assert len(rows) == len(STATEMENTS)
     assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} == {9}
-    assert "    python train.py --config" in text
-    assert "falls by" in text and "holds" in text and "no run decides it yet" in text
-    with open(tmp_path / "reproduction" / "claims.csv", newline="") as stream:
-        claims = list(csv.DictReader(stream))
-    assert {claim["runs"] for claim in claims} == {"smoke", ""}
-    assert json.loads((tmp_path / "reproduction" / "claims.json").read_text())[0]["rule"] == claims[0]["rule"]
-    assert "not yet; the runs lack the stages" in text and "Samples per second are not recorded" in text
+    assert f"of {len(STATEMENTS)}" in text and "`--fft-mse` |" in text
+    assert {claim["run"] for claim in claims} == {"smoke", ""} and {claim["kind"] for claim in claims} == {"system"}
+    falls = next(claim for claim in claims if claim["id"] == "evae-falling-energy")
+    assert falls["number"] == "11" and "falls by" in falls["measured"] and falls["holds"] != "not decided"
+    for file in ("losses.png", "reconstructions.png", "fft_mse.png", "stages.csv", "runs.csv"):
+        assert (tmp_path / "reproduction" / file).is_file()
 
 
-def test_the_page_alone_again_with_findings(make, tmp_path, monkeypatch):
-    assert "| smoke | smoke | nothing in the configuration |" in make("--changed", "runs/smoke")
-    (tmp_path / "reproduction" / "findings.md").write_text(
-        '{{ lines("claims_changed.csv") | length }} claims of the changed run.\n'
-    )
-    (tmp_path / "reproduction" / "throughput.json").write_text('{"fed_samples_per_s": 300, "size": 128, "batch": 100}')
-    stale = tmp_path / "reproduction" / "tables" / "of_another_run.csv"
-    stale.write_text("old\n")
+def test_the_page_alone_again(make, tmp_path, monkeypatch):
+    first, _ = make("--changed", "runs/smoke")
+    (tmp_path / "throughput.json").write_text('{"fed_samples_per_s": 300, "size": 128, "batch": 100}')
     monkeypatch.setattr(results, "make_section", lambda *arguments: pytest.fail("nothing is to be made again"))
-    text = make("--changed", "runs/smoke", "--only")
-    with open(tmp_path / "reproduction" / "claims_changed.csv", newline="") as stream:
-        changed = list(csv.DictReader(stream))
+    text, claims = make("--changed", "runs/smoke", "--throughput", str(tmp_path / "throughput.json"), "--only")
+    assert text == first and (tmp_path / "reproduction" / "throughput.json").is_file()
     # The same run: what differs does so in both.
+    changed = [claim for claim in claims if claim["kind"] == "changed"]
     assert changed and {claim["holds"] for claim in changed} == {"does not hold"}
-    assert f"{len(changed)} claims of the changed run." in text
-    assert "300 samples/s" in text and "falls by" in text and not stale.exists()
 
 
-def test_command_of_a_run_says_what_differs_from_its_file(smoke_folder, tmp_path, monkeypatch):
-    """And makes a run of the same configuration, though the file has changed since."""
-    monkeypatch.chdir(tmp_path)
-    shutil.copytree(smoke_folder / "runs/smoke", "runs/trained")
-    run = results.load_run("runs/trained")
-    given = ["train.py", "--set", "training.seed=3", "--config", "changed.yaml"]
-    (run.path / "environment.json").write_text(json.dumps({"command": given}))
-    config = run.config.model_dump(mode="json")
-    config["training"]["gradient_clip_norm"] = 5.0
-    config["evae"]["gammas"] = [1e-6, 1.0]
-    config["dataset"]["path"] = "data/other data.h5"
-    Path("changed.yaml").write_text(yaml.safe_dump(config))
-    line = shlex.split(page.training_command(run))
-    assert line[:4] == ["python", "train.py", "--config", "changed.yaml"] and line[-2:] == ["--output", "runs/trained"]
-    assert set(line[4:-2:2]) == {"--set"} and len(line[5:-2:2]) == 3
-    assert config_differences(load_config("changed.yaml", line[5:-2:2]), run.config) == {}
-    (run.path / "environment.json").write_text("{}")
-    assert page.training_command(run) == "trained: no command recorded"
+def test_runs_of_any_name(make, smoke_folder, tmp_path):
+    """The name of a run is never taken apart."""
+    folder = tmp_path / "a and b: c, with | and <b>"
+    shutil.copytree(smoke_folder / "runs/smoke", folder)
+    text, claims = make("--changed", str(folder))
+    assert {claim["run"] for claim in claims if claim["kind"] == "changed"} == {folder.name}
+    assert make("--evae", str(folder))[1][0]["run"] == folder.name and "<b>" not in text
+
+
+@pytest.mark.parametrize("text", ["", page.BEGIN, f"{page.END} {page.BEGIN}"])
+def test_a_page_without_a_place_for_the_verdicts(tmp_path, text):
+    (tmp_path / "page.md").write_text(text)
+    with pytest.raises(DataError, match="expected the lines"):
+        page.with_verdicts(tmp_path / "page.md", "table")
+    with pytest.raises(DataError, match="expected the lines"):
+        page.with_verdicts(tmp_path / "none.md", "table")
 
 
 @pytest.mark.parametrize(

@@ -4,29 +4,37 @@ import dataclasses
 
 import pytest
 
+from experiments.reproduction.claims import registry
+from experiments.reproduction.claims.claim import Claim, Numbers
+from experiments.reproduction.claims.statements import Statement
+from experiments.reproduction.seeds import count_verdicts, gather, gather_changed, seed_groups, spread
 from keras_evae.config import Config, EVAEConfig, GeometryConfig
-from keras_evae.evaluation.sections import Claim, Section
-from keras_evae.reproduction.gathering import count_verdicts, gather, gather_changed, seed_groups, spread
-from keras_evae.reproduction.statements import STATEMENTS, Statement
 from keras_evae.runs import Run
 
-GROUPS = {"a": "beta 0.001", "b": "beta 0.001", "c": "beta 0.0001"}
-STATEMENT = Statement("3.2", "L_H falls as gamma grows", "falls", "losses")
+GROUPS = {"a": "beta 0.001", "b": "beta 0.001", "c": "beta 0.0001", "a and b: c": "beta 0.1"}
+STATEMENT = Statement("falls", "3.2", "L_H falls as gamma grows", "the rule", "fall", "falls", "losses")
+NUMBERS = {(kind, "losses"): Numbers({}, {}) for kind in ("system", "confined", "changed")}
 
 
-def row(*claims):
-    section = Section("losses", "Figure 2", "", claims=[Claim("a: something else", "rule", "-", True), *claims])
-    return gather([STATEMENT], {("system", "losses"): section}, GROUPS)[0]
+@pytest.fixture
+def row(monkeypatch):
+    """The row of the statement with these claims."""
+
+    def gathered(*claims):
+        monkeypatch.setitem(registry.JUDGES, "falls", lambda numbers: list(claims))
+        return gather([STATEMENT], NUMBERS, GROUPS)[0]
+
+    return gathered
 
 
-def claim(run, holds, value=None):
-    return Claim(f"{run}: L_H falls as gamma grows", "the rule", "measured", holds, "fall", value)
+def claim(runs, holds, value=None):
+    return Claim("measured", holds, value, runs if isinstance(runs, tuple) else (runs,))
 
 
-def test_spread_between_seeds_of_each_beta():
+def test_spread_between_seeds_of_each_beta(row):
     found = row(claim("a", True, 1.0), claim("b", True, 2.0), claim("c", True, 5.0))
     assert found.ours == "fall: 1.5 ± 0.5 (beta 0.001), 5 (beta 0.0001)"
-    assert found.rule == "the rule" and found.chapter == "3.2" and len(found.claims) == 3
+    assert [claim.id for claim in found.claims] == ["falls"] * 3
 
 
 @pytest.mark.parametrize(
@@ -40,32 +48,32 @@ def test_spread_between_seeds_of_each_beta():
         ((), "not decided"),
     ],
 )
-def test_verdicts_of_several_runs(holds, verdict):
+def test_verdicts_of_several_runs(row, holds, verdict):
     assert row(*(claim(run, value) for run, value in zip("abc", holds, strict=False))).verdict == verdict
 
 
-def test_claims_on_pairs_of_runs():
-    found = row(claim("a and b", True, 1.0), claim("a and c", False, 2.0))
-    assert found.ours == "fall: 1 (beta 0.001), 2 (other pairs)"
+def test_claims_on_pairs_of_runs(row):
+    """Names of runs are never taken apart."""
+    found = row(claim(("a", "b"), True, 1.0), claim(("a", "c"), False, 2.0), claim("a and b: c", True, 3.0))
+    assert found.ours == "fall: 1 (beta 0.001), 2 (other pairs), 3 (beta 0.1)"
+    assert row(claim((), True, 4.0)).ours == "fall: 4"
 
 
-def test_a_recipe_that_could_not_be_made():
+def test_a_recipe_that_could_not_be_made(row):
     (found,) = gather([STATEMENT], {}, GROUPS)
-    assert (found.rule, found.ours, found.verdict, found.holds) == ("-", "-", "not decided", None)
+    assert (found.ours, found.verdict, found.holds) == ("-", "not decided", None)
     verdicts = count_verdicts([found, row(claim("a", True)), row(claim("a", False))])
     assert verdicts == "statements that hold: 1 of 3; that differ: 1; not decided: 1"
 
 
-def test_experiments_are_on_statements_of_the_papers_system_that_differ():
+def test_experiments_are_on_statements_of_the_papers_system_that_differ(monkeypatch):
     """Not on those that hold, nor on samples with edges, of which the same sentence says something else."""
-    edges = dataclasses.replace(STATEMENT, runs="confined")
-    holding = Statement("3.2", "L_RC hardly changes", "flat", "losses")
-    claims = [claim("a", False), Claim("a: L_RC hardly changes", "the rule", "measured", True)]
-    sections = {
-        (kind, "losses"): Section("losses", "", "", claims=claims) for kind in ("system", "confined", "changed")
-    }
-    found = gather_changed(gather([holding, edges, STATEMENT], sections, GROUPS), sections)
-    assert [(row.number, row.statement.sentence) for row in found] == [(3, STATEMENT.sentence)]
+    edges = dataclasses.replace(STATEMENT, kind="confined")
+    holding = dataclasses.replace(STATEMENT, id="flat", sentence="L_RC hardly changes")
+    for id, holds in (("falls", False), ("flat", True)):
+        monkeypatch.setitem(registry.JUDGES, id, lambda numbers, holds=holds: [claim("a", holds)])
+    found = gather_changed(gather([holding, edges, STATEMENT], NUMBERS, GROUPS), NUMBERS)
+    assert [(row.number, row.statement.id, row.statement.kind) for row in found] == [(3, "falls", "changed")]
 
 
 def test_spread():
@@ -90,9 +98,3 @@ def test_seeds_of_one_sample_are_one_group(tmp_path):
     assert groups[str(tmp_path / "a/square")] == "square 32, beta 0.001"
     assert groups[str(tmp_path / "b/square")] == "wire (32, 48), beta 0.001"
     assert groups["plain"] == "beta 0.001" and groups["vae"] == ""
-
-
-def test_sections_of_the_paper_are_complete():
-    found = {part for statement in STATEMENTS for part in statement.section.split(", ")}
-    assert found == {"3.1", "3.2", "3.3", "3.4", "3.5", "S1", "S2"}
-    assert len({(s.sentence, s.runs) for s in STATEMENTS}) == len(STATEMENTS)
