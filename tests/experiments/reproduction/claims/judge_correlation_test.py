@@ -8,8 +8,11 @@ import pytest
 from experiments.reproduction.claims.claim import Numbers, read_numbers
 from experiments.reproduction.claims.judge_correlation import JUDGES
 from keras_evae.dataset import read_split
-from keras_evae.evaluation import local_correlation, theta
+from keras_evae.evaluation import local_correlation as maps
+from keras_evae.evaluation import theta as densities
+from keras_evae.evaluation.local_correlation import make_local_correlation
 from keras_evae.evaluation.samples import measure, sample_tables
+from keras_evae.evaluation.theta import make_theta
 from keras_evae.hamiltonian import Hamiltonian
 from tests.experiments.reproduction.claims.ladders import verdicts
 from tests.states import skyrmion
@@ -20,7 +23,7 @@ SHAPES = ["states-shapes-of-skyrmions"]
 
 def made(run, folder):
     """What both recipes on angles write."""
-    sections = [local_correlation.make_local_correlation([run], folder), theta.make_theta([run], folder)]
+    sections = [make_local_correlation([run], folder), make_theta([run], folder)]
     for section in sections:
         section.write(folder)
     found = [read_numbers(folder / f"{section.name}.json") for section in sections]
@@ -38,9 +41,9 @@ def test_less_noise_holds(smoke_run, tmp_path, monkeypatch, noise, holds):
         return (states / np.linalg.norm(states, axis=-1, keepdims=True)).astype(np.float32)
 
     for name in ("reconstruct", "generate"):
-        monkeypatch.setattr(local_correlation, name, outputs)
+        monkeypatch.setattr(maps, name, outputs)
     for name in ("stream_reconstructed", "stream_generated"):
-        monkeypatch.setattr(theta, name, lambda *arguments: [outputs(*arguments)])
+        monkeypatch.setattr(densities, name, lambda *arguments: [outputs(*arguments)])
     assert verdicts(ANGLES, made(smoke_run, tmp_path)) == [holds] * 3
 
 
