@@ -5,7 +5,13 @@ from keras_evae.analysis.correlation import field_angle, local_correlation
 from keras_evae.analysis.distances import wasserstein
 from keras_evae.analysis.distribution import AngleDistribution, angle_distribution
 from keras_evae.analysis.fourier import fft_mse
-from keras_evae.analysis.neighbours import bond_orientational_order, defect_share, delaunay_bonds, neighbour_counts
+from keras_evae.analysis.neighbours import (
+    bond_orientational_order,
+    defect_share,
+    delaunay_bonds,
+    lattice_order,
+    neighbour_counts,
+)
 from keras_evae.analysis.principal_components import critical_beta
 from keras_evae.analysis.skyrmions import Skyrmions, find_skyrmions
 from keras_evae.analysis.states import StateDescription, describe_state
@@ -32,6 +38,7 @@ __all__ = [
     "field_angle",
     "find_skyrmions",
     "generation_collapse",
+    "lattice_order",
     "local_correlation",
     "neighbour_counts",
     "posterior_collapse",

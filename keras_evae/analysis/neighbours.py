@@ -1,4 +1,4 @@
-"""Neighbours of skyrmions: how many each has, and how nearly they stand at the corners of a hexagon."""
+"""Neighbours of skyrmions: how many each has, and how nearly they stand at the corners of a hexagon or a square."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from scipy.spatial import Delaunay, QhullError
 
 # Cosine of the largest angle of a triangle at the rim, opposite the rim: 150 degrees.
 FLATTEST = -np.sqrt(3) / 2
+# Twice the area of a triangle whose corners lie on one line but for rounding, in sites squared.
+SMALLEST_AREA = 1e-9
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,10 +21,13 @@ class Bonds:
     Args:
         owners: Indices of the points from which the bonds start, `(m,)`, in order.
         vectors: Vectors to the neighbours, `(m, 2)` as (y, x), in sites.
+        edges: Lengths of the edges between the Voronoi cells of both ends, `(m,)`, in sites; 0 for the diagonals of a
+            square lattice. At the rim, where cells have no end, only the part inside of the triangles counts.
     """
 
     owners: np.ndarray
     vectors: np.ndarray
+    edges: np.ndarray
 
 
 def delaunay_bonds(positions: np.ndarray, shape: tuple[int, int], periodic: tuple[bool, bool] = (True, True)) -> Bonds:
@@ -43,17 +48,38 @@ def delaunay_bonds(positions: np.ndarray, shape: tuple[int, int], periodic: tupl
     # The original points come first.
     along_y, along_x = ((0, -side, side) if closed else (0,) for side, closed in zip(shape, periodic, strict=True))
     images = np.concatenate([positions + np.array(shift) for shift in itertools.product(along_y, along_x)])
-    nothing = Bonds(np.zeros(0, np.int64), np.zeros((0, 2)))
+    nothing = Bonds(np.zeros(0, np.int64), np.zeros((0, 2)), np.zeros(0))
     if len(images) < 3:
         return nothing
     try:
         triangles = _without_slivers(Delaunay(images))
     except QhullError:
         return nothing
-    bonds = triangles[:, [(0, 1), (1, 2), (2, 0)]].reshape(-1, 2)
-    bonds = np.unique(np.concatenate([bonds, bonds[:, ::-1]]), axis=0)
-    owners, ends = bonds[bonds[:, 0] < len(positions)].T
-    return Bonds(owners.astype(np.int64), images[ends] - positions[owners])
+    sides = triangles[:, [(0, 1), (1, 2), (2, 0)]].reshape(-1, 2)
+    bonds, places = np.unique(np.concatenate([sides, sides[:, ::-1]]), axis=0, return_inverse=True)
+    edges = np.bincount(places.ravel(), np.tile(_half_edges(images[triangles]), 2)).clip(0.0)
+    inside = bonds[:, 0] < len(positions)
+    owners, ends = bonds[inside].T
+    return Bonds(owners.astype(np.int64), images[ends] - positions[owners], edges[inside])
+
+
+def _half_edges(corners: np.ndarray) -> np.ndarray:
+    """Distances from the centre of each triangle's circumcircle to its sides 01, 12 and 20, triangle by triangle.
+
+    |side| / 2 times the cotangent of the opposite angle, negative beyond the side. The two triangles at a side add up
+    to the edge between the Voronoi cells of its ends.
+
+    Args:
+        corners: Places of the corners, `(t, 3, 2)`.
+
+    Returns:
+        `(3t,)`, in sites.
+    """
+    # From the corner opposite each side to both of its ends.
+    first, second = (np.roll(corners, -step, axis=1) - np.roll(corners, -2, axis=1) for step in (0, 1))
+    area = np.abs(first[..., 0] * second[..., 1] - first[..., 1] * second[..., 0])
+    cotangents = np.sum(first * second, axis=-1) / np.maximum(area, SMALLEST_AREA)
+    return (np.linalg.norm(second - first, axis=-1) / 2 * cotangents).ravel()
 
 
 def _without_slivers(triangulation: Delaunay) -> np.ndarray:
@@ -93,27 +119,55 @@ def neighbour_counts(
 
 
 def bond_orientational_order(
-    positions: np.ndarray, shape: tuple[int, int], periodic: tuple[bool, bool] = (True, True)
+    positions: np.ndarray,
+    shape: tuple[int, int],
+    periodic: tuple[bool, bool] = (True, True),
+    fold: int = 6,
+    weighted: bool = False,
 ) -> np.ndarray:
-    """psi6 of each point: psi6_k = 1/n_k sum_j exp(6 i phi_kj) over its n_k neighbours j at the angles phi_kj.
+    """psi_n of each point k: sum_j w_kj exp(n i phi_kj) / sum_j w_kj over its neighbours j at the angles phi_kj.
 
-    |psi6| is 1 where the neighbours stand at the corners of a regular hexagon, whatever its orientation, and about
-    0.4 on average for points placed at random. The phase of psi6 is six times the orientation.
+    |psi6| with equal weights is 1 where the neighbours stand at the corners of a regular hexagon, whatever its
+    orientation, and about 0.4 on average for points placed at random. The phase of psi6 is six times the orientation.
+
+    In a square lattice four points lie on one circle, and the triangulation makes one of the two diagonals a bond by
+    chance. For psi4 weigh the bonds by the edges between the Voronoi cells: these diagonals then count nothing, and
+    small displacements change psi4 little. |psi4| so weighted is 1 in a square lattice and 0 in a triangular one.
 
     Args:
         positions, shape, periodic: As for `delaunay_bonds`.
+        fold: n, the number of directions that are alike.
+        weighted: Whether w_kj is the length of the edge between the Voronoi cells of k and j; 1 by default.
 
     Returns:
         Complex numbers, `(n,)`, no units; 0 for a point without neighbours.
 
     Reference:
         - Nelson and Halperin, Phys. Rev. B 19, 2457 (1979).
+        - Weights: Mickel et al., J. Chem. Phys. 138, 044501 (2013).
     """
     bonds = delaunay_bonds(positions, shape, periodic)
     points = len(np.asarray(positions).reshape(-1, 2))
-    angles = 6 * np.arctan2(bonds.vectors[:, 0], bonds.vectors[:, 1])
-    cosines, sines = (np.bincount(bonds.owners, part, points) for part in (np.cos(angles), np.sin(angles)))
-    return (cosines + 1j * sines) / np.maximum(np.bincount(bonds.owners, minlength=points), 1)
+    weights = bonds.edges if weighted else np.ones(len(bonds.owners))
+    angles = fold * np.arctan2(bonds.vectors[:, 0], bonds.vectors[:, 1])
+    parts = (weights * np.cos(angles), weights * np.sin(angles), weights)
+    cosines, sines, total = (np.bincount(bonds.owners, part, points) for part in parts)
+    return (cosines + 1j * sines) / np.where(total > 0, total, 1.0)
+
+
+def lattice_order(
+    positions: np.ndarray, shape: tuple[int, int], periodic: tuple[bool, bool] = (True, True)
+) -> tuple[np.ndarray, np.ndarray]:
+    """|psi6| with equal weights and |psi4| weighted by edges, each `(n,)`: which of them is larger tells the lattice.
+
+    Triangular: psi6 = 1, psi4 = 0. Square: psi4 = 1, psi6 at most 1/3.
+
+    Args:
+        positions, shape, periodic: As for `delaunay_bonds`.
+    """
+    lattice = positions, shape, periodic
+    psi6, psi4 = bond_orientational_order(*lattice), bond_orientational_order(*lattice, fold=4, weighted=True)
+    return np.abs(psi6), np.abs(psi4)
 
 
 def defect_share(counts: np.ndarray) -> float:

@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 
-from keras_evae.analysis.neighbours import bond_orientational_order, neighbour_counts
+from keras_evae.analysis.neighbours import lattice_order, neighbour_counts
 from keras_evae.analysis.skyrmions import Skyrmions, find_skyrmions
 from keras_evae.analysis.structure import BraggPeaks, bragg_peaks, structure_factor
 from keras_evae.analysis.topology import topological_charge
@@ -28,7 +28,8 @@ class StateDescription:
         charge: Topological charge Q.
         skyrmions: Skyrmions with the core against the field.
         neighbours: Number of neighbours of each skyrmion.
-        psi6: |psi6| of each skyrmion.
+        psi6: |psi6| of each skyrmion: 1 in a triangular lattice.
+        psi4: |psi4| of each skyrmion, weighted by the edges of the Voronoi cells: 1 in a square lattice.
         peaks: Ring and Bragg peaks of S(q).
     """
 
@@ -40,6 +41,7 @@ class StateDescription:
     skyrmions: Skyrmions
     neighbours: np.ndarray
     psi6: np.ndarray
+    psi4: np.ndarray
     peaks: BraggPeaks
 
 
@@ -55,6 +57,7 @@ def describe_state(spins: np.ndarray, hamiltonian: Hamiltonian) -> StateDescript
     torques, theta = torques_and_angles(spins, hamiltonian)
     skyrmions = skyrmions_against_field(spins, hamiltonian)
     lattice = skyrmions.positions, shape, hamiltonian.periodic
+    psi6, psi4 = lattice_order(*lattice)
     return StateDescription(
         energy_per_site=float(hamiltonian.energy_per_site(spins)),
         magnetization=spins.mean(axis=(0, 1)) * (shape[0] * shape[1] / hamiltonian.count_sites(shape)),
@@ -65,7 +68,8 @@ def describe_state(spins: np.ndarray, hamiltonian: Hamiltonian) -> StateDescript
         charge=float(topological_charge(spins, hamiltonian.periodic)),
         skyrmions=skyrmions,
         neighbours=neighbour_counts(*lattice),
-        psi6=np.abs(bond_orientational_order(*lattice)),
+        psi6=psi6,
+        psi4=psi4,
         peaks=bragg_peaks(structure_factor(spins)),
     )
 

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from keras_evae import plotting
-from keras_evae.analysis import delaunay_bonds, ring_average, wasserstein
-from keras_evae.config import Config
+from keras_evae.analysis import delaunay_bonds, ring_average
 from keras_evae.dataset import read_split
 from keras_evae.errors import DataError, MismatchError
-from keras_evae.evaluation.ladders import file_name, generate, ladder_of_gamma
+from keras_evae.evaluation.ladders import file_name, generate, labels, ladder_of_gamma
 from keras_evae.evaluation.samples import QUANTITIES, TEXT, Sample, measure, sample_tables
-from keras_evae.evaluation.sections import Claim, Picture, Section
+from keras_evae.evaluation.sections import Cell, Picture, Section
 from keras_evae.evaluation.spin_files import read_spins, split_source
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.runs import Run
@@ -23,8 +22,6 @@ from keras_evae.stages import FinishedStage
 
 # Configurations of each stage and split, and of a file.
 COUNT, FILE_COUNT = 100, 1000
-# Stages of the claim on shapes: those of Figure 3A i and iii.
-SHAPE_GAMMAS = (0.0, 100.0)
 # Stages in the pictures, beside the test data.
 SHOWN = 3
 # Part of reciprocal space in the maps, in units of the ring's |q|, and their decades.
@@ -33,27 +30,28 @@ REACH, DECADES = 3.0, 4
 NARROWEST = 4.5
 
 
-def analyse(runs: Sequence[Run], output: Path) -> Section:
+def make_analyse(runs: Sequence[Run], output: Path) -> Section:
     """Generated states of each stage beside the test split; the validation split says how close equals come."""
-    tables, pictures, claims = [], [], []
+    tables, pictures = [], []
+    numbers: dict[str, dict[str, Cell]] = {}
     for run in runs:
         test = _split_sample(run, "test")
         generated = {stage.name: _generated_sample(run, stage) for stage in run.stages}
         samples = [test, _split_sample(run, "validation"), *generated.values()]
-        name = file_name("analyse", run, runs)
-        tables += sample_tables(name, run.name, samples, test)
+        file, label = file_name("analyse", run, runs), labels(runs)[run.path]
+        tables += [table.of_run(label, "analyse", file) for table in sample_tables("analyse", label, samples, test)]
         shown = [test, *(generated[stage.name] for stage in _shown(run))]
-        pictures += draw_samples(name, shown, run.hamiltonian, output)
-        claims.append(_claim_on_shapes(run, generated, test))
-    return Section("analyse", "Analysis of generated states", TEXT, tables, pictures, claims)
+        pictures += draw_samples(file, shown, run.hamiltonian, output)
+        numbers[label] = {"beta_of_ladder_of_gamma": run.config.evae.beta if run.config.evae else None}
+    return Section("analyse", "Analysis of generated states", TEXT, tables, pictures, numbers=numbers)
 
 
-def analyse_file(source: str, config: Config, run: Run | None, output: Path) -> Section:
+def analyse_file(source: str, hamiltonian: Hamiltonian, run: Run | None, output: Path) -> Section:
     """The same for a file of spins, beside the test split of a run if one is given.
 
     Args:
         source: `FILE` or `FILE:name`, see `read_spins`.
-        config: Gives the Hamiltonian. If it has no mask, sites at which all spins of the file are zero are absent.
+        hamiltonian: Of the spins. If it has no mask, sites at which all spins of the file are zero are absent.
         run: Gives the test split to compare with.
         output: Folder for the pictures.
 
@@ -61,7 +59,6 @@ def analyse_file(source: str, config: Config, run: Run | None, output: Path) -> 
         DataError: If the file cannot be used.
         MismatchError: If its lattice is not that of the run.
     """
-    hamiltonian = Hamiltonian(**config.hamiltonian.model_dump())
     spins, count = read_spins(source, FILE_COUNT, hamiltonian.mask)
     if run and spins.shape[1:3] != run.config.dataset.shape:
         raise MismatchError(
@@ -81,27 +78,6 @@ def analyse_file(source: str, config: Config, run: Run | None, output: Path) -> 
     tables = sample_tables("spins", sample.name, samples, test)
     pictures = draw_samples("spins", samples, hamiltonian, output)
     return Section("spins", f"Analysis of {sample.name}", TEXT, tables, pictures, notes=notes)
-
-
-def _claim_on_shapes(run: Run, generated: Mapping[str, Sample], test: Sample) -> Claim:
-    """Section 3.3: truncated and stretched skyrmions disappear; their sizes come closer to those of the data."""
-    found = {}
-    for stage in run.stages:
-        if run.config.evae and stage.beta == run.config.evae.beta and stage.gamma in SHAPE_GAMMAS:
-            found[stage.gamma] = wasserstein(generated[stage.name].values("radius"), test.values("radius"))
-    found = {gamma: pair for gamma, pair in found.items() if np.isfinite(pair).all()}
-    decided = len(found) == len(SHAPE_GAMMAS)
-    (plain, error), (stable, stable_error) = found.values() if decided else ((0.0, 0.0), (0.0, 0.0))
-    words = [f"{value:.3f} +- {error:.3f} sites (gamma = {gamma:g})" for gamma, (value, error) in found.items()]
-    return Claim(
-        f"{run.name}: the shapes of skyrmions become more plausible with gamma",
-        f"Wasserstein distance of the radii of skyrmions in X'_Out from those in the test data lower at gamma = "
-        f"{SHAPE_GAMMAS[1]:g} than at 0, by more than both errors",
-        ", ".join(words) or "needs skyrmions at gamma = 0 and 100",
-        plain - stable > error + stable_error if decided else None,
-        "change of the distance of radii, sites",
-        stable - plain if decided else None,
-    )
 
 
 def draw_samples(name: str, samples: Sequence[Sample], hamiltonian: Hamiltonian, output: Path) -> list[Picture]:

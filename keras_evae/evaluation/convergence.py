@@ -25,16 +25,15 @@ DIGITS = 2
 HEADER = ["beta", "gamma", "epochs", "samples", *(f"{symbol}_change_%" for symbol in LOSSES), "converged"]
 
 
-def convergence(runs: Sequence[Run], output: Path) -> Section:
+def make_convergence(runs: Sequence[Run], output: Path) -> Section:
     """Change of the losses from the half of each stage to its end, and the gap between training and validation data."""
     tables, notes = [], []
     for run in runs:
         label = labels(runs)[run.path]
-        doubling, gap = (file_name(text, run, runs) for text in ("convergence", "gap"))
         rows = [_doubling_row(run, stage) for stage in run.stages]
         caption = f"{label}: change of the losses of the validation split from half of the stage to its end, per cent"
-        tables.append(Table(doubling, caption, HEADER, rows))
-        tables.append(_gap_table(gap, label, run.stages))
+        tables.append(Table("convergence", caption, HEADER, rows, label, file_name("convergence", run, runs)))
+        tables.append(_gap_table(file_name("gap", run, runs), label, run.stages))
         tables.append(_extrapolation_table(file_name("extrapolation", run, runs), label, run))
         converged = sum(row[-1] == "yes" for row in rows)
         notes.append(f"{label}: in {converged} of {len(rows)} stages no loss changes by more than {CONVERGED:.0%}")
@@ -74,27 +73,6 @@ def extrapolate_energy(reconstruction: Sequence[float], energy: Sequence[float])
     return float(linregress(reconstruction[half:], energy[half:]).intercept)
 
 
-def longer_stages(run: Run, longer: Run) -> Table:
-    """Losses at the ends of stages that two runs trained for different numbers of epochs, at equal beta and gamma.
-
-    Behind each of them the doublings of the longer stage alone, as in `convergence`, from the length of the other on.
-    """
-    others = {(stage.beta, stage.gamma): stage for stage in longer.stages}
-    pairs = [(stage, others[key]) for stage in run.stages if (key := (stage.beta, stage.gamma)) in others]
-    rows: list[list[Cell]] = []
-    for stage, other in pairs:
-        if stage.stage.epochs != other.stage.epochs:
-            changes = [
-                _relative(stage.metrics["validation"][loss], other.metrics["validation"][loss])
-                for loss in LOSSES.values()
-            ]
-            rows.append([stage.beta, stage.gamma, stage.stage.epochs, other.stage.epochs, *changes, _verdict(changes)])
-            rows += _doublings(other, stage.stage.epochs)
-    header = ["beta", "gamma", "epochs", "longer_epochs", *HEADER[4:]]
-    caption = f"{run.name} and {longer.name}: change of the losses of the validation split by longer stages, per cent"
-    return Table(f"longer_{longer.name}", caption, header, rows)
-
-
 def read_history(stage: FinishedStage) -> dict[str, list[float]]:
     """The columns of a stage's history.csv, a value for each epoch.
 
@@ -110,51 +88,43 @@ def read_history(stage: FinishedStage) -> dict[str, list[float]]:
 
 
 def _doubling_row(run: Run, stage: FinishedStage) -> list[Cell]:
-    shares = _changes_on_doubling(read_history(stage), stage.stage.epochs)
+    shares = changes_on_doubling(read_history(stage), stage.stage.epochs)
     batches = run.config.dataset.train // run.config.training.batch_size
     samples = stage.stage.epochs * batches * run.config.training.batch_size
-    return [stage.beta, stage.gamma, stage.stage.epochs, samples, *shares, _verdict(shares)]
+    return [stage.beta, stage.gamma, stage.stage.epochs, samples, *shares, in_words(shares)]
 
 
-def _doublings(stage: FinishedStage, shortest: int) -> list[list[Cell]]:
-    """Rows of a stage ended at its whole length, at half of it and so on, while the half is not below the shortest."""
-    history, epochs = read_history(stage), stage.stage.epochs
-    rows: list[list[Cell]] = []
-    while epochs // 2 >= shortest:
-        shares = _changes_on_doubling(history, epochs)
-        rows.insert(0, [stage.beta, stage.gamma, epochs // 2, epochs, *shares, _verdict(shares)])
-        epochs //= 2
-    return rows
-
-
-def _changes_on_doubling(history: Mapping[str, Sequence[float]], epochs: int) -> list[Cell]:
+def changes_on_doubling(history: Mapping[str, Sequence[float]], epochs: int) -> list[Cell]:
     """Of each loss of the validation split over the first epochs of a stage, in per cent."""
     changes = [change_on_doubling(history[f"val_{loss}"][:epochs]) for loss in LOSSES.values()]
     return [None if change is None else round(100 * change, DIGITS) for change in changes]
 
 
-def _gap_table(name: str, label: str, stages: Sequence[FinishedStage]) -> Table:
+def _gap_table(file: str, label: str, stages: Sequence[FinishedStage]) -> Table:
     rows: list[list[Cell]] = []
     for stage in stages:
         pairs = [(stage.metrics["train"][loss], stage.metrics["validation"][loss]) for loss in LOSSES.values()]
-        rows.append([stage.beta, stage.gamma, *(_relative(*pair) for pair in pairs)])
+        rows.append([stage.beta, stage.gamma, *(relative_change(*pair) for pair in pairs)])
     caption = f"{label}: losses of the validation split above those of the training split, per cent"
-    return Table(name, caption, ["beta", "gamma", *(f"{symbol}_gap_%" for symbol in LOSSES)], rows)
+    return Table("gap", caption, ["beta", "gamma", *(f"{symbol}_gap_%" for symbol in LOSSES)], rows, label, file)
 
 
-def _extrapolation_table(name: str, label: str, run: Run) -> Table:
+def _extrapolation_table(file: str, label: str, run: Run) -> Table:
     stage = run.stages[0]
     history = read_history(stage)
     reconstruction, energy = history["val_reconstruction_loss"], history["val_hamiltonian_loss"]
     row = [stage.beta, reconstruction[-1], energy[-1], extrapolate_energy(reconstruction, energy), data_energy(run)]
     caption = f"{label}: L_H of the first stage, extrapolated to L_RC = 0 (validation split)"
-    return Table(name, caption, ["beta", "L_RC", "L_H", "L_H_at_L_RC=0", "L_H_of_the_data"], [row])
+    header = ["beta", "L_RC", "L_H", "L_H_at_L_RC=0", "L_H_of_the_data"]
+    return Table("extrapolation", caption, header, [row], label, file)
 
 
-def _relative(first: float, second: float) -> float | None:
+def relative_change(first: float, second: float) -> float | None:
+    """In per cent; None from zero."""
     return round(100 * (second - first) / abs(first), DIGITS) if first else None
 
 
-def _verdict(changes: Sequence[Cell]) -> str:
+def in_words(changes: Sequence[Cell]) -> str:
+    """Whether a stage is converged, from the changes of its losses in per cent: yes, no, or - if one is not known."""
     known = [abs(change) for change in changes if isinstance(change, float)]
     return "-" if len(known) < len(changes) else "yes" if max(known) <= 100 * CONVERGED else "no"

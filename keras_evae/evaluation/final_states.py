@@ -12,8 +12,8 @@ import numpy as np
 from keras_evae.analysis import Alignment, align, topological_charge
 from keras_evae.annealing import relax
 from keras_evae.evaluation.collapse import first_collapsed
-from keras_evae.evaluation.ladders import generate, labels, ladder_of_gamma, once_finished
-from keras_evae.evaluation.sections import Cell, Claim, Table
+from keras_evae.evaluation.ladders import generate, is_finished, labels, ladder_of_gamma
+from keras_evae.evaluation.sections import Cell, Table
 from keras_evae.runs import Run
 from keras_evae.stages import FinishedStage
 from keras_evae.symmetry import NAMES
@@ -24,7 +24,6 @@ GENERATED = 100
 SAME_STATE = 0.01
 # Difference of E/N after relaxation up to which two states have one energy; single precision resolves about 2e-7.
 SAME_ENERGY = 1e-5
-RULE = f"mean |S - S'|^2 over sites at most {SAME_STATE:g}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -149,60 +148,11 @@ def table_of_pairs(comparisons: Sequence[Comparison]) -> Table:
     return Table("collapse_pairs", caption, header, rows)
 
 
-def claim_of_one_state(final: FinalState) -> Claim:
-    """Whether all generated states are one; undecided before the first stage with Hamiltonian loss."""
-    slide = f", for the state slides by up to {final.slide:.1f} sites" if final.collapsed else ""
-    return Claim(
-        f"{final.name}: the collapsed E-VAE generates one state only, also in real space",
-        f"{GENERATED} generated states, each aligned with the first: {RULE}",
-        f"at most {final.aligned_spread:.1e} at gamma = {final.stage.gamma:g}; as they are, two of them differ by "
-        f"up to {final.spread:.1e}{slide}",
-        once_finished(final.run, final.aligned_spread <= SAME_STATE) if final.stage.gamma else None,
-        "largest |S - S'|^2 of aligned states",
-        final.aligned_spread,
-    )
-
-
-def claims_of_pair(pair: Comparison) -> list[Claim]:
-    """The claims on two trainings; undecided unless both are collapsed."""
-    names = f"{pair.one.name} and {pair.other.name}"
-    decided = pair.one.collapsed and pair.other.collapsed
-    missing = "" if decided else "; not both runs are collapsed"
-
-    def verdict(holds: bool) -> bool | None:
-        """A no only once both have finished."""
-        ends = [once_finished(final.run, holds) for final in (pair.one, pair.other)]
-        return None if None in ends or not decided else holds
-
-    difference = pair.other.relaxed_energy - pair.one.relaxed_energy
-    return [
-        Claim(
-            f"{names}: each training collapses to the same lowest energy",
-            f"E/N after relaxation equal within {SAME_ENERGY:g}",
-            f"{pair.one.relaxed_energy:.7f} and {pair.other.relaxed_energy:.7f}, difference {difference:+.1e} "
-            f"(as generated {pair.one.energy:.6f} and {pair.other.energy:.6f}){missing}",
-            verdict(abs(difference) <= SAME_ENERGY),
-            "difference of E/N",
-            abs(difference) if decided else None,
-        ),
-        Claim(
-            f"{names}: their states are one skyrmion lattice, differently placed",
-            f"{RULE} after relaxation, shift and point operation, and above that as generated",
-            f"{pair.relaxed.distance:.1e} against {pair.as_generated:.2g} as generated: {pair.verdict}{missing}",
-            verdict(pair.same and pair.as_generated > SAME_STATE),
-            "|S - S'|^2 of relaxed, aligned states",
-            pair.relaxed.distance if decided else None,
-        ),
-    ]
-
-
-def undecided_claims() -> list[Claim]:
-    """The claims on two trainings when only one is given."""
-    rule, measured = "two runs of one lattice and Hamiltonian", "one run; give another training with a second --run"
-    return [
-        Claim("Each training collapses to the same lowest energy", rule, measured, None),
-        Claim("The states of two trainings are one skyrmion lattice, differently placed", rule, measured, None),
-    ]
+def numbers_of_states(finals: Sequence[FinalState]) -> dict[str, dict[str, Cell]]:
+    """For the name of each run whether it has come to its end, and to one state."""
+    return {
+        final.name: {"last_stage_finished": is_finished(final.run), "collapsed": final.collapsed} for final in finals
+    }
 
 
 def _final_state(run: Run, name: str) -> FinalState:

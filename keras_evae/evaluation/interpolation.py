@@ -13,16 +13,10 @@ from keras_evae import plotting
 from keras_evae.analysis import local_correlation, topological_charge
 from keras_evae.errors import DataError
 from keras_evae.evaluation.collapse import first_collapsed
-from keras_evae.evaluation.interpolation_claims import (
-    COMPARED_GAMMA,
-    STEPS_BEYOND,
-    Passages,
-    compared,
-    interpolation_claims,
-)
-from keras_evae.evaluation.ladders import awaits_nearer, file_name, ladder_of_gamma, nearest_gammas
+from keras_evae.evaluation.interpolation_claims import COMPARED_GAMMA, STEPS_BEYOND, Passages, compared
+from keras_evae.evaluation.ladders import awaits_nearer, file_name, labels, ladder_of_gamma, nearest_gammas
 from keras_evae.evaluation.passages import IMAGES, MAX_STEPS, POINTS, REACHED, SHOWN_STEPS, Passage, find_passages
-from keras_evae.evaluation.sections import Cell, Claim, Picture, Section, Table
+from keras_evae.evaluation.sections import Cell, Picture, Section, Table
 from keras_evae.evaluation.targets import Targets, make_targets
 from keras_evae.runs import Run
 from keras_evae.stages import FinishedStage
@@ -49,12 +43,12 @@ TEXT = (
 )
 
 
-def interpolation(runs: Sequence[Run], output: Path) -> Section:
+def make_interpolation(runs: Sequence[Run], output: Path) -> Section:
     """Energy along the path between two skyrmion lattices in latent space, for several gamma."""
     tables: list[Table] = []
     pictures: list[Picture] = []
-    claims: list[Claim] = []
     notes: list[str] = []
+    numbers: dict[str, dict[str, Cell]] = {}
     for run in runs:
         stages, left_out = _uncollapsed(run)
         notes += left_out
@@ -65,14 +59,23 @@ def interpolation(runs: Sequence[Run], output: Path) -> Section:
             continue
         images, passages = find_passages(run, stages, targets)
         notes += [note for stage in stages for note in _missing(run, stage, passages[stage.name], targets)]
-        name = file_name("interpolation", run, runs)
-        tables += [_target_table(run, targets, name), _barrier_table(run, stages, passages, name)]
-        tables.append(_steps_table(run, stages, passages, name))
+        file, label = file_name("interpolation", run, runs), labels(runs)[run.path]
+        made = [
+            _target_table(run, targets, label),
+            _barrier_table(stages, passages, label),
+            _steps_table(stages, passages, label),
+            _image_table(stages, passages, label),
+        ]
+        tables += [table.of_run(label, "interpolation", file) for table in made]
         # A row for each state: too long for the terminal.
-        _curve_table(run, stages, passages, name).write(output)
-        pictures += _draw(run, stages, images, passages, output, name)
-        claims += interpolation_claims(run.name, stages, passages, awaits_nearer(run, [COMPARED_GAMMA]))
-    return Section("interpolation", "Figure 4: interpolation", TEXT, tables, pictures, claims, notes)
+        _curve_table(stages, passages, label).of_run(label, "interpolation", file).write(output)
+        pictures += _draw(run, stages, images, passages, output, file)
+        pair, _ = compared(stages, passages)
+        numbers[label] = {
+            "compared_gamma": pair[1].gamma if pair else None,
+            "awaits_nearer_stage": awaits_nearer(run, [COMPARED_GAMMA]),
+        }
+    return Section("interpolation", "Figure 4: interpolation", TEXT, tables, pictures, notes, numbers)
 
 
 def _uncollapsed(run: Run) -> tuple[list[FinishedStage], list[str]]:
@@ -103,29 +106,31 @@ def _missing(run: Run, stage: FinishedStage, passages: Sequence[Passage], target
     return notes
 
 
-def _target_table(run: Run, targets: Targets, name: str) -> Table:
+def _target_table(run: Run, targets: Targets, label: str) -> Table:
     rows: list[list[Cell]] = [
-        [label, count, round(float(topological_charge(spins))), float(run.hamiltonian.energy_per_site(spins))]
-        for label, count, spins in zip(
+        [state, count, round(float(topological_charge(spins))), float(run.hamiltonian.energy_per_site(spins))]
+        for state, count, spins in zip(
             ("with interstitial", "perfect"), (targets.count + 1, targets.count), targets.states, strict=True
         )
     ]
     caption = (
-        f"{run.name}: targets, relaxed to |S x h| below {targets.torque:.1e}; "
+        f"{label}: targets, relaxed to |S x h| below {targets.torque:.1e}; "
         f"their squared distance is {targets.distance:.3f}, normalised like L_T-O"
     )
-    return Table(f"{name}_targets", caption, ["state", "skyrmions", "topological_charge", "energy_per_site"], rows)
+    return Table(
+        "interpolation_targets", caption, ["state", "skyrmions", "topological_charge", "energy_per_site"], rows
+    )
 
 
-def _barrier_table(run: Run, stages: Sequence[FinishedStage], passages: Passages, name: str) -> Table:
+def _barrier_table(stages: Sequence[FinishedStage], passages: Passages, label: str) -> Table:
     spread = [column for measure in MEASURES[:SPREAD] for column in (measure, f"{measure}_std")]
     rows = [_barrier_row(stage, passages[stage.name]) for stage in stages]
     caption = (
-        f"{run.name}: means over the images with a barrier (L_T-O and |z1 - z0| over all); energies per site, FWHM in "
+        f"{label}: means over the images with a barrier (L_T-O and |z1 - z0| over all); energies per site, FWHM in "
         "steps R and as a share of |z1 - z0|"
     )
     header = ["gamma", "images", "mapping_steps", "L_TO_initial", "L_TO_final", "z_distance"]
-    return Table(name, caption, [*header, *spread, *MEASURES[SPREAD:]], rows)
+    return Table("interpolation", caption, [*header, *spread, *MEASURES[SPREAD:]], rows)
 
 
 def _barrier_row(stage: FinishedStage, passages: Sequence[Passage]) -> list[Cell]:
@@ -140,7 +145,7 @@ def _barrier_row(stage: FinishedStage, passages: Sequence[Passage]) -> list[Cell
     return row
 
 
-def _steps_table(run: Run, stages: Sequence[FinishedStage], passages: Passages, name: str) -> Table:
+def _steps_table(stages: Sequence[FinishedStage], passages: Passages, label: str) -> Table:
     rows: list[list[Cell]] = []
     for stage, step in itertools.product(stages, STEPS):
         found = [passage for passage in passages[stage.name] if passage.barrier]
@@ -148,14 +153,28 @@ def _steps_table(run: Run, stages: Sequence[FinishedStage], passages: Passages, 
         shares: list[Cell] = np.mean(left, axis=0).tolist() if left else [None, None]
         rows.append([stage.gamma, step, round((POINTS - 1) * STEPS_BEYOND / step, 1), len(found), *shares])
     caption = (
-        f"{run.name}: what is left R steps beyond the peak. Of the barrier: mean over the images with a barrier. Of "
+        f"{label}: what is left R steps beyond the peak. Of the barrier: mean over the images with a barrier. Of "
         "the interstitial: share of these images whose topological charge is not yet that of the perfect lattice. "
         f"Steps: those of a path on which this place would have R = {STEPS_BEYOND}"
     )
-    return Table(f"{name}_steps", caption, ["gamma", "R", "steps", "images", "barrier_left", "interstitial_left"], rows)
+    return Table(
+        "interpolation_steps", caption, ["gamma", "R", "steps", "images", "barrier_left", "interstitial_left"], rows
+    )
 
 
-def _curve_table(run: Run, stages: Sequence[FinishedStage], passages: Passages, name: str) -> Table:
+def _image_table(stages: Sequence[FinishedStage], passages: Passages, label: str) -> Table:
+    rows: list[list[Cell]] = []
+    for stage in stages:
+        for image, passage in enumerate(passages[stage.name]):
+            found = passage.measures() if passage.barrier else {}
+            left = passage.share_left(STEPS_BEYOND) if passage.barrier else None
+            reached = "yes" if passage.reached else "no"
+            rows.append([stage.gamma, image, reached, *map(found.get, MEASURES), left])
+    header = ["gamma", "image", "reached", *MEASURES, f"barrier_left_at_R={STEPS_BEYOND}"]
+    return Table("interpolation_images", f"{label}: each image of the targets; energies per site", header, rows)
+
+
+def _curve_table(stages: Sequence[FinishedStage], passages: Passages, label: str) -> Table:
     rows: list[list[Cell]] = [
         [stage.gamma, image, int(step) if passage.barrier else None, point / (POINTS - 1), float(energy), float(charge)]
         for stage in stages
@@ -165,41 +184,41 @@ def _curve_table(run: Run, stages: Sequence[FinishedStage], passages: Passages, 
         )
     ]
     header = ["gamma", "image", "R", "share_of_path", "energy_per_site", "topological_charge"]
-    return Table(f"{name}_curves", f"{run.name}: energies and topological charges along the paths", header, rows)
+    return Table("interpolation_curves", f"{label}: energies and topological charges along the paths", header, rows)
 
 
 def _draw(
-    run: Run, stages: Sequence[FinishedStage], images: Sequence[Targets], passages: Passages, output: Path, name: str
+    run: Run, stages: Sequence[FinishedStage], images: Sequence[Targets], passages: Passages, output: Path, file: str
 ) -> list[Picture]:
     """Figure 4B with the L_T-O of its ends, and Figure 4C, as far as there are barriers."""
     drawn = [stage for stage in stages if any(passage.barrier for passage in passages[stage.name])]
     if not drawn:
         return []
-    _draw_curves(drawn, passages, output / f"{name}.png")
+    _draw_curves(drawn, passages, output / f"{file}.png")
     caption = (
         f"{run.name}: energy along the path for each gamma, a line for each image of the targets, and L_T-O of one "
-        f"image during the inverse mapping; numbers in {name}_curves.csv"
+        f"image during the inverse mapping; numbers in {file}_curves.csv"
     )
-    pictures = [Picture(f"{name}.png", caption)]
+    pictures = [Picture(f"{file}.png", caption, "interpolation")]
     pair, common = compared(stages, passages)
     if common:
         rows = {f"$\\gamma$ = {stage.gamma:g}": passages[stage.name][common[0]] for stage in pair}
-        _draw_states(run, images[common[0]], rows, output / f"{name}_states.png")
+        _draw_states(run, images[common[0]], rows, output / f"{file}_states.png")
         caption = (
             f"{run.name}: targets, and the part of the decoded states in the dashed square, R steps from the peak; the "
             f"square lies where the spins of the last row follow their fields least at R = 0"
         )
-        pictures.append(Picture(f"{name}_states.png", caption))
+        pictures.append(Picture(f"{file}_states.png", caption, "interpolation_states"))
     return pictures
 
 
 def _draw_curves(stages: Sequence[FinishedStage], passages: Passages, path: Path) -> None:
-    labels = {stage.name: rf"$\gamma$ = {stage.gamma:g}" for stage in stages}
-    found = {name: [passage for passage in passages[name] if passage.barrier] for name in labels}
+    names = {stage.name: rf"$\gamma$ = {stage.gamma:g}" for stage in stages}
+    found = {name: [passage for passage in passages[name] if passage.barrier] for name in names}
     figure, axes = plotting.new_figure(1, 2, size=(5.0, 3.6))
-    curves = {labels[name]: [(passage.steps, passage.energies) for passage in some] for name, some in found.items()}
+    curves = {names[name]: [(passage.steps, passage.energies) for passage in some] for name, some in found.items()}
     plotting.plot_interpolation(axes[0, 0], curves)
-    plotting.plot_target_loss(axes[0, 1], {labels[name]: some[0].losses for name, some in found.items()})
+    plotting.plot_target_loss(axes[0, 1], {names[name]: some[0].losses for name, some in found.items()})
     plotting.save_figure(figure, path)
 
 

@@ -87,10 +87,10 @@ def awaits_nearer(run: Run, wanted: Sequence[float]) -> bool:
     )
 
 
-def once_finished(run: Run, holds: bool) -> bool | None:
-    """The verdict on a claim on the last stages of a run: while these are missing, it may be yes, but not yet no."""
+def is_finished(run: Run) -> bool:
+    """Whether the last stage that is planned is finished."""
     last, planned = run.stages[-1], planned_stages(run.config)[-1]
-    return holds or (False if (last.beta, last.gamma) == (planned.beta, planned.gamma) else None)
+    return (last.beta, last.gamma) == (planned.beta, planned.gamma)
 
 
 def data_energy(run: Run) -> float:

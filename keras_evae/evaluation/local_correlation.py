@@ -19,7 +19,7 @@ from keras_evae.evaluation.ladders import (
     nearest_gammas,
     reconstruct,
 )
-from keras_evae.evaluation.sections import Claim, Picture, Section, Table
+from keras_evae.evaluation.sections import Cell, Picture, Section, Table
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.runs import Run
 from keras_evae.stages import FinishedStage
@@ -37,25 +37,26 @@ Row = tuple[float | None, dict[str, np.ndarray]]
 Numbers = tuple[float | None, str, float, float, float]
 
 
-def local_correlation(runs: Sequence[Run], output: Path) -> Section:
+def make_local_correlation(runs: Sequence[Run], output: Path) -> Section:
     """X_In, X_Out and X'_Out with their maps of cos(theta), for gamma = 0, 1 and 100."""
-    tables, pictures, claims, notes = [], [], [], []
+    tables, pictures, notes = [], [], []
+    numbers: dict[str, dict[str, Cell]] = {}
     for run in runs:
         stages, missing = nearest_gammas(run, GAMMAS)
         rows = _collect(run, stages)
-        name, label = file_name("local_correlation", run, runs), labels(runs)[run.path]
-        numbers = [_numbers(gamma, kind, spins, run.hamiltonian) for gamma, row in rows for kind, spins in row.items()]
+        file, label = file_name("local_correlation", run, runs), labels(runs)[run.path]
+        angles = [_numbers(gamma, kind, spins, run.hamiltonian) for gamma, row in rows for kind, spins in row.items()]
         caption = (
             f"{label}: angle theta between spins and effective fields, {len(rows[0][1]['X_In'])} states of each kind"
         )
-        tables.append(Table(name, caption, HEADER, numbers))
-        lowest = _draw(rows, run.hamiltonian, output / f"{name}.png")
+        tables.append(Table("local_correlation", caption, HEADER, angles, label, file))
+        lowest = _draw(rows, run.hamiltonian, output / f"{file}.png")
         black = f"black: cos(theta) of {lowest:.4g} and below, {np.degrees(np.arccos(lowest)):.2g} degrees and more"
         if run.hamiltonian.mask is not None:
             black += "; pale blue: no spin"
-        pictures.append(Picture(f"{name}.png", f"{label}: states, and beside each its map of cos(theta); {black}"))
-        claim = _claim(label, numbers)
-        claims.append(claim.undecided() if awaits_nearer(run, GAMMAS) else claim)
+        caption = f"{label}: states, and beside each its map of cos(theta); {black}"
+        pictures.append(Picture(f"{file}.png", caption, "local_correlation"))
+        numbers[label] = {"awaits_nearer_stages": awaits_nearer(run, GAMMAS)}
         notes += missing
     return Section(
         "local_correlation",
@@ -65,8 +66,8 @@ def local_correlation(runs: Sequence[Run], output: Path) -> Section:
         f"where only {BLACK_SHARE:g} per cent of the sites of X_Out lie below, at the smallest gamma shown.",
         tables,
         pictures,
-        claims,
         notes,
+        numbers,
     )
 
 
@@ -107,21 +108,3 @@ def _draw(rows: Sequence[Row], hamiltonian: Hamiltonian, path: Path) -> float:
     bar.set_ticks(ticks, labels=[f"{tick:.5g}\n({np.degrees(np.arccos(tick)):.2g}°)" for tick in ticks])
     plotting.save_figure(figure, path)
     return lowest
-
-
-def _claim(name: str, numbers: Sequence[Numbers]) -> Claim:
-    """Section 3.3: the maps become smoother with gamma."""
-    means = {kind: [(row[0], row[3]) for row in numbers if row[1] == kind] for kind in ("X_Out", "X'_Out")}
-    words = [
-        f"{kind} " + ", ".join(f"{mean:.3g} (gamma = {gamma:g})" for gamma, mean in values)
-        for kind, values in means.items()
-    ]
-    enough = all(len(values) > 1 for values in means.values())
-    return Claim(
-        f"{name}: the Hamiltonian loss reduces local irregularities in X_Out and X'_Out",
-        "mean theta lower at the largest gamma shown than at the smallest, for both",
-        f"mean theta in degrees: {'; '.join(words)}",
-        all(values[-1][1] < values[0][1] for values in means.values()) if enough else None,
-        "mean theta of X_Out at the largest gamma shown over that at the smallest",
-        means["X_Out"][-1][1] / means["X_Out"][0][1] if enough else None,
-    )

@@ -13,15 +13,15 @@ from keras_evae import plotting
 from keras_evae.analysis import critical_beta
 from keras_evae.analysis.principal_components import SAMPLES
 from keras_evae.dataset import read_split
-from keras_evae.evaluation.evae_claims import evae_claims
 from keras_evae.evaluation.ladders import data_energy, file_name, labels, ladder_of_beta, ladder_of_gamma
-from keras_evae.evaluation.loss_claims import DataReference, Transitions, evae_transitions, vae_transitions
-from keras_evae.evaluation.sections import Cell, Claim, Picture, Section, Table
-from keras_evae.evaluation.vae_claims import vae_claims
+from keras_evae.evaluation.loss_claims import Transitions, evae_transitions, vae_transitions
+from keras_evae.evaluation.sections import Cell, Picture, Section, Table
 from keras_evae.runs import Run, planned_stages
 from keras_evae.stages import FinishedStage
 
 SPLITS = ("train", "validation")
+# Of the states that each stage generates.
+GENERATED = ("fft_mse", "magnetization_z")
 TEXT = (
     "L_RC, L_KL and L_H after each stage, re-evaluated in inference mode on both splits. The black line is L_H of the "
     "training data. Dashed lines mark transitions, each between two neighbouring stages (shaded; the line is their "
@@ -36,30 +36,34 @@ SYMBOLS = {"beta_c": r"$\beta_c$", "gamma_RC": r"$\gamma_{RC}$", "gamma_c": r"$\
 STYLES = {"beta_c": "--", "gamma_RC": ":", "gamma_c": "--"}
 
 
-def losses(runs: Sequence[Run], output: Path) -> Section:
+def make_losses(runs: Sequence[Run], output: Path) -> Section:
     """The three losses against beta for the VAE and against gamma for each E-VAE, in one picture."""
     names = labels(runs)
-    references = {names[run.path]: _reference(run) for run in runs}
-    means = {name: reference.hamiltonian_loss for name, reference in references.items()}
+    means = {names[run.path]: data_energy(run) for run in runs}
     vaes = {names[run.path]: run for run in _vae_runs(runs)}
     betas = {name: ladder_of_beta(run) for name, run in vaes.items()}
     gammas = {names[run.path]: ladder_of_gamma(run) for run in runs if any(stage.gamma for stage in run.stages)}
     estimates = {name: _estimate(run) for name, run in vaes.items()}
     _draw(betas, gammas, means, output / "losses.png")
-    unfinished = {names[run.path] for run in runs if len(run.stages) < len(planned_stages(run.config))}
-    claims: list[Claim] = []
-    for name, stages in betas.items():
-        claims += vae_claims(name, stages, estimates[name], references[name])
-    for name, stages in gammas.items():
-        claims += evae_claims(name, stages, references[name], name not in unfinished)
+    numbers: dict[str, dict[str, Cell]] = {
+        name: {
+            "data_hamiltonian_loss": means[name],
+            "data_mean_spin": _mean_spin(run),
+            "all_stages_finished": len(run.stages) == len(planned_stages(run.config)),
+            "ladder_of_beta_shown": name in betas,
+            "beta_of_ladder_of_gamma": gammas[name][0].beta if name in gammas else None,
+            "beta_c_expected": estimates.get(name),
+        }
+        for name, run in ((names[run.path], run) for run in runs)
+    }
     return Section(
         "losses",
         "Figure 2: losses",
         TEXT,
         [_loss_table(run, runs, means[names[run.path]]) for run in runs]
         + [_transition_table(betas, gammas, estimates)],
-        [Picture("losses.png", "Losses against beta (VAE, left) and against gamma (E-VAE, right)")],
-        claims,
+        [Picture("losses.png", "Losses against beta (VAE, left) and against gamma (E-VAE, right)", "losses")],
+        numbers=numbers,
     )
 
 
@@ -69,13 +73,14 @@ def _vae_runs(runs: Sequence[Run]) -> list[Run]:
     return vaes or [max(runs, key=lambda run: len(ladder_of_beta(run)))]
 
 
-def _reference(run: Run) -> DataReference:
+def _mean_spin(run: Run) -> float:
+    """Length of the mean spin of the data over states and all sites that symmetry makes equal; mean over the others."""
     spins = read_split(run.config.dataset.path, "train", SAMPLES)
     hamiltonian = run.hamiltonian
     equal = [axis for axis, closed in enumerate(hamiltonian.periodic) if closed and hamiltonian.mask is None]
     mean = spins.mean(axis=(0, *(1 + axis for axis in equal)), dtype=np.float64, keepdims=True)[0]
     lengths = np.broadcast_to(np.linalg.norm(mean, axis=-1), run.config.dataset.shape)
-    return DataReference(data_energy(run), float(hamiltonian.on_sites(lengths).mean()))
+    return float(hamiltonian.on_sites(lengths).mean())
 
 
 def _estimate(run: Run) -> float:
@@ -84,12 +89,15 @@ def _estimate(run: Run) -> float:
 
 def _loss_table(run: Run, runs: Sequence[Run], data_mean: float) -> Table:
     header = ["beta", "gamma", *(f"{split}_{loss}" for loss in plotting.LOSS_LABELS for split in SPLITS)]
-    caption = f"{labels(runs)[run.path]}: losses in inference mode; L_H of the training data itself: {data_mean:.5f}"
+    label = labels(runs)[run.path]
+    caption = f"{label}: losses in inference mode; L_H of the training data itself: {data_mean:.5f}"
     rows = [
-        [stage.beta, stage.gamma, *(stage.metrics[split][loss] for loss in plotting.LOSS_LABELS for split in SPLITS)]
+        [stage.beta, stage.gamma]
+        + [stage.metrics[split][loss] for loss in plotting.LOSS_LABELS for split in SPLITS]
+        + [stage.metrics["generated"][key] for key in GENERATED]
         for stage in run.stages
     ]
-    return Table(file_name("losses", run, runs), caption, header, rows)
+    return Table("losses", caption, [*header, *GENERATED], rows, label, file_name("losses", run, runs))
 
 
 def _transition_table(betas: Ladders, gammas: Ladders, estimates: Mapping[str, float]) -> Table:

@@ -24,20 +24,21 @@ UNIFORM = 0.99
 HEADER = ["beta", "gamma", "reconstruction_loss", "magnetization_z", "uniform", "generated_magnetization_z"]
 
 
-def reconstructions(runs: Sequence[Run], output: Path) -> Section:
+def make_reconstructions(runs: Sequence[Run], output: Path) -> Section:
     """One test configuration, its reconstruction and a generated state for each stage."""
     tables, pictures = [], []
     for run in runs:
         spins = read_split(run.config.dataset.path, "test", 1)
         stages = tqdm(run.stages, "stages", unit="stage", leave=False, delay=5)
         states = [(reconstruct(run, stage, spins)[0], generate(run, stage, 1)[0]) for stage in stages]
-        name, label = file_name("reconstructions", run, runs), labels(runs)[run.path]
+        file, label = file_name("reconstructions", run, runs), labels(runs)[run.path]
         magnetization = _mean_spin(spins[0], run.hamiltonian)[2]
         caption = f"{label}: one test configuration (m_z = {magnetization:.4f}) and its reconstruction"
         rows = [_row(stage, run.hamiltonian, spins[0], *pair) for stage, pair in zip(run.stages, states, strict=True)]
-        tables.append(Table(name, caption, HEADER, rows))
-        _draw(run, spins[0], states, output / f"{name}.png")
-        pictures.append(Picture(f"{name}.png", f"{label}: X_In, and X_Out above X'_Out for each stage; m_z of X_Out"))
+        tables.append(Table("reconstructions", caption, HEADER, rows, label, file))
+        _draw(run, spins[0], states, output / f"{file}.png")
+        caption = f"{label}: X_In, and X_Out above X'_Out for each stage; m_z of X_Out"
+        pictures.append(Picture(f"{file}.png", caption, "reconstructions"))
     return Section(
         "reconstructions",
         "Figure S1: reconstructions",

@@ -10,6 +10,8 @@ import h5py
 import numpy as np
 from tqdm import tqdm
 
+from keras_evae.analysis.neighbours import lattice_order
+from keras_evae.analysis.states import skyrmions_against_field
 from keras_evae.dataset.file import METADATA_BYTES, VERSIONS, create_file, write_attribute
 from keras_evae.durable import disk_errors, publish
 from keras_evae.evaluation.certificate import (
@@ -24,8 +26,9 @@ from keras_evae.evaluation.certificate import (
     evae_candidate,
     relax_states,
 )
-from keras_evae.evaluation.ladders import file_name, generate, once_finished
-from keras_evae.evaluation.sections import Cell, Claim, Section, Table
+from keras_evae.evaluation.ladders import file_name, generate, is_finished, labels
+from keras_evae.evaluation.sections import Cell, Section, Table
+from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.runs import Run
 from keras_evae.stages import FinishedStage
 
@@ -33,19 +36,27 @@ FORMAT_VERSION = 1
 KINDS = ("generated", "relaxed")
 ENERGIES = ["energy_generated", "energy_relaxed", "gap_generated", "gap_relaxed", "lowest_gap", "share_at_best_known"]
 QUALITIES = [f"{quality}_{kind}" for quality in ("torque", "charge", "skyrmions") for kind in KINDS]
+# What relaxation changes, and how the skyrmions stand then.
+CHANGES = ["change", "psi6_relaxed", "psi4_relaxed"]
+BEST_KNOWN = ["search", "energy_per_site", "gap", "detail"]
 # Certificates of the two kinds of states of one stage.
 Certificates = dict[str, np.ndarray]
 
 
-def relax(runs: Sequence[Run], output: Path) -> Section:
+def make_relax(runs: Sequence[Run], output: Path) -> Section:
     """Energy of 100 generated states of each stage before and after relaxation; writes the states with certificates."""
-    tables, claims, notes = [], [], []
+    tables, notes = [], []
+    numbers: dict[str, dict[str, Cell]] = {}
     for run in runs:
         file = output / f"{file_name('states', run, runs)}.h5"
-        certificates, best = export_states(run, file)
-        tables += _tables(run, runs, certificates)
-        tables.append(_best_known_table(file_name("best_known", run, runs), run, best))
-        claims.append(_claim(run, certificates, best))
+        certificates, best, changes = export_states(run, file)
+        tables += _tables(run, runs, certificates, changes)
+        tables.append(_best_known_table(run, runs, best))
+        numbers[labels(runs)[run.path]] = {
+            "last_stage_finished": is_finished(run),
+            "best_known_energy_per_site": best.energy_per_site,
+            "states_of_each_stage": GENERATED,
+        }
         notes.append(f"all states with their certificates: {file.name}")
     return Section(
         "relax",
@@ -53,14 +64,16 @@ def relax(runs: Sequence[Run], output: Path) -> Section:
         "Each generated state is relaxed into its nearest minimum, until the largest torque |S x h| is below 1e-5. "
         "Energies and gaps are E/N in units of the exchange constant; the gap is the height above the best known "
         "energy of the Hamiltonian on this lattice. Energies, gaps, charges and skyrmions are means over the states, "
-        "torques the largest of all.",
+        "torques the largest of all. change: |S_generated - S_relaxed|^2, mean over spins and states; from 0 to 4. "
+        "psi6 and psi4: means over skyrmions, 1 in a triangular and in a square lattice; in psi4 neighbours count by "
+        "the edge between the Voronoi cells.",
         tables,
-        claims=claims,
         notes=notes,
+        numbers=numbers,
     )
 
 
-def export_states(run: Run, path: Path) -> tuple[dict[str, Certificates], BestKnown]:
+def export_states(run: Run, path: Path) -> tuple[dict[str, Certificates], BestKnown, dict[str, list[Cell]]]:
     """Writes generated and relaxed states of each finished stage with their certificates, to an HDF5 file.
 
     Layout, for each stage and for `generated` and `relaxed` states:
@@ -72,7 +85,7 @@ def export_states(run: Run, path: Path) -> tuple[dict[str, Certificates], BestKn
     format, as JSON; those of a stage its beta and gamma. The file appears under its name when it is complete.
 
     Returns:
-        The certificates of each stage, and the best known energies.
+        The certificates of each stage, the best known energies, and of each stage the values of `CHANGES`.
     """
     partial = path.with_name(f"{path.name}.partial")
     state_bytes = 4 * 3 * int(np.prod(run.config.dataset.shape)) + CERTIFICATE.itemsize + METADATA_BYTES
@@ -81,10 +94,11 @@ def export_states(run: Run, path: Path) -> tuple[dict[str, Certificates], BestKn
     with disk_errors(path):
         create_file(partial, room)
         with h5py.File(partial, "r+", libver="latest") as file:
-            certificates, lowest = {}, []
+            certificates, lowest, changes = {}, [], {}
             for stage, states in _states(run):
                 certificates[stage.name] = {kind: certify(states[kind], run.hamiltonian, 0.0) for kind in KINDS}
                 lowest.append(evae_candidate(states["relaxed"], run, stage.name))
+                changes[stage.name] = _changes(states["generated"], states["relaxed"], run.hamiltonian)
                 _write_spins(file, stage, states)
             best = _best_known(run, path.parent, lowest)
             for name, stage_certificates in certificates.items():
@@ -93,7 +107,17 @@ def export_states(run: Run, path: Path) -> tuple[dict[str, Certificates], BestKn
                     _write_certificates(file[name][kind], values)
             _write_attributes(file, run, best)
         publish(partial, path)
-    return certificates, best
+    return certificates, best, changes
+
+
+def _changes(generated: np.ndarray, relaxed: np.ndarray, hamiltonian: Hamiltonian) -> list[Cell]:
+    """The values of `CHANGES` for states `(n, y, x, 3)`; None for the order where no state has a skyrmion."""
+    change = np.asarray(np.sum((generated - relaxed) ** 2, axis=-1, dtype=np.float64))
+    shape = relaxed.shape[1], relaxed.shape[2]
+    places = [skyrmions_against_field(spins, hamiltonian).positions for spins in relaxed]
+    orders = [np.array(lattice_order(place, shape, hamiltonian.periodic)) for place in places]
+    psi6, psi4 = (float(values.mean()) if values.size else None for values in np.concatenate(orders, axis=1))
+    return [float(hamiltonian.on_sites(change).mean()), psi6, psi4]
 
 
 def _states(run: Run) -> Iterator[tuple[FinishedStage, dict[str, np.ndarray]]]:
@@ -128,24 +152,31 @@ def _write_attributes(file: h5py.File, run: Run, best: BestKnown) -> None:
     write_attribute(file, "run", {"name": run.name, "shape": list(run.config.dataset.shape)})
 
 
-def _tables(run: Run, runs: Sequence[Run], certificates: dict[str, Certificates]) -> list[Table]:
+def _tables(
+    run: Run, runs: Sequence[Run], certificates: dict[str, Certificates], changes: dict[str, list[Cell]]
+) -> list[Table]:
     """Energies and what else the certificates say, a row for each stage."""
+    label = labels(runs)[run.path]
     weights = [[stage.beta, stage.gamma] for stage in run.stages]
     energies = [_energies(certificates[stage.name]) for stage in run.stages]
-    qualities = [_qualities(certificates[stage.name]) for stage in run.stages]
-    header, caption = ["beta", "gamma"], f"{run.name}: {GENERATED} generated states of each stage"
+    qualities = [[*_qualities(certificates[stage.name]), *changes[stage.name]] for stage in run.stages]
+    header, caption = ["beta", "gamma"], f"{label}: {GENERATED} generated states of each stage"
     return [
         Table(
-            file_name("relax", run, runs),
+            "relax",
             f"{caption}, E/N before and after relaxation at T = 0",
             header + ENERGIES,
             [left + right for left, right in zip(weights, energies, strict=True)],
+            label,
+            file_name("relax", run, runs),
         ),
         Table(
+            "relax_certificates",
+            f"{caption}, largest torque, and means of what else is measured",
+            header + QUALITIES + CHANGES,
+            [[*left, *right] for left, right in zip(weights, qualities, strict=True)],
+            label,
             file_name("relax_certificates", run, runs),
-            f"{caption}, largest torque, mean charge and mean number of skyrmions",
-            header + QUALITIES,
-            [left + right for left, right in zip(weights, qualities, strict=True)],
         ),
     ]
 
@@ -162,7 +193,7 @@ def _qualities(certificates: Certificates) -> list[float]:
     return torques + [float(certificates[kind][name].mean()) for name in ("charge", "skyrmions") for kind in KINDS]
 
 
-def _best_known_table(name: str, run: Run, best: BestKnown) -> Table:
+def _best_known_table(run: Run, runs: Sequence[Run], best: BestKnown) -> Table:
     rows: list[list[Cell]] = [
         [
             candidate.search,
@@ -174,21 +205,6 @@ def _best_known_table(name: str, run: Run, best: BestKnown) -> Table:
     ]
     height, width = run.config.dataset.shape
     present = "" if run.hamiltonian.mask is None else f", {run.hamiltonian.count_sites((height, width))} with a spin"
-    caption = f"{run.name}: best known energy on {height} x {width} sites{present}: {best.energy_per_site:.8f}"
-    return Table(name, caption, ["search", "energy_per_site", "gap", "detail"], rows)
-
-
-def _claim(run: Run, certificates: dict[str, Certificates], best: BestKnown) -> Claim:
-    """Of the stage with the largest gamma."""
-    stage = max(run.stages, key=lambda stage: (stage.gamma, stage.beta))
-    relaxed = certificates[stage.name]["relaxed"]
-    share = float(np.mean(relaxed["gap"] <= SAME_ENERGY))
-    return Claim(
-        f"{run.name}: the collapsed E-VAE generates the ground state",
-        f"relaxed, all states of the largest gamma have the best known E/N, to {SAME_ENERGY:g}",
-        f"gamma = {stage.gamma:g}: mean E/N {relaxed['energy_per_site'].mean():.8f} relaxed, best known "
-        f"{best.energy_per_site:.8f}, {share:.0%} of {len(relaxed)} states there",
-        once_finished(run, share == 1.0) if stage.gamma > 0 else None,
-        "mean E/N above the best known, relaxed",
-        float(relaxed["gap"].mean()),
-    )
+    label, file = labels(runs)[run.path], file_name("best_known", run, runs)
+    caption = f"{label}: best known energy on {height} x {width} sites{present}: {best.energy_per_site:.8f}"
+    return Table("best_known", caption, BEST_KNOWN, rows, label, file)

@@ -1,4 +1,4 @@
-"""One HTML page of an evaluation: verdict, claims, sections with their pictures, and where it all comes from.
+"""One HTML page of an evaluation: three sentences on each run, pictures, numbers, and where all of it comes from.
 
 The page holds everything that it shows; it runs no script and asks no server for anything.
 """
@@ -6,6 +6,7 @@ The page holds everything that it shows; it runs no script and asks no server fo
 from __future__ import annotations
 
 import base64
+import dataclasses
 import datetime
 import json
 import logging
@@ -22,15 +23,47 @@ from keras_evae.config import dump_config
 from keras_evae.durable import write_whole
 from keras_evae.environment import describe_environment
 from keras_evae.errors import DataError
-from keras_evae.evaluation.headline import Headline, headline
 from keras_evae.evaluation.ladders import GENERATION_SEED, labels
-from keras_evae.evaluation.sections import Picture, Section, count_claims, read_section
-from keras_evae.runs import Run
+from keras_evae.evaluation.sections import Picture, Section, read_section
+from keras_evae.evaluation.verdict import make_verdict
+from keras_evae.runs import Run, planned_stages
 
 logger = logging.getLogger(__name__)
 
 TEMPLATE, REPORT = "report.html.jinja", "report.html"
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
+
+@dataclasses.dataclass(frozen=True)
+class Headline:
+    """The first lines of a report on a run.
+
+    Args:
+        name: Of the run.
+        hamiltonian: In words.
+        sentences: What a reader wants to know first.
+        facts: Names and values.
+    """
+
+    name: str
+    hamiltonian: str
+    sentences: Sequence[str]
+    facts: Sequence[tuple[str, str]]
+
+
+def headline(run: Run, name: str, sections: Sequence[Section] = ()) -> Headline:
+    """The headline of a run with at least one finished stage; `name` is its label in the tables of the sections."""
+    height, width = run.config.dataset.shape
+    last = run.stages[-1]
+    present = "" if run.hamiltonian.mask is None else f", spins on {run.hamiltonian.count_sites((height, width))} sites"
+    facts = [
+        ("Lattice", f"{height} × {width}{present}"),
+        ("Stages", f"{len(run.stages)} of {len(planned_stages(run.config))} finished"),
+        ("Last stage", f"β = {last.beta:g}, γ = {last.gamma:g}"),
+    ]
+    # A formula does not break across lines.
+    sentences = [sentence.replace(" = ", "\u00a0=\u00a0") for sentence in make_verdict(run, name, sections)]
+    return Headline(name, run.hamiltonian.describe(), sentences, facts)
 
 
 def collect_sections(made: Sequence[Section], names: Iterable[str], output: Path) -> list[Section]:
@@ -51,7 +84,7 @@ def write_report(
     output: Path,
     headlines: Sequence[Headline] | None = None,
 ) -> Path:
-    """Writes the page, says where it is, and sums up the claims.
+    """Writes the page, and says where it is.
 
     Args:
         runs: The runs that the sections are made from.
@@ -67,10 +100,10 @@ def write_report(
         DataError: If there is nothing to report, or a picture is missing or damaged.
     """
     if not sections and not gaps:
-        raise DataError(f"{output}: expected results to report, found none; make them with: python evaluate.py --all")
+        raise DataError(f"{output}: expected results to report, found none; make them with: evae-evaluate --all")
     path = output / REPORT
     write_whole(path, render(runs, sections, gaps, output, headlines).encode())
-    logger.info("\nclaims of the paper: %s\nreport: %s", count_claims(sections), path)
+    logger.info("\nreport: %s", path)
     return path
 
 
@@ -87,13 +120,13 @@ def render(
     )
     environment.tests["number"] = lambda cell: isinstance(cell, int | float)
     template = environment.from_string(resources.files(__package__).joinpath(TEMPLATE).read_text(encoding="utf-8"))
-    names = labels(runs)
+    names, outdated = labels(runs), _outdated(runs, sections, output)
+    current = [section for section in sections if section.name not in outdated]
     return template.render(
-        headlines=headlines or [headline(run, names[run.path]) for run in runs],
+        headlines=headlines or [headline(run, names[run.path], current) for run in runs],
         sections=sections,
-        outdated=_outdated(runs, sections, output),
+        outdated=outdated,
         images={picture.file: _image(picture, section, output) for section in sections for picture in section.pictures},
-        summary=count_claims(sections),
         gaps={name.replace("_", "-"): reason for name, reason in gaps.items()},
         provenance=[(names[run.path], _provenance(run), dump_config(run.config)) for run in runs],
         made=_in_words(describe_environment()),

@@ -23,15 +23,16 @@ QUANTITIES: dict[str, tuple[str, Callable[[StateDescription], np.ndarray]]] = {
 TEXT = (
     "Skyrmions are regions of S_z against the field with charge 1 or -1; radius: that of a disc of the same area, in "
     "sites. psi6 of a skyrmion: 1/n |sum_j exp(6 i phi_j)| over its n neighbours in the periodic Delaunay "
-    "triangulation, 1 in a perfect triangular lattice; defects: share of skyrmions without six neighbours. theta: "
-    "angle between spin and effective field. S(q) = 1/N sum_a |sum_r S_a exp(-i q.r)|^2, 1 for random spins, with N "
-    "the number of spins (where sites are absent, deviations from the mean spin are transformed); ring: |q| of its "
-    "highest radial average; Bragg height: mean of the six highest peaks on the ring over the mean of the ring; "
-    "contrast: |sum S exp(6 i phi)| / sum S over the ring, 1 for six even peaks. Distances are Wasserstein "
-    "distances, in the units of the quantity, with bootstrap errors from resampled configurations."
+    "triangulation, 1 in a perfect triangular lattice; psi4: the same with 4 in place of 6, each neighbour weighted by "
+    "the edge between both Voronoi cells, 1 in a perfect square lattice; defects: share of skyrmions without six "
+    "neighbours. theta: angle between spin and effective field. S(q) = 1/N sum_a |sum_r S_a exp(-i q.r)|^2, 1 for "
+    "random spins, with N the number of spins (where sites are absent, deviations from the mean spin are transformed);"
+    " ring: |q| of its highest radial average; Bragg height: mean of the six highest peaks on the ring over the mean "
+    "of the ring; contrast: |sum S exp(6 i phi)| / sum S over the ring, 1 for six even peaks. Distances are "
+    "Wasserstein distances, in the units of the quantity, with bootstrap errors from resampled configurations."
 )
 SUMMARY = ["states", "energy_per_site", "energy_std", "theta_degrees", "m_x", "m_y", "m_z", "charge", "charge_std"]
-LATTICE = ["skyrmions", "radius_sites", "psi6", "defects", "ring_1/site", "bragg_height", "bragg_contrast"]
+LATTICE = ["skyrmions", "radius_sites", "psi6", "psi4", "defects", "ring_1/site", "bragg_height", "bragg_contrast"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,6 +109,7 @@ def _lattice(sample: Sample) -> list[Cell]:
         float(np.mean([len(state.skyrmions) for state in sample.states])),
         _mean(sample.values("radius")),
         _mean(sample.values("psi6")),
+        _mean([state.psi4 for state in sample.states]),
         _mean(defects),
         *(_mean([getattr(peak, name) for peak in peaks]) for name in ("wave_number", "height", "contrast")),
     ]

@@ -1,4 +1,4 @@
-"""What a recipe of the evaluation gives: tables, pictures and claims, on the terminal and in files."""
+"""What a recipe of the evaluation gives: tables, pictures and numbers, on the terminal and in files."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import csv
 import dataclasses
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,16 +25,29 @@ class Table:
     """Numbers of a figure.
 
     Args:
-        name: Name of its CSV file, without the suffix.
+        name: What it is; the same for each run.
         caption: What the rows are, one line.
         header: A name for each column, with its unit where it has one.
         rows: Numbers and words.
+        run: Label of its run; empty if it is on all of them.
+        file: Name of its CSV file without the suffix, by default the table's name.
     """
 
     name: str
     caption: str
     header: Sequence[str]
     rows: Sequence[Sequence[Cell]]
+    run: str = ""
+    file: str = ""
+
+    @property
+    def csv_file(self) -> str:
+        """The name of its file."""
+        return f"{self.file or self.name}.csv"
+
+    def of_run(self, run: str, figure: str, file: str) -> Table:
+        """The table with its run; in the name of its file the recipe's name becomes that of the run's files."""
+        return dataclasses.replace(self, run=run, file=file + self.name.removeprefix(figure))
 
     @property
     def cells(self) -> list[list[str]]:
@@ -46,8 +59,8 @@ class Table:
         return f"{self.caption}\n" + format_table(self.header, self.cells)
 
     def write(self, folder: Path) -> None:
-        """Writes `<name>.csv` with all digits."""
-        with open(folder / f"{self.name}.csv", "w", newline="", encoding="utf-8") as stream:
+        """Writes its CSV file, with all digits."""
+        with open(folder / self.csv_file, "w", newline="", encoding="utf-8") as stream:
             writer = csv.writer(stream)
             writer.writerow(self.header)
             writer.writerows(self.rows)
@@ -60,53 +73,12 @@ class Picture:
     Args:
         file: Its name.
         caption: What it shows, for a reader who does not see the code.
+        name: What it is; the same for each run.
     """
 
     file: str
     caption: str
-
-
-@dataclasses.dataclass(frozen=True)
-class Claim:
-    """A sentence of the paper beside what this run shows.
-
-    Args:
-        claim: The sentence in short.
-        rule: By which numbers it is decided, and from which bound on it holds.
-        measured: Those numbers.
-        holds: None where the run lacks the stages to decide.
-        quantity: What the rule judges in the first place, for a table of several runs.
-        value: Its value; None where the run has none.
-    """
-
-    claim: str
-    rule: str
-    measured: str
-    holds: bool | None
-    quantity: str = ""
-    value: float | None = None
-
-    def __post_init__(self) -> None:
-        # Comparisons of NumPy numbers are no Python bools.
-        object.__setattr__(self, "holds", None if self.holds is None else bool(self.holds))
-
-    def undecided(self) -> Claim:
-        """The claim while the stages that decide it are not finished."""
-        return dataclasses.replace(self, holds=None)
-
-    @property
-    def sentence(self) -> str:
-        """The claim without the names of the runs that it is on."""
-        return self.claim.partition(": ")[2] or self.claim
-
-    @property
-    def runs(self) -> str:
-        """The names of the runs that it is on; empty if it is on all of them together."""
-        return self.claim.partition(": ")[0] if ": " in self.claim else ""
-
-    @property
-    def verdict(self) -> str:
-        return {True: "holds", False: "does not hold", None: "not decided"}[self.holds]
+    name: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,8 +89,10 @@ class Section:
         name: Key of the recipe; name of the JSON file.
         title: Heading.
         text: What is measured, with formula and units; one paragraph.
-        tables, pictures, claims: The results.
+        tables, pictures: The results.
         notes: What a reader must know: stages that are missing, substitutes that were taken.
+        numbers: What stands in no table: for the label of each run its values by the names of the quantities, and
+            under "" those of all runs together.
     """
 
     name: str
@@ -126,8 +100,8 @@ class Section:
     text: str
     tables: Sequence[Table] = ()
     pictures: Sequence[Picture] = ()
-    claims: Sequence[Claim] = ()
     notes: Sequence[str] = ()
+    numbers: Mapping[str, Mapping[str, Cell]] = dataclasses.field(default_factory=dict)
 
     def write(self, folder: Path) -> None:
         """Writes the tables as CSV and the whole section as `<name>.json`, from which `read_section` makes it again."""
@@ -143,17 +117,8 @@ class Section:
             logger.info("%s", table.to_text())
         for note in self.notes:
             logger.info("note: %s", note)
-        for claim in self.claims:
-            logger.info("%s\n  %s: %s (%s)", claim.claim, claim.measured, claim.verdict, claim.rule)
-        files = [picture.file for picture in self.pictures] + [f"{table.name}.csv" for table in self.tables]
+        files = [picture.file for picture in self.pictures] + [table.csv_file for table in self.tables]
         logger.info("written to %s: %s", folder, ", ".join([*files, f"{self.name}.json"]))
-
-
-def count_claims(sections: Sequence[Section]) -> str:
-    """How many claims hold, do not hold and are not decided, in words."""
-    verdicts = [claim.holds for section in sections for claim in section.claims]
-    held, failed, undecided = (sum(verdict is kind for verdict in verdicts) for kind in (True, False, None))
-    return f"{held} hold{'s' * (held == 1)}, {failed} do{'es' * (failed == 1)} not, {undecided} not decided"
 
 
 def read_section(path: Path) -> Section:
@@ -164,7 +129,9 @@ def read_section(path: Path) -> Section:
     """
     try:
         values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        for name, kind in {"tables": Table, "pictures": Picture, "claims": Claim}.items():
+        # Files of older versions hold verdicts on the paper.
+        values.pop("claims", None)
+        for name, kind in {"tables": Table, "pictures": Picture}.items():
             values[name] = [kind(**item) for item in values[name]]
         return Section(**values)
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:

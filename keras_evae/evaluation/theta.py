@@ -20,7 +20,7 @@ from keras_evae.evaluation.ladders import (
     stream_split,
 )
 from keras_evae.evaluation.local_correlation import GAMMAS
-from keras_evae.evaluation.sections import Cell, Claim, Picture, Section, Table
+from keras_evae.evaluation.sections import Cell, Picture, Section, Table
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.runs import Run
 
@@ -32,19 +32,20 @@ SHOWN = 96.0
 Distributions = dict[tuple[str, float | None], AngleDistribution]
 
 
-def theta(runs: Sequence[Run], output: Path) -> Section:
+def make_theta(runs: Sequence[Run], output: Path) -> Section:
     """Densities of theta for X_In, X_Out of the whole test split and as many X'_Out, for gamma = 0, 1 and 100."""
-    tables, pictures, claims, notes = [], [], [], []
+    tables, pictures, notes = [], [], []
+    numbers: dict[str, dict[str, Cell]] = {}
     for run in runs:
         found, missing = _collect(run)
-        name, label = file_name("theta", run, runs), labels(runs)[run.path]
-        tables.append(_summary(name, label, found))
+        file, label = file_name("theta", run, runs), labels(runs)[run.path]
+        tables.append(_summary(file, label, found))
         # Thousands of rows: a file, but no part of what is shown.
-        _densities(f"{name}_densities", label, found).write(output)
-        _draw(found, output / f"{name}.png")
-        pictures.append(Picture(f"{name}.png", f"{label}: densities of theta, X_Out (left) and X'_Out (right)"))
-        found_claims = [_claim(label, kind, found) for kind in OUTPUTS]
-        claims += [claim.undecided() if awaits_nearer(run, GAMMAS) else claim for claim in found_claims]
+        _densities(f"{file}_densities", label, found).write(output)
+        _draw(found, output / f"{file}.png")
+        caption = f"{label}: densities of theta, X_Out (left) and X'_Out (right)"
+        pictures.append(Picture(f"{file}.png", caption, "theta"))
+        numbers[label] = {"awaits_nearer_stages": awaits_nearer(run, GAMMAS)}
         notes += missing
     return Section(
         "theta",
@@ -55,8 +56,8 @@ def theta(runs: Sequence[Run], output: Path) -> Section:
         "zero but for the tolerance of the annealing and the precision of the file.",
         tables,
         pictures,
-        claims,
         notes,
+        numbers,
     )
 
 
@@ -81,25 +82,25 @@ def _angles(states: Iterable[np.ndarray], hamiltonian: Hamiltonian, progress: tq
         progress.update(len(part))
 
 
-def _summary(name: str, label: str, found: Distributions) -> Table:
+def _summary(file: str, label: str, found: Distributions) -> Table:
     header = ["states", "gamma", "peak_degrees", "mean_degrees", "standard_deviation_degrees", "percentile_99_degrees"]
     rows: list[list[Cell]] = [
         [kind, gamma, values.peak, values.mean, values.deviation, values.percentile(99)]
         for (kind, gamma), values in found.items()
     ]
-    return Table(
-        name, f"{label}: theta of all sites; peak and percentile are known to a bin of 0.05 degrees", header, rows
-    )
+    caption = f"{label}: theta of all sites; peak and percentile are known to a bin of 0.05 degrees"
+    return Table("theta", caption, header, rows, label, file)
 
 
-def _densities(name: str, label: str, found: Distributions) -> Table:
+def _densities(file: str, label: str, found: Distributions) -> Table:
     """All densities up to the largest angle, a column each."""
     header = [kind if gamma is None else f"{kind} gamma={gamma:g}" for kind, gamma in found]
     columns = np.stack([values.density for values in found.values()], axis=-1)
     centres = next(iter(found.values())).centres
     last = int(np.flatnonzero(columns.any(axis=-1)).max()) + 1
     rows = [[float(angle), *map(float, row)] for angle, row in zip(centres[:last], columns[:last], strict=True)]
-    return Table(name, f"{label}: density of theta per degree", ["theta_degrees", *header], rows)
+    caption = f"{label}: density of theta per degree"
+    return Table("theta_densities", caption, ["theta_degrees", *header], rows, label, file)
 
 
 def _draw(found: Distributions, path: Path) -> None:
@@ -120,21 +121,3 @@ def _draw(found: Distributions, path: Path) -> None:
     for cell in axes[0]:
         cell.set(**limits)
     plotting.save_figure(figure, path)
-
-
-def _claim(name: str, kind: str, found: Distributions) -> Claim:
-    values = {gamma: values for (shown, gamma), values in found.items() if shown == kind}
-    peaks, widths = [v.peak for v in values.values()], [v.deviation for v in values.values()]
-    words = [f"{v.peak:.3g} and {v.deviation:.3g} (gamma = {gamma:g})" for gamma, v in values.items()]
-    return Claim(
-        f"{name}: the distribution of theta of {kind} sharpens with gamma, and its peak moves towards zero",
-        "peak and standard deviation fall at each step of the gammas shown",
-        f"peak and standard deviation in degrees: {', '.join(words)}",
-        _falls(peaks) and _falls(widths) if len(values) > 1 else None,
-        "standard deviation of theta at the largest gamma shown over that at the smallest",
-        widths[-1] / widths[0] if len(values) > 1 else None,
-    )
-
-
-def _falls(values: Sequence[float]) -> bool:
-    return all(later < earlier for earlier, later in zip(values, values[1:], strict=False))

@@ -9,14 +9,12 @@ from keras_evae import plotting
 from keras_evae.evaluation.collapse import first_collapsed
 from keras_evae.evaluation.final_states import (
     SAME_STATE,
-    claim_of_one_state,
-    claims_of_pair,
     compare_all,
     energy_per_site,
     final_states,
+    numbers_of_states,
     table_of_pairs,
     table_of_states,
-    undecided_claims,
 )
 from keras_evae.evaluation.ladders import generate, labels, ladder_of_gamma, nearest_gammas
 from keras_evae.evaluation.sections import Picture, Section
@@ -36,20 +34,19 @@ TEXT = (
 )
 
 
-def collapse(runs: Sequence[Run], output: Path) -> Section:
+def make_collapse(runs: Sequence[Run], output: Path) -> Section:
     """States around the collapse, a row for each run, and the last ones compared with each other."""
     notes = _draw(runs, output / "collapse.png")
     finals = final_states(runs)
     comparisons, differ = compare_all(finals)
-    claims_on_pairs = [claim for pair in comparisons for claim in claims_of_pair(pair)] or undecided_claims()
     return Section(
         "collapse",
         "Figure 5A: the collapse to one state",
         TEXT,
         [table_of_states(finals), *([table_of_pairs(comparisons)] if comparisons else [])],
-        [Picture("collapse.png", "Generated states around the collapse, a row for each run")],
-        [*map(claim_of_one_state, finals), *claims_on_pairs],
+        [Picture("collapse.png", "Generated states around the collapse, a row for each run", "collapse")],
         notes + differ,
+        numbers_of_states(finals),
     )
 
 

@@ -70,7 +70,7 @@ def find_ground_state(
             gamma.
 
     Returns:
-        Tables, pictures and claims, which are also written to the folder.
+        Tables, pictures and numbers, which are also written to the folder.
 
     Raises:
         ConfigError, DataError, MismatchError: If the configuration, a run or what is in the folder cannot be used.
@@ -97,7 +97,7 @@ def _open_run(path: Path, config: Config, beta: float) -> Run:
     run = load_run(path)
     check_training_version(run.path)
     if not any(stage.beta == beta and stage.gamma == 0 for stage in run.stages):
-        raise DataError(f"{path}: expected a finished VAE at beta = {beta:g}, found none; let train.py go on")
+        raise DataError(f"{path}: expected a finished VAE at beta = {beta:g}, found none; let evae-train go on")
     expected, shape = dataset_specification(config).hamiltonian, config.dataset.shape
     if (run.hamiltonian.to_config(), run.config.dataset.shape) != (expected.to_config(), shape):
         raise MismatchError(

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from keras_evae.analysis import bond_orientational_order, delaunay_bonds, neighbour_counts
+from keras_evae.analysis import bond_orientational_order, delaunay_bonds, lattice_order, neighbour_counts
 from keras_evae.analysis.ansatz import commensurate_lattices
 
 # A torus for triangles with equal sides need not be one of whole sites.
@@ -78,3 +78,66 @@ def test_two_rows_in_a_wire_have_four_neighbours_each(deviation):
 def test_one_row_in_a_wire_has_no_triangles():
     row = np.array([(24.0 + 1e-3 * (index % 2), 24.0 * index) for index in range(4)])
     assert neighbour_counts(row, (48, 96), (False, True)).tolist() == [0] * 4
+
+
+# Points of a square lattice of 8 sites, and the torus that it closes on.
+SQUARE = 8.0 * np.array(list(np.ndindex(6, 9))) + (3.0, 5.0)
+
+
+def turned(cells, offset=(0.0, 0.0)):
+    """A square lattice that is turned by atan(1/2) on the torus, in sites."""
+    points = np.array([(2 * y + x, 2 * x - y) for y in range(-20, 20) for x in range(-20, 20)], float)
+    return points[np.all((points >= 0) & (points < 5 * cells), axis=-1)] + offset, (5.0 * cells, 5.0 * cells)
+
+
+@pytest.mark.parametrize("points, shape", [(SQUARE, (48.0, 72.0)), turned(2), turned(3, (0.3, 11.7))])
+def test_square_lattice_has_psi4_of_one_whatever_the_diagonals(points, shape):
+    psi6, psi4 = lattice_order(points, shape)
+    np.testing.assert_allclose(psi4, 1.0, atol=1e-9)
+    assert np.all(psi6 < 0.34)
+    # The diagonals are bonds, some of them; their cells touch in a point.
+    bonds = delaunay_bonds(points, shape)
+    lengths = np.linalg.norm(bonds.vectors, axis=-1)
+    side = lengths.min()
+    np.testing.assert_allclose(bonds.edges[lengths < 1.1 * side], side)
+    np.testing.assert_allclose(bonds.edges[lengths > 1.1 * side], 0.0, atol=1e-9)
+
+
+def test_triangular_lattice_has_no_psi4():
+    for points, shape in ((TRIANGULAR, SHAPE), (TRIANGULAR[:, ::-1], SHAPE[::-1]), ((TRIANGULAR + 1.3) % SHAPE, SHAPE)):
+        psi6, psi4 = lattice_order(points, shape)
+        np.testing.assert_allclose(psi6, 1.0, atol=1e-9)
+        np.testing.assert_allclose(psi4, 0.0, atol=1e-9)
+    # Edges of regular hexagons.
+    np.testing.assert_allclose(delaunay_bonds(TRIANGULAR, SHAPE).edges, 2 / np.sqrt(3))
+
+
+def test_phase_of_psi4_is_four_times_the_orientation():
+    points, shape = turned(2)
+    psi4 = bond_orientational_order(points, shape, fold=4, weighted=True)
+    np.testing.assert_allclose(psi4, np.exp(-4j * np.arctan(0.5)).conj(), atol=1e-9)
+
+
+@pytest.mark.parametrize("size, change", [(1e-6, 1e-5), (1e-3, 1e-2), (0.05, 0.1)])
+def test_small_displacements_change_psi4_little(size, change):
+    """They choose the diagonals, which change psi6 at once."""
+    moved = SQUARE + np.random.default_rng(0).uniform(-size, size, SQUARE.shape)
+    psi6, psi4 = lattice_order(moved, (48.0, 72.0))
+    assert psi4.min() > 1 - change and np.ptp(psi6) > 0.1
+
+
+def test_edges_make_cells_that_fill_the_torus():
+    points = np.random.default_rng(2).uniform((0, 0), (60, 90), (200, 2))
+    bonds = delaunay_bonds(points, (60, 90))
+    # Each bond spans two triangles, one in each cell, of this edge and half of the bond.
+    assert np.sum(bonds.edges * np.linalg.norm(bonds.vectors, axis=-1)) / 4 == pytest.approx(60 * 90)
+    psi6, psi4 = lattice_order(points, (60, 90))
+    assert psi6.mean() < 0.5 and psi4.mean() < 0.5
+
+
+def test_order_of_few_points_is_a_number():
+    for count in range(4):
+        for periodic in ((False, False), (True, False), (True, True)):
+            points = np.random.default_rng(count).uniform(0, 32, (count, 2))
+            for order in lattice_order(points, (32, 48), periodic):
+                assert order.shape == (count,) and np.all((order >= 0) & (order <= 1 + 1e-12))

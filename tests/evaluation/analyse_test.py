@@ -5,15 +5,15 @@ import numpy as np
 import pytest
 
 from keras_evae.analysis.ansatz import triangular_skyrmions
-from keras_evae.config import Config
 from keras_evae.errors import MismatchError
 from keras_evae.evaluation import evaluate_file
-from keras_evae.evaluation.analyse import _claim_on_shapes, analyse, analyse_file
+from keras_evae.evaluation.analyse import analyse_file, make_analyse
 from keras_evae.evaluation.samples import measure, sample_tables
+from keras_evae.evaluation.sections import read_section
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.runs import load_run
 from tests.commands import call, call_here
-from tests.states import random_spins, skyrmion, uniform
+from tests.states import random_spins, uniform
 
 PICTURES = ("structure", "rings", "neighbours", "distributions")
 
@@ -25,7 +25,7 @@ def rows(table):
 def test_run_beside_its_test_data(smoke_folder, tmp_path, monkeypatch):
     monkeypatch.chdir(smoke_folder)
     run = load_run("runs/smoke")
-    section = analyse([run], tmp_path)
+    section = make_analyse([run], tmp_path)
     summary, lattice, distances = (rows(table) for table in section.tables)
     assert set(summary) == set(lattice) == {*distances, "test data"}
     assert len(summary) == 2 + len(run.stages)
@@ -41,25 +41,8 @@ def test_run_that_has_not_reached_the_evae(smoke_folder, tmp_path, monkeypatch):
     monkeypatch.chdir(smoke_folder)
     run = load_run("runs/smoke")
     run = dataclasses.replace(run, stages=run.stages[:1], selected=run.stages[0])
-    section = analyse([run], tmp_path)
+    section = make_analyse([run], tmp_path)
     assert [row[0] for row in section.tables[0].rows] == ["test data", "validation data", "beta 0.0001, gamma 0"]
-
-
-def test_shapes_against_the_data(smoke_folder, monkeypatch):
-    """Skyrmions of the size of the data at gamma = 100 and smaller ones at 0; equal ones; a stage that is missing."""
-    monkeypatch.chdir(smoke_folder)
-    run, h = load_run("runs/smoke"), Hamiltonian()
-    stages = [dataclasses.replace(s, stage=dataclasses.replace(s.stage, beta=1e-3, gamma=gamma))
-              for s, gamma in zip(run.stages, (0.0, 100.0), strict=False)]  # fmt: skip
-    run = dataclasses.replace(run, stages=tuple(stages))
-    data, small = (measure("states", np.stack([skyrmion((32, 32), radius=r) for r in radii]), h)
-                   for radii in ((6.0, 6.5), (3.0, 3.5)))  # fmt: skip
-    names = [stage.name for stage in stages]
-    assert _claim_on_shapes(run, dict(zip(names, (small, data), strict=True)), data).holds
-    assert _claim_on_shapes(run, dict(zip(names, (data, small), strict=True)), data).holds is False
-    assert _claim_on_shapes(run, dict(zip(names, (small, small), strict=True)), data).holds is False
-    young = dataclasses.replace(run, stages=run.stages[:1])
-    assert _claim_on_shapes(young, {names[0]: small}, data).holds is None
 
 
 def test_good_bad_and_empty_samples():
@@ -87,7 +70,7 @@ def test_good_bad_and_empty_samples():
 )
 def test_any_spins_can_be_drawn(tmp_path, spins):
     np.save(tmp_path / "a.npy", spins)
-    section = evaluate_file(str(tmp_path / "a.npy"), None, None, tmp_path / "out")
+    section = evaluate_file(str(tmp_path / "a.npy"), Hamiltonian(), tmp_path / "out")
     assert len(section.tables) == 2 and {f"spins_{name}.png" for name in PICTURES} <= {
         path.name for path in (tmp_path / "out").iterdir()
     }
@@ -96,21 +79,23 @@ def test_any_spins_can_be_drawn(tmp_path, spins):
 def test_hamiltonian_comes_from_the_configuration(tmp_path):
     np.save(tmp_path / "a.npy", uniform((16, 24))[None])
     (tmp_path / "strong.yaml").write_text("hamiltonian: {B: 0.5}\n")
-    for config, energy in ((None, -2.05), (tmp_path / "strong.yaml", -2.5)):
-        section = evaluate_file(str(tmp_path / "a.npy"), config, None, tmp_path / "out")
-        assert section.tables[0].rows[0][2] == pytest.approx(energy)
+    for arguments, energy in (([], -2.05), (["--config", "strong.yaml"], -2.5)):
+        result = call_here(tmp_path, "evaluate.py", "--analyse", "--spins", "a.npy", *arguments)
+        assert result.returncode == 0, result.stderr
+        (sample, *_) = read_section(tmp_path / "a_analysis" / "spins.json").tables[0].rows
+        assert sample[2] == pytest.approx(energy)
 
 
 def test_file_beside_the_test_data_of_a_run(smoke_folder, tmp_path, monkeypatch):
     monkeypatch.chdir(smoke_folder)
     run = load_run("runs/smoke")
     np.save(tmp_path / "a.npy", random_spins(3, 32, 32))
-    section = analyse_file(str(tmp_path / "a.npy"), run.config, run, tmp_path)
+    section = analyse_file(str(tmp_path / "a.npy"), run.hamiltonian, run, tmp_path)
     assert [row[0] for row in section.tables[0].rows] == ["test data", "a.npy"]
     assert section.tables[2].rows[0][1] > 1.5
     np.save(tmp_path / "b.npy", random_spins(3, 16, 32))
     with pytest.raises(MismatchError, match=r"expected the lattice .*\(32, 32\), found \(16, 32\); leave --run out"):
-        analyse_file(str(tmp_path / "b.npy"), Config(), run, tmp_path)
+        analyse_file(str(tmp_path / "b.npy"), Hamiltonian(), run, tmp_path)
 
 
 def test_command(tmp_path):

@@ -8,11 +8,9 @@ import pytest
 from keras_evae.dataset import read_energies
 from keras_evae.errors import DataError
 from keras_evae.evaluation.convergence import (
-    LOSSES,
     change_on_doubling,
-    convergence,
     extrapolate_energy,
-    longer_stages,
+    make_convergence,
     read_history,
 )
 
@@ -41,7 +39,7 @@ def test_energy_without_noise():
 
 
 def test_recipe(smoke_run, tmp_path):
-    section = convergence([smoke_run], tmp_path)
+    section = make_convergence([smoke_run], tmp_path)
     doubling, gap, extrapolation = section.tables
     assert extrapolation.rows[0][1] == read_history(smoke_run.stages[0])["val_reconstruction_loss"][-1]
     mean = float(read_energies(smoke_run.config.dataset.path, "train").mean())
@@ -58,23 +56,6 @@ def test_recipe(smoke_run, tmp_path):
     metrics = smoke_run.stages[0].metrics
     train, validation = (metrics[split]["reconstruction_loss"] for split in ("train", "validation"))
     assert gap.rows[0][2] == pytest.approx(100 * (validation / train - 1), abs=0.01)
-
-
-def test_the_same_stage_trained_longer(smoke_run, tmp_path):
-    """Its end beside that of the shorter one, and its doublings: each loss that falls as 1 / epoch halves."""
-    first = smoke_run.stages[0]
-    metrics = {"validation": {name: 1.01 * value for name, value in first.metrics["validation"].items()}}
-    length = dataclasses.replace(first.stage, epochs=4 * first.stage.epochs)
-    stage = dataclasses.replace(first, path=tmp_path, stage=length, metrics=metrics)
-    header = ",".join(f"val_{loss}" for loss in LOSSES.values())
-    lines = [",".join([str(1 / epoch)] * len(LOSSES)) for epoch in range(1, length.epochs + 1)]
-    (tmp_path / "history.csv").write_text("\n".join([header, *lines]))
-    longer = dataclasses.replace(smoke_run, path=tmp_path / "long", stages=(stage, *smoke_run.stages[1:]))
-    row, *doublings = longer_stages(smoke_run, longer).rows
-    assert row[2:4] == [first.stage.epochs, length.epochs] and row[-1] == "yes"
-    np.testing.assert_allclose(np.abs(row[4:7]), 1.0, atol=0.01)
-    assert [doubling[2:4] for doubling in doublings] == [[2, 4], [4, 8]] and first.stage.epochs == 2
-    assert all(doubling[4:] == [-100.0, -100.0, -100.0, "no"] for doubling in doublings)
 
 
 def test_a_history_that_is_none(smoke_run, tmp_path):

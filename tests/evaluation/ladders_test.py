@@ -44,6 +44,6 @@ def test_evaluation_names_the_run_without_ladder_of_gamma(smoke_run, tmp_path, m
     only_vae = smoke_run.config.model_copy(update={"evae": None})
     vae = dataclasses.replace(smoke_run, path=tmp_path / "vae", config=only_vae, stages=smoke_run.stages[:1])
     opened = {"vae": vae, "evae": smoke_run}
-    monkeypatch.setattr("keras_evae.evaluation._open_run", opened.__getitem__)
+    monkeypatch.setattr("keras_evae.evaluation.recipes._open_run", opened.__getitem__)
     (section,) = evaluate(["vae", "evae"], ["fft_mse"], tmp_path)
     assert {row[0] for row in section.tables[0].rows} == {"smoke"} and "vae" in section.notes[-1]

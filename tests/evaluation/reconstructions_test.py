@@ -1,22 +1,19 @@
 import dataclasses
-import sys
 
 import matplotlib.image
 import numpy as np
 import pytest
 
-from keras_evae.evaluation.reconstructions import reconstructions
+from keras_evae.evaluation import reconstructions as module
+from keras_evae.evaluation.reconstructions import make_reconstructions
 from keras_evae.geometry import encode_mask, make_geometry
 from keras_evae.schedules import Stage
 from keras_evae.stages import FinishedStage
 from tests.states import random_spins, skyrmion, uniform
 
-# The package has the recipe under the name of its module.
-module = sys.modules[reconstructions.__module__]
-
 
 def test_recipe(smoke_run, tmp_path):
-    section = reconstructions([smoke_run], tmp_path)
+    section = make_reconstructions([smoke_run], tmp_path)
     rows = [dict(zip(section.tables[0].header, row, strict=True)) for row in section.tables[0].rows]
     assert [(row["beta"], row["gamma"]) for row in rows] == [(1e-4, 0), (1e-3, 0), (1e-3, 10), (1e-3, 1000)]
     assert all(0 <= row["reconstruction_loss"] <= 4 and abs(row["magnetization_z"]) <= 1 for row in rows)
@@ -26,7 +23,7 @@ def test_recipe(smoke_run, tmp_path):
 def test_collapsed_stages_are_told_by_their_uniform_state(smoke_run, tmp_path, monkeypatch):
     states = iter([skyrmion((32, 32)), uniform((32, 32)), -uniform((32, 32)), random_spins(32, 32)])
     monkeypatch.setattr(module, "reconstruct", lambda *_: next(states)[None])
-    rows = reconstructions([smoke_run], tmp_path).tables[0].rows
+    rows = make_reconstructions([smoke_run], tmp_path).tables[0].rows
     assert [row[4] for row in rows] == ["no", "yes", "yes", "no"]
     assert [row[3] for row in rows[1:3]] == [1.0, -1.0]
 
@@ -39,7 +36,7 @@ def test_means_are_over_present_sites(smoke_run, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "read_split", lambda *_: -up[None])
     for name in ("reconstruct", "generate"):
         monkeypatch.setattr(module, name, lambda *_: up[None])
-    rows = reconstructions([masked], tmp_path).tables[0].rows
+    rows = make_reconstructions([masked], tmp_path).tables[0].rows
     assert [row[2:] for row in rows] == [[4.0, 1.0, "yes", 1.0]] * 4
 
 
@@ -54,5 +51,5 @@ def test_bands_hold_a_few_stages_of_one_kind(betas, gammas, bands):
 
 def test_several_runs_have_a_picture_each(smoke_run, tmp_path):
     other = dataclasses.replace(smoke_run, path=tmp_path / "other", stages=smoke_run.stages[:1])
-    pictures = [picture.file for picture in reconstructions([smoke_run, other], tmp_path).pictures]
+    pictures = [picture.file for picture in make_reconstructions([smoke_run, other], tmp_path).pictures]
     assert pictures == ["reconstructions_smoke.png", "reconstructions_other.png"]

@@ -4,12 +4,14 @@ import h5py
 import numpy as np
 import pytest
 
+from keras_evae.analysis import describe_state
 from keras_evae.evaluation import certificate, relaxation
 from keras_evae.evaluation.certificate import TORQUE, certify
-from keras_evae.evaluation.relaxation import relax
+from keras_evae.evaluation.relaxation import _changes, make_relax
 from keras_evae.evaluation.spin_files import read_spins
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.runs import load_run
+from tests.states import uniform
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +22,7 @@ def relaxed(smoke_folder, tmp_path_factory):
         patch.setattr(certificate, "MOST_ANNEALS", 4)
         patch.setattr(relaxation, "GENERATED", 12)
         run = load_run("runs/smoke")
-        return run, output, relax([run], output)
+        return run, output, make_relax([run], output)
 
 
 def test_file_holds_each_stage_with_certificates(relaxed):
@@ -57,7 +59,27 @@ def test_states_can_be_analysed_as_a_file(relaxed):
     assert spins.shape == (5, 32, 32, 3) and count == 12
 
 
-def test_tables_and_claim(relaxed):
+def test_change_and_order_are_those_of_the_states(relaxed):
+    run, output, section = relaxed
+    table = section.tables[1]
+    assert {table.run for table in section.tables} == {"smoke"}
+    with h5py.File(output / "states.h5") as file:
+        for stage, row in zip(run.stages, table.rows, strict=True):
+            generated, lowered = (file[f"{stage.name}/{kind}/spins"][:] for kind in ("generated", "relaxed"))
+            states = [describe_state(spins, run.hamiltonian) for spins in lowered]
+            expected = [np.mean(np.sum((generated - lowered) ** 2, axis=-1))]
+            for orders in ([state.psi6 for state in states], [state.psi4 for state in states]):
+                expected.append(np.concatenate(orders).mean() if np.concatenate(orders).size else None)
+            assert row[-3:] == pytest.approx(expected, rel=1e-5)
+
+
+def test_change_of_a_sample_is_a_mean_over_its_spins():
+    mask = np.hypot(*np.ogrid[-15.5:16, -19.5:20]) < 14
+    up = (uniform((32, 40)) * mask[..., None])[None]
+    assert _changes(up, -up, Hamiltonian(mask=mask)) == [pytest.approx(4.0), None, None]
+
+
+def test_tables_and_numbers(relaxed):
     run, _, section = relaxed
     energies, certificates, best = section.tables
     assert len(energies.rows) == len(certificates.rows) == len(run.stages)
@@ -68,5 +90,9 @@ def test_tables_and_claim(relaxed):
         assert values["energy_relaxed"] < values["energy_generated"]
         assert values["energy_relaxed"] - values["gap_relaxed"] == pytest.approx(best.rows[0][1], abs=1e-9)
         assert 0.0 <= values["lowest_gap"] <= values["gap_relaxed"]
-    (claim,) = section.claims
-    assert claim.holds is (dict(zip(energies.header, energies.rows[-1], strict=True))["share_at_best_known"] == 1.0)
+    (numbers,) = section.numbers.values()
+    assert numbers == {
+        "last_stage_finished": True,
+        "best_known_energy_per_site": best.rows[0][1],
+        "states_of_each_stage": 12,
+    }

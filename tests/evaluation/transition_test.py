@@ -11,9 +11,9 @@ import pytest
 
 from keras_evae import plotting
 from keras_evae.annealing import anneal
-from keras_evae.evaluation.collapse import fft_mse, first_collapsed
-from keras_evae.evaluation.final_states import FinalState, claim_of_one_state, claims_of_pair, compare_all
-from keras_evae.evaluation.transition import collapse
+from keras_evae.evaluation.collapse import first_collapsed, make_fft_mse
+from keras_evae.evaluation.final_states import FinalState, compare_all, numbers_of_states
+from keras_evae.evaluation.transition import make_collapse
 from keras_evae.geometry import encode_mask, make_geometry
 from keras_evae.runs import load_run
 from keras_evae.symmetry import apply_point_operation
@@ -39,8 +39,8 @@ def test_first_collapsed_stage_stays_collapsed(values, first):
     assert (found and found.gamma) == first
 
 
-def final(run, spins, name, collapsed=True, aligned_spread=1e-5):
-    return FinalState(name, run, run.stages[-1], collapsed, spins, 0.1, aligned_spread, 1.0, spins)
+def final(run, spins, name, collapsed=True):
+    return FinalState(name, run, run.stages[-1], collapsed, spins, 0.1, 1e-5, 1.0, spins)
 
 
 def test_trainings_that_end_in_one_lattice(run):
@@ -48,23 +48,23 @@ def test_trainings_that_end_in_one_lattice(run):
     spins, other = (anneal(run.hamiltonian, (32, 32), index=index) for index in (0, 3))
     copy = np.roll(apply_point_operation(spins, (True, True, False)), (5, -9), axis=(0, 1))
     one = final(run, spins, "one")
-    for second, energy, placed in ((copy, True, True), (other, False, False), (spins, True, False)):
+    for second, same, moved in ((copy, True, True), (other, False, True), (spins, True, False)):
         (pair,), notes = compare_all([one, final(run, second, "two")])
-        assert notes == [] and [claim.holds for claim in claims_of_pair(pair)] == [energy, placed]
+        assert notes == [] and (pair.same, pair.as_generated > 0.1) == (same, moved)
+        assert (abs(pair.other.relaxed_energy - pair.one.relaxed_energy) < 1e-6) == same
     (pair,), _ = compare_all([one, final(run, copy, "two")])
-    assert pair.same and pair.relaxed.distance < 1e-6 and pair.as_generated > 0.1
-    (pair,), _ = compare_all([one, final(run, copy, "two", collapsed=False)])
-    assert [claim.holds for claim in claims_of_pair(pair)] == [None, None]
+    assert pair.relaxed.distance < 1e-6
     (pair,), _ = compare_all([one, final(run, other, "two")])
     assert pair.verdict == "another state"
 
 
-def test_one_state_only_up_to_sliding(run):
+def test_numbers_say_whether_a_run_has_come_to_its_end(run):
     spins = anneal(run.hamiltonian, (32, 32))
-    assert claim_of_one_state(final(run, spins, "one")).holds
-    assert claim_of_one_state(final(run, spins, "one", aligned_spread=0.3)).holds is False
     young = dataclasses.replace(run, stages=run.stages[:2])
-    assert claim_of_one_state(final(young, spins, "one")).holds is None
+    assert numbers_of_states([final(run, spins, "one"), final(young, spins, "two", collapsed=False)]) == {
+        "one": {"last_stage_finished": True, "collapsed": True},
+        "two": {"last_stage_finished": False, "collapsed": False},
+    }
 
 
 def test_different_hamiltonians_are_not_compared(run):
@@ -87,18 +87,17 @@ def test_distances_are_means_over_present_sites(run):
 def test_section_of_two_runs(run, tmp_path):
     copy = load_run(shutil.copytree(run.path, tmp_path / "copy"))
     with plotting.style():
-        section = collapse([run, copy], tmp_path)
+        section = make_collapse([run, copy], tmp_path)
     section.write(tmp_path)
     assert matplotlib.image.imread(tmp_path / "collapse.png").std() > 0.01
     with open(tmp_path / "collapse_pairs.csv") as file:
         (row,) = csv.DictReader(file)
     # The copy is the run itself, and a smoke run does not collapse.
     assert float(row["distance"]) == 0.0 and row["verdict"] == "same state, shifted by (0.0, 0.0), not turned"
-    assert [claim.holds for claim in section.claims] == [False, False, None, None]
+    assert set(section.numbers) == {"smoke", "copy"} and not section.numbers["copy"]["collapsed"]
     with plotting.style():
-        alone = collapse([run], tmp_path)
-    assert [claim.holds for claim in alone.claims] == [False, None, None]
-    assert all("second --run" in claim.measured for claim in alone.claims[1:])
+        alone = make_collapse([run], tmp_path)
+    assert [table.name for table in alone.tables] == ["collapse"]
 
 
 def ladder(run, beta, seed, *values):
@@ -116,47 +115,22 @@ def ladder(run, beta, seed, *values):
     return dataclasses.replace(run, path=path, config=run.config.model_copy(update={"evae": evae}), stages=stages)
 
 
-EARLY, LATE, LAST = (1.0, 1e-2, 1e-3, 1e-3), (1.0, 1.0, 1e-2, 1e-3), (1.0, 1.0, 1.0, 1e-3)
-NEVER = (1.0, 1.0, 1.0, 1.0)
-
-
-@pytest.mark.parametrize(
-    ("high", "low", "expected"),
-    [
-        ((LAST, LAST), (EARLY, EARLY), [True, True]),
-        # Neighbours on the ladder: both may be at the gamma between.
-        ((LATE, LATE), (EARLY, EARLY), [None, True]),
-        ((LATE, LATE), (LATE, LATE), [False, True]),
-        # As much scatter between the seeds of one beta as between the means of two.
-        ((LATE, EARLY), (EARLY, LATE), [False, True]),
-        ((LATE, EARLY), (EARLY, EARLY), [False, True]),
-        # One seed says nothing of scatter, nor does a run in training, nor one that has ended without collapse.
-        ((LATE,), (EARLY,), [None, True]),
-        ((LATE, NEVER[:3]), (EARLY, EARLY), [None, None]),
-        ((LATE, NEVER), (EARLY, EARLY), [None, False]),
-    ],
-)
-def test_dependence_on_beta_against_scatter_between_seeds(run, tmp_path, high, low, expected):
-    runs = [ladder(run, beta, seed, *values) for beta, seeds in ((1e-3, high), (1e-4, low))
-            for seed, values in enumerate(seeds)]  # fmt: skip
+def test_numbers_of_the_collapse(run, tmp_path):
+    """Of a run that collapses between gamma = 10 and 1000, and of one that is still in training and has not."""
+    early, young = ladder(run, 1e-3, 0, 1.0, 1.0, 1e-2, 1e-3), ladder(run, 1e-4, 1, 1.0, 1.0, 1.0)
     with plotting.style():
-        assert [claim.holds for claim in fft_mse(runs, tmp_path).claims[-2:]] == expected
+        numbers = make_fft_mse([early, young], tmp_path).numbers
+    first, second, both = (numbers[name] for name in (early.name, young.name, ""))
+    assert (first["gamma_c_before"], first["gamma_c_after"], first["gamma_c"]) == (10.0, 1000.0, pytest.approx(100.0))
+    assert first["last_stage_finished"] and first["lowest_annealed_energy_per_site"] < -2
+    assert second["gamma_c"] is None and not second["last_stage_finished"]
+    assert both == {"runs_alike_in_lattice_energy_and_gammas": True}
 
 
-def test_dependence_on_beta_needs_two_betas_of_one_system(run, tmp_path):
-    high, low = ladder(run, 1e-3, 0, *LATE), ladder(run, 1e-4, 0, *EARLY)
+def test_runs_of_other_systems_are_not_alike(run, tmp_path):
+    high, low = ladder(run, 1e-3, 0, 1.0, 1.0, 1e-2, 1e-3), ladder(run, 1e-4, 0, 1.0, 1e-2, 1e-3, 1e-3)
     hamiltonian = low.config.hamiltonian.model_copy(update={"D": 0.2})
     foreign = dataclasses.replace(low, config=low.config.model_copy(update={"hamiltonian": hamiltonian}))
-    for runs in ([high], [high, foreign]):
-        with plotting.style():
-            claims = fft_mse(runs, tmp_path).claims[-2:]
-        assert [claim.holds for claim in claims] == [None, None] and "two or more values of beta" in claims[0].measured
-
-
-def test_run_in_training_is_no_evidence_against_a_collapse(run, tmp_path):
-    young = dataclasses.replace(run, stages=run.stages[:3])
     with plotting.style():
-        assert fft_mse([run], tmp_path).claims[0].holds is False
-        assert fft_mse([young], tmp_path).claims[0].holds is None
-    spins = anneal(run.hamiltonian, (32, 32))
-    assert claim_of_one_state(final(young, spins, "one", aligned_spread=0.3)).holds is None
+        numbers = make_fft_mse([high, foreign], tmp_path).numbers
+    assert numbers[""] == {"runs_alike_in_lattice_energy_and_gammas": False}

@@ -26,8 +26,8 @@ def lasting(output):
     del tables["ground_state_cpu"]
     tables["ground_state_methods"] = [row[:-1] for row in tables["ground_state_methods"]]
     tables["ground_state_probes"] = [row[:-1] for row in tables["ground_state_probes"]]
-    section["claims"] = [(claim["claim"], claim["holds"]) for claim in section["claims"]]
-    return {**section, "tables": tables}
+    numbers = {name: value for name, value in section["numbers"][""].items() if "slow_anneals" not in name}
+    return {**section, "tables": tables, "numbers": numbers, "notes": section["notes"][2:]}
 
 
 def probes(output):

@@ -1,4 +1,4 @@
-"""The recipes of `keras_evae.evaluation` on the runs that the page is made of."""
+"""The recipes of `keras_evae.evaluation` on the runs that the page is made of, and stages of different lengths."""
 
 from __future__ import annotations
 
@@ -8,20 +8,25 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from keras_evae.errors import DataError, EVAEError
-from keras_evae.evaluation import make_section, results_folder
 from keras_evae.evaluation.collapse import first_collapsed
-from keras_evae.evaluation.convergence import longer_stages
+from keras_evae.evaluation.convergence import (
+    HEADER,
+    LOSSES,
+    changes_on_doubling,
+    in_words,
+    read_history,
+    relative_change,
+)
 from keras_evae.evaluation.ladders import ladder_of_gamma
-from keras_evae.evaluation.sections import Section, Table, read_section
+from keras_evae.evaluation.recipes import RECIPES, make_section, results_folder
+from keras_evae.evaluation.sections import Cell, Section, Table, read_section
 from keras_evae.runs import Run, config_differences, load_run
+from keras_evae.stages import FinishedStage
 
 logger = logging.getLogger(__name__)
 
-# Recipes for the paper's system, and for samples with edges.
-SYSTEM = (
-    "losses", "reconstructions", "local_correlation", "theta", "interpolation", "collapse", "fft_mse", "convergence",
-    "analyse", "relax",
-)  # fmt: skip
+# Recipes for the paper's system, for runs with one thing changed, and for samples with edges.
+SYSTEM = tuple(RECIPES)
 CHANGED = ("losses", "interpolation", "fft_mse", "relax")
 CONFINED = ("fft_mse", "relax")
 # Of the paper's Figure 3; the stages of the analysis.
@@ -62,9 +67,7 @@ def open_finished(folders: Sequence[Path]) -> list[Run]:
     return [run for run in runs if run.stages]
 
 
-def make_results(
-    runs: Runs, work: Path, remade: Iterable[str] | None = None
-) -> tuple[dict[tuple[str, str], Section], dict[tuple[str, str], str]]:
+def make_results(runs: Runs, work: Path, remade: Iterable[str] | None = None) -> dict[tuple[str, str], Section]:
     """What the recipes find; it is kept in the folder `work`.
 
     Args:
@@ -73,11 +76,10 @@ def make_results(
         remade: Recipes to run, all by default; the results of the others are read from the folder if they are there.
 
     Returns:
-        The sections for (kind of the runs, recipe), with the kinds "system", "changed" and "confined", and for each
-        of those that could not be made, why.
+        The sections for (kind of the runs, recipe), with the kinds "system", "changed" and "confined"; those that
+        could not be made are left out, and named.
     """
     sections: dict[tuple[str, str], Section] = {}
-    gaps: dict[tuple[str, str], str] = {}
     parts = {"system": (SYSTEM, runs.system), "changed": (CHANGED, runs.changed), "confined": (CONFINED, runs.confined)}
     for kind, (recipes, chosen) in parts.items():
         folder = work / kind
@@ -91,12 +93,11 @@ def make_results(
                 with results_folder(folder):
                     section = make_section(recipe, _prepared(recipe, chosen), folder)
             except EVAEError as error:
-                gaps[kind, recipe] = str(error)
                 logger.info("left out: %s", error)
             else:
                 section.write(folder)
                 sections[kind, recipe] = section
-    return sections, gaps
+    return sections
 
 
 def compare_lengths(runs: Runs) -> list[Table]:
@@ -104,9 +105,36 @@ def compare_lengths(runs: Runs) -> list[Table]:
     return [longer_stages(_counterpart(longer, [*runs.system, *runs.changed]), longer) for longer in runs.longer]
 
 
-def most_alike(run: Run, runs: Sequence[Run]) -> Run:
-    """The one of several runs whose configuration differs from that of the given run in the fewest keys."""
-    return min(runs, key=lambda other: len(config_differences(other.config, run.config)))
+def longer_stages(run: Run, longer: Run) -> Table:
+    """Losses at the ends of stages that two runs trained for different numbers of epochs, at equal beta and gamma.
+
+    Behind each of them the doublings of the longer stage alone, from the length of the other on.
+    """
+    others = {(stage.beta, stage.gamma): stage for stage in longer.stages}
+    pairs = [(stage, others[key]) for stage in run.stages if (key := (stage.beta, stage.gamma)) in others]
+    rows: list[list[Cell]] = []
+    for stage, other in pairs:
+        if stage.stage.epochs != other.stage.epochs:
+            changes = [
+                relative_change(stage.metrics["validation"][loss], other.metrics["validation"][loss])
+                for loss in LOSSES.values()
+            ]
+            rows.append([stage.beta, stage.gamma, stage.stage.epochs, other.stage.epochs, *changes, in_words(changes)])
+            rows += _doublings(other, stage.stage.epochs)
+    header = ["beta", "gamma", "epochs", "longer_epochs", *HEADER[4:]]
+    caption = f"{run.name} and {longer.name}: change of the losses of the validation split by longer stages, per cent"
+    return Table("longer", caption, header, rows, longer.name)
+
+
+def _doublings(stage: FinishedStage, shortest: int) -> list[list[Cell]]:
+    """Rows of a stage ended at its whole length, at half of it and so on, while the half is not below the shortest."""
+    history, epochs = read_history(stage), stage.stage.epochs
+    rows: list[list[Cell]] = []
+    while epochs // 2 >= shortest:
+        shares = changes_on_doubling(history, epochs)
+        rows.insert(0, [stage.beta, stage.gamma, epochs // 2, epochs, *shares, in_words(shares)])
+        epochs //= 2
+    return rows
 
 
 def _prepared(recipe: str, runs: Sequence[Run]) -> list[Run]:

@@ -5,9 +5,9 @@ import json
 import keras
 import pytest
 
+from experiments.reproduction.costs import cost_table, count_operations, operations_per_sample, read_throughput
 from keras_evae.errors import DataError
 from keras_evae.model import EVAE
-from keras_evae.reproduction.costs import cost_table, count_operations, operations_per_sample, read_throughput
 
 
 def test_operations_of_one_convolution_and_one_dense_layer():

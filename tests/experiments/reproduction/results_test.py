@@ -2,13 +2,14 @@
 
 import dataclasses
 
+import numpy as np
 import pytest
 
+from experiments.reproduction import results
+from experiments.reproduction.results import Runs, compare_lengths, longer_stages, make_results, open_finished
 from keras_evae.errors import DataError
+from keras_evae.evaluation.convergence import LOSSES
 from keras_evae.evaluation.sections import Section
-from keras_evae.reproduction import results
-from keras_evae.reproduction.page import describe_change
-from keras_evae.reproduction.results import Runs, compare_lengths, make_results, most_alike, open_finished
 from keras_evae.runs import load_run
 
 
@@ -40,25 +41,26 @@ def asked(monkeypatch):
 
 def test_long_recipes_get_the_stages_that_they_are_for(run, asked, tmp_path):
     vae = dataclasses.replace(run, config=run.config.model_copy(update={"evae": None}), stages=run.stages[:1])
-    sections, gaps = make_results(Runs([vae], [run]), tmp_path)
-    assert set(asked) == set(results.SYSTEM) == {recipe for _, recipe in sections} and not gaps
+    sections = make_results(Runs([vae], [run]), tmp_path)
+    assert set(asked) == set(results.SYSTEM) == {recipe for _, recipe in sections}
     assert asked["losses"] == [[0.0], [0.0, 100.0, 1e3, 1e4]]
     assert asked["analyse"] == [[0.0, 100.0]] and asked["relax"] == [[1e3, 1e4]]
 
 
-def test_a_run_that_has_not_collapsed_shows_its_last_stage(run, asked, tmp_path):
+def test_a_run_that_has_not_collapsed_shows_its_last_stage(run, asked, tmp_path, caplog):
+    caplog.set_level("INFO")
     young = dataclasses.replace(run, stages=run.stages[:2])
     make_results(Runs([], [young]), tmp_path)
     assert asked["relax"] == [[100.0]]
     start = dataclasses.replace(run, stages=run.stages[:1])
-    _, gaps = make_results(Runs([], [start]), tmp_path)
-    assert list(gaps) == [("system", "relax")] and "not finished" in gaps["system", "relax"]
+    sections = make_results(Runs([], [start]), tmp_path)
+    assert set(results.SYSTEM) - {recipe for _, recipe in sections} == {"relax"} and "not finished" in caplog.text
 
 
 def test_what_is_not_made_again_is_read(run, asked, tmp_path):
     make_results(Runs([], [run], confined=[run]), tmp_path)
     asked.clear()
-    sections, _ = make_results(Runs([], [run], confined=[run]), tmp_path, ["losses"])
+    sections = make_results(Runs([], [run], confined=[run]), tmp_path, ["losses"])
     assert list(asked) == ["losses"] and ("system", "theta") in sections and ("confined", "relax") in sections
 
 
@@ -82,21 +84,8 @@ def test_longer_runs_are_held_against_the_shortest(run, tmp_path):
     whole, short, part = trained("whole", 9, 9, 9, 9), trained("short", 9, 9, 9, 4), trained("part", 1, 1)
     # The longer one is among them, too.
     (table,) = compare_lengths(Runs([], [whole, short], [whole], changed=[part]))
-    assert table.name == "longer_whole" and "short and whole" in table.caption
+    assert (table.name, table.run) == ("longer", "whole") and "short and whole" in table.caption
     assert table.rows[0][:4] == [run.stages[-1].beta, 1e4, 4, 9]
-
-
-def test_a_changed_run_stands_beside_the_one_most_like_it(run, tmp_path):
-    def changed(name, **sections):
-        updates = {key: getattr(run.config, key).model_copy(update=values) for key, values in sections.items()}
-        return dataclasses.replace(run, path=tmp_path / name, config=run.config.model_copy(update=updates))
-
-    seed = changed("seed", training={"seed": 5})
-    slower = changed("slower", training={"seed": 5, "checkpoint_minutes": 1.5}, evae={"gammas": (10.0, 2e6)})
-    vae = dataclasses.replace(run, config=run.config.model_copy(update={"evae": None}))
-    assert most_alike(slower, [vae, run, seed]) is seed and most_alike(run, [seed, vae, run]) is run
-    before = ", ".join(f"{gamma:g}" for gamma in run.config.evae.gammas)
-    assert describe_change(slower, seed) == f"evae.gammas: 10, 2e+06 (there {before})"
 
 
 def test_runs_without_a_finished_stage_are_left_out(smoke_folder, tmp_path):
@@ -104,3 +93,20 @@ def test_runs_without_a_finished_stage_are_left_out(smoke_folder, tmp_path):
     folder.mkdir()
     (folder / "config.yaml").write_text((smoke_folder / "runs/smoke/config.yaml").read_text())
     assert [run.name for run in open_finished([folder, smoke_folder / "runs/smoke"])] == ["smoke"]
+
+
+def test_the_same_stage_trained_longer(smoke_run, tmp_path):
+    """Its end beside that of the shorter one, and its doublings: each loss that falls as 1 / epoch halves."""
+    first = smoke_run.stages[0]
+    metrics = {"validation": {name: 1.01 * value for name, value in first.metrics["validation"].items()}}
+    length = dataclasses.replace(first.stage, epochs=4 * first.stage.epochs)
+    stage = dataclasses.replace(first, path=tmp_path, stage=length, metrics=metrics)
+    header = ",".join(f"val_{loss}" for loss in LOSSES.values())
+    lines = [",".join([str(1 / epoch)] * len(LOSSES)) for epoch in range(1, length.epochs + 1)]
+    (tmp_path / "history.csv").write_text("\n".join([header, *lines]))
+    longer = dataclasses.replace(smoke_run, path=tmp_path / "long", stages=(stage, *smoke_run.stages[1:]))
+    row, *doublings = longer_stages(smoke_run, longer).rows
+    assert row[2:4] == [first.stage.epochs, length.epochs] and row[-1] == "yes"
+    np.testing.assert_allclose(np.abs(row[4:7]), 1.0, atol=0.01)
+    assert [doubling[2:4] for doubling in doublings] == [[2, 4], [4, 8]] and first.stage.epochs == 2
+    assert all(doubling[4:] == [-100.0, -100.0, -100.0, "no"] for doubling in doublings)

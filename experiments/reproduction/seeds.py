@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 
+from experiments.reproduction.claims.claim import Claim, Numbers
+from experiments.reproduction.claims.registry import judge
+from experiments.reproduction.claims.statements import Statement
 from keras_evae.evaluation.ladders import labels
-from keras_evae.evaluation.sections import Claim, Section
-from keras_evae.reproduction.statements import Statement
 from keras_evae.runs import Run
 
 
@@ -28,15 +29,6 @@ class Row:
     groups: Mapping[str, str]
 
     @property
-    def chapter(self) -> str:
-        """The first section of the paper that has the statement."""
-        return self.statement.section.partition(",")[0]
-
-    @property
-    def rule(self) -> str:
-        return self.claims[0].rule if self.claims else "-"
-
-    @property
     def ours(self) -> str:
         """The number that decides: for each group its mean and half of the range between seeds."""
         values: dict[str, list[float]] = {}
@@ -44,7 +36,7 @@ class Row:
             if claim.value is not None:
                 values.setdefault(self._group(claim), []).append(claim.value)
         words = [f"{spread(found)}{f' ({group})' if group else ''}" for group, found in values.items()]
-        return f"{self.claims[0].quantity}: {', '.join(words)}" if words else "-"
+        return f"{self.statement.quantity}: {', '.join(words)}" if words else "-"
 
     @property
     def verdict(self) -> str:
@@ -63,37 +55,34 @@ class Row:
 
     def _group(self, claim: Claim) -> str:
         """The group of its run; for pairs of runs that of both, if it is one."""
-        groups = {self.groups.get(name, "") for name in claim.runs.split(" and ")}
-        return groups.pop() if len(groups) == 1 else "other pairs"
+        found = {self.groups.get(run, "") for run in claim.runs}
+        return found.pop() if len(found) == 1 else "other pairs" if found else ""
 
 
 def gather(
-    statements: Sequence[Statement], sections: Mapping[tuple[str, str], Section], groups: Mapping[str, str]
+    statements: Sequence[Statement], numbers: Mapping[tuple[str, str], Numbers], groups: Mapping[str, str]
 ) -> list[Row]:
     """A row for each statement.
 
     Args:
         statements: In the order of the page.
-        sections: Results for (runs, recipe) of the statements, as far as they could be made.
+        numbers: Of (kind of the runs, recipe), as far as they could be made.
         groups: See `Row`.
     """
     rows = []
     for number, statement in enumerate(statements, start=1):
-        section = sections.get((statement.runs, statement.recipe))
-        claims = section.claims if section else ()
-        # Without a second run, sentences on two runs begin with a capital.
-        wanted = statement.sentence.lower()
-        rows.append(Row(number, statement, [claim for claim in claims if claim.sentence.lower() == wanted], groups))
+        found = numbers.get((statement.kind, statement.recipe))
+        rows.append(Row(number, statement, judge(statement.id, found) if found else (), groups))
     return rows
 
 
-def gather_changed(rows: Sequence[Row], sections: Mapping[tuple[str, str], Section]) -> list[Row]:
+def gather_changed(rows: Sequence[Row], numbers: Mapping[tuple[str, str], Numbers]) -> list[Row]:
     """The rows on the paper's system that differ, with the claims of runs that had one thing changed."""
     found = []
-    for row in (row for row in rows if row.statement.runs == "system"):
-        statement = dataclasses.replace(row.statement, runs="changed")
-        (changed,) = gather([statement], sections, {})
-        if row.holds is False and changed.claims:
+    for row in (row for row in rows if row.statement.kind == "system" and row.holds is False):
+        statement = dataclasses.replace(row.statement, kind="changed")
+        (changed,) = gather([statement], numbers, {})
+        if changed.claims:
             found.append(dataclasses.replace(changed, number=row.number))
     return found
 

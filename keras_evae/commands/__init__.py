@@ -1,0 +1,1 @@
+"""The installed commands: arguments, then one call of the package."""

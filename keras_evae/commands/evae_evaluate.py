@@ -1,0 +1,73 @@
+"""Makes the paper's figures, with tables and numbers, from trained runs."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from keras_evae import __version__
+from keras_evae.config import Config, load_config
+from keras_evae.console import run_command
+from keras_evae.evaluation import RECIPES, evaluate, evaluate_file
+from keras_evae.hamiltonian import Hamiltonian
+from keras_evae.runs import latest_run, load_run
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command `evae-evaluate`; returns its exit code."""
+    given = parse_arguments(arguments)
+    return run_command(lambda: _evaluate_file(given) if given.spins else _evaluate_runs(given))
+
+
+def make_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="evae-evaluate",
+        description=__doc__,
+        epilog="Works on a run still in training, with the stages that it has finished.",
+    )
+    run_help = "run folder (default: the latest below runs/); may be repeated to compare runs in one picture"
+    parser.add_argument("--run", type=Path, action="append", metavar="DIR", help=run_help)
+    parser.add_argument("--output", type=Path, metavar="DIR", help="default: <first run>/evaluation")
+    parser.add_argument(
+        "--spins",
+        metavar="FILE[:NAME]",
+        help="with --analyse: spins (n, y, x, 3) of an HDF5, NPZ or NPY file instead of generated states; "
+        "the Hamiltonian is that of --config, of --run, or the paper's (default output: <FILE>_analysis)",
+    )
+    parser.add_argument(
+        "--config", metavar="NAME", help="with --spins: name or file of the Hamiltonian's configuration"
+    )
+    for name, recipe in RECIPES.items():
+        text = f"{recipe.title}: {recipe.help}"
+        parser.add_argument(recipe.flag, dest="recipes", action="append_const", const=name, help=text)
+    parser.add_argument("--report", action="store_true", help="one HTML page of all results in the output folder")
+    all_help = "everything that the runs have the stages for, and the report (default)"
+    parser.add_argument("--all", action="store_true", help=all_help)
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    return parser
+
+
+def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = make_parser()
+    given = parser.parse_args(arguments)
+    if given.spins and (given.recipes != ["analyse"] or len(given.run or []) > 1):
+        parser.error("--spins goes with --analyse alone, and with one --run at most")
+    if given.config and not given.spins:
+        parser.error("--config goes with --spins; a run has its own configuration")
+    given.all = given.all or not (given.recipes or given.report)
+    return given
+
+
+def _evaluate_runs(given: argparse.Namespace) -> None:
+    folders = given.run or [latest_run()]
+    recipes = list(RECIPES) if given.all else given.recipes or []
+    output = given.output or folders[0] / "evaluation"
+    evaluate(folders, recipes, output, report=given.report or given.all, tolerant=given.all)
+
+
+def _evaluate_file(given: argparse.Namespace) -> None:
+    run = load_run(given.run[0]) if given.run else None
+    config = load_config(given.config) if given.config else run.config if run else Config()
+    output = given.output or Path(f"{Path(given.spins.partition(':')[0]).with_suffix('')}_analysis")
+    evaluate_file(given.spins, Hamiltonian(**config.hamiltonian.model_dump()), output, run)

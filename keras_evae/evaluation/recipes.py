@@ -1,0 +1,174 @@
+"""The recipes of `evae-evaluate`: each makes one figure of the paper, or an analysis, from runs."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import importlib
+import logging
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from keras_evae.errors import DataError, EVAEError
+from keras_evae.evaluation.ladders import with_ladder_of_gamma
+from keras_evae.evaluation.sections import Section
+from keras_evae.hamiltonian import Hamiltonian
+from keras_evae.runs import Run, load_run
+
+logger = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """One row of the register.
+
+    Args:
+        name: Key of the register, and name of the JSON file.
+        title: What it makes, in a few words.
+        help: What it shows.
+        needs_gamma: Whether it is made of the runs that have a ladder of gamma; a VAE has none.
+        function: Module and name of the function `(runs, output) -> Section`, imported when it is called: the list of
+            recipes needs neither Matplotlib nor TensorFlow.
+    """
+
+    name: str
+    title: str
+    help: str
+    needs_gamma: bool
+    function: str
+
+    @property
+    def flag(self) -> str:
+        return f"--{self.name.replace('_', '-')}"
+
+    def __call__(self, runs: Sequence[Run], output: Path) -> Section:
+        module, _, name = self.function.partition(":")
+        section: Section = getattr(importlib.import_module(module), name)(runs, output)
+        return section
+
+
+# In the order of the paper.
+# fmt: off
+_REGISTER = (
+    Recipe("losses", "Figure 2", "the three losses against beta and gamma",
+           False, "keras_evae.evaluation.losses:make_losses"),
+    Recipe("reconstructions", "Figure S1", "a state and its reconstructions",
+           False, "keras_evae.evaluation.reconstructions:make_reconstructions"),
+    Recipe("local_correlation", "Figure 3A", "states, and how well their spins follow the effective fields",
+           True, "keras_evae.evaluation.local_correlation:make_local_correlation"),
+    Recipe("theta", "Figure 3B", "densities of the angle between spins and effective fields",
+           True, "keras_evae.evaluation.theta:make_theta"),
+    Recipe("interpolation", "Figure 4", "energy between skyrmion lattices with and without an interstitial",
+           True, "keras_evae.evaluation.interpolation:make_interpolation"),
+    Recipe("collapse", "Figure 5A", "states around the collapse; whether trainings collapse to the same state",
+           True, "keras_evae.evaluation.transition:make_collapse"),
+    Recipe("fft_mse", "Figure 5B", "likeness of generated states against gamma",
+           True, "keras_evae.evaluation.collapse:make_fft_mse"),
+    Recipe("convergence", "Length of the stages", "changes of the losses in the second half of each",
+           False, "keras_evae.evaluation.convergence:make_convergence"),
+    Recipe("analyse", "Generated states", "their skyrmions, order, structure factor and distances to the test data",
+           False, "keras_evae.evaluation.analyse:make_analyse"),
+    Recipe("relax", "Relaxation", "energies of generated states before and after relaxation at T = 0; writes states.h5",
+           False, "keras_evae.evaluation.relaxation:make_relax"),
+)
+# fmt: on
+RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in _REGISTER}
+
+
+def evaluate(
+    runs: Sequence[str | Path | Run],
+    recipes: Sequence[str],
+    output: str | Path,
+    report: bool = False,
+    tolerant: bool = False,
+) -> list[Section]:
+    """Runs recipes on runs; their pictures and numbers go to `output`.
+
+    Args:
+        runs: Run folders, or open runs: those with energy terms of a user's own, which `load_run` alone is given.
+            Curves of several runs share one picture.
+        recipes: Keys of `RECIPES`.
+        output: Folder for the results, made if it is missing.
+        report: Write `report.html` of these results, and of those of other recipes that are in `output` already.
+        tolerant: A recipe that the runs cannot feed is left out; the report says why.
+
+    Returns:
+        What each recipe found, in the order of `recipes`.
+    """
+    # A run that is given twice is one run.
+    opened = list({run.path: run for run in map(_open_run, runs)}.values())
+    output = Path(output)
+    sections, gaps = [], {}
+    with results_folder(output):
+        for name in recipes:
+            try:
+                section = make_section(name, opened, output)
+            except EVAEError as error:
+                if not tolerant:
+                    raise
+                gaps[name] = str(error)
+                logger.info("\nleft out: %s: %s", RECIPES[name].flag, error)
+            else:
+                section.write(output)
+                section.log(output)
+                sections.append(section)
+    if report:
+        from keras_evae.evaluation.report import collect_sections, write_report
+
+        known = [name for name in RECIPES if name not in gaps]
+        write_report(opened, collect_sections(sections, known, output), gaps, output)
+    return sections
+
+
+def evaluate_file(spins: str, hamiltonian: Hamiltonian, output: Path, run: str | Path | Run | None = None) -> Section:
+    """Analyses a file of spins; pictures and numbers go to `output`.
+
+    Args:
+        spins: The file, see `keras_evae.evaluation.spin_files.read_spins`.
+        hamiltonian: Of these spins.
+        output: Folder for the results, made if it is missing.
+        run: Run, or its folder, whose test split is compared with the spins.
+    """
+    from keras_evae.evaluation.analyse import analyse_file
+
+    compared = load_run(run) if isinstance(run, str | Path) else run
+    with results_folder(output):
+        section = analyse_file(spins, hamiltonian, compared, output)
+        section.write(output)
+        section.log(output)
+    return section
+
+
+def _open_run(run: str | Path | Run) -> Run:
+    if not isinstance(run, Run):
+        run = load_run(run)
+    if not run.stages:
+        raise DataError(
+            f"{run.path}: no stage is finished yet; let evae-train go on, it says how long the first stage takes"
+        )
+    return run
+
+
+def make_section(name: str, runs: Sequence[Run], output: Path) -> Section:
+    """What a recipe finds in opened runs; those without a ladder of gamma are left out, and named, if it needs one."""
+    recipe = RECIPES[name]
+    if not recipe.needs_gamma:
+        return recipe(runs, output)
+    fit, left_out = with_ladder_of_gamma(runs)
+    section = recipe(fit, output)
+    return dataclasses.replace(section, notes=[*section.notes, *left_out])
+
+
+@contextlib.contextmanager
+def results_folder(output: Path) -> Iterator[None]:
+    """Makes the folder of the results, and gives pictures their look."""
+    if output.exists() and not output.is_dir():
+        raise DataError(f"{output}: expected a folder for the results, found a file; choose another --output")
+    output.mkdir(parents=True, exist_ok=True)
+    import matplotlib
+
+    from keras_evae import plotting
+
+    matplotlib.use("Agg")
+    with plotting.style():
+        yield

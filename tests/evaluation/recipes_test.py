@@ -1,0 +1,74 @@
+"""The register of recipes, and what is written of runs of any name."""
+
+import dataclasses
+import importlib
+import json
+import subprocess
+import sys
+
+import pytest
+
+from keras_evae.errors import DataError
+from keras_evae.evaluation import RECIPES, evaluate
+from keras_evae.evaluation.sections import Section, Table, read_section
+from tests.commands import ROOT, call_here
+
+NAMES = ("a and b: c", "b: c, 100%")
+
+
+def test_every_recipe_can_be_found():
+    for name, recipe in RECIPES.items():
+        module, _, function = recipe.function.partition(":")
+        assert recipe.name == name and function == f"make_{name}" and callable(recipe)
+        assert callable(getattr(importlib.import_module(module), function))
+
+
+def test_the_list_of_recipes_needs_no_matplotlib():
+    code = (
+        "import sys, keras_evae.evaluation, keras_evae.commands.evae_evaluate as command\n"
+        "assert 'Figure 3A' in command.make_parser().format_help()\n"
+        "sys.exit(bool({'matplotlib', 'tensorflow', 'keras'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
+
+
+def test_runs_of_any_name(smoke_run, tmp_path):
+    """The name stands in a field of its own, and in the names of files."""
+    runs = [dataclasses.replace(smoke_run, path=tmp_path / name) for name in NAMES]
+    sections = evaluate(runs, ["losses", "fft_mse", "collapse", "convergence"], tmp_path / "out")
+    for section in sections:
+        read = read_section(tmp_path / "out" / f"{section.name}.json")
+        assert [table.run for table in read.tables] == [table.run for table in section.tables]
+        assert set(read.numbers) in (set(), set(NAMES), {*NAMES, ""})
+        assert all((tmp_path / "out" / table.csv_file).is_file() for table in read.tables)
+    assert [(table.name, table.run) for table in sections[0].tables[:2]] == [("losses", name) for name in NAMES]
+    assert sections[0].tables[0].csv_file == "losses_a and b: c.csv"
+
+
+def test_results_of_an_older_version(tmp_path):
+    """They hold verdicts on the paper, and tables without a run."""
+    table = {"name": "losses_a", "caption": "c", "header": ["beta"], "rows": [[1.0]]}
+    old = {
+        "name": "losses",
+        "title": "t",
+        "text": "",
+        "tables": [table],
+        "pictures": [],
+        "claims": [{}],
+        "notes": ["n"],
+    }
+    (tmp_path / "losses.json").write_text(json.dumps(old))
+    section = read_section(tmp_path / "losses.json")
+    assert section == Section("losses", "t", "", [Table("losses_a", "c", ["beta"], [[1.0]])], [], ["n"])
+    (tmp_path / "losses.json").write_text(json.dumps({**old, "other": 1}))
+    with pytest.raises(DataError, match="run it again"):
+        read_section(tmp_path / "losses.json")
+
+
+def test_command_says_its_version_and_makes_all_by_default(tmp_path):
+    from keras_evae import __version__
+    from keras_evae.commands.evae_evaluate import parse_arguments
+
+    result = call_here(tmp_path, "evaluate.py", "--version")
+    assert result.returncode == 0 and result.stdout == f"evae-evaluate {__version__}\n"
+    assert parse_arguments([]).all and not parse_arguments(["--losses"]).all and not parse_arguments(["--report"]).all

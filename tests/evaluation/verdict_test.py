@@ -1,0 +1,135 @@
+"""Three sentences on runs that have collapsed, have not, or have nothing to say."""
+
+import dataclasses
+
+import pytest
+
+from keras_evae.evaluation.relaxation import BEST_KNOWN, CHANGES, ENERGIES, QUALITIES
+from keras_evae.evaluation.sections import Section, Table, read_section
+from keras_evae.evaluation.verdict import make_verdict
+from keras_evae.runs import load_run
+
+LOWEST, UNMEASURED = -2.06, "evae-evaluate --run runs/smoke --relax --report"
+# The last stage relaxed, as a collapsed model that has found the lowest state.
+FOUND = {"energy_relaxed": LOWEST, "gap_relaxed": 5e-9, "share_at_best_known": 1.0, "change": 2e-4,
+         "skyrmions_relaxed": 8.0, "psi6_relaxed": 0.96, "psi4_relaxed": 0.2}  # fmt: skip
+
+
+@pytest.fixture
+def run(smoke_folder, monkeypatch):
+    monkeypatch.chdir(smoke_folder)
+    return load_run("runs/smoke")
+
+
+@pytest.fixture
+def collapsed(run):
+    """The run with generated states that are alike in the last stage, of this energy."""
+    *others, last = run.stages
+    generated = {**last.metrics["generated"], "fft_mse": 1e-9, "energy_per_site_mean": LOWEST + 3e-5}
+    last = dataclasses.replace(last, metrics={**last.metrics, "generated": generated})
+    return dataclasses.replace(run, stages=(*others, last))
+
+
+def relaxation(run, label="smoke", **values):
+    """What the recipe `relax` writes, with these values for the last stage and others before it."""
+    values = FOUND | values
+    weights = [[stage.beta, stage.gamma] for stage in run.stages]
+    tables = [
+        Table(name, "", ["beta", "gamma", *header], [
+            *([*weight, *[0.5] * len(header)] for weight in weights[:-1]),
+            [*weights[-1], *(values.get(column, 0.5) for column in header)],
+        ], label)
+        for name, header in (("relax", ENERGIES), ("relax_certificates", QUALITIES + CHANGES))
+    ]  # fmt: skip
+    searches = [["slow anneals", LOWEST, 0.0, ""], ["elsewhere", LOWEST + 1e-3, 1e-3, ""]]
+    return Section("relax", "", "", [*tables, Table("best_known", "", BEST_KNOWN, searches, label)])
+
+
+def test_collapsed_into_the_lowest_state_known(collapsed, tmp_path):
+    relaxation(collapsed).write(tmp_path)
+    first, second, third = make_verdict(collapsed, "smoke", [read_section(tmp_path / "relax.json")])
+    assert first.startswith("Collapsed to one state: from γ = 1000 on") and "1.0e-09 at γ = 1000" in first
+    assert second == (
+        "That state has E/N = −2.059970 on average, 3e-05 above the lowest energy known, −2.060000 (from slow anneals)."
+    )
+    assert third == (
+        "Relaxed at T = 0, it stays the same state (mean |S − S_relaxed|² = 0.0002): 8 skyrmions in a triangular "
+        "lattice (psi6 = 0.96, psi4 = 0.20), E/N = −2.060000, the lowest state known."
+    )
+
+
+def test_not_collapsed(run):
+    values = {"share_at_best_known": 0.25, "gap_relaxed": 2e-3, "change": 0.8, "skyrmions_relaxed": 6.5}
+    first, second, third = make_verdict(run, "smoke", [relaxation(run, **values)])
+    assert first.startswith("Not collapsed")
+    assert second.startswith("Generated states of the last stage have E/N = −1.") and "above the lowest" in second
+    assert "they become other states" in third and "on average 6.5 skyrmions in a triangular lattice" in third
+    assert third.endswith("0.002 above the lowest energy known; 25% of all reach it.")
+
+
+def test_without_relaxation_nothing_is_said_of_it(run, collapsed):
+    for sections in ([], [Section("relax", "", "")], [relaxation(run, "another run")]):
+        _, second, third = make_verdict(run, "smoke", sections)
+        assert second.endswith("(from annealed data).")
+        assert third == f"What they relax into has not been measured; measure it with: {UNMEASURED}"
+        assert "it relaxes into" in make_verdict(collapsed, "smoke", sections)[2]
+    # Relaxed before the last stage was finished.
+    young = relaxation(dataclasses.replace(run, stages=run.stages[:-1]))
+    _, second, third = make_verdict(run, "smoke", [young])
+    assert "slow anneals" in second and UNMEASURED in third
+
+
+def test_a_name_takes_no_part(run):
+    sections = [relaxation(run, "a and b: c", change=0.9)]
+    assert "= 0.9)" in make_verdict(run, "a and b: c", sections)[2]
+    assert UNMEASURED in make_verdict(run, "a", sections)[2]
+
+
+def test_two_runs_in_one_section(run, collapsed):
+    both = relaxation(run, "one", change=0.7), relaxation(collapsed, "two")
+    together = dataclasses.replace(both[0], tables=[*both[0].tables, *both[1].tables])
+    assert "= 0.7)" in make_verdict(run, "one", [together])[2]
+    assert "= 0.0002)" in make_verdict(collapsed, "two", [together])[2]
+
+
+@pytest.mark.parametrize("change, words", [(0.0099, "stays the same state"), (0.0101, "becomes another state")])
+def test_a_state_that_relaxes_elsewhere_is_another_one(collapsed, change, words):
+    verdict = make_verdict(collapsed, "smoke", [relaxation(collapsed, change=change)])
+    assert words in verdict[2] and "ground state" not in " ".join(verdict).lower()
+
+
+@pytest.mark.parametrize(
+    "skyrmions, psi6, psi4, words",
+    [
+        (9.0, 0.2, 0.95, "9 skyrmions in a square lattice (psi6 = 0.20, psi4 = 0.95)"),
+        (9.0, 0.95, 0.2, "9 skyrmions in a triangular lattice"),
+        (9.0, 0.45, 0.5, "9 skyrmions in no clear order"),
+        (7.5, 0.9, 0.2, "on average 7.5 skyrmions in a triangular lattice"),
+        (1.0, 0.0, 1.0, ": 1 skyrmion, E/N"),
+        (0.0, None, None, ": no skyrmion, E/N"),
+    ],
+)
+def test_order_of_the_skyrmions(collapsed, skyrmions, psi6, psi4, words):
+    section = relaxation(collapsed, skyrmions_relaxed=skyrmions, psi6_relaxed=psi6, psi4_relaxed=psi4)
+    assert words in make_verdict(collapsed, "smoke", [section])[2]
+
+
+def test_a_vae_without_data(run):
+    dataset = run.config.dataset.model_copy(update={"path": "missing.h5"})
+    config = run.config.model_copy(update={"evae": None, "dataset": dataset})
+    plain = dataclasses.replace(run, config=config, stages=run.stages[:2])
+    first, second, third = make_verdict(plain, "smoke", [])
+    assert "there is no collapse to one state to look for" in first
+    assert second.endswith("no energy is known to compare with.") and UNMEASURED in third
+
+
+def test_first_stages_of_an_evae(run):
+    young = dataclasses.replace(run, stages=run.stages[:2])
+    assert make_verdict(young, "smoke", [])[0] == "No stage with Hamiltonian loss (γ > 0) is finished yet."
+
+
+def test_lower_than_all_that_is_known(collapsed):
+    section = relaxation(collapsed)
+    table = dataclasses.replace(section.tables[-1], rows=[["slow anneals", LOWEST + 1e-3, 0.0, ""]])
+    section = dataclasses.replace(section, tables=[*section.tables[:-1], table])
+    assert "below the lowest energy known" in make_verdict(collapsed, "smoke", [section])[1]

@@ -1,0 +1,109 @@
+"""The part of the page that is written from a smoke run, and what stands beside the page."""
+
+import csv
+import dataclasses
+import re
+import shutil
+
+import matplotlib.image
+import numpy as np
+import pytest
+
+from experiments.reproduction import page, results
+from experiments.reproduction.__main__ import main, parse_arguments
+from experiments.reproduction.claims.statements import STATEMENTS
+from keras_evae.errors import DataError, EVAEError
+
+TEXT = f"# A page\n\nBefore.\n\n{page.BEGIN}\nAn earlier table.\n{page.END}\n\nAfter.\n"
+
+
+@pytest.fixture
+def make(smoke_folder, tmp_path, monkeypatch):
+    """The command with some quick recipes, on the smoke run."""
+    monkeypatch.chdir(smoke_folder)
+    monkeypatch.setattr(results, "CHANGED", ("losses",))
+    monkeypatch.setattr(results, "SYSTEM", ("losses", "reconstructions", "fft_mse", "convergence", "interpolation"))
+    (tmp_path / page.PAGE).write_text(TEXT)
+
+    def call(*arguments):
+        folders = ["--output", str(tmp_path), "--work", str(tmp_path / "work")]
+        main(parse_arguments(["--evae", "runs/smoke", *folders, *arguments]))
+        with open(tmp_path / "reproduction" / "claims.csv", newline="") as stream:
+            return (tmp_path / page.PAGE).read_text(), list(csv.DictReader(stream))
+
+    return call
+
+
+def test_page_of_a_smoke_run(make, tmp_path):
+    text, claims = make()
+    assert text.startswith("# A page\n\nBefore.") and text.endswith("After.\n") and "earlier" not in text
+    # A row for each statement, as many cells as the header has.
+    rows = [line for line in text.splitlines() if re.match(r"\| \d+ \| 3", line)]
+    assert len(rows) == len(STATEMENTS)
+    assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} == {9}
+    assert f"of {len(STATEMENTS)}" in text and "`--fft-mse` |" in text
+    assert {claim["run"] for claim in claims} == {"smoke", ""} and {claim["kind"] for claim in claims} == {"system"}
+    falls = next(claim for claim in claims if claim["id"] == "evae-falling-energy")
+    assert falls["number"] == "11" and "falls by" in falls["measured"] and falls["holds"] != "not decided"
+    for file in ("losses.png", "reconstructions.png", "fft_mse.png", "stages.csv", "runs.csv"):
+        assert (tmp_path / "reproduction" / file).is_file()
+
+
+def test_the_page_alone_again(make, tmp_path, monkeypatch):
+    first, _ = make("--changed", "runs/smoke")
+    (tmp_path / "throughput.json").write_text('{"fed_samples_per_s": 300, "size": 128, "batch": 100}')
+    monkeypatch.setattr(results, "make_section", lambda *arguments: pytest.fail("nothing is to be made again"))
+    text, claims = make("--changed", "runs/smoke", "--throughput", str(tmp_path / "throughput.json"), "--only")
+    assert text == first and (tmp_path / "reproduction" / "throughput.json").is_file()
+    # The same run: what differs does so in both.
+    changed = [claim for claim in claims if claim["kind"] == "changed"]
+    assert changed and {claim["holds"] for claim in changed} == {"does not hold"}
+
+
+def test_runs_of_any_name(make, smoke_folder, tmp_path):
+    """The name of a run is never taken apart."""
+    folder = tmp_path / "a and b: c, with | and <b>"
+    shutil.copytree(smoke_folder / "runs/smoke", folder)
+    text, claims = make("--changed", str(folder))
+    assert {claim["run"] for claim in claims if claim["kind"] == "changed"} == {folder.name}
+    assert make("--evae", str(folder))[1][0]["run"] == folder.name and "<b>" not in text
+
+
+@pytest.mark.parametrize("text", ["", page.BEGIN, f"{page.END} {page.BEGIN}"])
+def test_a_page_without_a_place_for_the_verdicts(tmp_path, text):
+    (tmp_path / "page.md").write_text(text)
+    with pytest.raises(DataError, match="expected the lines"):
+        page.with_verdicts(tmp_path / "page.md", "table")
+    with pytest.raises(DataError, match="expected the lines"):
+        page.with_verdicts(tmp_path / "none.md", "table")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["--only", "losses", "loses"], "--only: expected some of"),
+        (["--convergence", "runs/young"], "expected a run of --vae or --evae with a finished stage"),
+    ],
+)
+def test_what_cannot_be_made(make, smoke_folder, tmp_path, monkeypatch, arguments, problem):
+    run = results.load_run("runs/smoke")
+    monkeypatch.setattr(results, "load_run", lambda folder: dataclasses.replace(run, stages=()))
+    with pytest.raises(EVAEError, match=problem):
+        make(*arguments)
+
+
+@pytest.mark.parametrize(("noise", "exact"), [(0.0, True), (0.02, False)])
+def test_pictures_that_are_small_and_look_the_same(tmp_path, noise, exact):
+    """A smooth picture is copied as it is; one that does not compress loses what the eye does not see."""
+    ramp = np.linspace(0.1, 0.9, 400)
+    image = np.stack(np.broadcast_arrays(ramp, ramp[:, None], 0.5), axis=-1)
+    image += np.random.default_rng(0).uniform(-noise, noise, image.shape)
+    matplotlib.image.imsave(tmp_path / "large.png", image)
+    page.shrink_picture(tmp_path / "large.png", tmp_path / "small.png")
+    before, after = (matplotlib.image.imread(tmp_path / f"{name}.png")[..., :3] for name in ("large", "small"))
+    assert (tmp_path / "small.png").stat().st_size <= page.LARGEST
+    assert np.abs(before - after).max() <= (0.0 if exact else 8.5 / 255)
+
+
+def test_a_bar_or_a_bracket_does_not_break_a_table():
+    assert page.markdown_cell("|m_z| <b>\nx") == "\\|m_z\\| &lt;b> x"
