@@ -13,7 +13,7 @@ PACKAGE = ROOT / "keras_evae"
 # Each level imports only from the levels above it.
 LEVELS = [
     {"errors"},
-    {"durable", "lock", "geometry", "lattice", "yaml_loader", "interruption", "strategies"},
+    {"compilation", "durable", "lock", "geometry", "lattice", "yaml_loader", "interruption", "strategies"},
     {"terms", "bonds"},
     {"config_types", "config_problems"},
     {"config", "hamiltonian", "layers", "schedules", "colors", "console", "optimizers"},
