@@ -1,7 +1,7 @@
 """Compiled kernels, kept in the user's cache folder: below `$XDG_CACHE_HOME/keras_evae`, or `~/.cache/keras_evae`.
 
-Beside the modules, Numba's own place, the files would outlive `pip uninstall`, and the folder that they leave would hide
-an editable installation. `NUMBA_CACHE_DIR` counts where it is set. Caches of other packages stay where they are.
+Beside the modules, Numba's own place, the files would outlive `pip uninstall`, and the folder that holds them would
+hide an editable installation. `NUMBA_CACHE_DIR` counts where it is set. Caches of other packages stay where they are.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import hashlib
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from types import FunctionType
 from typing import Any
 
 import numba
@@ -22,10 +21,10 @@ from numba.misc.appdirs import AppDirs
 logger = logging.getLogger(__name__)
 
 
-def compiled(**options: Any) -> Callable[[FunctionType], Any]:
+def compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:
     """`numba.njit` with these options, as a decorator whose kernels are kept in the user's cache folder."""
 
-    def decorate(function: FunctionType) -> Any:
+    def decorate(function: Callable[..., Any]) -> Any:
         kernel = numba.njit(**options)(function)
         try:
             kernel._cache = _KernelCache(function)
@@ -50,7 +49,7 @@ def _warn(problem: str) -> None:
 class _Locator(caching.InTreeCacheLocator):
     """A folder for each folder of source files, as Numba has them in its own user-wide place."""
 
-    def __init__(self, function: FunctionType, file: str) -> None:
+    def __init__(self, function: Callable[..., Any], file: str) -> None:
         super().__init__(function, file)
         self._cache_path = str(_cache_folder() / self.get_suitable_cache_subpath(file))
 
@@ -78,7 +77,7 @@ class _KernelCache(caching.FunctionCache):
 
     _impl_class = _Implementation
 
-    def __init__(self, function: FunctionType) -> None:
+    def __init__(self, function: Callable[..., Any]) -> None:
         super().__init__(function)
         stamp = self._impl.locator.get_source_stamp()
         self._cache_file = _CheckedFile(self.cache_path, self._impl.filename_base, stamp)

@@ -215,7 +215,7 @@ def test_commands_say_that_a_run_has_terms(trained):
     run = folder / "runs" / "compass"
     for arguments in (
         ("train.py", "--config", run / "config.yaml"),
-        ("keras_evae/dataset/__main__.py", "--config", run / "config.yaml"),
+        ("evae-anneal", "--config", run / "config.yaml"),
     ):
         result = call(folder, *arguments)
         assert result.returncode == 2, result.stderr
