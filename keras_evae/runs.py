@@ -5,7 +5,7 @@ environment.json     versions, machine, command and devices of the run's first s
 stages/<name>/       one folder for each finished stage; it appears whole (see `keras_evae.stages`)
 checkpoint.npz       state of the stage in training (see `keras_evae.checkpoints`)
 tensorboard/         TensorBoard logs, one continuous epoch axis over all stages
-evaluation/          pictures and tables made by evaluate.py
+evaluation/          pictures and tables made by evae-evaluate
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ def latest_run(root: str | Path = "runs") -> Path:
     """The run folder below `root` that was started or finished a stage last."""
     folders = [file.parent for file in Path(root).glob(f"*/{CONFIG}")]
     if not folders:
-        raise DataError(f"{root}: no run found; start one with: python train.py --config configs/quickstart.yaml")
+        raise DataError(f"{root}: no run found; start one with: evae-train --config quickstart")
     return max(folders, key=_last_change)
 
 

@@ -97,7 +97,7 @@ def _open_run(path: Path, config: Config, beta: float) -> Run:
     run = load_run(path)
     check_training_version(run.path)
     if not any(stage.beta == beta and stage.gamma == 0 for stage in run.stages):
-        raise DataError(f"{path}: expected a finished VAE at beta = {beta:g}, found none; let train.py go on")
+        raise DataError(f"{path}: expected a finished VAE at beta = {beta:g}, found none; finish it with evae-train")
     expected, shape = dataset_specification(config).hamiltonian, config.dataset.shape
     if (run.hamiltonian.to_config(), run.config.dataset.shape) != (expected.to_config(), shape):
         raise MismatchError(
