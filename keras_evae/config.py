@@ -44,11 +44,14 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     def __repr_args__(self) -> Iterable[tuple[str, Any]]:
-        """Only what differs from the default, and of a mask only the beginning."""
+        """Of a repr: only what differs from the default, and of a mask only the beginning."""
         for name, field in type(self).model_fields.items():
             value = getattr(self, name)
             if value != field.default:
                 yield name, f"{value[:20]}..." if name == "mask" else value
+
+    def __str__(self) -> str:
+        return repr(self)
 
 
 class HamiltonianConfig(_Section):

@@ -54,6 +54,10 @@ class Run:
     stages: tuple[FinishedStage, ...]
     selected: FinishedStage | None
 
+    def __repr__(self) -> str:
+        stages = f"{len(self.stages)} of {len(planned_stages(self.config))} stages finished"
+        return f"<Run {self.path}: {stages}{f', selected {self.selected.name}' if self.selected else ''}>"
+
     @property
     def name(self) -> str:
         return self.path.resolve().name
@@ -65,8 +69,8 @@ class Run:
         if unknown:
             raise ConfigError(
                 f"{self.path}: its energy terms are Python, which no file holds; from Python it opens with run = "
-                f"keras_evae.runs.load_run({str(self.path)!r}, terms=[{in_brief(', '.join(unknown))[1:-1]}]), and "
-                f"keras_evae.evaluation.evaluate([run], ['losses'], 'figures') makes its figures; see docs/energies.md"
+                f"keras_evae.load_run({str(self.path)!r}, terms=[{in_brief(', '.join(unknown))[1:-1]}]), and "
+                f"keras_evae.evaluate([run], ['losses'], 'figures') makes its figures; see docs/energies.md"
             )
         return Hamiltonian(**dict(self.config.hamiltonian))
 

@@ -39,6 +39,9 @@ class FinishedStage:
     path: Path
     metrics: Mapping[str, Mapping[str, float]]
 
+    def __repr__(self) -> str:
+        return f"<FinishedStage {self.name}>"
+
     @property
     def name(self) -> str:
         return self.stage.name

@@ -129,6 +129,10 @@ class Section:
     claims: Sequence[Claim] = ()
     notes: Sequence[str] = ()
 
+    def __repr__(self) -> str:
+        files = [f"{table.name}.csv" for table in self.tables] + [picture.file for picture in self.pictures]
+        return f"<Section {self.name}: {', '.join(files)}>"
+
     def write(self, folder: Path) -> None:
         """Writes the tables as CSV and the whole section as `<name>.json`, from which `read_section` makes it again."""
         for table in self.tables:
