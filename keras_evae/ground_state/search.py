@@ -99,7 +99,7 @@ def find_ground_state(
         return _show(findings, output)
 
 
-def _open_run(path: Path, config: Config, beta: float) -> Run:
+def _open_run(path: str | Path, config: Config, beta: float) -> Run:
     run = load_run(path)
     check_training_version(run.path)
     if not any(stage.beta == beta and stage.gamma == 0 for stage in run.stages):
