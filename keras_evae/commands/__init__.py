@@ -1,1 +1,1 @@
-"""The commands that an installation brings: each takes arguments and makes one call of the package."""
+"""The installed commands: arguments, then one call of the package."""
