@@ -103,7 +103,7 @@ def _open_run(path: str | Path, config: Config, beta: float) -> Run:
     run = load_run(path)
     check_training_version(run.path)
     if not any(stage.beta == beta and stage.gamma == 0 for stage in run.stages):
-        raise DataError(f"{path}: expected a finished VAE at beta = {beta:g}, found none; finish it with evae-train")
+        raise DataError(f"{path}: expected a finished VAE at beta = {beta:g}, found none; let evae-train go on")
     expected, shape = dataset_specification(config).hamiltonian, config.dataset.shape
     if (run.hamiltonian.to_config(), run.config.dataset.shape) != (expected.to_config(), shape):
         raise MismatchError(
