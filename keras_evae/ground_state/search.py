@@ -17,7 +17,6 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 
 from keras_evae import plotting
@@ -209,7 +208,6 @@ def _training_costs(trials: Sequence[Trial]) -> list[Cost]:
 
 
 def _show(findings: Findings, output: Path) -> Section:
-    matplotlib.use("Agg")
     with plotting.style():
         section = make_section(findings, output)
     section.write(output)

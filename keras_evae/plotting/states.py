@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -51,24 +50,21 @@ def plot(spins: np.ndarray, titles: str | Sequence[str] = (), columns: int = 5) 
             f"Expected a title for each of {len(states)} configurations, and columns of at least 1. "
             f"Received: titles={names}, columns={columns}"
         )
+    # Imported late: no other figure is the user's to show.
+    import matplotlib.pyplot as plt
+
+    rows, columns = -(-len(states) // columns), min(columns, len(states))
+    height, width = SIDE * np.array(states.shape[1:3]) / max(states.shape[1:3])
+    size = (width * columns + WHEEL, max((height + 0.3 * any(names)) * rows, WHEEL))
     with style():
-        figure = _draw(states, names, min(columns, len(states)))
+        figure = plt.figure(figsize=size, layout="constrained")
+        grid = figure.add_gridspec(rows, columns + 1, width_ratios=[width] * columns + [WHEEL])
+        for index, (state, name) in enumerate(zip(states, names, strict=True)):
+            plot_spins(figure.add_subplot(grid[divmod(index, columns)]), state, name)
+        plot_color_wheel(figure.add_subplot(grid[:, -1]))
     if type(figure.canvas) is FigureCanvasAgg:
         # Without a window: else a notebook would show it twice, and scripts would pile them up.
         plt.close(figure)
-    return figure
-
-
-def _draw(states: np.ndarray, titles: Sequence[str], columns: int) -> Figure:
-    rows, sides = -(-len(states) // columns), np.array(states.shape[1:3])
-    height, width = SIDE * sides / sides.max()
-    height += 0.3 * any(titles)
-    size = (width * columns + WHEEL, max(height * rows, WHEEL))
-    figure = plt.figure(figsize=size, layout="constrained")
-    grid = figure.add_gridspec(rows, columns + 1, width_ratios=[width] * columns + [WHEEL])
-    for index, (spins, title) in enumerate(zip(states, titles, strict=True)):
-        plot_spins(figure.add_subplot(grid[divmod(index, columns)]), spins, title)
-    plot_color_wheel(figure.add_subplot(grid[:, -1]))
     return figure
 
 
