@@ -1,5 +1,6 @@
 """`import keras_evae as ev`: the names that it offers, and what each of them loads."""
 
+import os
 import re
 import subprocess
 import sys
@@ -60,6 +61,24 @@ def test_plot_of_one_configuration_and_of_many(tmp_path):
     assert plt.imread(tmp_path / "states.png").std() > 0.1
     # The user's backend and look stay, and no figure is left open.
     assert (plt.get_backend(), dict(plt.rcParams), plt.get_fignums()) == (backend, parameters, figures)
+
+
+# As that of a notebook, it changes settings when the first figure is opened.
+BACKEND = """
+import matplotlib
+from matplotlib.backends.backend_agg import FigureCanvasAgg as FigureCanvas
+matplotlib.interactive(True)
+"""
+
+
+def test_plot_leaves_the_settings_of_a_notebook(tmp_path):
+    (tmp_path / "notebook.py").write_text(BACKEND)
+    code = (
+        "import numpy, keras_evae, matplotlib as m; keras_evae.plot(numpy.ones((8, 8, 3))); print(m.is_interactive())"
+    )
+    environment = {**os.environ, "MPLBACKEND": "module://notebook", "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"}
+    result = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert result.stdout == "True\n", result.stderr
 
 
 @pytest.mark.parametrize(

@@ -56,8 +56,9 @@ def plot(spins: np.ndarray, titles: str | Sequence[str] = (), columns: int = 5) 
     rows, columns = -(-len(states) // columns), min(columns, len(states))
     height, width = SIDE * np.array(states.shape[1:3]) / max(states.shape[1:3])
     size = (width * columns + WHEEL, max((height + 0.3 * any(names)) * rows, WHEEL))
+    # Outside of the style, which would take back what a notebook sets when it opens its first figure.
+    figure = plt.figure(figsize=size, layout="constrained")
     with style():
-        figure = plt.figure(figsize=size, layout="constrained")
         grid = figure.add_gridspec(rows, columns + 1, width_ratios=[width] * columns + [WHEEL])
         for index, (state, name) in enumerate(zip(states, names, strict=True)):
             plot_spins(figure.add_subplot(grid[divmod(index, columns)]), state, name)
