@@ -22,6 +22,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
+from keras_evae.errors import changed_fields
 from keras_evae.general_sampler import GeneralMonteCarlo
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.sampler import MonteCarlo, check_integer, check_number, check_shape, check_stream
@@ -71,6 +72,9 @@ class AnnealingSchedule:
                 "`end_temperature` must not be above `start_temperature`. "
                 f"Received: start_temperature={self.start_temperature}, end_temperature={self.end_temperature}"
             )
+
+    def __repr__(self) -> str:
+        return changed_fields(self)
 
     def temperature_steps(self) -> np.ndarray:
         """The temperatures from first to last, `(temperatures,)` float64."""

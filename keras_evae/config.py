@@ -43,6 +43,16 @@ from keras_evae.yaml_loader import parse_yaml
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
+    def __repr_args__(self) -> Iterable[tuple[str, Any]]:
+        """Of a repr: only what differs from the default, and of a mask only the beginning."""
+        for name, field in type(self).model_fields.items():
+            value = getattr(self, name)
+            if value != field.default:
+                yield name, f"{value[:20]}..." if name == "mask" else value
+
+    def __str__(self) -> str:
+        return repr(self)
+
 
 class HamiltonianConfig(_Section):
     """Parameters of Equation 1, in units of the exchange constant; the mask as text, see `keras_evae.geometry`.
@@ -249,16 +259,27 @@ class Config(_Section):
 
 
 def load_config(path: str | Path, overrides: Iterable[str] = ()) -> Config:
-    """Reads a configuration file and applies `section.key=value` overrides.
+    """Reads a configuration and applies `section.key=value` overrides.
+
+    Args:
+        path: A YAML file, or the name of a configuration that comes with the package, such as `quickstart`.
+        overrides: Texts such as `training.seed=1`.
 
     Raises:
         ConfigError: With one line that names the file, the key, what was expected and what was found.
+
+    Example:
+
+    >>> load_config("quickstart", ["training.seed=1"]).dataset.shape
+    (64, 64)
     """
+    known = _shipped_configs()
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        text = (Path(path) if Path(path).is_file() else known.get(str(path), Path(path))).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not a text file"
-        raise ConfigError(f"{path}: expected a YAML configuration file, found: {reason}") from error
+        names = ", ".join(known)
+        raise ConfigError(f"{path}: expected a YAML configuration file, or one of {names}; found: {reason}") from error
     values = parse_yaml(text, str(path)) or {}
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: expected sections with keys, found {values!r}")
@@ -268,6 +289,13 @@ def load_config(path: str | Path, overrides: Iterable[str] = ()) -> Config:
         return Config.model_validate(values)
     except ValidationError as error:
         raise ConfigError(f"{path}: {first_problem(error, Config)}") from error
+
+
+def _shipped_configs() -> dict[str, Path]:
+    """Files by name: beside this module where the package is installed, beside the package in a checkout."""
+    folders = (Path(__file__).parent / "configs", Path(__file__).parents[1] / "configs")
+    folder = next(filter(Path.is_dir, folders), folders[0])
+    return {file.stem: file for file in sorted(folder.glob("*.yaml"))}
 
 
 def dump_config(config: Config) -> str:

@@ -1,10 +1,11 @@
-"""Errors that a user can mend, each with the exit code its command leaves with.
+"""Errors that a user can mend, each with the exit code its command leaves with; and values in few words.
 
 The message is one line: what was expected, what was found, how to mend it.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 # Characters of a value in a message; a mask has thousands.
@@ -16,6 +17,16 @@ def in_brief(value: Any) -> str:
     text = repr(value)
     half = LONGEST_VALUE // 2
     return text if len(text) <= LONGEST_VALUE else f"{text[:half]} ... {text[-half:]}"
+
+
+def changed_fields(instance: Any, **texts: str) -> str:
+    """`Class(name=value, ...)` of a dataclass: the arguments that differ from their defaults, some by other texts."""
+    shown = {
+        field.name: texts.get(field.name, repr(getattr(instance, field.name)))
+        for field in dataclasses.fields(instance)
+        if field.init and repr(getattr(instance, field.name)) != repr(field.default)
+    }
+    return f"{type(instance).__name__}({', '.join(f'{name}={text}' for name, text in shown.items())})"
 
 
 class EVAEError(Exception):

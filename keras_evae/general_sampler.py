@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
 
+from keras_evae.compilation import compiled
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.monte_carlo import CHECK_INTERVAL, ONE, TWO, VANISHING, heat_bath_spin, metropolis, next_bits
 from keras_evae.sampler import (
@@ -27,9 +27,9 @@ from keras_evae.sampler import (
 )
 from keras_evae.terms import SecondNeighbours
 
-_FLAGS: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract", "arcp", "nsz"}, "cache": True}
-_inline = numba.njit(forceinline=True, **_FLAGS)
-_kernel = numba.njit(nogil=True, **_FLAGS)
+_FLAGS: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract", "arcp", "nsz"}}
+_inline = compiled(forceinline=True, **_FLAGS)
+_kernel = compiled(nogil=True, **_FLAGS)
 
 
 class GeneralMonteCarlo:

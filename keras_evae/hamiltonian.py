@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 
 from keras_evae.bonds import bond_field, constant, coupling_matrix
+from keras_evae.errors import changed_fields
 from keras_evae.geometry import bonds_along, decode_mask, encode_mask
 from keras_evae.lattice import Lattice, as_type_of
 from keras_evae.terms import EnergyTerm, SecondNeighbours, as_terms, check_term
@@ -99,6 +100,9 @@ class Hamiltonian:
             object.__setattr__(self, "mask_text", encode_mask(mask))
         object.__setattr__(self, "terms", as_terms(self.terms))
         object.__setattr__(self, "term_texts", tuple(repr(term) for term in self.terms))
+
+    def __repr__(self) -> str:
+        return changed_fields(self, mask=f"<{self._sample()}>")
 
     @property
     def periodic(self) -> tuple[bool, bool]:
@@ -191,16 +195,17 @@ class Hamiltonian:
         """The Hamiltonian in words, one line."""
         dmi = {"neel": "Neel type (d = z x r)", "bloch": "Bloch type (d = r)"}[self.dmi]
         edges = self.boundary if isinstance(self.boundary, str) else "y {}, x {}".format(*self.boundary)
-        sample = ""
-        if self.mask is not None:
-            rows, columns = self.mask.shape
-            sample = f", spins on {np.count_nonzero(self.mask)} of {rows} x {columns} sites"
+        sample = f", spins on {self._sample()}" if self.mask is not None else ""
         second = f", second neighbours J2 = {self.J2:g}" if self.J2 else ""
         terms = "".join(f", {text}" for text in self.term_texts)
         return (
             f"exchange J = {self.J:g}{second}, Dzyaloshinskii-Moriya D = {self.D:g} of {dmi}, "
             f"field B = {self.B:g} along +z, anisotropy K = {self.K:g}{terms}, boundary {edges}{sample}"
         )
+
+    def _sample(self) -> str:
+        """What the mask leaves; nothing without one."""
+        return "" if self.mask is None else "{} of {} x {} sites".format(np.count_nonzero(self.mask), *self.mask.shape)
 
     def coupling(self, axis: int) -> np.ndarray:
         """Matrix C of the bond from a site to its next neighbour along an axis: E = -S_i . (C S_j).

@@ -38,8 +38,8 @@ class PeriodicPadding2D(keras.layers.Layer):
     Example:
 
     >>> lattice = np.arange(4.0).reshape(1, 1, 4, 1)
-    >>> PeriodicPadding2D(padding=(0, 1))(lattice)[0, 0, :, 0]
-    [3., 0., 1., 2., 3., 0.]
+    >>> PeriodicPadding2D(padding=(0, 1))(lattice)[0, 0, :, 0].numpy()
+    array([3., 0., 1., 2., 3., 0.], dtype=float32)
     """
 
     def __init__(self, padding: Any = 1, **kwargs: Any) -> None:
@@ -96,8 +96,8 @@ class L2Normalization(keras.layers.Layer):
 
     Example:
 
-    >>> L2Normalization()(np.array([[3.0, 0.0, 4.0]]))
-    [[0.6, 0., 0.8]]
+    >>> L2Normalization()(np.array([[3.0, 0.0, 4.0]])).numpy()
+    array([[0.6, 0. , 0.8]], dtype=float32)
     """
 
     def __init__(self, epsilon: float = 1e-4, **kwargs: Any) -> None:
@@ -132,8 +132,9 @@ class SiteMask(keras.layers.Layer):
 
     Example:
 
-    >>> SiteMask(np.array([[True, False]]))(np.ones((1, 1, 2, 3)))[0, 0]
-    [[1., 1., 1.], [0., 0., 0.]]
+    >>> SiteMask(np.array([[True, False]]))(np.ones((1, 1, 2, 3)))[0, 0].numpy()
+    array([[1., 1., 1.],
+           [0., 0., 0.]], dtype=float32)
     """
 
     def __init__(self, mask: np.ndarray | str, **kwargs: Any) -> None:

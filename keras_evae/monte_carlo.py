@@ -26,6 +26,8 @@ import numba
 import numpy as np
 from numba.core.compiler import Compiler
 
+from keras_evae.compilation import compiled
+
 # Lanes per vector and width of the margins: 16 floats are one 64-byte cache line and one AVX-512 register.
 VECTOR = 16
 # Greedy sweeps between two measurements of the torque.
@@ -49,9 +51,9 @@ class _NoAliasCompiler(Compiler):
 
 
 # Not `fastmath=True`, which would also drop the handling of NaN.
-_FLAGS: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract", "arcp", "nsz"}, "cache": True}
-_inline = numba.njit(forceinline=True, **_FLAGS)
-_kernel = numba.njit(nogil=True, pipeline_class=_NoAliasCompiler, **_FLAGS)
+_FLAGS: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract", "arcp", "nsz"}}
+_inline = compiled(forceinline=True, **_FLAGS)
+_kernel = compiled(nogil=True, pipeline_class=_NoAliasCompiler, **_FLAGS)
 
 
 @numba.extending.intrinsic

@@ -5,7 +5,7 @@ environment.json     versions, machine, command and devices of the run's first s
 stages/<name>/       one folder for each finished stage; it appears whole (see `keras_evae.stages`)
 checkpoint.npz       state of the stage in training (see `keras_evae.checkpoints`)
 tensorboard/         TensorBoard logs, one continuous epoch axis over all stages
-evaluation/          pictures and tables made by evaluate.py
+evaluation/          pictures and tables made by evae-evaluate
 """
 
 from __future__ import annotations
@@ -54,6 +54,10 @@ class Run:
     stages: tuple[FinishedStage, ...]
     selected: FinishedStage | None
 
+    def __repr__(self) -> str:
+        stages = f"{len(self.stages)} of {len(planned_stages(self.config))} stages finished"
+        return f"<Run {self.path}: {stages}{f', selected {self.selected.name}' if self.selected else ''}>"
+
     @property
     def name(self) -> str:
         return self.path.resolve().name
@@ -65,8 +69,8 @@ class Run:
         if unknown:
             raise ConfigError(
                 f"{self.path}: its energy terms are Python, which no file holds; from Python it opens with run = "
-                f"keras_evae.runs.load_run({str(self.path)!r}, terms=[{in_brief(', '.join(unknown))[1:-1]}]), and "
-                f"keras_evae.evaluation.evaluate([run], ['losses'], 'figures') makes its figures; see docs/energies.md"
+                f"keras_evae.load_run({str(self.path)!r}, terms=[{in_brief(', '.join(unknown))[1:-1]}]), and "
+                f"keras_evae.evaluate([run], ['losses'], 'figures') makes its figures; see docs/energies.md"
             )
         return Hamiltonian(**dict(self.config.hamiltonian))
 
@@ -126,7 +130,7 @@ def latest_run(root: str | Path = "runs") -> Path:
     """The run folder below `root` that was started or finished a stage last."""
     folders = [file.parent for file in Path(root).glob(f"*/{CONFIG}")]
     if not folders:
-        raise DataError(f"{root}: no run found; start one with: python train.py --config configs/quickstart.yaml")
+        raise DataError(f"{root}: no run found; start one with: evae-train --config quickstart")
     return max(folders, key=_last_change)
 
 

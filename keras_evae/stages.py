@@ -39,6 +39,9 @@ class FinishedStage:
     path: Path
     metrics: Mapping[str, Mapping[str, float]]
 
+    def __repr__(self) -> str:
+        return f"<FinishedStage {self.name}>"
+
     @property
     def name(self) -> str:
         return self.stage.name
@@ -80,7 +83,7 @@ def refuse_orphans(path: Path, missing: Sequence[Stage]) -> None:
     if orphans:
         raise DataError(
             f"{path}: expected no stage after the missing {missing[0].name}, found {', '.join(orphans)}; "
-            f"delete them, and train.py will train them again"
+            f"delete them, and evae-train will train them again"
         )
 
 
@@ -193,7 +196,7 @@ def _read_json(file: Path) -> dict[str, Any]:
 
 def _damaged(file: Path, problem: str = "missing or damaged (not what its checksum says)") -> DataError:
     return DataError(
-        f"{file}: {problem}; delete the folder {file.parent} and later stages, and train.py will train them again"
+        f"{file}: {problem}; delete the folder {file.parent} and later stages, and evae-train will train them again"
     )
 
 

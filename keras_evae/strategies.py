@@ -41,7 +41,7 @@ class Share:
 
 
 def choose_strategy(name: str | None, batch_size: int) -> tf.distribute.Strategy:
-    """The strategy of `train.py --strategy`; TensorFlow's default, one device, for None.
+    """The strategy of `evae-train --strategy`; TensorFlow's default, one device, for None.
 
     `multiworker` must be chosen before TensorFlow has computed anything; it waits until all workers are there.
 

@@ -78,7 +78,7 @@ def as_terms(terms: Sequence[Any]) -> tuple[EnergyTerm, ...]:
     for term in terms:
         if not isinstance(term, EnergyTerm):
             raise ConfigError(
-                f"terms: expected objects of classes derived from keras_evae.terms.EnergyTerm, found {in_brief(term)}; "
+                f"terms: expected objects of classes derived from keras_evae.EnergyTerm, found {in_brief(term)}; "
                 f"a text is not executed: give the object from Python, see docs/energies.md"
             )
         reach = getattr(term, "reach", None)

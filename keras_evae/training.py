@@ -1,4 +1,4 @@
-"""The recipe of train.py: annealed data, then the VAE's stages, then the E-VAE's stages."""
+"""The recipe of evae-train: annealed data, then the VAE's stages, then the E-VAE's stages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from keras_evae.board import log_hyperparameters, log_stage
 from keras_evae.checkpoints import CHECKPOINT, Checkpoint, check_values, read_checkpoint, remove_checkpoint
-from keras_evae.config import Config
+from keras_evae.config import Config, load_config
 from keras_evae.dataset import check_specification, ensure_dataset, read_energies
 from keras_evae.environment import check_training_version
 from keras_evae.errors import ConfigError, DataError
@@ -27,8 +27,10 @@ from keras_evae.progress import Pace
 from keras_evae.runs import (
     CONFIG,
     LOCK,
+    Run,
     check_same_config,
     dataset_specification,
+    load_run,
     open_run_folder,
     planned_stages,
     refuse_foreign_folder,
@@ -50,16 +52,25 @@ logger = logging.getLogger(__name__)
 
 
 def train(
-    config: Config, output: str | Path, strategy: str | None = None, stages_from: str | Path | None = None
-) -> None:
+    config: Config | str | Path,
+    output: str | Path,
+    strategy: str | None = None,
+    stages_from: str | Path | None = None,
+) -> Run:
     """Does whatever is missing of a run: anneals its dataset, trains its stages one after the other.
 
     Args:
-        config: The run's configuration.
+        config: The run's configuration, or what `load_config` takes: a YAML file or a name such as `quickstart`.
         output: The run's folder; an existing one goes on from its checkpoint or its last finished stage.
         strategy: `mirrored` or `multiworker` to train on several devices; None for one.
         stages_from: Folder of another run, whose finished stages are taken over where both plans begin alike.
+
+    Returns:
+        The finished run, opened. A worker that is not the chief gets the run as the folder shows it when that worker
+        has trained: the chief may still be writing the last stage.
     """
+    if not isinstance(config, Config):
+        config = load_config(config)
     if strategy and config.training.jit_compile:
         raise ConfigError("training.jit_compile: expected false with --strategy (XLA cannot compile it), found true")
     devices = choose_strategy(strategy, config.training.batch_size)
@@ -68,6 +79,7 @@ def train(
             _lead(config, output, devices, stages_from)
         else:
             _follow(config, Path(output), devices)
+    return load_run(output, terms=dataset_specification(config).hamiltonian.terms)
 
 
 def _lead(config: Config, output: str | Path, devices: tf.distribute.Strategy, stages_from: str | Path | None) -> None:
@@ -103,11 +115,7 @@ def _lead(config: Config, output: str | Path, devices: tf.distribute.Strategy, s
         meet_workers(devices, len(finished))
         if missing:
             _train_missing(config, folder, model, stages, finished, checkpoint)
-    logger.info(
-        "Run finished: %s. Look at it with: python evaluate.py --run %s --all",
-        folder,
-        folder,
-    )
+    logger.info("Run finished: %s. Look at it with: evae-evaluate --run %s", folder, folder)
 
 
 def _follow(config: Config, folder: Path, devices: tf.distribute.Strategy) -> None:

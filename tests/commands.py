@@ -1,4 +1,4 @@
-"""The commands of the repository, called as from a shell."""
+"""The commands, called as from a shell: those of an installation by name, train.py and evaluate.py by file."""
 
 import contextlib
 import io
@@ -15,9 +15,19 @@ ROOT = Path(__file__).parents[1]
 SMOKE = ROOT / "configs" / "smoke.yaml"
 
 
+# What the script of an installed command does.
+SCRIPT = "import sys; sys.argv[0] = {!r}; from keras_evae.commands.{} import main; sys.exit(main())"
+
+
 def command(folder, script, *arguments):
     environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "PYTHONPATH": str(ROOT)}
-    return [sys.executable, str(ROOT / script), *map(str, arguments)], {"cwd": folder, "env": environment}
+    program = [str(ROOT / script)] if script.endswith(".py") else ["-c", script_of(script)]
+    return [sys.executable, *program, *map(str, arguments)], {"cwd": folder, "env": environment}
+
+
+def script_of(name):
+    """Python that runs an installed command, such as evae-anneal."""
+    return SCRIPT.format(name, name.replace("-", "_"))
 
 
 def call(folder, script, *arguments):
@@ -37,7 +47,9 @@ def call_here(folder, script, *arguments):
         pytest.raises(SystemExit) as stop,
     ):
         patch.setattr(sys, "argv", [script, *map(str, arguments)])
-        runpy.run_path(str(ROOT / script), run_name="__main__")
+        if script.endswith(".py"):
+            runpy.run_path(str(ROOT / script), run_name="__main__")
+        exec(script_of(script), {})
     signal.signal(signal.SIGTERM, handler)
     return subprocess.CompletedProcess(sys.argv, stop.value.code, output.getvalue(), errors.getvalue())
 

@@ -132,7 +132,9 @@ def test_output_of_the_evaluation_that_is_a_file(folder):
 
 
 def test_no_run_yet(tmp_path):
-    assert_one_line(call(tmp_path, "evaluate.py", "--losses"), 3, "no run found; start one with: python train.py")
+    assert_one_line(
+        call(tmp_path, "evaluate.py", "--losses"), 3, "no run found; start one with: evae-train --config quickstart"
+    )
     (tmp_path / "runs" / "young" / "stages").mkdir(parents=True)
     (tmp_path / "runs" / "young" / "config.yaml").write_text("{}\n")
     assert_one_line(call(tmp_path, "evaluate.py", "--losses"), 3, "no stage is finished yet")

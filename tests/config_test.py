@@ -13,7 +13,8 @@ from keras_evae.errors import ConfigError
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.runs import planned_stages
 
-CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.yaml"))
+ROOT = Path(__file__).parents[1]
+CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
 
 
 @pytest.fixture
@@ -144,13 +145,36 @@ def test_bad_overrides(load, override):
         load("vae: {betas: [1]}", override)
 
 
-def test_missing_file(tmp_path):
-    with pytest.raises(ConfigError, match=r"absent.yaml: expected a YAML configuration file, found: No such file"):
-        load_config(tmp_path / "absent.yaml")
+@pytest.mark.parametrize("name", ["absent.yaml", "quickstrat"])
+def test_what_is_neither_a_file_nor_a_name(tmp_path, name):
+    with pytest.raises(ConfigError) as error:
+        load_config(tmp_path / name)
+    start, _, end = str(error.value).partition(", or one of ")
+    assert start == f"{tmp_path / name}: expected a YAML configuration file"
+    names, _, reason = end.partition("; found: ")
+    assert names.split(", ") == [path.stem for path in CONFIGS] and reason == "No such file or directory"
+
+
+def test_configurations_have_names(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for path in CONFIGS:
+        assert load_config(path.stem) == load_config(path)
+    # A folder of that name is none, a file is.
+    (tmp_path / "smoke").mkdir()
+    assert load_config("smoke") == load_config(ROOT / "configs" / "smoke.yaml")
+    (tmp_path / "vae").write_text("training: {seed: 7}")
+    assert load_config("vae").training.seed == 7
+
+
+def test_repr_shows_what_differs_from_the_defaults(load):
+    assert repr(Config()) == "Config()"
+    config = load("training: {seed: 3}\nevae: {gammas: [1.0]}")
+    assert repr(config) == "Config(training=TrainingConfig(seed=3), evae=EVAEConfig(gammas=(1.0,)))"
+    assert len(repr(load("geometry: {shape: disc, size: 200}"))) < 250
 
 
 def test_every_key_is_read_somewhere():
-    package = Path(__file__).parents[1] / "keras_evae"
+    package = ROOT / "keras_evae"
     code = "\n".join(path.read_text() for path in package.rglob("*.py") if not path.name.startswith("config"))
     # config.py itself reads the geometry: it becomes a mask, a boundary and a lattice, which others read.
     for section, field in Config.model_fields.items():

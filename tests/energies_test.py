@@ -181,8 +181,8 @@ def test_evaluate_says_how_a_run_with_terms_is_opened(trained):
     assert result.returncode == 2 and result.stderr.count("\n") == 1
     for part in (
         "error: runs/compass: its energy terms are Python, which no file holds",
-        "keras_evae.runs.load_run('runs/compass', terms=[Compass(strength=0.2)])",
-        "keras_evae.evaluation.evaluate([run], ['losses'], 'figures')",
+        "keras_evae.load_run('runs/compass', terms=[Compass(strength=0.2)])",
+        "keras_evae.evaluate([run], ['losses'], 'figures')",
     ):
         assert part in result.stderr
 
@@ -215,7 +215,7 @@ def test_commands_say_that_a_run_has_terms(trained):
     run = folder / "runs" / "compass"
     for arguments in (
         ("train.py", "--config", run / "config.yaml"),
-        ("keras_evae/dataset/__main__.py", "--config", run / "config.yaml"),
+        ("evae-anneal", "--config", run / "config.yaml"),
     ):
         result = call(folder, *arguments)
         assert result.returncode == 2, result.stderr

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.stats import wasserstein_distance
 
 
 def wasserstein(
@@ -45,4 +44,7 @@ def wasserstein(
 def _distance(first: Sequence[np.ndarray], second: Sequence[np.ndarray]) -> float:
     if not sum(map(len, first)) or not sum(map(len, second)):
         return np.nan
+    # Imported late: it takes half a second, and all of `analysis` would wait for it.
+    from scipy.stats import wasserstein_distance
+
     return float(wasserstein_distance(np.concatenate(first), np.concatenate(second)))

@@ -28,6 +28,10 @@ class Skyrmions:
     positions: np.ndarray
     radii: np.ndarray
 
+    def __repr__(self) -> str:
+        radii = f" of mean radius {self.radii.mean():.2f}" if len(self) else ""
+        return f"<{len(self)} skyrmions{radii}>"
+
     def __len__(self) -> int:
         return len(self.positions)
 

@@ -44,8 +44,7 @@ def connect(scheduler: str, workers: int | None = None) -> Iterator[distributed.
         import distributed
     except ImportError as error:
         raise ConfigError(
-            f"--scheduler {scheduler}: expected Dask, found none ({error}); "
-            f'install it with: pip install ".[distributed]"'
+            f"--scheduler {scheduler}: expected Dask, found none ({error}); install it with: pip install distributed"
         ) from error
     # Dask logs pages about what the command says in one line.
     logging.getLogger("distributed").setLevel(logging.CRITICAL)

@@ -103,6 +103,10 @@ class Section:
     notes: Sequence[str] = ()
     numbers: Mapping[str, Mapping[str, Cell]] = dataclasses.field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        files = [f"{table.name}.csv" for table in self.tables] + [picture.file for picture in self.pictures]
+        return f"<Section {self.name}: {', '.join(files)}>"
+
     def write(self, folder: Path) -> None:
         """Writes the tables as CSV and the whole section as `<name>.json`, from which `read_section` makes it again."""
         for table in self.tables:

@@ -1,4 +1,4 @@
-"""Search of ground states by the collapse of the E-VAE (Section 3.5 of the paper): `python -m keras_evae.ground_state`.
+"""Search of ground states by the collapse of the E-VAE (Section 3.5 of the paper): `evae-ground-state`.
 
 bisection     which gamma to train at next, from what the trainings so far have shown
 probing       training of probes, one gamma each

@@ -17,11 +17,10 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 
 from keras_evae import plotting
-from keras_evae.config import Config, VAEConfig, dump_config
+from keras_evae.config import Config, VAEConfig, dump_config, load_config
 from keras_evae.console import quiet_tensorflow
 from keras_evae.dataset import ensure_dataset
 from keras_evae.durable import write_whole
@@ -56,12 +55,16 @@ SETTINGS = "search.yaml"
 
 
 def find_ground_state(
-    config: Config, output: Path, seeds: int = 3, runs: Sequence[Path] = (), betas: Sequence[float] = ()
+    config: Config | str | Path,
+    output: str | Path,
+    seeds: int = 3,
+    runs: Sequence[str | Path] = (),
+    betas: Sequence[float] = (),
 ) -> Section:
     """Searches the ground state of a configuration's Hamiltonian by the collapse of the E-VAE.
 
     Args:
-        config: As for training. The collapse is sought between the first and the last of `evae.gammas`, at `evae.beta`,
+        config: As for `train`. The collapse is sought between the first and the last of `evae.gammas`, at `evae.beta`,
             with probes of as many epochs as the longest stage of the E-VAE.
         output: Folder of the search; one that is there goes on.
         seeds: Number of trials, trained with the seeds `training.seed`, `training.seed` + 1, ...
@@ -75,7 +78,9 @@ def find_ground_state(
     Raises:
         ConfigError, DataError, MismatchError: If the configuration, a run or what is in the folder cannot be used.
     """
-    evae = searched_evae(config)
+    if not isinstance(config, Config):
+        config = load_config(config)
+    evae, output = searched_evae(config), Path(output)
     # A folder that is named twice is one trial.
     given = [_open_run(path, config, evae.beta) for path in {Path(path).resolve(): path for path in runs}.values()]
     # Before the lock, which is a file in the folder.
@@ -93,7 +98,7 @@ def find_ground_state(
         return _show(findings, output)
 
 
-def _open_run(path: Path, config: Config, beta: float) -> Run:
+def _open_run(path: str | Path, config: Config, beta: float) -> Run:
     run = load_run(path)
     check_training_version(run.path)
     if not any(stage.beta == beta and stage.gamma == 0 for stage in run.stages):
@@ -203,7 +208,6 @@ def _training_costs(trials: Sequence[Trial]) -> list[Cost]:
 
 
 def _show(findings: Findings, output: Path) -> Section:
-    matplotlib.use("Agg")
     with plotting.style():
         section = make_section(findings, output)
     section.write(output)

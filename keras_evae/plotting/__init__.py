@@ -17,7 +17,7 @@ from keras_evae.plotting.ladders import (
     run_colors,
 )
 from keras_evae.plotting.order import plot_distribution, plot_neighbours, plot_rings, plot_structure_factor
-from keras_evae.plotting.states import plot_color_wheel, plot_correlation, plot_spins, plot_square
+from keras_evae.plotting.states import plot, plot_color_wheel, plot_correlation, plot_spins, plot_square
 
 __all__ = [
     "COLORS",
@@ -27,6 +27,7 @@ __all__ = [
     "mark_data",
     "mark_transition",
     "new_figure",
+    "plot",
     "plot_angle_densities",
     "plot_color_wheel",
     "plot_correlation",

@@ -1,11 +1,11 @@
-"""Figures in the style of the package, and their files."""
+"""Figures in the style of the package, and their files: without windows, whatever backend the user has chosen."""
 
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-import matplotlib.pyplot as plt
+import matplotlib.style
 import numpy as np
 from matplotlib.figure import Figure
 
@@ -14,7 +14,7 @@ STYLE = Path(__file__).with_name("style.mplstyle")
 
 def style() -> AbstractContextManager[None]:
     """Context in which figures have the package's look."""
-    return plt.style.context(STYLE)
+    return matplotlib.style.context(STYLE)
 
 
 def new_figure(
@@ -27,18 +27,14 @@ def new_figure(
         size: Width and height of one axes.
         shared: One x axis for each column, and one y axis for each row.
     """
-    figure_size = (size[0] * columns, size[1] * rows)
-    return plt.subplots(
-        rows,
-        columns,
-        figsize=figure_size,
-        sharex="col" if shared else "none",
-        sharey="row" if shared else "none",
-        squeeze=False,
+    figure = Figure(figsize=(size[0] * columns, size[1] * rows))
+    axes = figure.subplots(
+        rows, columns, sharex="col" if shared else "none", sharey="row" if shared else "none", squeeze=False
     )
+    return figure, axes
 
 
 def save_figure(figure: Figure, path: Path) -> None:
     """Writes a figure and frees its memory."""
     figure.savefig(path)
-    plt.close(figure)
+    figure.clear()

@@ -6,7 +6,7 @@ import itertools
 import math
 from collections.abc import Collection, Mapping, Sequence
 
-import matplotlib.pyplot as plt
+import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
@@ -32,7 +32,7 @@ def run_colors(names: Sequence[str]) -> dict[str, str]:
 def ladder_colors(count: int) -> list[tuple[float, ...]]:
     """Colours from dark to light, in the order of a ladder; they differ in lightness, so for every eye."""
     # The lightest fifth would vanish on white.
-    return [plt.colormaps["viridis"](share) for share in np.linspace(0.0, 0.8, count)]
+    return [matplotlib.colormaps["viridis"](share) for share in np.linspace(0.0, 0.8, count)]
 
 
 def plot_loss(

@@ -5,12 +5,68 @@ Spins are shown in one colour convention everywhere: hue = in-plane angle (+x is
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 
 from keras_evae.colors import spin_colors
+from keras_evae.plotting.canvas import style
+
+# Longer side of a configuration and side of the colour wheel, in inches.
+SIDE, WHEEL = 2.2, 1.0
+
+
+def plot(spins: np.ndarray, titles: str | Sequence[str] = (), columns: int = 5) -> Figure:
+    """Shows one configuration, or a row of them, with the colour wheel.
+
+    Args:
+        spins: Unit vectors, `(y, x, 3)` or `(n, y, x, 3)`; zero vectors where there is no spin.
+        titles: A title for each configuration; none by default.
+        columns: Configurations beside each other; more of them fill further rows.
+
+    Returns:
+        The figure. A notebook shows it as the last value of a cell, `plt.show()` on a screen with windows;
+        `savefig` writes a file.
+
+    Raises:
+        ValueError: For another shape, or another number of titles.
+
+    Example:
+
+    >>> up = np.zeros((16, 32, 3)); up[..., 2] = 1.0
+    >>> figure = plot(up, "all up")
+    """
+    states = np.asarray(spins)[None] if np.ndim(spins) == 3 else np.asarray(spins)
+    if states.ndim != 4 or states.shape[-1] != 3 or 0 in states.shape:
+        raise ValueError(f"`spins` must have the shape (y, x, 3) or (n, y, x, 3). Received: shape={np.shape(spins)}")
+    names = [titles] if isinstance(titles, str) else list(titles) or [""] * len(states)
+    if len(names) != len(states) or columns < 1:
+        raise ValueError(
+            f"Expected a title for each of {len(states)} configurations, and columns of at least 1. "
+            f"Received: titles={names}, columns={columns}"
+        )
+    # Imported late: no other figure is the user's to show.
+    import matplotlib.pyplot as plt
+
+    rows, columns = -(-len(states) // columns), min(columns, len(states))
+    height, width = SIDE * np.array(states.shape[1:3]) / max(states.shape[1:3])
+    size = (width * columns + WHEEL, max((height + 0.3 * any(names)) * rows, WHEEL))
+    # Outside of the style, which would take back what a notebook sets when it opens its first figure.
+    figure = plt.figure(figsize=size, layout="constrained")
+    with style():
+        grid = figure.add_gridspec(rows, columns + 1, width_ratios=[width] * columns + [WHEEL])
+        for index, (state, name) in enumerate(zip(states, names, strict=True)):
+            plot_spins(figure.add_subplot(grid[divmod(index, columns)]), state, name)
+        plot_color_wheel(figure.add_subplot(grid[:, -1]))
+    if type(figure.canvas) is FigureCanvasAgg:
+        # Without a window: else a notebook would show it twice, and scripts would pile them up.
+        plt.close(figure)
+    return figure
 
 
 def plot_spins(axes: Axes, spins: np.ndarray, title: str = "") -> Axes:

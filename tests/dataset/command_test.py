@@ -1,4 +1,4 @@
-"""python -m keras_evae.dataset: what it does, how it stops, and what it answers to bad input."""
+"""evae-anneal: what it does, how it stops, and what it answers to bad input."""
 
 import os
 import signal
@@ -9,22 +9,18 @@ from pathlib import Path
 import pytest
 
 from keras_evae.dataset import check_dataset, folder, generate_dataset
-from tests.commands import call_here
+from tests.commands import call_here, script_of
 from tests.dataset.cases import CONFIG, SPECIFICATION, digest, of_size
 
 ROOT = Path(__file__).parents[2]
 NO_DASK = "import sys; sys.modules['distributed'] = None\n"
-# The command in a process of which a part is changed first.
-RUN = (
-    "import runpy, sys; sys.argv[0] = 'keras_evae.dataset'\nrunpy.run_module('keras_evae.dataset', run_name='__main__')"
-)
 
 
 @pytest.fixture
 def call(tmp_path):
     def call_command(*arguments, train=5, before=""):
         (tmp_path / "run.yaml").write_text(CONFIG.format(train=train))
-        line = [sys.executable, "-c", before + RUN, "--config", "run.yaml", *arguments]
+        line = [sys.executable, "-c", before + script_of("evae-anneal"), "--config", "run.yaml", *arguments]
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         return subprocess.run(line, cwd=tmp_path, env=environment, capture_output=True, text=True)
 
@@ -37,7 +33,7 @@ def answer(tmp_path):
 
     def answer_here(*arguments):
         (tmp_path / "run.yaml").write_text(CONFIG.format(train=5))
-        return call_here(tmp_path, "keras_evae/dataset/__main__.py", "--config", "run.yaml", *arguments)
+        return call_here(tmp_path, "evae-anneal", "--config", "run.yaml", *arguments)
 
     return answer_here
 
@@ -64,11 +60,9 @@ def test_dataset_is_made_once(call, tmp_path):
 
 
 def test_help_is_complete():
-    result = subprocess.run(
-        [sys.executable, "-m", "keras_evae.dataset", "--help"], cwd=ROOT, capture_output=True, text=True
-    )
+    result = call_here(ROOT, "evae-anneal", "--help")
     assert result.returncode == 0
-    for option in ("--config", "--set", "--scheduler", "--workers", "python -m keras_evae.dataset"):
+    for option in ("--config", "--set", "--scheduler", "--workers", "evae-anneal --config quickstart"):
         assert option in result.stdout
 
 
@@ -91,7 +85,7 @@ def test_bad_input_is_answered_in_one_line_and_changes_nothing(call, answer, tmp
 
 def test_dask_that_is_not_installed(call, tmp_path):
     result = call("--scheduler", "local", before=NO_DASK)
-    assert_one_line(result, 2, "expected Dask, found none", 'install it with: pip install ".[distributed]"')
+    assert_one_line(result, 2, "expected Dask, found none", "install it with: pip install distributed")
     # Without a scheduler nothing of it is needed.
     assert call(before=NO_DASK).returncode == 0
     check_dataset(tmp_path / "data" / "spins.h5", SPECIFICATION)

@@ -362,6 +362,6 @@ def test_ladder_without_range_is_refused(tmp_path, evae):
     ],
 )
 def test_bad_input_is_one_line(searched, arguments, code, message):
-    result = call(searched[0], "keras_evae/ground_state/__main__.py", *arguments)
+    result = call(searched[0], "evae-ground-state", *arguments)
     last = result.stderr.strip().splitlines()[-1]
     assert result.returncode == code and message in last and "Traceback" not in result.stderr

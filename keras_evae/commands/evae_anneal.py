@@ -1,0 +1,55 @@
+"""Anneals the dataset of a configuration: on all cores of this machine, or on a Dask cluster."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from keras_evae.commands.options import add_config, add_overrides, new_parser
+from keras_evae.config import load_config
+from keras_evae.console import run_command
+from keras_evae.dataset.cluster import connect
+from keras_evae.dataset.generation import ensure_dataset
+from keras_evae.runs import dataset_specification
+
+EPILOG = """examples:
+  evae-anneal --config quickstart
+  evae-anneal --config quickstart --set dataset.train=2000 --set dataset.path=data/more.h5
+  evae-anneal --config vae --scheduler tcp://127.0.0.1:8786
+
+Stopped at any moment and started again with the same arguments, it continues after the last finished shard.
+The result does not depend on workers, machines or interruptions.
+"""
+
+
+def make_parser() -> argparse.ArgumentParser:
+    parser = new_parser(__doc__, EPILOG)
+    add_config(parser, required=True)
+    add_overrides(parser, "dataset.storage=float16")
+    scheduler_help = (
+        "anneal on a Dask cluster, such as tcp://127.0.0.1:8786, or on processes here: local (default: threads)"
+    )
+    parser.add_argument("--scheduler", metavar="ADDRESS", help=scheduler_help)
+    parser.add_argument("--workers", type=int, metavar="N", help="threads or local processes (default: all cores)")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command with these arguments, those of the process by default, and returns its exit code."""
+    parser = make_parser()
+    options = parser.parse_args(arguments)
+    if options.workers is not None and options.workers < 1:
+        parser.error(f"--workers: expected a number of at least 1, found {options.workers}")
+    if options.workers is not None and options.scheduler not in (None, "local"):
+        parser.error("--workers: expected with threads or --scheduler local only; a cluster brings its own workers")
+    return run_command(lambda: _anneal(options))
+
+
+def _anneal(options: argparse.Namespace) -> None:
+    config = load_config(options.config, options.set)
+    specification = dataset_specification(config)
+    if options.scheduler is None:
+        ensure_dataset(config.dataset.path, specification, options.workers)
+        return
+    with connect(options.scheduler, options.workers) as client:
+        ensure_dataset(config.dataset.path, specification, client=client)

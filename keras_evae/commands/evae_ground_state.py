@@ -1,0 +1,69 @@
+"""Searches a ground state by the collapse of the E-VAE, beside slow annealing in the same CPU time."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from keras_evae.commands.options import add_config, add_overrides, new_parser
+from keras_evae.config import load_config
+from keras_evae.console import run_command
+from keras_evae.runs import load_run
+
+EPILOG = """what it does:
+  1 anneals the dataset and trains a VAE for each seed, as evae-train does (or takes the runs given by --run)
+  2 finds the critical gamma: bisection between the first and the last of evae.gammas, each probe an E-VAE
+    trained for the epochs of the longest stage, warm-started from the nearest gamma below that is not collapsed
+  3 approaches it from the VAE in steps that get smaller, for a fast rise of gamma may end beside the ground
+    state, and lets the collapsed state settle
+  4 relaxes generated states at T = 0 and leaves out copies by translation, rotation or mirror
+  5 anneals slowly for the same CPU time, and says which method wins and by how much
+
+Each finished probe is kept in --output. Stopped at any moment and started again with the same arguments, it
+continues from there; more --seeds or --betas extend a finished search.
+
+examples:
+  evae-ground-state --config quickstart
+  evae-ground-state --config quickstart --seeds 2 --betas 1e-4 3e-4 1e-3
+  evae-ground-state --run runs/quickstart --output runs/quickstart_ground_state
+"""
+
+
+def make_parser() -> argparse.ArgumentParser:
+    parser = new_parser(__doc__, EPILOG)
+    source = parser.add_mutually_exclusive_group(required=True)
+    add_config(source)
+    run_help = "instead of --config and --seeds: a run of evae-train whose VAE, and stages of gamma, are taken"
+    source.add_argument("--run", type=Path, action="append", default=[], metavar="DIR", help=f"{run_help}; repeatable")
+    add_overrides(parser, "evae.epochs=20 for short probes")
+    parser.add_argument(
+        "--output", type=Path, metavar="DIR", help="default: runs/<name of the configuration or run>_ground_state"
+    )
+    parser.add_argument("--seeds", type=int, metavar="N", help="independent trials at each beta (default: 3)")
+    betas_help = "also the critical gamma at these values of beta: tables and picture phase_curve"
+    parser.add_argument("--betas", type=float, nargs="+", default=[], metavar="BETA", help=betas_help)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command with these arguments, those of the process by default, and returns its exit code."""
+    parser = make_parser()
+    options = parser.parse_args(arguments)
+    if options.seeds is not None and (options.seeds < 1 or options.run):
+        parser.error(f"--seeds: expected a number of at least 1, and no --run, found {options.seeds}")
+    if options.set and options.run:
+        parser.error("--set goes with --config; a run has its own configuration")
+    if not all(0 < beta < math.inf for beta in options.betas):
+        parser.error(f"--betas: expected numbers above 0, found {' '.join(f'{beta:g}' for beta in options.betas)}")
+    return run_command(lambda: _search(options))
+
+
+def _search(options: argparse.Namespace) -> None:
+    source = options.config or options.run[0]
+    config = load_config(source, options.set) if options.config else load_run(source).config
+    from keras_evae.ground_state.search import find_ground_state
+
+    output = options.output or Path("runs") / f"{Path(source).stem}_ground_state"
+    find_ground_state(config, output, options.seeds or 3, options.run, options.betas)

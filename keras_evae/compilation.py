@@ -1,0 +1,99 @@
+"""Compiled kernels, kept in the user's cache folder: below `$XDG_CACHE_HOME/keras_evae`, or `~/.cache/keras_evae`.
+
+Beside the modules, Numba's own place, the files would outlive `pip uninstall`, and the folder that holds them would
+hide an editable installation. `NUMBA_CACHE_DIR` counts where it is set. Caches of other packages stay where they are.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numba
+from numba.core import caching
+from numba.misc.appdirs import AppDirs
+
+logger = logging.getLogger(__name__)
+
+
+def compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:
+    """`numba.njit` with these options, as a decorator whose kernels are kept in the user's cache folder."""
+
+    def decorate(function: Callable[..., Any]) -> Any:
+        kernel = numba.njit(**options)(function)
+        try:
+            kernel._cache = _KernelCache(function)
+        except RuntimeError:
+            # Numba's answer where it finds no folder to write to.
+            _warn(f"{_cache_folder()}: expected a folder to write to, found none")
+        return kernel
+
+    return decorate
+
+
+def _cache_folder() -> Path:
+    return Path(AppDirs("keras_evae", appauthor=False).user_cache_dir) / "numba"
+
+
+@functools.cache
+def _warn(problem: str) -> None:
+    """Says once for each problem what becomes of the kernels."""
+    logger.warning("%s; kernels are compiled anew, which takes some seconds", problem)
+
+
+class _Locator(caching.InTreeCacheLocator):
+    """A folder for each folder of source files, as Numba has them in its own user-wide place."""
+
+    def __init__(self, function: Callable[..., Any], file: str) -> None:
+        super().__init__(function, file)
+        self._cache_path = str(_cache_folder() / self.get_suitable_cache_subpath(file))
+
+
+class _CheckedFile(caching.IndexDataCacheFile):
+    """Compiled code with its checksum behind it, which unpickling does not read: damaged code would end the process."""
+
+    def _dump(self, data: Any) -> bytes:
+        content = super()._dump(data)
+        return content + hashlib.sha256(content).digest()
+
+    def _load_data(self, name: str) -> Any:
+        content = Path(self._data_path(name)).read_bytes()
+        if hashlib.sha256(content[:-32]).digest() != content[-32:]:
+            raise ValueError("not what its checksum says")
+        return super()._load_data(name)
+
+
+class _Implementation(caching.CompileResultCacheImpl):
+    _locator_classes = [caching.UserProvidedCacheLocator, _Locator]
+
+
+class _KernelCache(caching.FunctionCache):
+    """Numba's cache of one kernel, in which neither damage nor a full disk is an error."""
+
+    _impl_class = _Implementation
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__(function)
+        stamp = self._impl.locator.get_source_stamp()
+        self._cache_file = _CheckedFile(self.cache_path, self._impl.filename_base, stamp)
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        try:
+            return super().load_overload(sig, target_context)
+        # Unpickling of a damaged file raises anything.
+        except Exception:
+            _warn(f"{self.cache_path}: damaged cache of compiled kernels")
+            with contextlib.suppress(OSError):
+                self.flush()
+            return None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        try:
+            super().save_overload(sig, data)
+        except OSError as error:
+            _warn(f"{self.cache_path}: {error.strerror}")

@@ -1,0 +1,118 @@
+"""`import keras_evae as ev`: the names that it offers, and what each of them loads."""
+
+import os
+import re
+import subprocess
+import sys
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+import keras_evae as ev
+from keras_evae.colors import spin_colors
+from tests.commands import ROOT
+from tests.states import random_spins
+
+LIGHT = ("Hamiltonian", "EnergyTerm", "AnnealingSchedule", "anneal", "anneal_many", "relax", "topological_charge",
+         "find_skyrmions", "fft_mse")  # fmt: skip
+# What takes long to load.
+HEAVY = {"tensorflow", "keras", "matplotlib", "pydantic", "h5py", "distributed", "scipy.stats", "scipy.optimize"}
+
+
+def loaded_by(*names):
+    code = f"import sys, keras_evae as ev; [getattr(ev, name) for name in {names}]; print(*sys.modules)"
+    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert result.stderr == ""
+    return set(result.stdout.split())
+
+
+def test_each_name_loads_what_it_needs():
+    assert {name for name in loaded_by() if name.startswith("keras_evae")} == {"keras_evae"}
+    assert not HEAVY & loaded_by(*LIGHT)
+    without_tensorflow = [name for name in ev.__all__ if name not in ("EVAE", "train")]
+    assert not {"tensorflow", "keras", "distributed"} & loaded_by(*without_tensorflow)
+    # Without a word on standard error.
+    assert "tensorflow" in loaded_by("EVAE", "train")
+
+
+def test_names():
+    assert set(LIGHT) < set(ev.__all__) == set(dir(ev))
+    for name in ev.__all__:
+        assert getattr(ev, name) is getattr(ev, name)
+    with pytest.raises(AttributeError, match="module 'keras_evae' has no attribute 'annealing_schedule'"):
+        _ = ev.annealing_schedule
+
+
+def test_plot_of_one_configuration_and_of_many(tmp_path):
+    spins = random_spins(7, 16, 32)
+    backend, parameters, figures = plt.get_backend(), dict(plt.rcParams), plt.get_fignums()
+    for given, titles, pictures in [(spins[0], "one", 1), (spins, [f"no. {n}" for n in range(7)], 7), (spins, (), 7)]:
+        figure = ev.plot(given, titles, columns=3)
+        assert isinstance(figure, Figure)
+        # With the colour wheel.
+        assert len(figure.axes) == pictures + 1
+        shown = [axes.get_title() for axes in figure.axes[:-1]]
+        assert shown == ([titles] if isinstance(titles, str) else list(titles) or [""] * 7)
+        for axes, state in zip(figure.axes[:-1], spins, strict=False):
+            np.testing.assert_array_equal(axes.images[0].get_array(), spin_colors(state))
+    figure.savefig(tmp_path / "states.png")
+    assert plt.imread(tmp_path / "states.png").std() > 0.1
+    # The user's backend and look stay, and no figure is left open.
+    assert (plt.get_backend(), dict(plt.rcParams), plt.get_fignums()) == (backend, parameters, figures)
+
+
+# As that of a notebook, it changes settings when the first figure is opened.
+BACKEND = """
+import matplotlib
+from matplotlib.backends.backend_agg import FigureCanvasAgg as FigureCanvas
+matplotlib.interactive(True)
+"""
+
+
+def test_plot_leaves_the_settings_of_a_notebook(tmp_path):
+    (tmp_path / "notebook.py").write_text(BACKEND)
+    code = (
+        "import numpy, keras_evae, matplotlib as m; keras_evae.plot(numpy.ones((8, 8, 3))); print(m.is_interactive())"
+    )
+    environment = {**os.environ, "MPLBACKEND": "module://notebook", "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"}
+    result = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert result.stdout == "True\n", result.stderr
+
+
+@pytest.mark.parametrize(
+    "shape, options",
+    [((16, 32), {}), ((2, 16, 16, 2), {}), ((0, 16, 16, 3), {}), ((2, 16, 16, 3), {"titles": ["one"]}),
+     ((2, 16, 16, 3), {"columns": 0})],
+)  # fmt: skip
+def test_plot_refuses(shape, options):
+    with pytest.raises(ValueError, match="Received: "):
+        ev.plot(np.ones(shape), **options)
+
+
+def test_reprs_are_short():
+    assert repr(ev.Hamiltonian()) == "Hamiltonian()"
+    open_edges = ev.Hamiltonian(D=0.2, boundary=("open", "periodic"))
+    assert eval(repr(open_edges), {"Hamiltonian": ev.Hamiltonian}) == open_edges
+    disc = ev.Hamiltonian(mask=np.tri(16, 32, dtype=bool))
+    assert repr(disc) == "Hamiltonian(mask=<136 of 16 x 32 sites>)"
+    assert repr(ev.AnnealingSchedule(sweeps=3)) == "AnnealingSchedule(sweeps=3)"
+    up = np.zeros((16, 32, 3))
+    up[..., 2] = 1.0
+    assert repr(ev.find_skyrmions(up)) == "<0 skyrmions>"
+
+
+def test_reprs_of_a_run(smoke_folder):
+    run = ev.load_run(smoke_folder / "runs" / "smoke")
+    last = "03_beta_0.001_gamma_1000"
+    assert repr(run) == f"<Run {run.path}: 4 of 4 stages finished, selected {last}>"
+    assert repr(run.stages[-1]) == f"<FinishedStage {last}>"
+    assert re.fullmatch("<EVAE name=[^>]*>", repr(run.model))
+
+
+def test_train_takes_the_name_of_a_configuration_and_returns_the_run(smoke_folder, monkeypatch):
+    """Of a finished run there is nothing left to train."""
+    monkeypatch.chdir(smoke_folder)
+    run = ev.train("smoke", "runs/smoke")
+    assert run.path.name == "smoke" and len(run.stages) == 4 and run.config == ev.load_config("smoke")

@@ -1,0 +1,162 @@
+"""Wheel, editable installation and checkout: what is in them, and that one can follow the other."""
+
+import ast
+import configparser
+import importlib
+import os
+import shutil
+import site
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import keras_evae
+from tests.commands import ROOT
+
+PACKAGE = ROOT / "keras_evae"
+# A kernel that is quickly compiled, then the place of the package and a configuration by its name.
+USE = """
+import pathlib, numpy, keras_evae
+from keras_evae.monte_carlo import next_bits
+next_bits(numpy.ones((4, 1), numpy.uint32), 0)
+assert keras_evae.load_config("smoke").dataset.shape == (32, 32)
+print(pathlib.Path(keras_evae.__file__).parent)
+"""
+
+
+@pytest.fixture(scope="module")
+def setup():
+    parser = configparser.ConfigParser()
+    parser.read(ROOT / "setup.cfg")
+    return parser
+
+
+def entries(text):
+    return [line for line in text.splitlines() if line and not line.startswith("#")]
+
+
+def test_every_folder_of_the_package_is_installed(setup):
+    folders = {path.parent.relative_to(ROOT) for path in PACKAGE.rglob("*.py")}
+    names = {".".join(folder.parts) for folder in folders} | {"keras_evae.configs"}
+    assert set(entries(setup["options"]["packages"])) == names
+
+
+def test_every_other_file_is_installed(setup):
+    data = {name: entries(patterns) for name, patterns in setup["options.package_data"].items()}
+    named = {
+        file
+        for name, patterns in data.items()
+        for pattern in patterns
+        for file in PACKAGE.joinpath(*name.split(".")[1:]).glob(pattern)
+    }
+    others = {file for file in PACKAGE.rglob("*") if file.is_file() and file.suffix not in (".py", ".pyc")}
+    assert named == others and data["keras_evae.configs"] == ["*.yaml"]
+
+
+def test_commands_exist(setup):
+    for command in entries(setup["options.entry_points"]["console_scripts"]):
+        module, _, name = command.partition(" = ")[2].partition(":")
+        assert callable(getattr(importlib.import_module(module), name))
+
+
+def test_front_door_of_type_checkers_is_that_of_the_interpreter():
+    tree = ast.parse(Path(keras_evae.__file__).read_text())
+    block = next(node for node in tree.body if isinstance(node, ast.If) and node.test.id == "TYPE_CHECKING")
+    modules = {alias.asname: node.module for node in block.body for alias in node.names}
+    assert modules == keras_evae._MODULES
+    assert dir(keras_evae) == sorted(keras_evae.__all__)
+
+
+class Environment:
+    """A virtual environment with the packages of this one, but for keras_evae."""
+
+    def __init__(self, folder):
+        self.folder = folder / "environment"
+        subprocess.run([sys.executable, "-m", "venv", "--without-pip", self.folder], check=True)
+        self.python = self.folder / "bin" / "python"
+        self.packages = next(self.folder.glob("lib/python*/site-packages"))
+        others = folder / "others"
+        others.mkdir()
+        for place in site.getsitepackages():
+            for path in Path(place).glob("*"):
+                if "keras_evae" not in path.name and path.suffix != ".pth":
+                    (others / path.name).symlink_to(path)
+        (self.packages / "others.pth").write_text(f"{others}\n")
+        self.elsewhere = folder / "elsewhere"
+        self.elsewhere.mkdir()
+        self.settings = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | {
+            "PIP_NO_INDEX": "1",
+            "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+            "XDG_CACHE_HOME": str(folder / "cache"),
+        }
+
+    def run(self, *line):
+        result = subprocess.run(line, cwd=self.elsewhere, env=self.settings, capture_output=True, text=True)
+        assert result.returncode == 0, result.stdout + result.stderr
+        return result.stdout.strip()
+
+    def pip(self, *arguments):
+        self.run(sys.executable, "-m", "pip", "--python", self.python, *arguments)
+
+    def install(self, *arguments):
+        self.pip("install", "--no-deps", "--no-build-isolation", *arguments)
+
+    def place(self):
+        """Where the package is found, after one use."""
+        return Path(self.run(self.python, "-W", "error", "-c", USE))
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """A copy of what a wheel is made of, without what earlier ones have left behind."""
+    folder = tmp_path / "checkout"
+    for name in ("keras_evae", "configs"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, folder)
+    return folder
+
+
+@pytest.fixture
+def environment(tmp_path):
+    pytest.importorskip("pip")
+    return Environment(tmp_path)
+
+
+def test_installations_follow_each_other(environment, checkout):
+    installed = environment.packages / "keras_evae"
+    for mode, place in [((), installed), (("-e",), checkout / "keras_evae"), ((), installed)]:
+        environment.install(*mode, str(checkout))
+        assert environment.place() == place
+    environment.pip("uninstall", "--yes", "keras_evae")
+    assert not installed.exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["strict", "compat"])
+def test_other_editable_installations(environment, checkout, mode):
+    environment.install("--config-settings", f"editable_mode={mode}", "-e", str(checkout))
+    assert environment.place().is_relative_to(checkout)
+
+
+def test_wheel_brings_configurations_and_commands(environment, checkout):
+    environment.pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", checkout / "wheels", checkout)
+    (wheel,) = (checkout / "wheels").glob("*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    assert {f"keras_evae/configs/{path.name}" for path in (ROOT / "configs").glob("*.yaml")} <= set(names)
+    assert not [name for name in names if name.startswith(("tests/", "configs/", "experiments/"))]
+    environment.install(str(wheel))
+    for command in ("evae-train", "evae-evaluate", "evae-anneal", "evae-ground-state"):
+        assert environment.run(environment.folder / "bin" / command, "--version").endswith(keras_evae.__version__)
+
+
+@pytest.mark.slow
+def test_run_with_a_wheel_in_an_empty_folder(environment, checkout):
+    environment.install(str(checkout))
+    programs = environment.folder / "bin"
+    environment.run(programs / "evae-train", "--config", "smoke", "--output", "runs/x")
+    environment.run(programs / "evae-evaluate", "--run", "runs/x")
+    assert (environment.elsewhere / "runs" / "x" / "evaluation" / "report.html").is_file()
