@@ -27,9 +27,10 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from keras_evae.analysis import defect_share, find_skyrmions, neighbour_counts
-from keras_evae.annealing import SLOW_SCHEDULE, AnnealingSchedule, anneal, anneal_many
+from keras_evae.annealing import anneal, anneal_many
 from keras_evae.hamiltonian import Hamiltonian
-from keras_evae.sampler import MonteCarlo
+from keras_evae.monte_carlo.checkerboard import MonteCarlo
+from keras_evae.monte_carlo.schedule import SLOW_SCHEDULE, AnnealingSchedule
 
 SCHEDULES = {
     "default": AnnealingSchedule(),

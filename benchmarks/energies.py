@@ -8,8 +8,9 @@ import time
 import numpy as np
 
 from keras_evae.analysis import find_skyrmions
-from keras_evae.annealing import AnnealingSchedule, anneal, anneal_many
+from keras_evae.annealing import anneal, anneal_many
 from keras_evae.hamiltonian import Hamiltonian
+from keras_evae.monte_carlo.schedule import AnnealingSchedule
 from keras_evae.terms import EnergyTerm
 
 # Of the second neighbours, and of a user's own term.

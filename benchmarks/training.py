@@ -29,13 +29,13 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import tensorflow as tf
 
-from keras_evae import phases
-from keras_evae.annealing import AnnealingSchedule
 from keras_evae.dataset import DatasetSpecification, ensure_dataset
 from keras_evae.hamiltonian import Hamiltonian
-from keras_evae.model import EVAE
-from keras_evae.optimizers import FusedAdam
-from keras_evae.pipeline import training_batches
+from keras_evae.model import polyphase
+from keras_evae.model.evae import EVAE
+from keras_evae.model.fused_adam import FusedAdam
+from keras_evae.monte_carlo.schedule import AnnealingSchedule
+from keras_evae.training.pipeline import training_batches
 
 # The pipeline does not care how good the configurations are.
 QUICK_SCHEDULE = AnnealingSchedule(temperatures=2, max_greedy_sweeps=0)
@@ -48,7 +48,7 @@ class Variant:
     def __init__(
         self, size: int, batch: tf.Tensor, jit_compile: bool = False, phases: bool = True, fused_adam: bool = True
     ) -> None:
-        model = EVAE((size, size), gamma=1.0, phases=phases)
+        model = EVAE((size, size), gamma=1.0, phases=polyphase)
         model.compile(optimizer=(FusedAdam if fused_adam else keras.optimizers.Adam)(1e-3))
         model.optimizer.build(model.trainable_variables)
         self.function = tf.function(model.train_step, jit_compile=jit_compile)
@@ -122,7 +122,7 @@ def levers(size: int, batch: int, steps: int) -> dict[str, float]:
 
 
 def _automatic_convolution(features: tf.Tensor, kernel: tf.Tensor, periodic: tuple[bool, bool]) -> tf.Tensor:
-    padded = phases._pad(features, kernel.shape[0] // 2, periodic)
+    padded = polyphase._pad(features, kernel.shape[0] // 2, periodic)
     return tf.nn.conv2d(padded, tf.convert_to_tensor(kernel), 1, "VALID")
 
 
@@ -136,8 +136,8 @@ def _fused_normalization(features: tf.Tensor, norm: keras.Layer, bias: tf.Tensor
     outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(
         image, norm.gamma.value, norm.beta.value, epsilon=norm.epsilon, is_training=True
     )
-    phases._move(norm.moving_mean, mean + bias, norm.momentum)
-    phases._move(norm.moving_variance, variance, norm.momentum)
+    polyphase._move(norm.moving_mean, mean + bias, norm.momentum)
+    polyphase._move(norm.moving_variance, variance, norm.momentum)
     return tf.reshape(outputs, tf.shape(features))
 
 
@@ -145,18 +145,20 @@ def _fused_batch_norm() -> AbstractContextManager:
     """TensorFlow's own batch normalisation, before the pooling, in all blocks of convolutions."""
 
     def phase_block(features, convolution, norm, periodic, training):  # type: ignore[no-untyped-def]
-        image = phases._convolve(tf.nn.space_to_depth(features, 2), phases.phase_kernel(convolution.kernel), periodic)
+        image = polyphase._convolve(
+            tf.nn.space_to_depth(features, 2), polyphase.phase_kernel(convolution.kernel), periodic
+        )
         image = _fused_normalization(image, norm, convolution.bias, training)
         _, height, width, channels = image.shape
         rows = tf.reshape(image, (-1, height, 4 * width, channels // 4))
-        return phases._leaky_relu(tf.nn.max_pool2d(rows, (1, 4), (1, 4), "VALID"))
+        return polyphase._leaky_relu(tf.nn.max_pool2d(rows, (1, 4), (1, 4), "VALID"))
 
     def plain_block(features, convolution, norm, periodic, training):  # type: ignore[no-untyped-def]
-        image = phases._convolve(features, convolution.kernel, periodic)
+        image = polyphase._convolve(features, convolution.kernel, periodic)
         image = _fused_normalization(image, norm, convolution.bias, training)
-        return phases._leaky_relu(tf.nn.max_pool2d(image, 2, 2, "VALID"))
+        return polyphase._leaky_relu(tf.nn.max_pool2d(image, 2, 2, "VALID"))
 
-    original = phases._normalization, phases._scale_and_shift
+    original = polyphase._normalization, polyphase._scale_and_shift
 
     def normalization(features, norm, bias, training):  # type: ignore[no-untyped-def]
         if features.shape.rank == 2:
@@ -167,7 +169,7 @@ def _fused_batch_norm() -> AbstractContextManager:
         return scale if shift is None else original[1](features, scale, shift)
 
     return patch.multiple(
-        phases,
+        polyphase,
         _phase_block=phase_block,
         _plain_block=plain_block,
         _normalization=normalization,
@@ -180,9 +182,9 @@ LEVERS: dict[str, tuple[Callable[[], AbstractContextManager], dict[str, bool]]] 
     "plain Keras layers and Adam": (nullcontext, {"phases": False, "fused_adam": False}),
     "plain Keras layers and Adam, XLA": (nullcontext, {"phases": False, "fused_adam": False, "jit_compile": True}),
     "all, XLA": (nullcontext, {"jit_compile": True}),
-    "without phases in the encoder": (lambda: patch.object(phases, "PHASE_CHANNELS", 0), {}),
+    "without phases in the encoder": (lambda: patch.object(polyphase, "PHASE_CHANNELS", 0), {}),
     "without sums as products, pooling first": (_fused_batch_norm, {}),
-    "without adjoint convolutions": (lambda: patch.object(phases, "_convolve", _automatic_convolution), {}),
+    "without adjoint convolutions": (lambda: patch.object(polyphase, "_convolve", _automatic_convolution), {}),
     "without the energy's own gradient": (
         lambda: patch.object(Hamiltonian, "_tensor_energy", _automatic_energy),
         {},

@@ -26,10 +26,10 @@ import numpy as np
 import tensorflow as tf
 
 from keras_evae.dataset import read_split
-from keras_evae.evaluation.ladders import load_stage
-from keras_evae.model import EVAE
-from keras_evae.pipeline import training_batches
-from keras_evae.runs import load_run
+from keras_evae.evaluation.stage_states import load_stage
+from keras_evae.model.evae import EVAE
+from keras_evae.runs.run import load_run
+from keras_evae.training.pipeline import training_batches
 
 LOSSES = ("reconstruction_loss", "kl_loss", "hamiltonian_loss")
 BATCH = 100

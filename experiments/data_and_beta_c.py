@@ -17,8 +17,9 @@ import numpy as np
 from tqdm import tqdm
 
 from keras_evae.analysis import critical_beta, topological_charge
-from keras_evae.annealing import SLOW_SCHEDULE, AnnealingSchedule, anneal
+from keras_evae.annealing import anneal
 from keras_evae.hamiltonian import Hamiltonian
+from keras_evae.monte_carlo.schedule import SLOW_SCHEDULE, AnnealingSchedule
 
 DEFAULT = AnnealingSchedule()
 SCHEDULES = {

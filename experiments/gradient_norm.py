@@ -25,12 +25,12 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import tensorflow as tf
 
-from keras_evae.losses import hamiltonian_loss, kl_loss, reconstruction_loss
-from keras_evae.model import EVAE
-from keras_evae.pipeline import training_batches
-from keras_evae.runs import Run, load_run
-from keras_evae.stages import load_stage_weights
-from keras_evae.training import build_model
+from keras_evae.model.evae import EVAE
+from keras_evae.model.losses import hamiltonian_loss, kl_loss, reconstruction_loss
+from keras_evae.runs.from_config import build_model
+from keras_evae.runs.run import Run, load_run
+from keras_evae.runs.stage_folder import load_stage_weights
+from keras_evae.training.pipeline import training_batches
 
 # Largest log-variance with its exponential, and bound on the gradient's norm.
 VARIANTS = {"exponential": (20.0, None), "clipped": (20.0, 5.0), "tangent": (4.0, None)}

@@ -23,11 +23,11 @@ from keras_evae import plotting
 from keras_evae.config import load_config
 from keras_evae.console import run_command
 from keras_evae.dataset import read_energies
-from keras_evae.evaluation.certificate import SAME_ENERGY, certify
-from keras_evae.evaluation.sections import read_section
-from keras_evae.ground_state import find_ground_state
-from keras_evae.ground_state.anneals import FILE, anneal_for
-from keras_evae.runs import dataset_specification
+from keras_evae.evaluation.ground_state import find_ground_state
+from keras_evae.evaluation.results import read_section
+from keras_evae.minima.certificate import SAME_ENERGY, certify
+from keras_evae.minima.slow_anneals import FILE, anneal_for
+from keras_evae.runs.from_config import dataset_specification
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"

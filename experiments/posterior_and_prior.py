@@ -26,9 +26,9 @@ import numpy as np
 
 from keras_evae.analysis import fft_mse, wasserstein
 from keras_evae.dataset import read_split
-from keras_evae.evaluation.ladders import load_stage
-from keras_evae.evaluation.samples import measure
-from keras_evae.runs import load_run
+from keras_evae.evaluation.measured_samples import measure
+from keras_evae.evaluation.stage_states import load_stage
+from keras_evae.runs.run import load_run
 
 COUNT = 100
 HEADER = ["run", "beta", "gamma", "latent", "latent_rms", "FFT_MSE", "energy_per_site", "energy_per_site_std"]

@@ -14,7 +14,6 @@ from which an annealed state diverges; the distribution is the same.
 from __future__ import annotations
 
 import collections
-import dataclasses
 import itertools
 import os
 from collections.abc import Generator
@@ -22,73 +21,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from keras_evae.errors import changed_fields
-from keras_evae.general_sampler import GeneralMonteCarlo
 from keras_evae.hamiltonian import Hamiltonian
-from keras_evae.sampler import MonteCarlo, check_integer, check_number, check_shape, check_stream
+from keras_evae.monte_carlo.checkerboard import MonteCarlo
+from keras_evae.monte_carlo.checks import check_integer, check_shape, check_stream
+from keras_evae.monte_carlo.general import GeneralMonteCarlo
+from keras_evae.monte_carlo.schedule import AnnealingSchedule
 
 # Raised whenever a change of the kernels, or of the general sampler, changes the bits of a configuration.
 KERNEL_VERSION = 1
-
-
-@dataclasses.dataclass(frozen=True)
-class AnnealingSchedule:
-    """Cooling in geometric steps, followed by relaxation at zero temperature.
-
-    Args:
-        start_temperature: First temperature, in units of the exchange constant; above the Curie temperature (0.7 to 1).
-        end_temperature: Last temperature before the relaxation.
-        temperatures: Number of temperatures.
-        sweeps: Heat-bath sweeps at each temperature.
-        over_relaxation: Over-relaxation sweeps after each heat-bath sweep.
-        torque_tolerance: The relaxation ends when the largest |S x h| is below this.
-        max_greedy_sweeps: The relaxation ends after this number of sweeps in any case, of which it needs some 1,000.
-
-    The defaults cool fast enough to leave local defects and various numbers of skyrmions. At the paper's couplings the
-    mean of E/N is -2.0558 at 64 x 64 and -2.0562 at 128 x 128; the perfect triangular lattice has -2.0573. More sweeps
-    at each temperature, above all of over-relaxation, come closer to that.
-
-    Example:
-
-    >>> AnnealingSchedule(start_temperature=1.0, end_temperature=0.01, temperatures=3).temperature_steps()
-    array([1.  , 0.1 , 0.01])
-    """
-
-    start_temperature: float = 2.0
-    end_temperature: float = 0.05
-    temperatures: int = 150
-    sweeps: int = 1
-    over_relaxation: int = 0
-    torque_tolerance: float = 1e-4
-    max_greedy_sweeps: int = 20_000
-
-    def __post_init__(self) -> None:
-        for name in ("start_temperature", "end_temperature", "torque_tolerance"):
-            check_number(name, getattr(self, name))
-        for name, least in (("temperatures", 1), ("sweeps", 1), ("over_relaxation", 0), ("max_greedy_sweeps", 0)):
-            check_integer(name, getattr(self, name), least)
-        if self.end_temperature > self.start_temperature:
-            raise ValueError(
-                "`end_temperature` must not be above `start_temperature`. "
-                f"Received: start_temperature={self.start_temperature}, end_temperature={self.end_temperature}"
-            )
-
-    def __repr__(self) -> str:
-        return changed_fields(self)
-
-    def temperature_steps(self) -> np.ndarray:
-        """The temperatures from first to last, `(temperatures,)` float64."""
-        return np.geomspace(self.start_temperature, self.end_temperature, self.temperatures)
-
-    @property
-    def thermal_sweeps(self) -> int:
-        """Number of all heat-bath and over-relaxation sweeps; the relaxation comes on top."""
-        return self.temperatures * self.sweeps * (1 + self.over_relaxation)
-
-
-# The search for the ground state: its sweeps go where the skyrmion lattice freezes at the paper's couplings, and
-# over-relaxation, which is cheap, moves the skyrmions. See docs/annealing.md.
-SLOW_SCHEDULE = AnnealingSchedule(start_temperature=0.5, end_temperature=0.25, temperatures=1000, over_relaxation=25)
 
 
 def anneal(

@@ -18,8 +18,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from keras_evae.config_problems import first_problem, mismatch
-from keras_evae.config_types import (
+from keras_evae.config_text import (
     Boundary,
     Count,
     Epochs,
@@ -33,11 +32,15 @@ from keras_evae.config_types import (
     Side,
     Term,
     UserPath,
+    apply_override,
+    first_problem,
+    mismatch,
+    parse_yaml,
 )
 from keras_evae.errors import ConfigError, MismatchError
-from keras_evae.geometry import Geometry, decode_mask, encode_mask, make_geometry, read_geometry
+from keras_evae.geometry import Geometry, make_geometry, read_geometry
+from keras_evae.lattice import decode_mask, encode_mask
 from keras_evae.terms import EnergyTerm, as_terms
-from keras_evae.yaml_loader import parse_yaml
 
 
 class _Section(BaseModel):
@@ -101,7 +104,7 @@ class GeometryConfig(_Section):
 
 
 class AnnealingConfig(_Section):
-    """Schedule of the simulated annealing; see `keras_evae.annealing.AnnealingSchedule`."""
+    """Schedule of the simulated annealing; see `keras_evae.monte_carlo.schedule.AnnealingSchedule`."""
 
     start_temperature: Positive = 2.0
     end_temperature: Positive = 0.05
@@ -284,7 +287,7 @@ def load_config(path: str | Path, overrides: Iterable[str] = ()) -> Config:
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: expected sections with keys, found {values!r}")
     for override in overrides:
-        _apply_override(values, override)
+        apply_override(values, override)
     try:
         return Config.model_validate(values)
     except ValidationError as error:
@@ -301,18 +304,3 @@ def _shipped_configs() -> dict[str, Path]:
 def dump_config(config: Config) -> str:
     """The whole configuration as YAML text that `load_config` reads back to an equal one."""
     return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
-
-
-def _apply_override(values: dict[str, Any], override: str) -> None:
-    key, equals, text = override.partition("=")
-    if not equals or not all(key.split(".")):
-        raise ConfigError(f"--set {override}: expected section.key=value, such as training.batch_size=50")
-    *sections, name = key.split(".")
-    target = values
-    for section in sections:
-        if target.get(section) is None:
-            target[section] = {}
-        target = target[section]
-        if not isinstance(target, dict):
-            raise ConfigError(f"--set {override}: expected a section at '{section}', found {target!r}")
-    target[name] = parse_yaml(text, f"--set {override}")

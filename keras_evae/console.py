@@ -6,12 +6,10 @@ Exit codes: 0 done, 2 bad configuration, 3 bad data, 4 mismatch, 5 disk, 6 locke
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 from keras_evae.errors import DiskError, EVAEError
 
@@ -32,25 +30,6 @@ def run_command(command: Callable[[], None]) -> int:
     except _Terminated:
         return _fail("terminated; finished work is kept, the same command goes on from there", 143)
     return 0
-
-
-@contextlib.contextmanager
-def quiet_tensorflow() -> Iterator[None]:
-    """Keeps what TensorFlow's native libraries write while they are loaded away from the terminal.
-
-    They write notes on the processor straight to the file descriptor, before any log level applies. A failing
-    import still raises its exception.
-    """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    sys.stderr.flush()
-    terminal = os.dup(2)
-    try:
-        with open(os.devnull, "wb") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
-        yield
-    finally:
-        os.dup2(terminal, 2)
-        os.close(terminal)
 
 
 def format_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

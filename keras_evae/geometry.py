@@ -11,16 +11,14 @@ the lengths of the runs of absent and present sites in turn, row by row, the fir
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from keras_evae.errors import ConfigError
+from keras_evae.lattice import LATTICE_MULTIPLE, bonds_along
 
-# The encoder halves each side four times.
-LATTICE_MULTIPLE = 16
 OPEN, PERIODIC = "open", "periodic"
 
 
@@ -103,37 +101,6 @@ def read_geometry(
             f"join them, or make a dataset of each"
         )
     return _place(mask, edges, lattice_shape, str(path))
-
-
-def encode_mask(mask: np.ndarray) -> str:
-    """The text of a mask."""
-    flat = np.concatenate([[False], mask.ravel()])
-    starts = np.flatnonzero(flat[1:] != flat[:-1])
-    runs = np.diff(np.concatenate([[0], starts, [mask.size]]))
-    return " ".join([f"{mask.shape[0]}x{mask.shape[1]}", *map(str, runs)])
-
-
-def decode_mask(text: str) -> np.ndarray:
-    """The mask of a text.
-
-    Raises:
-        ValueError: If the text is none that `encode_mask` gives.
-    """
-    if re.fullmatch(r"[0-9]+x[0-9]+( [0-9]+)+", text):
-        head, *lengths = text.split()
-        height, width = map(int, head.split("x"))
-        runs = [int(length) for length in lengths]
-        if sum(runs) == height * width:
-            return np.repeat(np.arange(len(runs)) % 2 == 1, runs).reshape(height, width)
-    raise ValueError("a mask as text: rows x columns, then runs of absent and present sites, such as '2x3 1 2 2 1'")
-
-
-def bonds_along(mask: np.ndarray, axis: int, periodic: bool) -> np.ndarray:
-    """Sites `(y, x)` that have a bond with their next neighbour along an axis: both carry a spin."""
-    bonds = mask & np.roll(mask, -1, axis)
-    if not periodic:
-        np.moveaxis(bonds, axis, 0)[-1] = False
-    return bonds
 
 
 def count_parts(mask: np.ndarray, periodic: tuple[bool, bool]) -> int:

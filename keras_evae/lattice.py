@@ -5,9 +5,12 @@ For energy terms beyond nearest neighbours, on arrays and tensors, and for the g
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
+
+from keras_evae.model.networks import SIDE_MULTIPLE
 
 # Array axes of a lattice stored as (..., y, x, 3).
 AXES = (-3, -2)
@@ -129,3 +132,47 @@ def _places_in_blocks(side: int, length: int) -> np.ndarray:
     """Place of each of `side` sites in blocks that are at least `length` long, as far as the side allows."""
     blocks = np.array_split(np.arange(side), max(1, side // length))
     return np.concatenate([np.arange(len(block)) for block in blocks])
+
+
+# The encoder halves each side four times.
+LATTICE_MULTIPLE = 16
+
+
+def encode_mask(mask: np.ndarray) -> str:
+    """The text of a mask."""
+    flat = np.concatenate([[False], mask.ravel()])
+    starts = np.flatnonzero(flat[1:] != flat[:-1])
+    runs = np.diff(np.concatenate([[0], starts, [mask.size]]))
+    return " ".join([f"{mask.shape[0]}x{mask.shape[1]}", *map(str, runs)])
+
+
+def decode_mask(text: str) -> np.ndarray:
+    """The mask of a text.
+
+    Raises:
+        ValueError: If the text is none that `encode_mask` gives.
+    """
+    if re.fullmatch(r"[0-9]+x[0-9]+( [0-9]+)+", text):
+        head, *lengths = text.split()
+        height, width = map(int, head.split("x"))
+        runs = [int(length) for length in lengths]
+        if sum(runs) == height * width:
+            return np.repeat(np.arange(len(runs)) % 2 == 1, runs).reshape(height, width)
+    raise ValueError("a mask as text: rows x columns, then runs of absent and present sites, such as '2x3 1 2 2 1'")
+
+
+def bonds_along(mask: np.ndarray, axis: int, periodic: bool) -> np.ndarray:
+    """Sites `(y, x)` that have a bond with their next neighbour along an axis: both carry a spin."""
+    bonds = mask & np.roll(mask, -1, axis)
+    if not periodic:
+        np.moveaxis(bonds, axis, 0)[-1] = False
+    return bonds
+
+
+def check_lattice_shape(lattice_shape: tuple[int, int]) -> None:
+    """Raises `ValueError` unless both sides can be halved four times."""
+    if len(lattice_shape) != 2 or any(side <= 0 or side % SIDE_MULTIPLE for side in lattice_shape):
+        raise ValueError(
+            f"`lattice_shape` must be (y, x), each side a multiple of {SIDE_MULTIPLE}: the encoder halves it four "
+            f"times. Received: lattice_shape={lattice_shape}"
+        )

@@ -8,8 +8,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_evae.geometry import decode_mask, encode_mask
-from keras_evae.strategies import Share
+from keras_evae.lattice import decode_mask, encode_mask
+from keras_evae.training.replicas import Share
 
 # Beyond the collapse in gamma one optimiser step can throw a log-variance past 88, where its exponential overflows
 # and one NaN ends the run. Up to this bound nothing is changed.

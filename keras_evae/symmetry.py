@@ -19,11 +19,9 @@ import numpy as np
 from keras_evae.hamiltonian import Hamiltonian
 
 # Share of its parts by which rounding may change an energy.
-SAME_ENERGY = 1e-11
-
+ROUNDING = 1e-11
 # (transpose, flip y, flip x): the eight elements of C4v.
 PointOperation = tuple[bool, bool, bool]
-
 # What they do to a picture with y upwards.
 NAMES: dict[PointOperation, str] = {
     (False, False, False): "not turned",
@@ -138,7 +136,7 @@ def _same_terms(hamiltonian: Hamiltonian, spins: np.ndarray, image: np.ndarray) 
         energies = [float(term.energy(state, lattice)) for state in (spins, image)]
         # Rounding is of the size of the parts of the energy, which the sum may have lost.
         parts = float(np.sum(np.abs(spins * term.field(spins, lattice))))
-        if abs(energies[0] - energies[1]) > SAME_ENERGY * parts:
+        if abs(energies[0] - energies[1]) > ROUNDING * parts:
             return False
     return True
 

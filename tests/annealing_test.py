@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from keras_evae import monte_carlo, sampler
-from keras_evae.annealing import AnnealingSchedule, anneal, anneal_many, relax
+from keras_evae.annealing import anneal, anneal_many, relax
 from keras_evae.hamiltonian import Hamiltonian
-from keras_evae.sampler import MonteCarlo
-from tests.thermal import (
+from keras_evae.monte_carlo import checkerboard, kernels
+from keras_evae.monte_carlo.checkerboard import MonteCarlo
+from keras_evae.monte_carlo.schedule import AnnealingSchedule
+from tests.helpers.thermal import (
     assert_configurational_temperature,
     assert_same_means,
     logistic_slope,
@@ -221,7 +222,7 @@ def test_iterator_can_be_left_early():
 
 
 def test_generator_is_xoshiro128_plus():
-    state = sampler.random_state(seed=9, index=2, lanes=1)
+    state = checkerboard.random_state(seed=9, index=2, lanes=1)
     words = [int(word) for word in state[:, 0]]
     expected = []
     for _ in range(50):
@@ -234,32 +235,32 @@ def test_generator_is_xoshiro128_plus():
         words[2] ^= shifted
         words[3] = ((words[3] << 11) | (words[3] >> 21)) % 2**32
     random = tuple(state)
-    assert numba.njit(lambda random: [monte_carlo.next_bits(random, 0) for _ in range(50)])(random) == expected
+    assert numba.njit(lambda random: [kernels.next_bits(random, 0) for _ in range(50)])(random) == expected
 
 
 def test_streams_are_distinct():
-    words = np.concatenate([sampler.random_state(1, index, 16) for index in range(2000)], axis=1)
+    words = np.concatenate([checkerboard.random_state(1, index, 16) for index in range(2000)], axis=1)
     pairs = words[0].astype(np.uint64) << np.uint64(32) | words[2]
     assert len(np.unique(pairs)) == 2000 * 16
     # A wider lattice adds lanes and keeps the others.
-    np.testing.assert_array_equal(sampler.random_state(1, 5, 32)[:, :16], sampler.random_state(1, 5, 16))
+    np.testing.assert_array_equal(checkerboard.random_state(1, 5, 32)[:, :16], checkerboard.random_state(1, 5, 16))
 
 
 def test_elementary_functions():
     x = np.linspace(1e-7, 1.0, 100_001, dtype=np.float32)
     exact = np.log(x.astype(np.float64))
-    assert np.all(np.abs(evaluate(monte_carlo.logarithm, x) - exact) < 2e-7 + 2e-7 * np.abs(exact))
+    assert np.all(np.abs(evaluate(kernels.logarithm, x) - exact) < 2e-7 + 2e-7 * np.abs(exact))
     x = np.linspace(-80.0, 0.0, 100_001, dtype=np.float32)
-    assert np.abs(evaluate(monte_carlo.exponential, x) - np.exp(x.astype(np.float64))).max() < 1e-6
-    assert evaluate(monte_carlo.exponential, np.float32([-1e30]))[0] < 1e-37
+    assert np.abs(evaluate(kernels.exponential, x) - np.exp(x.astype(np.float64))).max() < 1e-6
+    assert evaluate(kernels.exponential, np.float32([-1e30]))[0] < 1e-37
     bits = np.random.default_rng(0).integers(2**32, size=100_000, dtype=np.uint32)
-    cosine, sine = np.array(evaluate(monte_carlo.azimuth, bits), dtype=np.float64).T
+    cosine, sine = np.array(evaluate(kernels.azimuth, bits), dtype=np.float64).T
     angle = np.pi / 2.0 * (((bits & 0x3FFFFFFF) >> 7) / 2.0**23 - 0.5 + 2.0**-24)
     swap, negative = (bits >> 30) & 1 == 1, bits >> 31 == 1
     sign = np.where(negative, -1.0, 1.0)
     assert np.abs(cosine - sign * np.where(swap, np.sin(angle), np.cos(angle))).max() < 1e-6
     assert np.abs(sine - sign * np.where(swap, np.cos(angle), np.sin(angle))).max() < 1e-6
-    uniform = evaluate(monte_carlo.unit_interval, np.uint32([0, 2**32 - 1]))
+    uniform = evaluate(kernels.unit_interval, np.uint32([0, 2**32 - 1]))
     assert uniform == [2.0**-24, 1.0 - 2.0**-24]
 
 
@@ -270,7 +271,7 @@ def test_heat_bath_spin_inverts_the_distribution():
     direction[2, ::7] = -1e3
     h = (strength * direction / np.linalg.norm(direction, axis=0)).astype(np.float32)
     bits = random.integers(2**32, size=(2, len(strength)), dtype=np.uint32)
-    spins = np.array(evaluate(monte_carlo.heat_bath_spin, *h, *bits), dtype=np.float64).T
+    spins = np.array(evaluate(kernels.heat_bath_spin, *h, *bits), dtype=np.float64).T
     a, u = np.linalg.norm(h.astype(np.float64), axis=0), ((bits[0] >> 9) + 0.5) / 2.0**23
     # With expm1 and log1p no digits are lost at small a.
     exact = 1.0 + np.log1p((1.0 - u) * np.expm1(-2.0 * a)) / a
@@ -285,8 +286,8 @@ def test_kernels_are_vectorised(mask):
     lattice = MonteCarlo(Hamiltonian(mask=mask), (4, 64))
     present = None if mask is None else lattice._present[0]
     # Compiled anew: Numba shows no instructions of cached code.
-    options = {"pipeline_class": monte_carlo._NoAliasCompiler, "fastmath": monte_carlo._FLAGS["fastmath"]}
-    kernel = numba.njit(error_model="numpy", **options)(monte_carlo._heat_bath.py_func)
+    options = {"pipeline_class": kernels._NoAliasCompiler, "fastmath": kernels._FLAGS["fastmath"]}
+    kernel = numba.njit(error_model="numpy", **options)(kernels._heat_bath.py_func)
     kernel(
         lattice._black, lattice._white, 0, lattice._random, lattice._couplings, None, present, lattice._sites,
         (True, True),

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from keras_evae.annealing import AnnealingSchedule
 from keras_evae.config import Config, dump_config, load_config
 from keras_evae.errors import ConfigError
 from keras_evae.hamiltonian import Hamiltonian
-from keras_evae.runs import planned_stages
+from keras_evae.monte_carlo.schedule import AnnealingSchedule
+from keras_evae.runs.from_config import planned_stages
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))

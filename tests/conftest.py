@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from tests.commands import smoke
+from tests.helpers.commands import smoke
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")

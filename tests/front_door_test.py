@@ -11,9 +11,9 @@ import pytest
 from matplotlib.figure import Figure
 
 import keras_evae as ev
-from keras_evae.colors import spin_colors
-from tests.commands import ROOT
-from tests.states import random_spins
+from keras_evae.plotting.colors import spin_colors
+from tests.helpers.commands import ROOT
+from tests.helpers.states import random_spins
 
 LIGHT = ("Hamiltonian", "EnergyTerm", "AnnealingSchedule", "anneal", "anneal_many", "relax", "topological_charge",
          "find_skyrmions", "fft_mse")  # fmt: skip

@@ -5,15 +5,8 @@ import pytest
 from matplotlib.image import imsave
 
 from keras_evae.errors import ConfigError
-from keras_evae.geometry import (
-    SHAPES,
-    bonds_along,
-    count_parts,
-    decode_mask,
-    encode_mask,
-    make_geometry,
-    read_geometry,
-)
+from keras_evae.geometry import SHAPES, count_parts, make_geometry, read_geometry
+from keras_evae.lattice import bonds_along, decode_mask, encode_mask
 
 # A ring of sites, which is connected, around a hole, and a corner that touches it by its corner only.
 RING = np.array([[1, 1, 1, 0], [1, 0, 1, 0], [1, 1, 1, 0], [0, 0, 0, 1]], bool)

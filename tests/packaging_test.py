@@ -14,13 +14,13 @@ from pathlib import Path
 import pytest
 
 import keras_evae
-from tests.commands import ROOT
+from tests.helpers.commands import ROOT
 
 PACKAGE = ROOT / "keras_evae"
 # A kernel that is quickly compiled, then the place of the package and a configuration by its name.
 USE = """
 import pathlib, numpy, keras_evae
-from keras_evae.monte_carlo import next_bits
+from keras_evae.monte_carlo.kernels import next_bits
 next_bits(numpy.ones((4, 1), numpy.uint32), 0)
 assert keras_evae.load_config("smoke").dataset.shape == (32, 32)
 print(pathlib.Path(keras_evae.__file__).parent)

@@ -8,7 +8,7 @@ import pytest
 from keras_evae.geometry import make_geometry
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.symmetry import apply_point_operation, point_group, random_symmetry, translation_steps
-from tests.energy_terms import Compass, FieldGradient, FourSpins, ThirdNeighbours
+from tests.helpers.energy_terms import Compass, FieldGradient, FourSpins, ThirdNeighbours
 
 
 def random_spins(shape, dtype=np.float64):

@@ -10,9 +10,9 @@ import tensorflow as tf
 from keras_evae.errors import ConfigError
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.lattice import Lattice
-from keras_evae.losses import hamiltonian_loss
+from keras_evae.model.losses import hamiltonian_loss
 from keras_evae.terms import EnergyTerm, SecondNeighbours
-from tests.energy_terms import (
+from tests.helpers.energy_terms import (
     RIGHT,
     Compass,
     CubicAnisotropy,

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from keras_evae.errors import DataError
-from keras_evae.evaluation.sections import Cell, Table
+from keras_evae.evaluation.results import Cell, Table
 
 if TYPE_CHECKING:
     import keras
 
-    from keras_evae.model import EVAE
+    from keras_evae.model.evae import EVAE
 
 # The paper's training: samples of an epoch, epochs of a stage; its VAE has 7 stages, an E-VAE goes on with 15 more.
 SAMPLES, EPOCHS = 30_000, 100

@@ -10,10 +10,10 @@ from PIL import Image
 
 from experiments.reproduction.collect import write_tables
 from experiments.reproduction.seeds import Row, count_verdicts
-from keras_evae.durable import write_whole
 from keras_evae.errors import DataError
 from keras_evae.evaluation.recipes import RECIPES
-from keras_evae.evaluation.sections import Section, Table
+from keras_evae.evaluation.results import Section, Table
+from keras_evae.files import write_whole
 
 PAGE = "reproduction.md"
 BEGIN, END = "<!-- verdicts: written by python -m experiments.reproduction -->", "<!-- end of verdicts -->"

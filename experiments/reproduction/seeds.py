@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from experiments.reproduction.claims.claim import Claim, Numbers
 from experiments.reproduction.claims.registry import judge
 from experiments.reproduction.claims.statements import Statement
-from keras_evae.evaluation.ladders import labels
-from keras_evae.runs import Run
+from keras_evae.evaluation.stage_selection import labels
+from keras_evae.runs.run import Run
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,10 +1,10 @@
 """Analysis of spin states: arrays in, arrays out."""
 
 from keras_evae.analysis.comparison import Alignment, align
-from keras_evae.analysis.correlation import field_angle, local_correlation
-from keras_evae.analysis.distances import wasserstein
+from keras_evae.analysis.description import StateDescription, describe_state
+from keras_evae.analysis.distances import fft_mse, wasserstein
 from keras_evae.analysis.distribution import AngleDistribution, angle_distribution
-from keras_evae.analysis.fourier import fft_mse
+from keras_evae.analysis.field import field_angle, local_correlation
 from keras_evae.analysis.neighbours import (
     bond_orientational_order,
     defect_share,
@@ -14,7 +14,6 @@ from keras_evae.analysis.neighbours import (
 )
 from keras_evae.analysis.principal_components import critical_beta
 from keras_evae.analysis.skyrmions import Skyrmions, find_skyrmions
-from keras_evae.analysis.states import StateDescription, describe_state
 from keras_evae.analysis.structure import BraggPeaks, bragg_peaks, ring_average, structure_factor, wave_vectors
 from keras_evae.analysis.topology import topological_charge
 from keras_evae.analysis.transitions import Transition, generation_collapse, posterior_collapse, reconstruction_rise

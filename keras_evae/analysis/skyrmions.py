@@ -10,6 +10,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from keras_evae.analysis.topology import topological_charge
+from keras_evae.hamiltonian import Hamiltonian
 
 # Ratio of the axes of a core, above which it is a stripe.
 LARGEST_ELONGATION = 2.0
@@ -112,3 +113,10 @@ def _centre(sites: np.ndarray, spins: np.ndarray, periodic: tuple[bool, bool]) -
     centre = np.average(sites, axis=0, weights=-spins[(*(sites % sides).T, 2)])
     # The second remainder turns a side, to which a tiny negative number is rounded, into 0.
     return np.where(periodic, centre % sides % sides, centre)
+
+
+def skyrmions_against_field(spins: np.ndarray, hamiltonian: Hamiltonian) -> Skyrmions:
+    """Skyrmions with their core against the field, down for B = 0; see `find_skyrmions`."""
+    # The mirror at the plane of the lattice turns cores that are up into cores that are down.
+    upright = spins * np.array((1.0, 1.0, -1.0)) if hamiltonian.B < 0 else spins
+    return find_skyrmions(upright, hamiltonian.periodic)

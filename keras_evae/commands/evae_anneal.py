@@ -10,7 +10,7 @@ from keras_evae.config import load_config
 from keras_evae.console import run_command
 from keras_evae.dataset.cluster import connect
 from keras_evae.dataset.generation import ensure_dataset
-from keras_evae.runs import dataset_specification
+from keras_evae.runs.from_config import dataset_specification
 
 EPILOG = """examples:
   evae-anneal --config quickstart

@@ -9,9 +9,9 @@ from pathlib import Path
 from keras_evae import __version__
 from keras_evae.config import Config, load_config
 from keras_evae.console import run_command
-from keras_evae.evaluation import RECIPES, evaluate, evaluate_file
+from keras_evae.evaluation.recipes import RECIPES, evaluate, evaluate_file
 from keras_evae.hamiltonian import Hamiltonian
-from keras_evae.runs import latest_run, load_run
+from keras_evae.runs.run import latest_run, load_run
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 from keras_evae.commands.options import add_config, add_overrides, new_parser
 from keras_evae.config import load_config
 from keras_evae.console import run_command
-from keras_evae.runs import load_run
+from keras_evae.runs.run import load_run
 
 EPILOG = """what it does:
   1 anneals the dataset and trains a VAE for each seed, as evae-train does (or takes the runs given by --run)
@@ -63,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _search(options: argparse.Namespace) -> None:
     source = options.config or options.run[0]
     config = load_config(source, options.set) if options.config else load_run(source).config
-    from keras_evae.ground_state.search import find_ground_state
+    from keras_evae.evaluation.ground_state import find_ground_state
 
     output = options.output or Path("runs") / f"{Path(source).stem}_ground_state"
     find_ground_state(config, output, options.seeds or 3, options.run, options.betas)

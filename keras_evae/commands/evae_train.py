@@ -9,7 +9,8 @@ from pathlib import Path
 
 from keras_evae.commands.options import add_config, add_overrides, new_parser
 from keras_evae.config import load_config
-from keras_evae.console import quiet_tensorflow, run_command
+from keras_evae.console import run_command
+from keras_evae.machine import quiet_tensorflow
 
 EPILOG = """examples:
   evae-train --config quickstart
@@ -49,7 +50,7 @@ def _train(options: argparse.Namespace) -> None:
         logging.getLogger("keras_evae").setLevel(logging.DEBUG)
     # Imported late: --help and a bad configuration need not wait for TensorFlow.
     with quiet_tensorflow():
-        from keras_evae.training import train
+        from keras_evae.training.recipe import train
 
     output = options.output or Path("runs") / Path(options.config).stem
     train(config, output, options.strategy, options.stages_from)

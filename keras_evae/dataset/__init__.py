@@ -7,7 +7,8 @@ generation      makes what is missing, here or on a Dask cluster, and packs it
 file            the finished file: written, checked, read
 """
 
-from keras_evae.dataset.file import (
+from keras_evae.dataset.generation import ensure_dataset, generate_dataset
+from keras_evae.dataset.hdf5 import (
     check_dataset,
     check_specification,
     open_dataset,
@@ -15,8 +16,7 @@ from keras_evae.dataset.file import (
     read_energies,
     read_split,
 )
-from keras_evae.dataset.folder import finished_share
-from keras_evae.dataset.generation import ensure_dataset, generate_dataset
+from keras_evae.dataset.shard_folder import finished_share
 from keras_evae.dataset.specification import SPLITS, STORAGES, DatasetSpecification
 
 __all__ = [

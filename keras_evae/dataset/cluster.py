@@ -18,14 +18,15 @@ from keras_evae.errors import ClusterError, ConfigError
 if TYPE_CHECKING:
     import distributed
 
+
 logger = logging.getLogger(__name__)
+
 
 LOOPBACK = "127.0.0.1"
 # Time for a scheduler to answer.
 CONNECT_SECONDS = 10
 # How often the event loop of a cluster or a client, each with 10 s to begin, is tried.
 ATTEMPTS = 6
-
 Started = TypeVar("Started")
 
 

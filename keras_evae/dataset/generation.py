@@ -21,22 +21,25 @@ from tqdm import tqdm
 
 from keras_evae.annealing import KERNEL_VERSION
 from keras_evae.dataset.cluster import cluster_pool
-from keras_evae.dataset.file import check_dataset, write_dataset
-from keras_evae.dataset.folder import ShardFolder, open_parts, parts_path, remove_parts
+from keras_evae.dataset.hdf5 import check_dataset, write_dataset
+from keras_evae.dataset.shard_folder import ShardFolder, open_parts, parts_path, remove_parts
 from keras_evae.dataset.shards import anneal_shard
 from keras_evae.dataset.specification import DatasetSpecification
-from keras_evae.durable import disk_errors, publish
 from keras_evae.errors import DataError, DiskError
+from keras_evae.files import disk_errors, publish
 
 if TYPE_CHECKING:
     import distributed
 
+
 logger = logging.getLogger(__name__)
+
 
 # Shards at work or waiting, for each thread of each worker; they bound the memory.
 WINDOW = 2
 # Metadata of HDF5 and of the shards, on top of the arrays.
 OVERHEAD = 1.01
+Pool = contextlib.AbstractContextManager[tuple[concurrent.futures.Executor, Callable[[], int]]]
 
 
 def ensure_dataset(
@@ -108,9 +111,6 @@ def _check_disk(path: Path, specification: DatasetSpecification) -> None:
             f"{path.parent}: the dataset and its shards need {needed / 1e9:.2f} GB, found {free / 1e9:.2f} GB free; "
             f"make room or choose another dataset.path"
         )
-
-
-Pool = contextlib.AbstractContextManager[tuple[concurrent.futures.Executor, Callable[[], int]]]
 
 
 @contextlib.contextmanager

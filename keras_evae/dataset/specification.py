@@ -6,10 +6,10 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from keras_evae.annealing import AnnealingSchedule
 from keras_evae.errors import in_brief
 from keras_evae.hamiltonian import Hamiltonian
-from keras_evae.sampler import check_shape
+from keras_evae.monte_carlo.checks import check_shape
+from keras_evae.monte_carlo.schedule import AnnealingSchedule
 
 SPLITS = ("train", "validation", "test")
 STORAGES = ("float32", "float16")

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from scipy.stats import linregress
 
-from keras_evae.errors import DataError
-from keras_evae.evaluation.ladders import data_energy, file_name, labels
-from keras_evae.evaluation.sections import Cell, Section, Table
-from keras_evae.runs import Run
-from keras_evae.stages import HISTORY, FinishedStage
+from keras_evae.evaluation.results import Cell, Section, Table
+from keras_evae.evaluation.stage_selection import file_name, labels
+from keras_evae.runs.run import Run, data_energy
+from keras_evae.runs.stage_folder import FinishedStage, read_history
 
 LOSSES = {"L_RC": "reconstruction_loss", "L_KL": "kl_loss", "L_H": "hamiltonian_loss"}
 # A stage is called converged if doubling its length changes none of the three losses by more than this share.
@@ -71,20 +69,6 @@ def extrapolate_energy(reconstruction: Sequence[float], energy: Sequence[float])
     if len(set(reconstruction[half:])) < 2:
         return None
     return float(linregress(reconstruction[half:], energy[half:]).intercept)
-
-
-def read_history(stage: FinishedStage) -> dict[str, list[float]]:
-    """The columns of a stage's history.csv, a value for each epoch.
-
-    Raises:
-        DataError: If it is no such file.
-    """
-    try:
-        with open(stage.path / HISTORY, newline="", encoding="utf-8") as stream:
-            rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(stream)]
-        return {name: [row[name] for row in rows] for name in rows[0]}
-    except (OSError, ValueError, TypeError, IndexError, KeyError) as error:
-        raise DataError(f"{stage.path / HISTORY}: expected a column of numbers for each loss, found {error}") from error
 
 
 def _doubling_row(run: Run, stage: FinishedStage) -> list[Cell]:

@@ -10,10 +10,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from keras_evae.errors import DataError, EVAEError
-from keras_evae.evaluation.ladders import with_ladder_of_gamma
-from keras_evae.evaluation.sections import Section
+from keras_evae.evaluation.results import Section
+from keras_evae.evaluation.stage_selection import with_ladder_of_gamma
 from keras_evae.hamiltonian import Hamiltonian
-from keras_evae.runs import Run, load_run
+from keras_evae.runs.run import Run, load_run
 
 logger = logging.getLogger(__name__)
 
@@ -51,25 +51,25 @@ class Recipe:
 # fmt: off
 _REGISTER = (
     Recipe("losses", "Figure 2", "the three losses against beta and gamma",
-           False, "keras_evae.evaluation.losses:make_losses"),
+           False, "keras_evae.evaluation.figure_2_losses:make_losses"),
     Recipe("reconstructions", "Figure S1", "a state and its reconstructions",
-           False, "keras_evae.evaluation.reconstructions:make_reconstructions"),
+           False, "keras_evae.evaluation.figure_s1_reconstructions:make_reconstructions"),
     Recipe("local_correlation", "Figure 3A", "states, and how well their spins follow the effective fields",
-           True, "keras_evae.evaluation.local_correlation:make_local_correlation"),
+           True, "keras_evae.evaluation.figure_3_correlation:make_local_correlation"),
     Recipe("theta", "Figure 3B", "densities of the angle between spins and effective fields",
-           True, "keras_evae.evaluation.theta:make_theta"),
+           True, "keras_evae.evaluation.figure_3_correlation:make_theta"),
     Recipe("interpolation", "Figure 4", "energy between skyrmion lattices with and without an interstitial",
-           True, "keras_evae.evaluation.interpolation:make_interpolation"),
+           True, "keras_evae.evaluation.figure_4_interpolation:make_interpolation"),
     Recipe("collapse", "Figure 5A", "states around the collapse; whether trainings collapse to the same state",
-           True, "keras_evae.evaluation.transition:make_collapse"),
+           True, "keras_evae.evaluation.figure_5_collapse:make_collapse"),
     Recipe("fft_mse", "Figure 5B", "likeness of generated states against gamma",
-           True, "keras_evae.evaluation.collapse:make_fft_mse"),
+           True, "keras_evae.evaluation.figure_5_collapse:make_fft_mse"),
     Recipe("convergence", "Length of the stages", "changes of the losses in the second half of each",
            False, "keras_evae.evaluation.convergence:make_convergence"),
     Recipe("analyse", "Generated states", "their skyrmions, order, structure factor and distances to the test data",
-           False, "keras_evae.evaluation.analyse:make_analyse"),
+           False, "keras_evae.evaluation.generated_states:make_analyse"),
     Recipe("relax", "Relaxation", "energies of generated states before and after relaxation at T = 0; writes states.h5",
-           False, "keras_evae.evaluation.relaxation:make_relax"),
+           False, "keras_evae.evaluation.relaxed_states:make_relax"),
 )
 # fmt: on
 RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in _REGISTER}
@@ -124,12 +124,12 @@ def evaluate_file(spins: str, hamiltonian: Hamiltonian, output: Path, run: str |
     """Analyses a file of spins; pictures and numbers go to `output`.
 
     Args:
-        spins: The file, see `keras_evae.evaluation.spin_files.read_spins`.
+        spins: The file, see `keras_evae.dataset.spin_files.read_spins`.
         hamiltonian: Of these spins.
         output: Folder for the results, made if it is missing.
         run: Run, or its folder, whose test split is compared with the spins.
     """
-    from keras_evae.evaluation.analyse import analyse_file
+    from keras_evae.evaluation.generated_states import analyse_file
 
     compared = load_run(run) if isinstance(run, str | Path) else run
     with results_folder(output):

@@ -20,15 +20,18 @@ from typing import Any
 import jinja2
 
 from keras_evae.config import dump_config
-from keras_evae.durable import write_whole
-from keras_evae.environment import describe_environment
 from keras_evae.errors import DataError
-from keras_evae.evaluation.ladders import GENERATION_SEED, labels
-from keras_evae.evaluation.sections import Picture, Section, read_section
+from keras_evae.evaluation.results import Picture, Section, read_section
+from keras_evae.evaluation.stage_selection import labels
+from keras_evae.evaluation.stage_states import GENERATION_SEED
 from keras_evae.evaluation.verdict import make_verdict
-from keras_evae.runs import Run, planned_stages
+from keras_evae.files import write_whole
+from keras_evae.machine import describe_environment
+from keras_evae.runs.from_config import planned_stages
+from keras_evae.runs.run import Run
 
 logger = logging.getLogger(__name__)
+
 
 TEMPLATE, REPORT = "report.html.jinja", "report.html"
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"

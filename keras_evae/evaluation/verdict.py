@@ -9,11 +9,10 @@ from typing import Any
 
 from keras_evae.analysis.transitions import LIKENESS_DROP
 from keras_evae.errors import DataError
-from keras_evae.evaluation.certificate import SAME_ENERGY
-from keras_evae.evaluation.collapse import first_collapsed, lowest_annealed
-from keras_evae.evaluation.ladders import ladder_of_gamma
-from keras_evae.evaluation.sections import Section
-from keras_evae.runs import Run
+from keras_evae.evaluation.results import Section
+from keras_evae.evaluation.stage_selection import first_collapsed, ladder_of_gamma
+from keras_evae.minima.certificate import SAME_ENERGY
+from keras_evae.runs.run import Run, lowest_annealed
 
 # Mean |S - S_relaxed|^2 above which relaxation leads to another state: spins then turn by more than 0.1 rad (root mean
 # square), which is more than the noise that a collapsed model leaves on the spins of a minimum.
@@ -27,7 +26,7 @@ def make_verdict(run: Run, label: str, sections: Sequence[Section]) -> tuple[str
 
     Args:
         run: A run with at least one finished stage; the second and the third sentence are on the last one.
-        label: Name of the run in the tables, see `keras_evae.evaluation.ladders.labels`.
+        label: Name of the run in the tables, see `keras_evae.evaluation.stage_selection.labels`.
         sections: Results. Those of the recipe `relax` are read; it need not be among them.
     """
     last = run.stages[-1]

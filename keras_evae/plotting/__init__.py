@@ -1,7 +1,7 @@
 """Figures: arrays in, matplotlib axes out. No computing, no files."""
 
 from keras_evae.plotting.canvas import new_figure, save_figure, style
-from keras_evae.plotting.ladders import (
+from keras_evae.plotting.curves import (
     COLORS,
     LOSS_LABELS,
     LossCurves,
@@ -17,7 +17,7 @@ from keras_evae.plotting.ladders import (
     run_colors,
 )
 from keras_evae.plotting.order import plot_distribution, plot_neighbours, plot_rings, plot_structure_factor
-from keras_evae.plotting.states import plot, plot_color_wheel, plot_correlation, plot_spins, plot_square
+from keras_evae.plotting.spins import plot, plot_color_wheel, plot_correlation, plot_spins, plot_square
 
 __all__ = [
     "COLORS",

@@ -11,7 +11,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.image import AxesImage
 from matplotlib.patches import Circle
 
-from keras_evae.plotting.states import plot_spins
+from keras_evae.plotting.spins import plot_spins
 
 # The reference first, black; then samples from weak to strong.
 LINES = ("black", "#0072b2", "#009e73", "#d55e00")

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from keras_evae.analysis import align
-from keras_evae.annealing import AnnealingSchedule, anneal, relax
+from keras_evae.annealing import anneal, relax
 from keras_evae.geometry import make_geometry
 from keras_evae.hamiltonian import Hamiltonian
+from keras_evae.monte_carlo.schedule import AnnealingSchedule
 from keras_evae.symmetry import NAMES, apply_point_operation, point_group
-from tests.states import random_spins, skyrmion, uniform
+from tests.helpers.states import random_spins, skyrmion, uniform
 
 
 def slid(spins, shift):

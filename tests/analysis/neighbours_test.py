@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from keras_evae.analysis import bond_orientational_order, delaunay_bonds, lattice_order, neighbour_counts
-from keras_evae.analysis.ansatz import commensurate_lattices
+from keras_evae.minima.skyrmion_lattices import commensurate_lattices
 
 # A torus for triangles with equal sides need not be one of whole sites.
 SHAPE = (8 * np.sqrt(3), 20.0)

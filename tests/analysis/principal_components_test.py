@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from keras_evae.analysis.principal_components import critical_beta, largest_component, largest_fourier_component
-from tests.states import random_spins, uniform
+from tests.helpers.states import random_spins, uniform
 
 
 def all_translations(spins):

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from keras_evae.analysis import defect_share, find_skyrmions, neighbour_counts, topological_charge
-from keras_evae.annealing import SLOW_SCHEDULE, AnnealingSchedule, anneal_many
+from keras_evae.annealing import anneal_many
 from keras_evae.hamiltonian import Hamiltonian
-from tests.states import skyrmion, uniform
+from keras_evae.monte_carlo.schedule import SLOW_SCHEDULE, AnnealingSchedule
+from tests.helpers.states import skyrmion, uniform
 
 # A box of four rows of four skyrmions, close to a regular triangular lattice: 14 / 16 = 0.875, sqrt(3) / 2 = 0.866.
 SHAPE = (56, 64)

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 
 from keras_evae.analysis import bragg_peaks, ring_average, structure_factor, wave_vectors
-from keras_evae.analysis.ansatz import commensurate_lattices, place_skyrmions
 from keras_evae.geometry import make_geometry
 from keras_evae.hamiltonian import Hamiltonian
-from tests.states import random_spins, uniform
+from keras_evae.minima.skyrmion_lattices import commensurate_lattices, place_skyrmions
+from tests.helpers.states import random_spins, uniform
 
 # 14 / 16 = 0.875 is close to sqrt(3) / 2.
 SHAPE = (112, 128)

@@ -3,7 +3,7 @@ import pytest
 
 from keras_evae.analysis import topological_charge
 from keras_evae.symmetry import apply_point_operation
-from tests.states import random_spins, skyrmion, uniform
+from tests.helpers.states import random_spins, skyrmion, uniform
 
 
 def test_single_skyrmion():

@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from keras_evae.dataset import cluster, ensure_dataset, generate_dataset, shards
-from keras_evae.dataset.folder import ShardFolder
+from keras_evae.dataset.shard_folder import ShardFolder
 from keras_evae.errors import ClusterError, ConfigError, MismatchError
-from tests.dataset.cases import CONFIG, SPECIFICATION, digest, of_size
+from tests.helpers.dataset_cases import CONFIG, SPECIFICATION, digest, of_size
 
 # Workers that start on a busy machine: Dask's own 30 s may be too little. Their processes read it here, too.
 os.environ["DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT"] = "300s"
@@ -119,7 +119,7 @@ def test_command_on_an_existing_cluster(client, tmp_path):
 
 
 def test_worker_with_other_kernels_is_refused(client, tmp_path, monkeypatch):
-    monkeypatch.setattr("keras_evae.dataset.generation.KERNEL_VERSION", 999)
+    monkeypatch.setattr("keras_evae.annealing.KERNEL_VERSION", 999)
     with pytest.raises(MismatchError, match="install the same version of keras_evae everywhere"):
         generate_dataset(tmp_path / "spins.h5", SPECIFICATION, client=client)
 
@@ -244,7 +244,7 @@ def test_shard_that_kills_its_workers(client, tmp_path, monkeypatch):
 
     allowed = client.run_on_scheduler(lambda dask_scheduler: dask_scheduler.allowed_failures)
     client.run_on_scheduler(lambda dask_scheduler: setattr(dask_scheduler, "allowed_failures", 0))
-    monkeypatch.setattr("keras_evae.dataset.generation.anneal_shard", deadly)
+    monkeypatch.setattr("keras_evae.dataset.shards.anneal_shard", deadly)
     with pytest.raises(ClusterError, match="the Dask cluster was lost .* finished shards are kept") as error:
         generate_dataset(tmp_path / "spins.h5", SPECIFICATION, client=client)
     assert "\n" not in str(error.value)

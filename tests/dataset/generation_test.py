@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from keras_evae import durable
-from keras_evae.annealing import AnnealingSchedule
-from keras_evae.dataset import ensure_dataset, folder, generate_dataset, generation, shards
+from keras_evae import files
+from keras_evae.dataset import ensure_dataset, generate_dataset, generation, shard_folder, shards
 from keras_evae.errors import DataError, DiskError, LockedError, MismatchError, NumericalError
 from keras_evae.hamiltonian import Hamiltonian
-from tests.damage import flip, random_flips
-from tests.dataset.cases import SPECIFICATION, digest, of_size
+from keras_evae.monte_carlo.schedule import AnnealingSchedule
+from tests.helpers.damage import flip, random_flips
+from tests.helpers.dataset_cases import SPECIFICATION, digest, of_size
 
 SHARDS = ["000000.npz", "000001.npz", "000002.npz", "000003.npz", "000004.npz"]
 
@@ -49,9 +49,14 @@ def parts(path):
         patch.setattr(generation, "_pack", lambda *arguments: (_ for _ in ()).throw(Interruption))
         with pytest.raises(Interruption):
             generate_dataset(path, SPECIFICATION)
-    folder = path.with_name("spins.h5.parts")
-    assert sorted(file.name for file in folder.iterdir()) == [*SHARDS, "lock", "manifest.sha256", "specification.json"]
-    return folder
+    shard_folder = path.with_name("spins.h5.parts")
+    assert sorted(file.name for file in shard_folder.iterdir()) == [
+        *SHARDS,
+        "lock",
+        "manifest.sha256",
+        "specification.json",
+    ]
+    return shard_folder
 
 
 @pytest.fixture
@@ -130,7 +135,7 @@ def test_d1_flipped_bits_are_never_used(path, parts, monkeypatch, name, count):
     for flipped in random_flips(content, count):
         file.write_bytes(flipped)
         try:
-            with folder.open_parts(path, SPECIFICATION) as opened:
+            with shard_folder.open_parts(path, SPECIFICATION) as opened:
                 missing = opened.missing()
                 for shard in set(range(5)) - set(missing):
                     assert (parts / SHARDS[shard]).read_bytes() == written[SHARDS[shard]]
@@ -146,7 +151,7 @@ def test_d1_flipped_bits_are_never_used(path, parts, monkeypatch, name, count):
 
 
 def test_d1_shard_that_is_damaged_before_the_pack_is_named(path, parts):
-    with folder.open_parts(path, SPECIFICATION) as opened:
+    with shard_folder.open_parts(path, SPECIFICATION) as opened:
         (parts / SHARDS[3]).write_bytes(b"")
         with pytest.raises(DataError, match=f"{parts / SHARDS[3]}: truncated or damaged; start again"):
             opened.read(3)
@@ -170,7 +175,7 @@ def test_shards_of_another_specification_are_refused(path, parts, change, messag
 
 
 def test_shards_of_other_kernels_are_refused(path, parts, monkeypatch):
-    monkeypatch.setattr(folder, "KERNEL_VERSION", 999)
+    monkeypatch.setattr(shard_folder, "KERNEL_VERSION", 999)
     with pytest.raises(MismatchError, match="kernel version: expected 999 as configured, found"):
         generate_dataset(path, SPECIFICATION)
     with pytest.raises(MismatchError, match="kernel version: expected 999 as on the machine that asks"):
@@ -178,7 +183,7 @@ def test_shards_of_other_kernels_are_refused(path, parts, monkeypatch):
 
 
 def test_second_generator_is_told_who_holds_the_target(path, parts):
-    with folder.open_parts(path, SPECIFICATION), pytest.raises(LockedError) as error:
+    with shard_folder.open_parts(path, SPECIFICATION), pytest.raises(LockedError) as error:
         generate_dataset(path, SPECIFICATION)
     assert error.value.exit_code == 6 and "\n" not in str(error.value)
     for part in (str(parts), f"process {os.getpid()} on {os.uname().nodename}", "started 20", "wait for it or stop it"):
@@ -220,7 +225,7 @@ def test_disk_need_is_that_of_shards_and_file_less_what_is_there(path, parts, mo
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
 def test_full_disk_keeps_the_finished_shards(path, monkeypatch, annealed, whole, number):
-    real, calls = durable.publish, []
+    real, calls = files.publish, []
 
     def publish(partial, target):
         calls.append(target.name)
@@ -229,7 +234,7 @@ def test_full_disk_keeps_the_finished_shards(path, monkeypatch, annealed, whole,
         real(partial, target)
 
     with monkeypatch.context() as patch:
-        patch.setattr(durable, "publish", publish)
+        patch.setattr(files, "publish", publish)
         with pytest.raises(DiskError, match="the disk is full; make room. Finished work is kept") as error:
             generate_dataset(path, SPECIFICATION, workers=1)
     assert error.value.exit_code == 5
@@ -243,17 +248,17 @@ def test_full_disk_keeps_the_finished_shards(path, monkeypatch, annealed, whole,
 @pytest.fixture
 def small_disk(tmp_path):
     """Mounts a file system of a size in kilobytes."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
+    shard_folder = tmp_path / "disk"
+    shard_folder.mkdir()
 
     def mount(size):
-        command = ["mount", "-t", "tmpfs", "-o", f"size={size}k", "tmpfs", str(folder)]
+        command = ["mount", "-t", "tmpfs", "-o", f"size={size}k", "tmpfs", str(shard_folder)]
         if subprocess.run(command, capture_output=True).returncode:
             pytest.skip("mounting needs privileges")
-        return folder
+        return shard_folder
 
     yield mount
-    subprocess.run(["umount", str(folder)], capture_output=True)
+    subprocess.run(["umount", str(shard_folder)], capture_output=True)
 
 
 @pytest.mark.parametrize(("size", "finished"), [(40, range(1, 5)), (120, [5])])

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from keras_evae.dataset import generate_dataset
-from tests.dataset.cases import CONFIG, digest, of_size
+from tests.helpers.dataset_cases import CONFIG, digest, of_size
 
 ROOT = Path(__file__).parents[2]
 SBATCH = """#!/bin/bash

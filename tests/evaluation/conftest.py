@@ -3,7 +3,7 @@
 import pytest
 
 from keras_evae import plotting
-from keras_evae.runs import load_run
+from keras_evae.runs.run import load_run
 
 
 @pytest.fixture

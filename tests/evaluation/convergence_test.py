@@ -7,12 +7,8 @@ import pytest
 
 from keras_evae.dataset import read_energies
 from keras_evae.errors import DataError
-from keras_evae.evaluation.convergence import (
-    change_on_doubling,
-    extrapolate_energy,
-    make_convergence,
-    read_history,
-)
+from keras_evae.evaluation.convergence import change_on_doubling, extrapolate_energy, make_convergence
+from keras_evae.runs.stage_folder import read_history
 
 
 def test_change_on_doubling():

@@ -10,19 +10,20 @@ import numpy as np
 import pytest
 
 from keras_evae.analysis import field_angle
+from keras_evae.dataset.spin_files import read_spins
 from keras_evae.errors import DataError, MismatchError
-from keras_evae.evaluation import RECIPES, evaluate
-from keras_evae.evaluation.analyse import analyse_file
-from keras_evae.evaluation.final_states import compare_all, final_states
-from keras_evae.evaluation.local_correlation import make_local_correlation
-from keras_evae.evaluation.reconstructions import make_reconstructions
+from keras_evae.evaluation.compared_states import compare_all, final_states
+from keras_evae.evaluation.figure_3_correlation import make_local_correlation
+from keras_evae.evaluation.figure_s1_reconstructions import make_reconstructions
+from keras_evae.evaluation.generated_states import analyse_file
+from keras_evae.evaluation.recipes import RECIPES, evaluate
 from keras_evae.evaluation.report import headline
-from keras_evae.evaluation.spin_files import read_spins
-from keras_evae.evaluation.targets import make_targets
-from keras_evae.geometry import encode_mask, make_geometry
+from keras_evae.geometry import make_geometry
 from keras_evae.hamiltonian import Hamiltonian
-from tests.commands import smoke
-from tests.states import random_spins, uniform
+from keras_evae.lattice import encode_mask
+from keras_evae.minima.interstitial import make_targets
+from tests.helpers.commands import smoke
+from tests.helpers.states import random_spins, uniform
 
 MASK = make_geometry("disc", 28).mask
 DISC = Hamiltonian(mask=MASK, boundary="open")

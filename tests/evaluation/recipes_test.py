@@ -9,9 +9,9 @@ import sys
 import pytest
 
 from keras_evae.errors import DataError
-from keras_evae.evaluation import RECIPES, evaluate
-from keras_evae.evaluation.sections import Section, Table, read_section
-from tests.commands import ROOT, call_here
+from keras_evae.evaluation.recipes import RECIPES, evaluate
+from keras_evae.evaluation.results import Section, Table, read_section
+from tests.helpers.commands import ROOT, call_here
 
 NAMES = ("a and b: c", "b: c, 100%")
 

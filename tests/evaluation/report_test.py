@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from keras_evae.errors import DataError
-from keras_evae.evaluation import RECIPES, evaluate
+from keras_evae.evaluation.recipes import RECIPES, evaluate
 from keras_evae.evaluation.report import Headline, collect_sections, render, write_report
-from keras_evae.evaluation.sections import Picture, Section, Table
-from keras_evae.runs import load_run
+from keras_evae.evaluation.results import Picture, Section, Table
+from keras_evae.runs.run import load_run
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 HOSTILE = "<img src=x onerror=alert(1)><script>alert('&')</script>"

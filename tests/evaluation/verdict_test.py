@@ -4,10 +4,10 @@ import dataclasses
 
 import pytest
 
-from keras_evae.evaluation.relaxation import BEST_KNOWN, CHANGES, ENERGIES, QUALITIES
-from keras_evae.evaluation.sections import Section, Table, read_section
+from keras_evae.evaluation.relaxed_states import BEST_KNOWN, CHANGES, ENERGIES, QUALITIES
+from keras_evae.evaluation.results import Section, Table, read_section
 from keras_evae.evaluation.verdict import make_verdict
-from keras_evae.runs import load_run
+from keras_evae.runs.run import load_run
 
 LOWEST, UNMEASURED = -2.06, "evae-evaluate --run runs/smoke --relax --report"
 # The last stage relaxed, as a collapsed model that has found the lowest state.

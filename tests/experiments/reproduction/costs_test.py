@@ -7,7 +7,7 @@ import pytest
 
 from experiments.reproduction.costs import cost_table, count_operations, operations_per_sample, read_throughput
 from keras_evae.errors import DataError
-from keras_evae.model import EVAE
+from keras_evae.model.evae import EVAE
 
 
 def test_operations_of_one_convolution_and_one_dense_layer():

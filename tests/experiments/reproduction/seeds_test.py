@@ -9,7 +9,7 @@ from experiments.reproduction.claims.claim import Claim, Numbers
 from experiments.reproduction.claims.statements import Statement
 from experiments.reproduction.seeds import count_verdicts, gather, gather_changed, seed_groups, spread
 from keras_evae.config import Config, EVAEConfig, GeometryConfig
-from keras_evae.runs import Run
+from keras_evae.runs.run import Run
 
 GROUPS = {"a": "beta 0.001", "b": "beta 0.001", "c": "beta 0.0001", "a and b: c": "beta 0.1"}
 STATEMENT = Statement("falls", "3.2", "L_H falls as gamma grows", "the rule", "fall", "falls", "losses")

@@ -8,14 +8,13 @@ import pytest
 from experiments.reproduction.claims.claim import Numbers, read_numbers
 from experiments.reproduction.claims.judge_correlation import JUDGES
 from keras_evae.dataset import read_split
-from keras_evae.evaluation import local_correlation as maps
-from keras_evae.evaluation import theta as densities
-from keras_evae.evaluation.local_correlation import make_local_correlation
-from keras_evae.evaluation.samples import measure, sample_tables
-from keras_evae.evaluation.theta import make_theta
+from keras_evae.evaluation import figure_3_correlation as densities
+from keras_evae.evaluation import figure_3_correlation as maps
+from keras_evae.evaluation.figure_3_correlation import make_local_correlation, make_theta
+from keras_evae.evaluation.measured_samples import measure, sample_tables
 from keras_evae.hamiltonian import Hamiltonian
 from tests.experiments.reproduction.claims.ladders import verdicts
-from tests.states import skyrmion
+from tests.helpers.states import skyrmion
 
 ANGLES = ["states-fewer-irregularities", "states-theta-of-reconstructed", "states-theta-of-generated"]
 SHAPES = ["states-shapes-of-skyrmions"]

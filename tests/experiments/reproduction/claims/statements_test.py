@@ -6,7 +6,7 @@ from pathlib import Path
 from experiments.reproduction import claims
 from experiments.reproduction.claims.registry import JUDGES
 from experiments.reproduction.claims.statements import STATEMENTS
-from keras_evae.evaluation import RECIPES
+from keras_evae.evaluation.recipes import RECIPES
 
 
 def test_each_statement_has_one_judge():

@@ -1,0 +1,75 @@
+"""All that is measured on one configuration."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from keras_evae.analysis.field import torques_and_angles
+from keras_evae.analysis.neighbours import lattice_order, neighbour_counts
+from keras_evae.analysis.skyrmions import Skyrmions, skyrmions_against_field
+from keras_evae.analysis.structure import BraggPeaks, bragg_peaks, structure_factor
+from keras_evae.analysis.topology import topological_charge
+from keras_evae.hamiltonian import Hamiltonian
+
+# Values that stand for the angles theta of a configuration, at the middles of so many equal shares of its sites.
+THETA_QUANTILES = 64
+
+
+@dataclasses.dataclass(frozen=True)
+class StateDescription:
+    """Numbers of one configuration.
+
+    Args:
+        energy_per_site: E/N, in units of the exchange constant.
+        magnetization: Mean spin, `(3,)`.
+        torque: Largest |S x h|, in units of the exchange constant; 0 in a relaxed state.
+        theta: Angles between the spins and their effective fields in degrees, as 64 quantiles.
+        charge: Topological charge Q.
+        skyrmions: Skyrmions with the core against the field.
+        neighbours: Number of neighbours of each skyrmion.
+        psi6: |psi6| of each skyrmion: 1 in a triangular lattice.
+        psi4: |psi4| of each skyrmion, weighted by the edges of the Voronoi cells: 1 in a square lattice.
+        peaks: Ring and Bragg peaks of S(q).
+    """
+
+    energy_per_site: float
+    magnetization: np.ndarray
+    torque: float
+    theta: np.ndarray
+    charge: float
+    skyrmions: Skyrmions
+    neighbours: np.ndarray
+    psi6: np.ndarray
+    psi4: np.ndarray
+    peaks: BraggPeaks
+
+
+def describe_state(spins: np.ndarray, hamiltonian: Hamiltonian) -> StateDescription:
+    """Measures one configuration.
+
+    Args:
+        spins: Unit vectors, `(y, x, 3)`.
+        hamiltonian: Gives energy, field, boundary and mask; means and quantiles are over the sites that carry a spin.
+    """
+    spins = np.asarray(spins, np.float64)
+    shape = spins.shape[0], spins.shape[1]
+    torques, theta = torques_and_angles(spins, hamiltonian)
+    skyrmions = skyrmions_against_field(spins, hamiltonian)
+    lattice = skyrmions.positions, shape, hamiltonian.periodic
+    psi6, psi4 = lattice_order(*lattice)
+    return StateDescription(
+        energy_per_site=float(hamiltonian.energy_per_site(spins)),
+        magnetization=spins.mean(axis=(0, 1)) * (shape[0] * shape[1] / hamiltonian.count_sites(shape)),
+        torque=float(torques.max()),
+        theta=np.quantile(
+            np.degrees(hamiltonian.on_sites(theta)), (np.arange(THETA_QUANTILES) + 0.5) / THETA_QUANTILES
+        ),
+        charge=float(topological_charge(spins, hamiltonian.periodic)),
+        skyrmions=skyrmions,
+        neighbours=neighbour_counts(*lattice),
+        psi6=psi6,
+        psi4=psi4,
+        peaks=bragg_peaks(structure_factor(spins)),
+    )

@@ -1,0 +1,196 @@
+"""How a configuration is written: YAML, `section.key=value`, types of values, the line that says what is wrong."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import AfterValidator, BaseModel, Field, InstanceOf, PlainSerializer, ValidationError
+
+from keras_evae.errors import ConfigError, in_brief
+from keras_evae.lattice import LATTICE_MULTIPLE, decode_mask, encode_mask
+from keras_evae.terms import EnergyTerm
+
+
+def parse_yaml(text: str, source: str) -> Any:
+    """The values of a YAML text: numbers, words, truth values, lists and mappings; None for an empty one.
+
+    Args:
+        text: The text.
+        source: Where it comes from, for the message.
+
+    Raises:
+        ConfigError: With one line that names the source, the line and what is wrong.
+
+    Example:
+
+    >>> parse_yaml("{betas: [1e-6, 1e-5], seed: 010}", "example")
+    {'betas': [1e-06, 1e-05], 'seed': 10}
+    """
+    try:
+        return _Loader(text).get_single_data()
+    except (yaml.YAMLError, ValueError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{source}: line {mark.line + 1}" if mark else source
+        raise ConfigError(f"{where}: {getattr(error, 'problem', None) or error}") from error
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe loader that reads numbers as YAML 1.2 does and refuses a key given twice."""
+
+    # PyYAML's own table is YAML 1.1, where 1e-6 is a string and 010 is eight.
+    yaml_implicit_resolvers: dict[str, Any] = {}
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, str):
+                problem = f"expected a name as key, found {key!r}"
+                raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
+            if key in seen:
+                problem = f"key '{key}' is given twice"
+                raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def _construct_int(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int:
+    return int(str(loader.construct_scalar(node)))
+
+
+_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"(true|false)$", re.IGNORECASE), list("tTfF"))
+
+
+_Loader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"(~|null|)$", re.IGNORECASE), ["~", "n", "N", ""])
+
+
+_Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"[-+]?[0-9]+$"), list("-+0123456789"))
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$|[-+]?\.inf$|\.nan$", re.IGNORECASE),
+    list("-+.0123456789"),
+)
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _construct_int)
+
+
+Boundary = Literal["periodic", "open"]
+Count = Annotated[int, Field(gt=0)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+
+
+def _multiple_of_16(side: int) -> int:
+    if side <= 0 or side % LATTICE_MULTIPLE:
+        raise ValueError(f"a positive multiple of {LATTICE_MULTIPLE}: the encoder halves each side four times")
+    return side
+
+
+def _increasing(values: tuple[float, ...]) -> tuple[float, ...]:
+    if list(values) != sorted(set(values)):
+        raise ValueError("increasing values, each once: stages follow one another from the weak to the strong")
+    return values
+
+
+def _mask_text(text: str) -> str:
+    mask = decode_mask(text)
+    if not mask.any():
+        raise ValueError("a mask with at least one site that carries a spin")
+    return encode_mask(mask)
+
+
+def _expand_home(path: Path) -> Path:
+    return Path(os.path.expanduser(path))
+
+
+# An energy term is Python, which no file brings along: files hold its text, `with_terms` adds the object.
+Term = Annotated[
+    str | InstanceOf[EnergyTerm],
+    PlainSerializer(lambda term: term if isinstance(term, str) else repr(term), when_used="json"),
+]
+# A side of a sample; the bound keeps a slip of the pen from filling the memory.
+Extent = Annotated[int, Field(gt=0, le=4096)]
+Side = Annotated[int, AfterValidator(_multiple_of_16)]
+# YAML has lists only; `strict=False` lets a list become a tuple while its items stay strict.
+Ladder = Annotated[
+    tuple[Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)], ...],
+    Field(strict=False, min_length=1),
+    AfterValidator(_increasing),
+]
+Epochs = Count | Annotated[tuple[Annotated[int, Field(gt=0, strict=True)], ...], Field(strict=False, min_length=1)]
+MaskText = Annotated[str, AfterValidator(_mask_text)]
+UserPath = Annotated[Path, Field(strict=False), AfterValidator(_expand_home)]
+# What to write, where pydantic names a Python type.
+EXPECTED = {"tuple_type": "a list, such as [1, 2]", "model_type": "a section with keys"}
+
+
+class Mismatch(ValueError):
+    """Two keys, each valid, that do not fit together."""
+
+
+def mismatch(key: str, expected: str, found: Any) -> Mismatch:
+    """The error of a key whose value does not fit to another one."""
+    return Mismatch(f"{key}: expected {expected}, found {in_brief(found)}")
+
+
+def first_problem(error: ValidationError, model: type[BaseModel]) -> str:
+    """The first problem of a model's validation in one line, and how many more there are."""
+    problems = error.errors()
+    first = problems[0]
+    places = {_dotted(problem["loc"]) for problem in problems}
+    more = f" (and {len(places) - 1} more)" if len(places) > 1 else ""
+    cause = first.get("ctx", {}).get("error")
+    if isinstance(cause, (Mismatch, ConfigError)):
+        return str(cause)
+    key = _dotted(first["loc"])
+    if first["type"] == "extra_forbidden":
+        return f"{key}: unknown key{_nearest(key.split('.'), model)}{more}"
+    if first["type"] == "missing":
+        return f"{key}: expected a value, found none{more}"
+    expected = EXPECTED.get(first["type"]) or str(cause or re.sub(r"^Input should be ", "", first["msg"]))
+    return f"{key}: expected {expected[0].lower() + expected[1:]}, found {in_brief(first['input'])}{more}"
+
+
+def _dotted(location: tuple[int | str, ...]) -> str:
+    return ".".join(str(part) for part in location if not _is_union_branch(part))
+
+
+def _is_union_branch(part: Any) -> bool:
+    # pydantic inserts the name of the union's member into the location, such as "tuple[...]" or "literal[...]".
+    return isinstance(part, str) and ("constrained-" in part or "[" in part)
+
+
+def _nearest(keys: list[str], section: type[BaseModel]) -> str:
+    """The known key of a section that is most like the unknown one, or all known keys."""
+    for key in keys[:-1]:
+        annotation: Any = section.model_fields[key].annotation
+        # The first member of "a section or none".
+        section = getattr(annotation, "__args__", (annotation,))[0]
+    known = list(section.model_fields)
+    match = difflib.get_close_matches(keys[-1], known, n=1)
+    return f", did you mean '{match[0]}'?" if match else f", expected one of: {', '.join(known)}"
+
+
+def apply_override(values: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals or not all(key.split(".")):
+        raise ConfigError(f"--set {override}: expected section.key=value, such as training.batch_size=50")
+    *sections, name = key.split(".")
+    target = values
+    for section in sections:
+        if target.get(section) is None:
+            target[section] = {}
+        target = target[section]
+        if not isinstance(target, dict):
+            raise ConfigError(f"--set {override}: expected a section at '{section}', found {target!r}")
+    target[name] = parse_yaml(text, f"--set {override}")

@@ -1,0 +1,200 @@
+"""The work folder of a generation, next to its target: `<target>.parts/`.
+
+    lock                 who is at work
+    specification.json   what is annealed, written first; a generation of another specification is refused
+    000000.npz, ...      finished shards; each appears whole and is never changed
+    manifest.sha256      a line `<sha256>  <shard>` for each finished shard, appended after the shard has appeared
+
+A shard counts as finished when its line is in the manifest and its checksum is right. Whatever a kill cuts short falls
+short of that: a `.partial` file is removed, a shard without a line is made again, a torn last line is no line. The
+manifest is in the format of `sha256sum --check manifest.sha256`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import logging
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from keras_evae.annealing import KERNEL_VERSION
+from keras_evae.dataset.shards import decode_shard, encode_shard, shard_indices, shard_length
+from keras_evae.dataset.specification import DatasetSpecification, describe_difference
+from keras_evae.errors import DataError, MismatchError
+from keras_evae.files import append_line, hold_lock, sync_folder, write_whole
+
+logger = logging.getLogger(__name__)
+
+
+LOCK, SPECIFICATION, MANIFEST, PACKED = "lock", "specification.json", "manifest.sha256", "packed.h5.partial"
+SHARD_PATTERN, MANIFEST_LINE = "[0-9]*.npz", re.compile(r"([0-9a-f]{64})  ([0-9]{6,}\.npz)\n")
+
+
+def parts_path(target: Path) -> Path:
+    """The work folder of a target."""
+    return target.with_name(f"{target.name}.parts")
+
+
+@contextlib.contextmanager
+def open_parts(target: Path, specification: DatasetSpecification) -> Iterator[ShardFolder]:
+    """Locks the work folder of a target, creates it if it is missing, and looks at what is finished.
+
+    Raises:
+        LockedError: If another process holds it.
+        MismatchError: If its shards are of another specification; nothing is changed.
+        DataError: If its specification is damaged.
+    """
+    path = parts_path(target)
+    with hold_lock(path / LOCK):
+        parts = ShardFolder(path, specification)
+        try:
+            parts.open()
+            yield parts
+        finally:
+            # What a full disk has cut short shall not fill it.
+            for partial in path.glob("*.partial"):
+                partial.unlink()
+
+
+def finished_share(target: Path, specification: DatasetSpecification) -> float:
+    """Share of a dataset that is there, from the names of its files alone: 1 if it is finished, 0 if nothing is."""
+    if target.exists():
+        return 1.0
+    shards = len(shard_indices(specification, shard_length(specification)))
+    return len(list(parts_path(target).glob(SHARD_PATTERN))) / shards
+
+
+def remove_parts(target: Path) -> None:
+    """Removes the work folder of a finished target, if a crash has left it."""
+    path = parts_path(target)
+    if path.is_dir():
+        with hold_lock(path / LOCK):
+            _remove(path)
+
+
+class ShardFolder:
+    """The shards of one dataset in a work folder that is locked.
+
+    Args:
+        path: The folder.
+        specification: The dataset.
+    """
+
+    def __init__(self, path: Path, specification: DatasetSpecification) -> None:
+        self.path = path
+        self.length = shard_length(specification)
+        self.shards = shard_indices(specification, self.length)
+        self._expected = specification.attributes() | {
+            "kernel version": KERNEL_VERSION,
+            "configurations in a shard": self.length,
+        }
+        self._checksums: dict[str, str] = {}
+
+    @property
+    def packed(self) -> Path:
+        """Where the target is written before it is published."""
+        return self.path / PACKED
+
+    def open(self) -> None:
+        """Checks the specification and every shard that is there; what is not whole is removed."""
+        if (self.path / SPECIFICATION).exists():
+            self._check_specification()
+            self._checksums = self._verified(self._read_manifest())
+        _remove(self.path, keep=(LOCK, SPECIFICATION, MANIFEST, *self._checksums))
+        lines = [f"{checksum}  {name}\n" for name, checksum in self._checksums.items()]
+        write_whole(self.path / MANIFEST, "".join(lines).encode())
+        if not (self.path / SPECIFICATION).exists():
+            write_whole(self.path / SPECIFICATION, json.dumps(self._expected, indent=2).encode() + b"\n")
+            sync_folder(self.path.parent)
+
+    def missing(self) -> list[int]:
+        """Numbers of the shards that are still to be made."""
+        return [shard for shard in range(len(self.shards)) if _shard_name(shard) not in self._checksums]
+
+    def write(self, shard: int, arrays: Mapping[str, np.ndarray]) -> None:
+        """Writes a finished shard, then its line in the manifest."""
+        name, content = _shard_name(shard), encode_shard(arrays)
+        checksum = hashlib.sha256(content).hexdigest()
+        write_whole(self.path / name, content)
+        append_line(self.path / MANIFEST, f"{checksum}  {name}")
+        self._checksums[name] = checksum
+
+    def read(self, shard: int) -> dict[str, np.ndarray]:
+        """The arrays of a finished shard.
+
+        Raises:
+            DataError: If the file is not what was written, to the last bit.
+        """
+        name = _shard_name(shard)
+        content = _read_verified(self.path / name, self._checksums[name])
+        if content is None:
+            raise DataError(f"{self.path / name}: truncated or damaged; start again, and it will be generated again")
+        return decode_shard(content)
+
+    def remove(self) -> None:
+        """Removes everything, when the target is published."""
+        _remove(self.path)
+
+    def _check_specification(self) -> None:
+        file = self.path / SPECIFICATION
+        try:
+            found = json.loads(file.read_bytes())
+            difference = describe_difference(self._expected, found)
+            # A damaged name is no other value where None or a default stands for what is missing.
+            if not difference and found.keys() != self._expected.keys():
+                raise ValueError(f"other keys: {sorted(found.keys() ^ self._expected.keys())}")
+        except (ValueError, AttributeError) as error:
+            raise DataError(
+                f"{file}: truncated or damaged; delete the folder {self.path}, and its shards will be generated again"
+            ) from error
+        if difference:
+            raise MismatchError(
+                f"{self.path}: {difference} in this unfinished generation; nothing was changed. "
+                f"Mend the configuration, choose another dataset.path, or delete that folder"
+            )
+
+    def _read_manifest(self) -> dict[str, str]:
+        file = self.path / MANIFEST
+        lines = file.read_text(errors="replace").splitlines(keepends=True) if file.exists() else []
+        matches = (MANIFEST_LINE.fullmatch(line) for line in lines)
+        return {match[2]: match[1] for match in matches if match}
+
+    def _verified(self, checksums: dict[str, str]) -> dict[str, str]:
+        known = {_shard_name(shard) for shard in range(len(self.shards))}
+        whole = {}
+        for name in tqdm(sorted(checksums), "checking", unit="shard", leave=False, delay=1, disable=None):
+            if name in known and _read_verified(self.path / name, checksums[name]) is not None:
+                whole[name] = checksums[name]
+            else:
+                logger.warning("%s: truncated or damaged; it is generated again", self.path / name)
+        return whole
+
+
+def _shard_name(shard: int) -> str:
+    return f"{shard:06d}.npz"
+
+
+def _read_verified(file: Path, checksum: str) -> bytes | None:
+    """The content of a file, or None if it has another checksum or is missing."""
+    try:
+        content = file.read_bytes()
+    except FileNotFoundError:
+        return None
+    return content if hashlib.sha256(content).hexdigest() == checksum else None
+
+
+def _remove(path: Path, keep: tuple[str, ...] = ()) -> None:
+    """Removes the files of a generation, but for those to keep, and the folder if nothing remains in it."""
+    # In this order, so that shards never lie there without the specification that they belong to.
+    for pattern in ("*.partial", SHARD_PATTERN, MANIFEST, SPECIFICATION, LOCK):
+        for file in path.glob(pattern):
+            if file.name not in keep:
+                file.unlink()
+    with contextlib.suppress(OSError):
+        path.rmdir()

@@ -1,0 +1,191 @@
+"""What the last stages of runs generate, compared with each other up to the symmetries of the energy."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from keras_evae.analysis import Alignment, align, topological_charge
+from keras_evae.annealing import relax
+from keras_evae.evaluation.results import Cell, Table
+from keras_evae.evaluation.stage_selection import first_collapsed, is_finished, labels, ladder_of_gamma
+from keras_evae.evaluation.stage_states import generate
+from keras_evae.minima.distinct import SAME_STATE
+from keras_evae.runs.run import Run
+from keras_evae.runs.stage_folder import FinishedStage
+from keras_evae.symmetry import NAMES
+
+GENERATED = 100
+
+
+@dataclasses.dataclass(frozen=True)
+class FinalState:
+    """What the last stage of a run generates.
+
+    Args:
+        name: Of the run.
+        run: The run.
+        stage: Its last stage.
+        collapsed: Whether FFT-MSE says that the stage generates one state.
+        spins: One generated state.
+        spread: Largest distance of two of the generated states, as they are.
+        aligned_spread: Largest distance of a generated state from the first one, up to the symmetries and sliding.
+        slide: Longest translation in sites that this takes.
+        relaxed: The state, relaxed at T = 0.
+    """
+
+    name: str
+    run: Run
+    stage: FinishedStage
+    collapsed: bool
+    spins: np.ndarray
+    spread: float
+    aligned_spread: float
+    slide: float
+    relaxed: np.ndarray
+
+    @property
+    def energy(self) -> float:
+        return energy_per_site(self.run, self.spins)
+
+    @property
+    def relaxed_energy(self) -> float:
+        return energy_per_site(self.run, self.relaxed)
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """Two final states: their distance as they are, at best, and at best after relaxation with sliding."""
+
+    one: FinalState
+    other: FinalState
+    as_generated: float
+    aligned: Alignment
+    relaxed: Alignment
+
+    @property
+    def same(self) -> bool:
+        return self.relaxed.distance <= SAME_STATE
+
+    @property
+    def verdict(self) -> str:
+        if not self.same:
+            return "another state"
+        y, x = self.relaxed.shift
+        return f"same state, shifted by ({y:.1f}, {x:.1f}), {NAMES[self.relaxed.operation]}"
+
+
+def energy_per_site(run: Run, spins: np.ndarray) -> float:
+    """E/N of one configuration, summed in double precision."""
+    return float(run.hamiltonian.energy_per_site(spins.astype(np.float64)))
+
+
+def final_states(runs: Sequence[Run]) -> list[FinalState]:
+    """The states of the last stage of each run."""
+    return [_final_state(run, name) for run, name in zip(runs, labels(runs).values(), strict=True)]
+
+
+def compare_all(finals: Sequence[FinalState]) -> tuple[list[Comparison], list[str]]:
+    """Comparisons of all pairs of runs of one system, and a sentence if there are pairs of different ones."""
+    pairs = list(itertools.combinations(finals, 2))
+    alike = [pair for pair in pairs if _system(pair[0].run) == _system(pair[1].run)]
+    differ = "Runs of different lattices or Hamiltonians are not compared with each other"
+    return [_compare(*pair) for pair in alike], [differ] if len(alike) < len(pairs) else []
+
+
+def table_of_states(finals: Sequence[FinalState]) -> Table:
+    header = [
+        "run", "beta", "gamma", "fft_mse", "largest_distance", "largest_aligned_distance", "largest_slide",
+        "energy_per_site", "relaxed_energy_per_site", "charge",
+    ]  # fmt: skip
+    rows: list[list[Cell]] = [
+        [
+            final.name,
+            final.stage.beta,
+            final.stage.gamma,
+            final.stage.metrics["generated"]["fft_mse"],
+            final.spread,
+            final.aligned_spread,
+            final.slide,
+            final.energy,
+            final.relaxed_energy,
+            float(topological_charge(final.relaxed, final.run.hamiltonian.periodic)),
+        ]
+        for final in finals
+    ]
+    caption = f"last stage of each run: {GENERATED} generated states among each other, and the first of them"
+    return Table("collapse", caption, header, rows)
+
+
+def table_of_pairs(comparisons: Sequence[Comparison]) -> Table:
+    header = [
+        "run", "other_run", "distance", "aligned_distance", "relaxed_distance", "shift_y", "shift_x", "operation",
+        "energy_difference_per_site", "verdict",
+    ]  # fmt: skip
+    rows: list[list[Cell]] = [
+        [
+            pair.one.name,
+            pair.other.name,
+            pair.as_generated,
+            pair.aligned.distance,
+            pair.relaxed.distance,
+            *pair.relaxed.shift,
+            NAMES[pair.relaxed.operation],
+            pair.other.relaxed_energy - pair.one.relaxed_energy,
+            pair.verdict,
+        ]
+        for pair in comparisons
+    ]
+    caption = "generated states of two runs; shift (sites), operation and energy difference after relaxation"
+    return Table("collapse_pairs", caption, header, rows)
+
+
+def numbers_of_states(finals: Sequence[FinalState]) -> dict[str, dict[str, Cell]]:
+    """For the name of each run whether it has come to its end, and to one state."""
+    return {
+        final.name: {"last_stage_finished": is_finished(final.run), "collapsed": final.collapsed} for final in finals
+    }
+
+
+def _final_state(run: Run, name: str) -> FinalState:
+    stages = ladder_of_gamma(run)
+    spins = generate(run, stages[-1], GENERATED)
+    collapsed = len(stages) > 1 and first_collapsed(stages) is not None
+    relaxed, _ = relax(run.hamiltonian, spins[0])
+    aligned = [align(state, spins[0], run.hamiltonian, sliding=True) for state in spins[1:]]
+    return FinalState(
+        name=name,
+        run=run,
+        stage=stages[-1],
+        collapsed=collapsed,
+        spins=spins[0],
+        spread=_largest_distance(spins, run.hamiltonian.count_sites(run.config.dataset.shape)),
+        aligned_spread=max(found.distance for found in aligned),
+        slide=max(math.hypot(*found.shift) for found in aligned),
+        relaxed=relaxed,
+    )
+
+
+def _system(run: Run) -> tuple:
+    return run.hamiltonian, run.config.dataset.shape
+
+
+def _compare(one: FinalState, other: FinalState) -> Comparison:
+    hamiltonian = one.run.hamiltonian
+    return Comparison(
+        one,
+        other,
+        float(hamiltonian.on_sites(np.sum((one.spins - other.spins) ** 2, axis=-1)).mean()),
+        align(one.spins, other.spins, hamiltonian),
+        align(one.relaxed, other.relaxed, hamiltonian, sliding=True),
+    )
+
+
+def _largest_distance(spins: np.ndarray, sites: int) -> float:
+    """Largest mean of |S - S'|^2 over `sites` of all pairs of states `(n, y, x, 3)`, as they are."""
+    flat = spins.reshape(len(spins), -1)
+    return max(float(np.sum((flat - state) ** 2, axis=1).max()) for state in flat) / sites

@@ -1,0 +1,179 @@
+"""Figure 2: the three losses after each stage, and where they change their behaviour."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from keras_evae import plotting
+from keras_evae.analysis import critical_beta
+from keras_evae.analysis.principal_components import SAMPLES
+from keras_evae.dataset import read_split
+from keras_evae.evaluation.results import Cell, Picture, Section, Table
+from keras_evae.evaluation.stage_selection import (
+    Transitions,
+    evae_transitions,
+    file_name,
+    labels,
+    ladder_of_beta,
+    ladder_of_gamma,
+    vae_transitions,
+)
+from keras_evae.runs.from_config import planned_stages
+from keras_evae.runs.run import Run, data_energy
+from keras_evae.runs.stage_folder import FinishedStage
+
+SPLITS = ("train", "validation")
+# Of the states that each stage generates.
+GENERATED = ("fft_mse", "magnetization_z")
+TEXT = (
+    "L_RC, L_KL and L_H after each stage, re-evaluated in inference mode on both splits. The black line is L_H of the "
+    "training data. Dashed lines mark transitions, each between two neighbouring stages (shaded; the line is their "
+    "geometric mean). beta_c, the posterior collapse: from it on, L_KL of the validation split is below ln 2, one bit. "
+    "gamma_RC: from it on, L_RC of the validation split is more than 1.5 times its smallest value at smaller gamma. "
+    "gamma_c, the collapse to one state: from it on, FFT-MSE of 100 generated states is more than 30 times smaller "
+    "than at gamma = 0. The estimate of beta_c is twice the largest principal component of the training data per site."
+)
+Ladders = Mapping[str, Sequence[FinishedStage]]
+SYMBOLS = {"beta_c": r"$\beta_c$", "gamma_RC": r"$\gamma_{RC}$", "gamma_c": r"$\gamma_c$"}
+STYLES = {"beta_c": "--", "gamma_RC": ":", "gamma_c": "--"}
+
+
+def make_losses(runs: Sequence[Run], output: Path) -> Section:
+    """The three losses against beta for the VAE and against gamma for each E-VAE, in one picture."""
+    names = labels(runs)
+    means = {names[run.path]: data_energy(run) for run in runs}
+    vaes = {names[run.path]: run for run in _vae_runs(runs)}
+    betas = {name: ladder_of_beta(run) for name, run in vaes.items()}
+    gammas = {names[run.path]: ladder_of_gamma(run) for run in runs if any(stage.gamma for stage in run.stages)}
+    estimates = {name: _estimate(run) for name, run in vaes.items()}
+    _draw(betas, gammas, means, output / "losses.png")
+    numbers: dict[str, dict[str, Cell]] = {
+        name: {
+            "data_hamiltonian_loss": means[name],
+            "data_mean_spin": _mean_spin(run),
+            "all_stages_finished": len(run.stages) == len(planned_stages(run.config)),
+            "ladder_of_beta_shown": name in betas,
+            "beta_of_ladder_of_gamma": gammas[name][0].beta if name in gammas else None,
+            "beta_c_expected": estimates.get(name),
+        }
+        for name, run in ((names[run.path], run) for run in runs)
+    }
+    return Section(
+        "losses",
+        "Figure 2: losses",
+        TEXT,
+        [_loss_table(run, runs, means[names[run.path]]) for run in runs]
+        + [_transition_table(betas, gammas, estimates)],
+        [Picture("losses.png", "Losses against beta (VAE, left) and against gamma (E-VAE, right)", "losses")],
+        numbers=numbers,
+    )
+
+
+def _vae_runs(runs: Sequence[Run]) -> list[Run]:
+    """Whose ladders of beta are shown: the VAEs', or the longest of the E-VAEs', whose ladders end at their beta."""
+    vaes = [run for run in runs if run.config.evae is None]
+    return vaes or [max(runs, key=lambda run: len(ladder_of_beta(run)))]
+
+
+def _mean_spin(run: Run) -> float:
+    """Length of the mean spin of the data over states and all sites that symmetry makes equal; mean over the others."""
+    spins = read_split(run.config.dataset.path, "train", SAMPLES)
+    hamiltonian = run.hamiltonian
+    equal = [axis for axis, closed in enumerate(hamiltonian.periodic) if closed and hamiltonian.mask is None]
+    mean = spins.mean(axis=(0, *(1 + axis for axis in equal)), dtype=np.float64, keepdims=True)[0]
+    lengths = np.broadcast_to(np.linalg.norm(mean, axis=-1), run.config.dataset.shape)
+    return float(hamiltonian.on_sites(lengths).mean())
+
+
+def _estimate(run: Run) -> float:
+    return critical_beta(read_split(run.config.dataset.path, "train", SAMPLES), run.hamiltonian.periodic)
+
+
+def _loss_table(run: Run, runs: Sequence[Run], data_mean: float) -> Table:
+    header = ["beta", "gamma", *(f"{split}_{loss}" for loss in plotting.LOSS_LABELS for split in SPLITS)]
+    label = labels(runs)[run.path]
+    caption = f"{label}: losses in inference mode; L_H of the training data itself: {data_mean:.5f}"
+    rows = [
+        [stage.beta, stage.gamma]
+        + [stage.metrics[split][loss] for loss in plotting.LOSS_LABELS for split in SPLITS]
+        + [stage.metrics["generated"][key] for key in GENERATED]
+        for stage in run.stages
+    ]
+    return Table("losses", caption, [*header, *GENERATED], rows, label, file_name("losses", run, runs))
+
+
+def _transition_table(betas: Ladders, gammas: Ladders, estimates: Mapping[str, float]) -> Table:
+    rows: list[list[Cell]] = []
+    for name, stages in betas.items():
+        rows += _transition_rows(name, vae_transitions(stages))
+        rows.append([name, "beta_c estimated", None, None, estimates[name]])
+    for name, stages in gammas.items():
+        rows += _transition_rows(name, evae_transitions(stages))
+    caption = "Transitions: last stage before, first stage beyond, geometric mean"
+    return Table("transitions", caption, ["run", "transition", "before", "after", "mark"], rows)
+
+
+def _transition_rows(name: str, transitions: Transitions) -> list[list[Cell]]:
+    return [
+        [name, symbol, found.before, found.after, found.mark] if found else [name, symbol, None, None, None]
+        for symbol, found in transitions.items()
+    ]
+
+
+def _draw(betas: Ladders, gammas: Ladders, means: Mapping[str, float], path: Path) -> None:
+    """A column for the ladders of beta and one for those of gamma, a row for each loss."""
+    columns = [("beta", betas, "VAE")]
+    if gammas:
+        fixed = sorted({stages[0].beta for stages in gammas.values()})
+        columns.append(("gamma", gammas, r"E-VAE, $\beta$ = " + " and ".join(f"{beta:g}" for beta in fixed)))
+    rows = len(plotting.LOSS_LABELS)
+    colors = plotting.run_colors(list(means))
+    # The legends of many runs are higher than a panel needs to be.
+    height = max(1.9, 0.45 * max(len(betas), len(gammas)))
+    figure, axes = plotting.new_figure(rows, len(columns), size=(3.7, height), shared=True)
+    for column, (weight, ladders, title) in enumerate(columns):
+        axes[0, column].set_title(title)
+        # A legend of many runs stands beside the panels.
+        place = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)} if len(ladders) > 2 else {}
+        for row, loss in enumerate(plotting.LOSS_LABELS):
+            cell = axes[row, column]
+            plotting.plot_loss(cell, _curves(ladders, weight, loss), weight, loss, colors)
+            marks = _mark_transitions(cell, ladders, weight, colors)
+            if loss == "reconstruction_loss":
+                cell.legend(handles=[line for line in cell.lines if line not in marks], **place)
+            elif loss == "kl_loss" and marks:
+                cell.legend(handles=marks, **place)
+            elif loss == "hamiltonian_loss":
+                plotting.mark_data(cell, {means[name] for name in ladders})
+            cell.label_outer()
+    plotting.save_figure(figure, path)
+
+
+def _curves(ladders: Ladders, weight: str, loss: str) -> plotting.LossCurves:
+    return {
+        name: (
+            [getattr(stage, weight) for stage in stages],
+            {split: [stage.metrics[split][loss] for stage in stages] for split in SPLITS},
+        )
+        for name, stages in ladders.items()
+    }
+
+
+def _mark_transitions(axes: Axes, ladders: Ladders, weight: str, colors: Mapping[str, str]) -> list[Line2D]:
+    """Broken lines in the colour of the run, labelled with their value."""
+    lines = []
+    for name, stages in ladders.items():
+        transitions = vae_transitions(stages) if weight == "beta" else evae_transitions(stages)
+        for symbol, found in transitions.items():
+            if found:
+                label = f"{SYMBOLS[symbol]} = {float(f'{found.mark:.2g}'):g}" + (
+                    f", {name}" if len(ladders) > 1 else ""
+                )
+                style, interval = STYLES[symbol], (found.before, found.after)
+                lines.append(plotting.mark_transition(axes, interval, found.mark, colors[name], style, label))
+    return lines

@@ -1,0 +1,199 @@
+"""Figures 3A and 3B: how well spins follow their effective fields."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from keras_evae import analysis, plotting
+from keras_evae.analysis import AngleDistribution, angle_distribution, field_angle
+from keras_evae.dataset import read_split
+from keras_evae.evaluation.results import Cell, Picture, Section, Table
+from keras_evae.evaluation.stage_selection import awaits_nearer, file_name, labels, nearest_gammas
+from keras_evae.evaluation.stage_states import generate, reconstruct, stream_generated, stream_reconstructed
+from keras_evae.hamiltonian import Hamiltonian
+from keras_evae.runs.run import BATCH, Run, stream_split
+from keras_evae.runs.stage_folder import FinishedStage
+
+GAMMAS = (0.0, 1.0, 100.0)
+# States of each kind in the picture, and share of sites of the reconstructions at the smallest gamma shown black.
+EXAMPLES, BLACK_SHARE = 2, 2.0
+NAMES = {"X_In": "$X_{In}$", "X_Out": "$X_{Out}$", "X'_Out": "$X'_{Out}$"}
+COSINE = r"$\cos\theta$"
+HEADER = ["gamma", "states", "cos_theta_mean", "theta_mean_degrees", "theta_99th_percentile_degrees"]
+# A row of the picture: its gamma (None: the data), and states of up to two kinds.
+Row = tuple[float | None, dict[str, np.ndarray]]
+# A row of the table, see HEADER.
+Numbers = tuple[float | None, str, float, float, float]
+OUTPUTS = ("X_Out", "X'_Out")
+# The picture ends at this percentile of the broadest distribution.
+SHOWN = 96.0
+# For each kind of states and gamma (None: the data).
+Distributions = dict[tuple[str, float | None], AngleDistribution]
+
+
+def make_local_correlation(runs: Sequence[Run], output: Path) -> Section:
+    """X_In, X_Out and X'_Out with their maps of cos(theta), for gamma = 0, 1 and 100."""
+    tables, pictures, notes = [], [], []
+    numbers: dict[str, dict[str, Cell]] = {}
+    for run in runs:
+        stages, missing = nearest_gammas(run, GAMMAS)
+        rows = _collect(run, stages)
+        file, label = file_name("local_correlation", run, runs), labels(runs)[run.path]
+        angles = [_numbers(gamma, kind, spins, run.hamiltonian) for gamma, row in rows for kind, spins in row.items()]
+        caption = (
+            f"{label}: angle theta between spins and effective fields, {len(rows[0][1]['X_In'])} states of each kind"
+        )
+        tables.append(Table("local_correlation", caption, HEADER, angles, label, file))
+        lowest = _draw_maps(rows, run.hamiltonian, output / f"{file}.png")
+        black = f"black: cos(theta) of {lowest:.4g} and below, {np.degrees(np.arccos(lowest)):.2g} degrees and more"
+        if run.hamiltonian.mask is not None:
+            black += "; pale blue: no spin"
+        caption = f"{label}: states, and beside each its map of cos(theta); {black}"
+        pictures.append(Picture(f"{file}.png", caption, "local_correlation"))
+        numbers[label] = {"awaits_nearer_stages": awaits_nearer(run, GAMMAS)}
+        notes += missing
+    return Section(
+        "local_correlation",
+        "Figure 3A: local correlation",
+        "cos(theta) of the angle theta between each spin S and the effective field h = -dE/dS on it: 1 where the spin "
+        "points along its field, as everywhere in a relaxed state. The noise is small, so the grey scale ends in black "
+        f"where only {BLACK_SHARE:g} per cent of the sites of X_Out lie below, at the smallest gamma shown.",
+        tables,
+        pictures,
+        notes,
+        numbers,
+    )
+
+
+def _collect(run: Run, stages: Sequence[FinishedStage]) -> list[Row]:
+    """Test configurations, then what each stage makes of them and what it generates."""
+    spins = read_split(run.config.dataset.path, "test", BATCH)
+    rows: list[Row] = [(None, {"X_In": spins})]
+    for stage in tqdm(stages, "local correlation", unit="stage", leave=False, delay=5):
+        rows.append(
+            (stage.gamma, {"X_Out": reconstruct(run, stage, spins), "X'_Out": generate(run, stage, len(spins))})
+        )
+    return rows
+
+
+def _numbers(gamma: float | None, kind: str, spins: np.ndarray, hamiltonian: Hamiltonian) -> Numbers:
+    angles = hamiltonian.on_sites(analysis.field_angle(spins, hamiltonian)).astype(np.float64)
+    degrees = np.degrees(angles)
+    return gamma, kind, float(np.cos(angles).mean()), float(degrees.mean()), float(np.percentile(degrees, 99))
+
+
+def _draw_maps(rows: Sequence[Row], hamiltonian: Hamiltonian, path: Path) -> float:
+    """Each state beside its map; returns cos(theta) at the black end of the grey scale."""
+    reference = hamiltonian.on_sites(analysis.local_correlation(rows[1][1]["X_Out"], hamiltonian))
+    lowest = min(float(np.percentile(reference, BLACK_SHARE)), 1.0 - 1e-6)
+    figure, axes = plotting.new_figure(len(rows), 4 * EXAMPLES, size=(1.1, 1.2))
+    for cell in axes[0]:
+        cell.set_axis_off()
+    for line, (gamma, row) in zip(axes, rows, strict=True):
+        shown = [(kind, spins[index]) for kind, spins in row.items() for index in range(min(EXAMPLES, len(spins)))]
+        for (kind, spins), (left, right) in zip(shown, line.reshape(-1, 2), strict=False):
+            plotting.plot_spins(left, spins, NAMES[kind] + ("" if gamma is None else rf", $\gamma$ = {gamma:g}"))
+            left.set_axis_on()
+            right.set_axis_on()
+            grey = plotting.plot_correlation(right, analysis.local_correlation(spins, hamiltonian), lowest, COSINE)
+    plotting.plot_color_wheel(axes[0, 2 * EXAMPLES])
+    bar = figure.colorbar(grey, ax=list(axes[:, -1]), label=COSINE, extend="min", shrink=0.5)
+    ticks = [lowest, (1.0 + lowest) / 2, 1.0]
+    bar.set_ticks(ticks, labels=[f"{tick:.5g}\n({np.degrees(np.arccos(tick)):.2g}°)" for tick in ticks])
+    plotting.save_figure(figure, path)
+    return lowest
+
+
+def make_theta(runs: Sequence[Run], output: Path) -> Section:
+    """Densities of theta for X_In, X_Out of the whole test split and as many X'_Out, for gamma = 0, 1 and 100."""
+    tables, pictures, notes = [], [], []
+    numbers: dict[str, dict[str, Cell]] = {}
+    for run in runs:
+        found, missing = _collect_angles(run)
+        file, label = file_name("theta", run, runs), labels(runs)[run.path]
+        tables.append(_summary(file, label, found))
+        # Thousands of rows: a file, but no part of what is shown.
+        _densities(f"{file}_densities", label, found).write(output)
+        _draw_densities(found, output / f"{file}.png")
+        caption = f"{label}: densities of theta, X_Out (left) and X'_Out (right)"
+        pictures.append(Picture(f"{file}.png", caption, "theta"))
+        numbers[label] = {"awaits_nearer_stages": awaits_nearer(run, GAMMAS)}
+        notes += missing
+    return Section(
+        "theta",
+        "Figure 3B: angles between spins and effective fields",
+        "theta = atan2(|S x h|, S.h) in degrees, over all sites of X_In and X_Out of the test split and of as many "
+        "generated states X'_Out. Each density has the integral 1; *_densities.csv has it in bins of 0.05 degrees. The "
+        "peak is that of the density smoothed by a tenth of the mean. The annealed data are relaxed: their theta is "
+        "zero but for the tolerance of the annealing and the precision of the file.",
+        tables,
+        pictures,
+        notes,
+        numbers,
+    )
+
+
+def _collect_angles(run: Run) -> tuple[Distributions, list[str]]:
+    stages, notes = nearest_gammas(run, GAMMAS)
+    count = run.config.dataset.test
+    with tqdm(None, "theta", count * (1 + 2 * len(stages)), unit="state", leave=False, delay=5) as progress:
+
+        def distribution(states: Iterable[np.ndarray]) -> AngleDistribution:
+            return angle_distribution(_angles(states, run.hamiltonian, progress))
+
+        found: Distributions = {("X_In", None): distribution(stream_split(run, "test"))}
+        for stage in stages:
+            found["X_Out", stage.gamma] = distribution(stream_reconstructed(run, stage, "test"))
+            found["X'_Out", stage.gamma] = distribution(stream_generated(run, stage, count))
+    return found, notes
+
+
+def _angles(states: Iterable[np.ndarray], hamiltonian: Hamiltonian, progress: tqdm) -> Iterator[np.ndarray]:
+    for part in states:
+        yield field_angle(part, hamiltonian)
+        progress.update(len(part))
+
+
+def _summary(file: str, label: str, found: Distributions) -> Table:
+    header = ["states", "gamma", "peak_degrees", "mean_degrees", "standard_deviation_degrees", "percentile_99_degrees"]
+    rows: list[list[Cell]] = [
+        [kind, gamma, values.peak, values.mean, values.deviation, values.percentile(99)]
+        for (kind, gamma), values in found.items()
+    ]
+    caption = f"{label}: theta of all sites; peak and percentile are known to a bin of 0.05 degrees"
+    return Table("theta", caption, header, rows, label, file)
+
+
+def _densities(file: str, label: str, found: Distributions) -> Table:
+    """All densities up to the largest angle, a column each."""
+    header = [kind if gamma is None else f"{kind} gamma={gamma:g}" for kind, gamma in found]
+    columns = np.stack([values.density for values in found.values()], axis=-1)
+    centres = next(iter(found.values())).centres
+    last = int(np.flatnonzero(columns.any(axis=-1)).max()) + 1
+    rows = [[float(angle), *map(float, row)] for angle, row in zip(centres[:last], columns[:last], strict=True)]
+    caption = f"{label}: density of theta per degree"
+    return Table("theta_densities", caption, ["theta_degrees", *header], rows, label, file)
+
+
+def _draw_densities(found: Distributions, path: Path) -> None:
+    """A panel for X_Out and one for X'_Out, with equal axes."""
+    figure, axes = plotting.new_figure(1, len(OUTPUTS), size=(3.7, 2.8), shared=True)
+    data = found["X_In", None]
+    for cell, kind in zip(axes[0], OUTPUTS, strict=True):
+        shown = {gamma: values for (name, gamma), values in found.items() if name == kind}
+        curves = {rf"$\gamma$ = {gamma:g}": (values.centres, values.density) for gamma, values in shown.items()}
+        plotting.plot_angle_densities(cell, curves, (data.centres, data.density))
+        cell.set_title({"X_Out": "$X_{Out}$", "X'_Out": "$X'_{Out}$"}[kind])
+        cell.label_outer()
+    outputs = [values for (kind, _), values in found.items() if kind in OUTPUTS]
+    limits = {
+        "xlim": (0.0, max(v.percentile(SHOWN) for v in outputs)),
+        "ylim": (0.0, 1.05 * max(v.density.max() for v in outputs)),
+    }
+    for cell in axes[0]:
+        cell.set(**limits)
+    plotting.save_figure(figure, path)

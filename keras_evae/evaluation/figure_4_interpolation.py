@@ -1,0 +1,273 @@
+"""Figure 4: from a skyrmion lattice with an interstitial skyrmion to the perfect one, through latent space."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from scipy.ndimage import gaussian_filter
+
+from keras_evae import plotting
+from keras_evae.analysis import local_correlation, topological_charge
+from keras_evae.errors import DataError
+from keras_evae.evaluation.interpolation_paths import (
+    COMPARED_GAMMA,
+    IMAGES,
+    MAX_STEPS,
+    POINTS,
+    REACHED,
+    SHOWN_STEPS,
+    STEPS_BEYOND,
+    Passage,
+    Passages,
+    compared,
+    find_passages,
+)
+from keras_evae.evaluation.results import Cell, Picture, Section, Table
+from keras_evae.evaluation.stage_selection import (
+    awaits_nearer,
+    file_name,
+    first_collapsed,
+    labels,
+    ladder_of_gamma,
+    nearest_gammas,
+)
+from keras_evae.minima.interstitial import Targets, make_targets
+from keras_evae.runs.run import Run
+from keras_evae.runs.stage_folder import FinishedStage
+
+GAMMAS = (0.0, 1.0, 10.0, 100.0, 1000.0)
+# Side of the region that is drawn, in distances of skyrmions.
+ZOOM = 2.0
+# Width, in sites, of the average in which the place of the drawn region is found.
+SMOOTHING = 3.0
+# The paper does not give the number of steps of its paths: R = 2 there may be R = 4, 6 ... of the ones here.
+STEPS = tuple(n * STEPS_BEYOND for n in range(1, 6))
+# Means of the barrier table; standard deviations too for the first two.
+MEASURES, SPREAD = ("barrier_height", "fwhm_steps", "fwhm_share", "plateau_initial", "plateau_final"), 2
+TEXT = (
+    "Both targets are minima of the energy: a perfect triangular lattice of skyrmions, and one with an interstitial "
+    "skyrmion (in a small box the whole lattice rearranges around it). Inverse mapping: Adam changes the latent vector "
+    "z alone until L_T-O, the squared distance of decoded and target spins (sum over components, mean over sites), is "
+    f"saturated. The path is the straight line between both z, in {POINTS} states. R counts its steps from the highest "
+    "energy, positive towards the perfect lattice; a step is a share of |z1 - z0|, which itself differs from model to "
+    "model. The baseline is the straight line through the plateaus, the mean energies of the first and of the last "
+    "tenth of the path; height and full width at half maximum (FWHM) of the "
+    f"barrier refer to it. Numbers are means and standard deviations over {IMAGES} images of the targets: translations "
+    "and point operations of both together, which leave the energies as they are."
+)
+
+
+def make_interpolation(runs: Sequence[Run], output: Path) -> Section:
+    """Energy along the path between two skyrmion lattices in latent space, for several gamma."""
+    tables: list[Table] = []
+    pictures: list[Picture] = []
+    notes: list[str] = []
+    numbers: dict[str, dict[str, Cell]] = {}
+    for run in runs:
+        stages, left_out = _uncollapsed(run)
+        notes += left_out
+        try:
+            targets = make_targets(run.hamiltonian, run.config.dataset.shape)
+        except DataError as error:
+            notes.append(f"{run.name}: {error}")
+            continue
+        images, passages = find_passages(run, stages, targets)
+        notes += [note for stage in stages for note in _missing(run, stage, passages[stage.name], targets)]
+        file, label = file_name("interpolation", run, runs), labels(runs)[run.path]
+        made = [
+            _target_table(run, targets, label),
+            _barrier_table(stages, passages, label),
+            _steps_table(stages, passages, label),
+            _image_table(stages, passages, label),
+        ]
+        tables += [table.of_run(label, "interpolation", file) for table in made]
+        # A row for each state: too long for the terminal.
+        _curve_table(stages, passages, label).of_run(label, "interpolation", file).write(output)
+        pictures += _draw(run, stages, images, passages, output, file)
+        pair, _ = compared(stages, passages)
+        numbers[label] = {
+            "compared_gamma": pair[1].gamma if pair else None,
+            "awaits_nearer_stage": awaits_nearer(run, [COMPARED_GAMMA]),
+        }
+    return Section("interpolation", "Figure 4: interpolation", TEXT, tables, pictures, notes, numbers)
+
+
+def _uncollapsed(run: Run) -> tuple[list[FinishedStage], list[str]]:
+    """The stages to interpolate in: a collapsed decoder gives one state for every z."""
+    stages, notes = nearest_gammas(run, GAMMAS)
+    first = first_collapsed(ladder_of_gamma(run))
+    if first is None:
+        return stages, notes
+    notes.append(f"{run.name}: no interpolation from gamma = {first.gamma:g} on, where it has collapsed to one state")
+    return [stage for stage in stages if stage.gamma < first.gamma], notes
+
+
+def _missing(run: Run, stage: FinishedStage, passages: Sequence[Passage], targets: Targets) -> list[str]:
+    """Which images give no barrier, and why; and whether the mapping came to its end."""
+    unreached = sum(not passage.reached for passage in passages)
+    flat = sum(passage.reached and passage.barrier is None for passage in passages)
+    reasons = {
+        f"the decoder does not reach the targets (L_T-O above {REACHED * targets.distance:.2g}, {REACHED:g} of the "
+        "squared distance of the two targets, or other topological charges)": unreached,
+        "the highest energy lies at an end of the path": flat,
+    }
+    head = f"{run.name}, gamma = {stage.gamma:g}"
+    notes = [
+        f"{head}: {count} of {len(passages)} images left out: {reason}" for reason, count in reasons.items() if count
+    ]
+    if len(passages[0].losses) > MAX_STEPS:
+        notes.append(f"{head}: L_T-O was not yet saturated when the inverse mapping stopped, after {MAX_STEPS} steps")
+    return notes
+
+
+def _target_table(run: Run, targets: Targets, label: str) -> Table:
+    rows: list[list[Cell]] = [
+        [state, count, round(float(topological_charge(spins))), float(run.hamiltonian.energy_per_site(spins))]
+        for state, count, spins in zip(
+            ("with interstitial", "perfect"), (targets.count + 1, targets.count), targets.states, strict=True
+        )
+    ]
+    caption = (
+        f"{label}: targets, relaxed to |S x h| below {targets.torque:.1e}; "
+        f"their squared distance is {targets.distance:.3f}, normalised like L_T-O"
+    )
+    return Table(
+        "interpolation_targets", caption, ["state", "skyrmions", "topological_charge", "energy_per_site"], rows
+    )
+
+
+def _barrier_table(stages: Sequence[FinishedStage], passages: Passages, label: str) -> Table:
+    spread = [column for measure in MEASURES[:SPREAD] for column in (measure, f"{measure}_std")]
+    rows = [_barrier_row(stage, passages[stage.name]) for stage in stages]
+    caption = (
+        f"{label}: means over the images with a barrier (L_T-O and |z1 - z0| over all); energies per site, FWHM in "
+        "steps R and as a share of |z1 - z0|"
+    )
+    header = ["gamma", "images", "mapping_steps", "L_TO_initial", "L_TO_final", "z_distance"]
+    return Table("interpolation", caption, [*header, *spread, *MEASURES[SPREAD:]], rows)
+
+
+def _barrier_row(stage: FinishedStage, passages: Sequence[Passage]) -> list[Cell]:
+    found = [passage.measures() for passage in passages if passage.barrier]
+    row: list[Cell] = [stage.gamma, len(found), len(passages[0].losses) - 1]
+    row += np.mean([passage.losses[-1] for passage in passages], axis=0).tolist()
+    row.append(float(np.mean([passage.distance for passage in passages])))
+    for index, measure in enumerate(MEASURES):
+        statistics = (np.mean, np.std) if index < SPREAD else (np.mean,)
+        values = [measures[measure] for measures in found]
+        row += [float(statistic(values)) if values else None for statistic in statistics]
+    return row
+
+
+def _steps_table(stages: Sequence[FinishedStage], passages: Passages, label: str) -> Table:
+    rows: list[list[Cell]] = []
+    for stage, step in itertools.product(stages, STEPS):
+        found = [passage for passage in passages[stage.name] if passage.barrier]
+        left = [(passage.share_left(step), passage.interstitial_left(step)) for passage in found]
+        shares: list[Cell] = np.mean(left, axis=0).tolist() if left else [None, None]
+        rows.append([stage.gamma, step, round((POINTS - 1) * STEPS_BEYOND / step, 1), len(found), *shares])
+    caption = (
+        f"{label}: what is left R steps beyond the peak. Of the barrier: mean over the images with a barrier. Of "
+        "the interstitial: share of these images whose topological charge is not yet that of the perfect lattice. "
+        f"Steps: those of a path on which this place would have R = {STEPS_BEYOND}"
+    )
+    return Table(
+        "interpolation_steps", caption, ["gamma", "R", "steps", "images", "barrier_left", "interstitial_left"], rows
+    )
+
+
+def _image_table(stages: Sequence[FinishedStage], passages: Passages, label: str) -> Table:
+    rows: list[list[Cell]] = []
+    for stage in stages:
+        for image, passage in enumerate(passages[stage.name]):
+            found = passage.measures() if passage.barrier else {}
+            left = passage.share_left(STEPS_BEYOND) if passage.barrier else None
+            reached = "yes" if passage.reached else "no"
+            rows.append([stage.gamma, image, reached, *map(found.get, MEASURES), left])
+    header = ["gamma", "image", "reached", *MEASURES, f"barrier_left_at_R={STEPS_BEYOND}"]
+    return Table("interpolation_images", f"{label}: each image of the targets; energies per site", header, rows)
+
+
+def _curve_table(stages: Sequence[FinishedStage], passages: Passages, label: str) -> Table:
+    rows: list[list[Cell]] = [
+        [stage.gamma, image, int(step) if passage.barrier else None, point / (POINTS - 1), float(energy), float(charge)]
+        for stage in stages
+        for image, passage in enumerate(passages[stage.name])
+        for point, (step, energy, charge) in enumerate(
+            zip(passage.steps, passage.energies, passage.charges, strict=True)
+        )
+    ]
+    header = ["gamma", "image", "R", "share_of_path", "energy_per_site", "topological_charge"]
+    return Table("interpolation_curves", f"{label}: energies and topological charges along the paths", header, rows)
+
+
+def _draw(
+    run: Run, stages: Sequence[FinishedStage], images: Sequence[Targets], passages: Passages, output: Path, file: str
+) -> list[Picture]:
+    """Figure 4B with the L_T-O of its ends, and Figure 4C, as far as there are barriers."""
+    drawn = [stage for stage in stages if any(passage.barrier for passage in passages[stage.name])]
+    if not drawn:
+        return []
+    _draw_curves(drawn, passages, output / f"{file}.png")
+    caption = (
+        f"{run.name}: energy along the path for each gamma, a line for each image of the targets, and L_T-O of one "
+        f"image during the inverse mapping; numbers in {file}_curves.csv"
+    )
+    pictures = [Picture(f"{file}.png", caption, "interpolation")]
+    pair, common = compared(stages, passages)
+    if common:
+        rows = {f"$\\gamma$ = {stage.gamma:g}": passages[stage.name][common[0]] for stage in pair}
+        _draw_states(run, images[common[0]], rows, output / f"{file}_states.png")
+        caption = (
+            f"{run.name}: targets, and the part of the decoded states in the dashed square, R steps from the peak; the "
+            f"square lies where the spins of the last row follow their fields least at R = 0"
+        )
+        pictures.append(Picture(f"{file}_states.png", caption, "interpolation_states"))
+    return pictures
+
+
+def _draw_curves(stages: Sequence[FinishedStage], passages: Passages, path: Path) -> None:
+    names = {stage.name: rf"$\gamma$ = {stage.gamma:g}" for stage in stages}
+    found = {name: [passage for passage in passages[name] if passage.barrier] for name in names}
+    figure, axes = plotting.new_figure(1, 2, size=(5.0, 3.6))
+    curves = {names[name]: [(passage.steps, passage.energies) for passage in some] for name, some in found.items()}
+    plotting.plot_interpolation(axes[0, 0], curves)
+    plotting.plot_target_loss(axes[0, 1], {names[name]: some[0].losses for name, some in found.items()})
+    plotting.save_figure(figure, path)
+
+
+def _draw_states(run: Run, targets: Targets, rows: Mapping[str, Passage], path: Path) -> None:
+    """Both targets at the sides, above their zoomed parts; between them the states near the peak, a row a gamma."""
+    side = min(*targets.states.shape[1:3], round(ZOOM * targets.spacing))
+    last = list(rows.values())[-1]
+    centred = _centring(local_correlation(last.shown[0], run.hamiltonian))
+    figure, axes = plotting.new_figure(len(rows), len(SHOWN_STEPS) + 2, size=(1.25, 1.4))
+    for column, title, spins in zip((0, -1), ("with interstitial", "perfect"), targets.states, strict=True):
+        plotting.plot_spins(axes[0, column], centred(spins), title)
+        plotting.plot_square(axes[0, column], side)
+        plotting.plot_spins(axes[1, column], _middle(centred(spins), side), "zoomed")
+    for row, (label, passage) in enumerate(rows.items()):
+        for column, step in enumerate(SHOWN_STEPS, start=1):
+            if step in passage.shown:
+                plotting.plot_spins(axes[row, column], _middle(centred(passage.shown[step]), side), f"R = {step}")
+            else:
+                axes[row, column].set_axis_off()
+        axes[row, 1].set_ylabel(label)
+    plotting.save_figure(figure, path)
+
+
+def _centring(correlation: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """The translation of a periodic lattice that takes the place of the lowest local correlation to the middle."""
+    smooth = gaussian_filter(correlation, SMOOTHING, mode="wrap")
+    lowest = np.unravel_index(np.argmin(smooth), smooth.shape)
+    shift = [side // 2 - int(place) for side, place in zip(smooth.shape, lowest, strict=True)]
+    return lambda spins: np.roll(spins, shift, axis=(0, 1))
+
+
+def _middle(spins: np.ndarray, side: int) -> np.ndarray:
+    """The square of `side` sites in the middle of a configuration."""
+    y, x = ((length - side) // 2 for length in spins.shape[:2])
+    return spins[y : y + side, x : x + side]

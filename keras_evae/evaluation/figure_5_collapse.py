@@ -1,0 +1,139 @@
+"""Figures 5A and 5B: the collapse of the E-VAE to one state, and whether trainings collapse to the same one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from keras_evae import plotting
+from keras_evae.evaluation.compared_states import (
+    compare_all,
+    energy_per_site,
+    final_states,
+    numbers_of_states,
+    table_of_pairs,
+    table_of_states,
+)
+from keras_evae.evaluation.results import Cell, Picture, Section, Table
+from keras_evae.evaluation.stage_selection import (
+    critical_gamma,
+    first_collapsed,
+    generated_fft_mse,
+    is_finished,
+    labels,
+    ladder_of_gamma,
+    nearest_gammas,
+)
+from keras_evae.evaluation.stage_states import generate
+from keras_evae.minima.distinct import SAME_STATE
+from keras_evae.runs.run import Run, lowest_annealed
+from keras_evae.runs.stage_folder import FinishedStage
+
+# Stages in the picture before the first collapsed one, and from it on: 500, 1000, 1500 | 2000, 5000 in the paper.
+BEFORE, AFTER = 3, 2
+TEXT = (
+    "States generated from one latent vector, around the first stage at which FFT-MSE stays at the level of one "
+    "state. The states of the last stages are compared in real space. Their distance is the mean of |S - S'|^2 over "
+    "the sites that carry a spin: 0 for equal states, 2 for unrelated directions. The aligned distance is the "
+    "smallest one over all translations along periodic axes and the joint point group of lattice and spins, which "
+    "leave the energy unchanged. Between states of one run, and after relaxation at T = 0, which removes the noise of"
+    " the decoder, translations by fractions of a site count too: a skyrmion is large against the sites, and slides "
+    f"between them at no measurable cost of energy. Two states are one if that distance is at most {SAME_STATE:g}, an "
+    "angle of 0.1 between spins."
+)
+GENERATED = ("fft_mse", "energy_per_site_mean", "energy_per_site_std")
+
+
+def make_collapse(runs: Sequence[Run], output: Path) -> Section:
+    """States around the collapse, a row for each run, and the last ones compared with each other."""
+    notes = _draw(runs, output / "collapse.png")
+    finals = final_states(runs)
+    comparisons, differ = compare_all(finals)
+    return Section(
+        "collapse",
+        "Figure 5A: the collapse to one state",
+        TEXT,
+        [table_of_states(finals), *([table_of_pairs(comparisons)] if comparisons else [])],
+        [Picture("collapse.png", "Generated states around the collapse, a row for each run", "collapse")],
+        notes + differ,
+        numbers_of_states(finals),
+    )
+
+
+def _stages_around(runs: Sequence[Run]) -> list[float]:
+    """Values of gamma around the collapse of the run that collapses last; the last ones of a run that does not."""
+    windows = []
+    for run in runs:
+        stages = ladder_of_gamma(run)
+        first = first_collapsed(stages)
+        middle = stages.index(first) if first else len(stages)
+        start = max(min(middle - BEFORE, len(stages) - BEFORE - AFTER), 0)
+        windows.append([stage.gamma for stage in stages[start : start + BEFORE + AFTER]])
+    return max(windows, key=lambda gammas: gammas[-1])
+
+
+def _draw(runs: Sequence[Run], path: Path) -> list[str]:
+    """Draws the picture; gives a sentence for each stage that stands for another one."""
+    gammas = _stages_around(runs)
+    chosen = [nearest_gammas(run, gammas) for run in runs]
+    columns = max(len(stages) for stages, _ in chosen)
+    figure, axes = plotting.new_figure(len(runs), columns + 1, size=(1.6, 1.9))
+    for cell in axes.flat:
+        cell.set_axis_off()
+    for row, (run, (stages, _)) in enumerate(zip(runs, chosen, strict=True)):
+        for cell, stage in zip(axes[row], stages, strict=False):
+            spins = generate(run, stage, 1)[0]
+            cell.set_axis_on()
+            plotting.plot_spins(cell, spins, rf"$\gamma$ = {stage.gamma:g}")
+            cell.set_xlabel(f"E/N = {energy_per_site(run, spins):.5f}")
+        axes[row, 0].set_ylabel(labels(runs)[run.path])
+    plotting.plot_color_wheel(axes[0, -1])
+    plotting.save_figure(figure, path)
+    return [note for _, notes in chosen for note in notes]
+
+
+def make_fft_mse(runs: Sequence[Run], output: Path) -> Section:
+    """Figure 5B: FFT-MSE of 100 generated states against gamma, one curve a run."""
+    names = labels(runs)
+    ladders = {names[run.path]: ladder_of_gamma(run) for run in runs}
+    rows: list[list[Cell]] = [
+        [name, stage.beta, stage.gamma, *(stage.metrics["generated"][key] for key in GENERATED)]
+        for name, stages in ladders.items()
+        for stage in stages
+    ]
+    curves = {
+        name: ([stage.gamma for stage in stages], [generated_fft_mse(stage) for stage in stages])
+        for name, stages in ladders.items()
+    }
+    figure, axes = plotting.new_figure(size=(5.5, 3.6))
+    plotting.plot_fft_mse(axes[0, 0], curves)
+    plotting.save_figure(figure, output / "fft_mse.png")
+    return Section(
+        "fft_mse",
+        "Figure 5B: likeness of generated states",
+        "FFT-MSE: mean over all pairs of 100 generated states of the mean squared difference of |FFT2(S_z)| / N. "
+        "It does not see translations, and is zero when all states are one.",
+        [Table("fft_mse", "100 generated states of each stage", ["run", "beta", "gamma", *GENERATED], rows)],
+        [Picture("fft_mse.png", "FFT-MSE of 100 generated states against gamma", "fft_mse")],
+        numbers={
+            **{names[run.path]: _numbers(run, ladder_of_gamma(run)) for run in runs},
+            "": {"runs_alike_in_lattice_energy_and_gammas": _are_alike(runs)},
+        },
+    )
+
+
+def _numbers(run: Run, stages: Sequence[FinishedStage]) -> dict[str, Cell]:
+    """What says how far the run's collapse has come."""
+    found = critical_gamma(stages)
+    return {
+        "last_stage_finished": is_finished(run),
+        "lowest_annealed_energy_per_site": lowest_annealed(run) if stages[-1].gamma else None,
+        "gamma_c_before": found.before if found else None,
+        "gamma_c_after": found.after if found else None,
+        "gamma_c": found.mark if found else None,
+    }
+
+
+def _are_alike(runs: Sequence[Run]) -> bool:
+    alike = {(run.hamiltonian, run.config.dataset.shape, run.config.evae and run.config.evae.gammas) for run in runs}
+    return len(alike) == 1

@@ -1,0 +1,114 @@
+"""Figure S1: a test configuration and what the model of each stage makes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from tqdm import tqdm
+
+from keras_evae import plotting
+from keras_evae.dataset import read_split
+from keras_evae.evaluation.results import Cell, Picture, Section, Table
+from keras_evae.evaluation.stage_selection import file_name, labels
+from keras_evae.evaluation.stage_states import generate, reconstruct
+from keras_evae.hamiltonian import Hamiltonian
+from keras_evae.runs.run import Run
+from keras_evae.runs.stage_folder import FinishedStage
+
+# Stages side by side in a picture.
+COLUMNS = 7
+# A state is called uniform from this length of its mean spin on.
+UNIFORM = 0.99
+HEADER = ["beta", "gamma", "reconstruction_loss", "magnetization_z", "uniform", "generated_magnetization_z"]
+
+
+def make_reconstructions(runs: Sequence[Run], output: Path) -> Section:
+    """One test configuration, its reconstruction and a generated state for each stage."""
+    tables, pictures = [], []
+    for run in runs:
+        spins = read_split(run.config.dataset.path, "test", 1)
+        stages = tqdm(run.stages, "stages", unit="stage", leave=False, delay=5)
+        states = [(reconstruct(run, stage, spins)[0], generate(run, stage, 1)[0]) for stage in stages]
+        file, label = file_name("reconstructions", run, runs), labels(runs)[run.path]
+        magnetization = _mean_spin(spins[0], run.hamiltonian)[2]
+        caption = f"{label}: one test configuration (m_z = {magnetization:.4f}) and its reconstruction"
+        rows = [_row(stage, run.hamiltonian, spins[0], *pair) for stage, pair in zip(run.stages, states, strict=True)]
+        tables.append(Table("reconstructions", caption, HEADER, rows, label, file))
+        _draw(run, spins[0], states, output / f"{file}.png")
+        caption = f"{label}: X_In, and X_Out above X'_Out for each stage; m_z of X_Out"
+        pictures.append(Picture(f"{file}.png", caption, "reconstructions"))
+    return Section(
+        "reconstructions",
+        "Figure S1: reconstructions",
+        "One configuration of the test split, its reconstruction X_Out and a generated state X'_Out after each stage. "
+        "m_z is the mean of S_z over the sites that carry a spin; a state whose mean spin is longer than "
+        f"{UNIFORM} is called uniform.",
+        tables,
+        pictures,
+    )
+
+
+def _row(
+    stage: FinishedStage, hamiltonian: Hamiltonian, spins: np.ndarray, reconstructed: np.ndarray, generated: np.ndarray
+) -> list[Cell]:
+    loss = float(hamiltonian.on_sites(np.sum((reconstructed - spins) ** 2, axis=-1)).mean())
+    mean, mean_generated = (_mean_spin(state, hamiltonian) for state in (reconstructed, generated))
+    uniform = "yes" if _is_uniform(mean) else "no"
+    return [stage.beta, stage.gamma, loss, float(mean[2]), uniform, float(mean_generated[2])]
+
+
+def _mean_spin(spins: np.ndarray, hamiltonian: Hamiltonian) -> np.ndarray:
+    """Mean of a configuration `(y, x, 3)` over the sites that carry a spin, `(3,)`."""
+    return hamiltonian.on_sites(np.moveaxis(spins, -1, 0)).mean(axis=-1, dtype=np.float64)
+
+
+def _is_uniform(mean_spin: np.ndarray) -> bool:
+    return bool(np.linalg.norm(mean_spin) > UNIFORM)
+
+
+def _draw(run: Run, spins: np.ndarray, states: Sequence[tuple[np.ndarray, np.ndarray]], path: Path) -> None:
+    """Bands of stages, those of the VAE before those of the E-VAE; each stage has X_Out above X'_Out.
+
+    The first column has the input and the colour wheel.
+    """
+    bands = _bands(run.stages)
+    columns = max(map(len, bands))
+    height, width = run.config.dataset.shape
+    # Room for the colour wheel and two lines of a title in any case.
+    size = (1.1, max(0.3 + 0.92 * height / width, 0.9))
+    figure, axes = plotting.new_figure(2 * len(bands), columns + 1, size=size)
+    for cell in axes.flat:
+        cell.set_axis_off()
+    _show(axes[0, 0], spins, run.hamiltonian, "$X_{In}$")
+    plotting.plot_color_wheel(axes[1, 0])
+    for row, band in enumerate(bands):
+        for column, index in enumerate(band, start=1):
+            above, below = axes[2 * row : 2 * row + 2, column]
+            reconstructed, generated = states[index]
+            _show(above, reconstructed, run.hamiltonian, _weight(run.stages[index]))
+            _show(below, generated, run.hamiltonian)
+        axes[2 * row, 1].set_ylabel("$X_{Out}$")
+        axes[2 * row + 1, 1].set_ylabel("$X'_{Out}$")
+    plotting.save_figure(figure, path)
+
+
+def _show(axes: Axes, spins: np.ndarray, hamiltonian: Hamiltonian, title: str = "") -> None:
+    """A state; below its title, if it has one, its m_z."""
+    axes.set_axis_on()
+    mean = _mean_spin(spins, hamiltonian)
+    kind = "uniform, " if _is_uniform(mean) else ""
+    plotting.plot_spins(axes, spins, title and f"{title}\n{kind}$m_z$ = {mean[2]:.2f}")
+    axes.title.set_fontsize("small")
+
+
+def _bands(stages: Sequence[FinishedStage]) -> list[list[int]]:
+    """Indices of the stages in each band of the picture: at most `COLUMNS`, VAE and E-VAE apart."""
+    parts = [[i for i, stage in enumerate(stages) if bool(stage.gamma) == evae] for evae in (False, True)]
+    return [part[start : start + COLUMNS] for part in parts for start in range(0, len(part), COLUMNS)]
+
+
+def _weight(stage: FinishedStage) -> str:
+    return rf"$\gamma$ = {stage.gamma:g}" if stage.gamma else rf"$\beta$ = {stage.beta:g}"

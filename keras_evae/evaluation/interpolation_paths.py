@@ -1,0 +1,159 @@
+"""Paths through latent space between two target states, for the stages of a run (Figure 4)."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from tqdm import tqdm
+
+from keras_evae.analysis import topological_charge
+from keras_evae.analysis.barrier import Barrier, find_barrier, plateau_energies
+from keras_evae.evaluation.stage_states import load_stage
+from keras_evae.machine import quiet_tensorflow
+from keras_evae.minima.interstitial import Targets
+from keras_evae.runs.run import Run
+from keras_evae.runs.stage_folder import FinishedStage
+
+# Images of the targets that are tried through the encoder, and how many of them are mapped.
+CANDIDATES, IMAGES = 64, 4
+# Of Adam; where L_T-O is saturated the mapping stops earlier.
+MAX_STEPS = 1000
+# States on a path, both ends included.
+POINTS = 201
+# Steps from the peak at which states are kept to be shown.
+SHOWN_STEPS = (-30, -10, -5, -2, 0, 2, 5, 10, 30)
+# L_T-O, as a share of the distance of the two targets, below which a state is nearer to its own target for certain:
+# half the distance, squared (triangle inequality).
+REACHED = 0.25
+# The stage that is compared with that of gamma = 0, as in Figure 4C.
+COMPARED_GAMMA = 100.0
+# Steps from the peak at which Figure 4C finds the interstitial still there at gamma = 0, and gone at gamma = 100.
+STEPS_BEYOND = 2
+
+
+@dataclasses.dataclass(frozen=True)
+class Passage:
+    """A straight path in latent space from the initial to the final target, in one stage.
+
+    Args:
+        losses: L_T-O of the initial and the final state during the inverse mapping, `(steps + 1, 2)`.
+        distance: |z1 - z0| of the ends.
+        energies: E/N along the path, `(POINTS,)`.
+        charges: Topological charges of the same states.
+        reached: Whether both decoded ends are the targets: by L_T-O and by the topological charge.
+        barrier: None where the path has none or its ends are not the targets.
+        shown: States near the peak, for those of SHOWN_STEPS that lie on the path; empty without a barrier.
+    """
+
+    losses: np.ndarray
+    distance: float
+    energies: np.ndarray
+    charges: np.ndarray
+    reached: bool
+    barrier: Barrier | None
+    shown: Mapping[int, np.ndarray]
+
+    def measures(self) -> dict[str, float]:
+        """Energies per site, the width in steps and as a share of the path; of a passage with a barrier."""
+        if self.barrier is None:
+            raise ValueError("Expected a passage with a barrier. Received: one without.")
+        initial, final = plateau_energies(self.energies)
+        return {
+            "barrier_height": self.barrier.height,
+            "fwhm_steps": self.barrier.width,
+            "fwhm_share": self.barrier.width / (len(self.energies) - 1),
+            "plateau_initial": initial,
+            "plateau_final": final,
+        }
+
+    def share_left(self, step: int) -> float:
+        """What is left of the barrier at R = step (or the end of the path), as a share; of a passage with a barrier."""
+        height = self.measures()["barrier_height"]
+        return float(1.0 - (self.energies.max() - self.energies[self._place(step)]) / height)
+
+    def interstitial_left(self, step: int) -> bool:
+        """Whether the state at R = step (or the end of the path) has another topological charge than the last one."""
+        return round(self.charges[self._place(step)]) != round(self.charges[-1])
+
+    def _place(self, step: int) -> int:
+        return min(int(np.argmax(self.energies)) + step, len(self.energies) - 1)
+
+    @property
+    def steps(self) -> np.ndarray:
+        """R of each state: steps from the peak, positive towards the final state."""
+        return np.arange(len(self.energies)) - (self.barrier.peak if self.barrier else 0)
+
+
+def find_passages(
+    run: Run, stages: Sequence[FinishedStage], targets: Targets
+) -> tuple[list[Targets], dict[str, list[Passage]]]:
+    """Maps images of the targets into the latent space of each stage, and follows the paths between them.
+
+    The images, the same for all stages, are translations and point operations of both targets together. Those are
+    taken whose L_T-O before the mapping, the sum of both targets and the largest of the stages, is lowest.
+
+    Returns:
+        The images, that with the lowest L_T-O after the mapping first, and for the name of each stage their passages.
+    """
+    images = _nearest_images(run, stages, [targets.image(run.hamiltonian, seed) for seed in range(CANDIDATES)])
+    passages = {
+        stage.name: _pass(run, stage, images)
+        for stage in tqdm(stages, "interpolation", unit="stage", leave=False, delay=1)
+    }
+    remaining = [sum(kept[index].losses[-1].sum() for kept in passages.values()) for index in range(len(images))]
+    order = np.argsort(remaining)
+    return [images[index] for index in order], {
+        name: [kept[index] for index in order] for name, kept in passages.items()
+    }
+
+
+def _nearest_images(run: Run, stages: Sequence[FinishedStage], images: Sequence[Targets]) -> list[Targets]:
+    with quiet_tensorflow():
+        from keras_evae.model.latent import reconstruct_mean
+    states = np.concatenate([image.states for image in images]).astype(np.float32)
+    worst = np.zeros(len(images))
+    for stage in stages:
+        load_stage(run, stage)
+        losses = np.sum((reconstruct_mean(run.model, states) - states) ** 2, axis=-1).mean(axis=(1, 2))
+        worst = np.maximum(worst, losses.reshape(-1, 2).sum(axis=1))
+    return [images[index] for index in np.argsort(worst)[:IMAGES]]
+
+
+def _pass(run: Run, stage: FinishedStage, images: Sequence[Targets]) -> list[Passage]:
+    """The passages of one stage: all targets are mapped in one batch."""
+    from keras_evae.model.latent import inverse_mapping
+
+    load_stage(run, stage)
+    latent, losses = inverse_mapping(run.model, np.concatenate([image.states for image in images]), max_steps=MAX_STEPS)
+    ends = zip(images, latent.reshape(len(images), 2, -1), np.split(losses, len(images), axis=1), strict=True)
+    return [_follow(run, image, *each) for image, *each in ends]
+
+
+def _follow(run: Run, image: Targets, ends: np.ndarray, losses: np.ndarray) -> Passage:
+    from keras_evae.model.latent import decode, interpolate
+
+    spins = decode(run.model, interpolate(ends[0], ends[1], POINTS))
+    energies = np.array([run.hamiltonian.energy_per_site(state.astype(np.float64)) for state in spins])
+    charges = topological_charge(spins)
+    found, wanted = (np.rint(values).astype(int) for values in (charges[[0, -1]], topological_charge(image.states)))
+    reached = bool(np.all(losses[-1] < REACHED * image.distance) and np.all(found == wanted))
+    barrier = find_barrier(energies) if reached else None
+    places = {step: barrier.peak + step for step in SHOWN_STEPS} if barrier else {}
+    shown = {step: spins[place].copy() for step, place in places.items() if 0 <= place < POINTS}
+    distance = float(np.linalg.norm(ends[1] - ends[0]))
+    return Passage(losses, distance, energies, charges, reached, barrier, shown)
+
+
+Passages = Mapping[str, Sequence[Passage]]
+
+
+def compared(stages: Sequence[FinishedStage], passages: Passages) -> tuple[list[FinishedStage], list[int]]:
+    """The stages of Figure 4C, gamma = 0 and about 100, and the images that have a barrier in both; else none."""
+    with_energy = [stage for stage in stages if stage.gamma > 0]
+    if not with_energy or stages[0].gamma > 0:
+        return [], []
+    nearest = min(with_energy, key=lambda stage: abs(np.log(stage.gamma / COMPARED_GAMMA)))
+    pair = [stages[0], nearest]
+    return pair, [image for image in range(IMAGES) if all(passages[stage.name][image].barrier for stage in pair)]

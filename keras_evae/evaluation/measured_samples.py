@@ -1,0 +1,127 @@
+"""Samples of configurations, measured: what the paper does not show, and users ask for."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from tqdm import tqdm
+
+from keras_evae.analysis import StateDescription, defect_share, describe_state, structure_factor, wasserstein
+from keras_evae.evaluation.results import Cell, Table
+from keras_evae.hamiltonian import Hamiltonian
+
+# Quantities whose distributions are compared: label with the unit, and the values of one configuration.
+QUANTITIES: dict[str, tuple[str, Callable[[StateDescription], np.ndarray]]] = {
+    "energy_per_site": ("$E/N$ (exchange constant)", lambda state: np.array([state.energy_per_site])),
+    "theta": (r"$\theta$ (degrees)", lambda state: state.theta),
+    "charge": ("charge $Q$", lambda state: np.array([state.charge])),
+    "radius": ("radius (sites)", lambda state: state.skyrmions.radii),
+    "psi6": (r"$|\psi_6|$", lambda state: state.psi6),
+}
+TEXT = (
+    "Skyrmions are regions of S_z against the field with charge 1 or -1; radius: that of a disc of the same area, in "
+    "sites. psi6 of a skyrmion: 1/n |sum_j exp(6 i phi_j)| over its n neighbours in the periodic Delaunay "
+    "triangulation, 1 in a perfect triangular lattice; psi4: the same with 4 in place of 6, each neighbour weighted by "
+    "the edge between both Voronoi cells, 1 in a perfect square lattice; defects: share of skyrmions without six "
+    "neighbours. theta: angle between spin and effective field. S(q) = 1/N sum_a |sum_r S_a exp(-i q.r)|^2, 1 for "
+    "random spins, with N the number of spins (where sites are absent, deviations from the mean spin are transformed);"
+    " ring: |q| of its highest radial average; Bragg height: mean of the six highest peaks on the ring over the mean "
+    "of the ring; contrast: |sum S exp(6 i phi)| / sum S over the ring, 1 for six even peaks. Distances are "
+    "Wasserstein distances, in the units of the quantity, with bootstrap errors from resampled configurations."
+)
+SUMMARY = ["states", "energy_per_site", "energy_std", "theta_degrees", "m_x", "m_y", "m_z", "charge", "charge_std"]
+LATTICE = ["skyrmions", "radius_sites", "psi6", "psi4", "defects", "ring_1/site", "bragg_height", "bragg_contrast"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Sample:
+    """Measured configurations of one origin.
+
+    Args:
+        name: Their origin, such as "test data".
+        states: What was measured on each.
+        factor: Mean of S(q), `(y, x)`.
+        example: One of the configurations, `(y, x, 3)`.
+    """
+
+    name: str
+    states: Sequence[StateDescription]
+    factor: np.ndarray
+    example: np.ndarray
+
+    def values(self, quantity: str) -> list[np.ndarray]:
+        """Values of a quantity of `QUANTITIES` for each configuration."""
+        return [QUANTITIES[quantity][1](state) for state in self.states]
+
+
+def measure(name: str, spins: np.ndarray, hamiltonian: Hamiltonian) -> Sample:
+    """Measures configurations `(n, y, x, 3)`."""
+    progress = tqdm(spins, name, unit="state", leave=False, delay=1)
+    states = [describe_state(state, hamiltonian) for state in progress]
+    factor = np.mean([structure_factor(state) for state in spins], axis=0)
+    return Sample(name, states, factor, spins[0])
+
+
+def sample_tables(name: str, caption: str, samples: Sequence[Sample], reference: Sample | None) -> list[Table]:
+    """Numbers of samples, and their distances to the reference.
+
+    Args:
+        name: Beginning of the names of the CSV files.
+        caption: Beginning of the captions.
+        samples: The reference is among them, if there is one.
+        reference: Sample to which distances are given.
+    """
+    summary, lattice = ([row(sample) for sample in samples] for row in (_summary, _lattice))
+    tables = [
+        Table(name, f"{caption}: means over states", ["sample", *SUMMARY], summary),
+        Table(f"{name}_lattice", f"{caption}: skyrmions and S(q)", ["sample", *LATTICE], lattice),
+    ]
+    if reference:
+        rows = [_distances(sample, reference) for sample in samples if sample is not reference]
+        header = [column for quantity in QUANTITIES for column in (quantity, f"{quantity}_error")]
+        text = f"{caption}: Wasserstein distance to {reference.name}"
+        tables.append(Table(f"{name}_distances", text, ["sample", *header], rows))
+    return tables
+
+
+def _summary(sample: Sample) -> list[Cell]:
+    energies, charges = (np.concatenate(sample.values(name)) for name in ("energy_per_site", "charge"))
+    magnetization = np.mean([state.magnetization for state in sample.states], axis=0)
+    return [
+        sample.name,
+        len(sample.states),
+        float(energies.mean()),
+        float(energies.std()),
+        _mean(sample.values("theta")),
+        *map(float, magnetization),
+        float(charges.mean()),
+        float(charges.std()),
+    ]
+
+
+def _lattice(sample: Sample) -> list[Cell]:
+    peaks = [state.peaks for state in sample.states]
+    defects = [defect_share(state.neighbours) for state in sample.states if len(state.skyrmions)]
+    return [
+        sample.name,
+        float(np.mean([len(state.skyrmions) for state in sample.states])),
+        _mean(sample.values("radius")),
+        _mean(sample.values("psi6")),
+        _mean([state.psi4 for state in sample.states]),
+        _mean(defects),
+        *(_mean([getattr(peak, name) for peak in peaks]) for name in ("wave_number", "height", "contrast")),
+    ]
+
+
+def _distances(sample: Sample, reference: Sample) -> list[Cell]:
+    pairs = [wasserstein(sample.values(quantity), reference.values(quantity)) for quantity in QUANTITIES]
+    return [sample.name, *(None if np.isnan(value) else value for pair in pairs for value in pair)]
+
+
+def _mean(values: Sequence[np.ndarray] | Sequence[float]) -> float | None:
+    """Mean of all values that exist; None without any."""
+    together = np.concatenate([np.atleast_1d(value) for value in values]) if values else np.zeros(0)
+    together = together[np.isfinite(together)]
+    return float(together.mean()) if together.size else None

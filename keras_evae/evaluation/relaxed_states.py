@@ -1,0 +1,212 @@
+"""Generated states relaxed at T = 0, before and after, with certificates in a file."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import h5py
+import numpy as np
+from tqdm import tqdm
+
+from keras_evae.analysis.neighbours import lattice_order
+from keras_evae.analysis.skyrmions import skyrmions_against_field
+from keras_evae.dataset.hdf5 import METADATA_BYTES, VERSIONS, create_file, write_attribute
+from keras_evae.evaluation.results import Cell, Section, Table
+from keras_evae.evaluation.stage_selection import file_name, is_finished, labels
+from keras_evae.evaluation.stage_states import generate
+from keras_evae.files import disk_errors, publish
+from keras_evae.hamiltonian import Hamiltonian
+from keras_evae.minima.certificate import CERTIFICATE, GENERATED, SAME_ENERGY, BestKnown, Candidate, best_known, certify
+from keras_evae.minima.relaxation import relax_states
+from keras_evae.runs.run import Run, lowest_annealed
+from keras_evae.runs.stage_folder import FinishedStage
+
+FORMAT_VERSION = 1
+KINDS = ("generated", "relaxed")
+ENERGIES = ["energy_generated", "energy_relaxed", "gap_generated", "gap_relaxed", "lowest_gap", "share_at_best_known"]
+QUALITIES = [f"{quality}_{kind}" for quality in ("torque", "charge", "skyrmions") for kind in KINDS]
+# What relaxation changes, and how the skyrmions stand then.
+CHANGES = ["change", "psi6_relaxed", "psi4_relaxed"]
+BEST_KNOWN = ["search", "energy_per_site", "gap", "detail"]
+# Certificates of the two kinds of states of one stage.
+Certificates = dict[str, np.ndarray]
+
+
+def annealed_candidate(run: Run) -> Candidate:
+    """The lowest state of the run's dataset, as it was annealed."""
+    return Candidate("annealed data", lowest_annealed(run), f"all splits of {run.config.dataset.path}")
+
+
+def evae_candidate(relaxed: np.ndarray, run: Run, stage: str) -> Candidate:
+    """The lowest of relaxed states `(n, y, x, 3)` of a stage."""
+    energy = float(run.hamiltonian.energy_per_site(relaxed.astype(np.float64)).min())
+    return Candidate("relaxed generated states", energy, f"{len(relaxed)} of stage {stage} of {run.name}")
+
+
+def make_relax(runs: Sequence[Run], output: Path) -> Section:
+    """Energy of 100 generated states of each stage before and after relaxation; writes the states with certificates."""
+    tables, notes = [], []
+    numbers: dict[str, dict[str, Cell]] = {}
+    for run in runs:
+        file = output / f"{file_name('states', run, runs)}.h5"
+        certificates, best, changes = export_states(run, file)
+        tables += _tables(run, runs, certificates, changes)
+        tables.append(_best_known_table(run, runs, best))
+        numbers[labels(runs)[run.path]] = {
+            "last_stage_finished": is_finished(run),
+            "best_known_energy_per_site": best.energy_per_site,
+            "states_of_each_stage": GENERATED,
+        }
+        notes.append(f"all states with their certificates: {file.name}")
+    return Section(
+        "relax",
+        "Relaxation of generated states, and their certificates",
+        "Each generated state is relaxed into its nearest minimum, until the largest torque |S x h| is below 1e-5. "
+        "Energies and gaps are E/N in units of the exchange constant; the gap is the height above the best known "
+        "energy of the Hamiltonian on this lattice. Energies, gaps, charges and skyrmions are means over the states, "
+        "torques the largest of all. change: |S_generated - S_relaxed|^2, mean over spins and states; from 0 to 4. "
+        "psi6 and psi4: means over skyrmions, 1 in a triangular and in a square lattice; in psi4 neighbours count by "
+        "the edge between the Voronoi cells.",
+        tables,
+        notes=notes,
+        numbers=numbers,
+    )
+
+
+def export_states(run: Run, path: Path) -> tuple[dict[str, Certificates], BestKnown, dict[str, list[Cell]]]:
+    """Writes generated and relaxed states of each finished stage with their certificates, to an HDF5 file.
+
+    Layout, for each stage and for `generated` and `relaxed` states:
+
+        <stage>/<kind>/spins              (n, y, x, 3) float32, checksummed (fletcher32)
+        <stage>/<kind>/energy_per_site    (n,), and so `torque`, `charge`, `skyrmions`, `gap`; see `certify`
+
+    The attributes of the file hold the Hamiltonian, the best known energies, the versions of the software and of the
+    format, as JSON; those of a stage its beta and gamma. The file appears under its name when it is complete.
+
+    Returns:
+        The certificates of each stage, the best known energies, and of each stage the values of `CHANGES`.
+    """
+    partial = path.with_name(f"{path.name}.partial")
+    state_bytes = 4 * 3 * int(np.prod(run.config.dataset.shape)) + CERTIFICATE.itemsize + METADATA_BYTES
+    # 64 KiB a stage for what HDF5 writes beside the arrays.
+    room = len(run.stages) * (len(KINDS) * GENERATED * state_bytes + 2**16)
+    with disk_errors(path):
+        create_file(partial, room)
+        with h5py.File(partial, "r+", libver="latest") as file:
+            certificates, lowest, changes = {}, [], {}
+            for stage, states in _states(run):
+                certificates[stage.name] = {kind: certify(states[kind], run.hamiltonian, 0.0) for kind in KINDS}
+                lowest.append(evae_candidate(states["relaxed"], run, stage.name))
+                changes[stage.name] = _changes(states["generated"], states["relaxed"], run.hamiltonian)
+                _write_spins(file, stage, states)
+            best = _best_known(run, path.parent, lowest)
+            for name, stage_certificates in certificates.items():
+                for kind, values in stage_certificates.items():
+                    values["gap"] = values["energy_per_site"] - best.energy_per_site
+                    _write_certificates(file[name][kind], values)
+            _write_attributes(file, run, best)
+        publish(partial, path)
+    return certificates, best, changes
+
+
+def _changes(generated: np.ndarray, relaxed: np.ndarray, hamiltonian: Hamiltonian) -> list[Cell]:
+    """The values of `CHANGES` for states `(n, y, x, 3)`; None for the order where no state has a skyrmion."""
+    change = np.asarray(np.sum((generated - relaxed) ** 2, axis=-1, dtype=np.float64))
+    shape = relaxed.shape[1], relaxed.shape[2]
+    places = [skyrmions_against_field(spins, hamiltonian).positions for spins in relaxed]
+    orders = [np.array(lattice_order(place, shape, hamiltonian.periodic)) for place in places]
+    psi6, psi4 = (float(values.mean()) if values.size else None for values in np.concatenate(orders, axis=1))
+    return [float(hamiltonian.on_sites(change).mean()), psi6, psi4]
+
+
+def _states(run: Run) -> Iterator[tuple[FinishedStage, dict[str, np.ndarray]]]:
+    """Generated and relaxed states of each stage."""
+    for stage in tqdm(run.stages, "relaxing", unit="stage", leave=False, delay=1):
+        generated = np.asarray(generate(run, stage, GENERATED), np.float32)
+        yield stage, {"generated": generated, "relaxed": relax_states(generated, run.hamiltonian)}
+
+
+def _best_known(run: Run, folder: Path, lowest: Sequence[Candidate]) -> BestKnown:
+    of_the_model = min(lowest, key=lambda candidate: candidate.energy_per_site)
+    return best_known(run.hamiltonian, run.config.dataset.shape, folder, [annealed_candidate(run), of_the_model])
+
+
+def _write_spins(file: h5py.File, stage: FinishedStage, states: dict[str, np.ndarray]) -> None:
+    group = file.create_group(stage.name)
+    group.attrs["beta"], group.attrs["gamma"] = stage.beta, stage.gamma
+    for kind, spins in states.items():
+        group.create_dataset(f"{kind}/spins", data=spins, chunks=(1, *spins.shape[1:]), fletcher32=True)
+
+
+def _write_certificates(group: h5py.Group, certificates: np.ndarray) -> None:
+    for name in CERTIFICATE.names or ():
+        group.create_dataset(name, data=certificates[name], chunks=certificates.shape, fletcher32=True)
+
+
+def _write_attributes(file: h5py.File, run: Run, best: BestKnown) -> None:
+    file.attrs["format_version"] = FORMAT_VERSION
+    write_attribute(file, "hamiltonian", run.hamiltonian.to_config())
+    write_attribute(file, "best_known", dataclasses.asdict(best))
+    write_attribute(file, "versions", VERSIONS)
+    write_attribute(file, "run", {"name": run.name, "shape": list(run.config.dataset.shape)})
+
+
+def _tables(
+    run: Run, runs: Sequence[Run], certificates: dict[str, Certificates], changes: dict[str, list[Cell]]
+) -> list[Table]:
+    """Energies and what else the certificates say, a row for each stage."""
+    label = labels(runs)[run.path]
+    weights = [[stage.beta, stage.gamma] for stage in run.stages]
+    energies = [_energies(certificates[stage.name]) for stage in run.stages]
+    qualities = [[*_qualities(certificates[stage.name]), *changes[stage.name]] for stage in run.stages]
+    header, caption = ["beta", "gamma"], f"{label}: {GENERATED} generated states of each stage"
+    return [
+        Table(
+            "relax",
+            f"{caption}, E/N before and after relaxation at T = 0",
+            header + ENERGIES,
+            [left + right for left, right in zip(weights, energies, strict=True)],
+            label,
+            file_name("relax", run, runs),
+        ),
+        Table(
+            "relax_certificates",
+            f"{caption}, largest torque, and means of what else is measured",
+            header + QUALITIES + CHANGES,
+            [[*left, *right] for left, right in zip(weights, qualities, strict=True)],
+            label,
+            file_name("relax_certificates", run, runs),
+        ),
+    ]
+
+
+def _energies(certificates: Certificates) -> list[float]:
+    energies = [float(certificates[kind]["energy_per_site"].mean()) for kind in KINDS]
+    gaps = [float(certificates[kind]["gap"].mean()) for kind in KINDS]
+    relaxed = certificates["relaxed"]["gap"]
+    return [*energies, *gaps, float(relaxed.min()), float(np.mean(relaxed <= SAME_ENERGY))]
+
+
+def _qualities(certificates: Certificates) -> list[float]:
+    torques = [float(certificates[kind]["torque"].max()) for kind in KINDS]
+    return torques + [float(certificates[kind][name].mean()) for name in ("charge", "skyrmions") for kind in KINDS]
+
+
+def _best_known_table(run: Run, runs: Sequence[Run], best: BestKnown) -> Table:
+    rows: list[list[Cell]] = [
+        [
+            candidate.search,
+            candidate.energy_per_site,
+            candidate.energy_per_site - best.energy_per_site,
+            candidate.detail,
+        ]
+        for candidate in best.candidates
+    ]
+    height, width = run.config.dataset.shape
+    present = "" if run.hamiltonian.mask is None else f", {run.hamiltonian.count_sites((height, width))} with a spin"
+    label, file = labels(runs)[run.path], file_name("best_known", run, runs)
+    caption = f"{label}: best known energy on {height} x {width} sites{present}: {best.energy_per_site:.8f}"
+    return Table("best_known", caption, BEST_KNOWN, rows, label, file)

@@ -1,0 +1,152 @@
+"""What a recipe of the evaluation gives: tables, pictures and numbers, on the terminal and in files."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from keras_evae.console import format_table
+from keras_evae.errors import DataError
+from keras_evae.files import write_whole
+
+logger = logging.getLogger(__name__)
+
+
+# None: a value that does not exist.
+Cell = float | int | str | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """Numbers of a figure.
+
+    Args:
+        name: What it is; the same for each run.
+        caption: What the rows are, one line.
+        header: A name for each column, with its unit where it has one.
+        rows: Numbers and words.
+        run: Label of its run; empty if it is on all of them.
+        file: Name of its CSV file without the suffix, by default the table's name.
+    """
+
+    name: str
+    caption: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+    run: str = ""
+    file: str = ""
+
+    @property
+    def csv_file(self) -> str:
+        """The name of its file."""
+        return f"{self.file or self.name}.csv"
+
+    def of_run(self, run: str, figure: str, file: str) -> Table:
+        """The table with its run; in the name of its file the recipe's name becomes that of the run's files."""
+        return dataclasses.replace(self, run=run, file=file + self.name.removeprefix(figure))
+
+    @property
+    def cells(self) -> list[list[str]]:
+        """The rows in words, numbers rounded for the eye."""
+        return [[_in_words(cell) for cell in row] for row in self.rows]
+
+    def to_text(self) -> str:
+        """Aligned columns for the terminal."""
+        return f"{self.caption}\n" + format_table(self.header, self.cells)
+
+    def write(self, folder: Path) -> None:
+        """Writes its CSV file, with all digits."""
+        with open(folder / self.csv_file, "w", newline="", encoding="utf-8") as stream:
+            writer = csv.writer(stream)
+            writer.writerow(self.header)
+            writer.writerows(self.rows)
+
+
+@dataclasses.dataclass(frozen=True)
+class Picture:
+    """An image file in the folder of the results.
+
+    Args:
+        file: Its name.
+        caption: What it shows, for a reader who does not see the code.
+        name: What it is; the same for each run.
+    """
+
+    file: str
+    caption: str
+    name: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Section:
+    """One figure of the paper, made from one or more runs.
+
+    Args:
+        name: Key of the recipe; name of the JSON file.
+        title: Heading.
+        text: What is measured, with formula and units; one paragraph.
+        tables, pictures: The results.
+        notes: What a reader must know: stages that are missing, substitutes that were taken.
+        numbers: What stands in no table: for the label of each run its values by the names of the quantities, and
+            under "" those of all runs together.
+    """
+
+    name: str
+    title: str
+    text: str
+    tables: Sequence[Table] = ()
+    pictures: Sequence[Picture] = ()
+    notes: Sequence[str] = ()
+    numbers: Mapping[str, Mapping[str, Cell]] = dataclasses.field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        files = [f"{table.name}.csv" for table in self.tables] + [picture.file for picture in self.pictures]
+        return f"<Section {self.name}: {', '.join(files)}>"
+
+    def write(self, folder: Path) -> None:
+        """Writes the tables as CSV and the whole section as `<name>.json`, from which `read_section` makes it again."""
+        for table in self.tables:
+            table.write(folder)
+        text = json.dumps(dataclasses.asdict(self), indent=1, default=float)
+        write_whole(folder / f"{self.name}.json", text.encode() + b"\n")
+
+    def log(self, folder: Path) -> None:
+        """Says the section on the terminal."""
+        logger.info("\n%s", self.title)
+        for table in self.tables:
+            logger.info("%s", table.to_text())
+        for note in self.notes:
+            logger.info("note: %s", note)
+        files = [picture.file for picture in self.pictures] + [table.csv_file for table in self.tables]
+        logger.info("written to %s: %s", folder, ", ".join([*files, f"{self.name}.json"]))
+
+
+def read_section(path: Path) -> Section:
+    """Reads what `Section.write` wrote.
+
+    Raises:
+        DataError: If the file is missing or is no section.
+    """
+    try:
+        values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        # Files of older versions hold verdicts on the paper.
+        values.pop("claims", None)
+        for name, kind in {"tables": Table, "pictures": Picture}.items():
+            values[name] = [kind(**item) for item in values[name]]
+        return Section(**values)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise DataError(f"{path}: expected the results of an evaluation, found: {error}; run it again") from error
+
+
+def _in_words(cell: Cell) -> str:
+    if cell is None:
+        return "-"
+    if isinstance(cell, float):
+        # Energies per site differ in the fifth decimal.
+        return f"{cell:.7g}" if 1 <= abs(cell) < 10 else f"{cell:.4g}"
+    return str(cell)

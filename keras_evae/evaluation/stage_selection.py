@@ -1,0 +1,142 @@
+"""Which stages a figure is made of: ladders of gamma, nearest stages, transitions; names of runs in tables."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from keras_evae.analysis import Transition, generation_collapse, posterior_collapse, reconstruction_rise
+from keras_evae.errors import DataError
+from keras_evae.runs.from_config import planned_stages
+from keras_evae.runs.run import Run
+from keras_evae.runs.stage_folder import FinishedStage
+
+# Symbol and interval; None where the ladder shows no such transition.
+Transitions = Mapping[str, Transition | None]
+Stages = Sequence[FinishedStage]
+
+
+def first_collapsed(stages: Sequence[FinishedStage]) -> FinishedStage | None:
+    """The first stage beyond the critical gamma, if the ladder of gamma reaches it."""
+    found = critical_gamma(stages)
+    return next(stage for stage in stages if stage.gamma >= found.after) if found else None
+
+
+def critical_gamma(stages: Sequence[FinishedStage]) -> Transition | None:
+    """The interval of the collapse to one state on a ladder of gamma, see `keras_evae.analysis.generation_collapse`."""
+    return generation_collapse([stage.gamma for stage in stages], [generated_fft_mse(stage) for stage in stages])
+
+
+def generated_fft_mse(stage: FinishedStage) -> float:
+    return stage.metrics["generated"]["fft_mse"]
+
+
+def ladder_of_beta(run: Run) -> list[FinishedStage]:
+    """The stages of the standard VAE, gamma = 0."""
+    return [stage for stage in run.stages if stage.gamma == 0]
+
+
+def ladder_of_gamma(run: Run) -> list[FinishedStage]:
+    """The gamma = 0 stage from which the E-VAE starts, and the E-VAE's stages.
+
+    Raises:
+        DataError: If the run has no E-VAE, or has not reached the stage from which it starts.
+    """
+    beta = run.config.evae.beta if run.config.evae else None
+    stages = [stage for stage in run.stages if stage.beta == beta]
+    if not stages:
+        wanted = "a run with an evae section" if beta is None else f"the stage at beta = {beta:g}, not reached yet"
+        raise DataError(f"{run.path}: figures against gamma need {wanted}")
+    return stages
+
+
+def with_ladder_of_gamma(runs: Sequence[Run]) -> tuple[list[Run], list[str]]:
+    """The runs that have a ladder of gamma, and a sentence for each that has none.
+
+    Raises:
+        DataError: If none has one.
+    """
+    fit: list[Run] = []
+    reasons: list[DataError] = []
+    for run in runs:
+        try:
+            ladder_of_gamma(run)
+        except DataError as error:
+            reasons.append(error)
+        else:
+            fit.append(run)
+    if not fit:
+        raise reasons[0]
+    return fit, [f"left out: {reason}" for reason in reasons]
+
+
+def nearest_gammas(run: Run, wanted: Sequence[float]) -> tuple[list[FinishedStage], list[str]]:
+    """The finished stages nearest to the wanted values of gamma, on a logarithmic scale, each once.
+
+    Returns:
+        The stages in the order of training, and a sentence for each wanted gamma that another one stands for.
+    """
+    stages = ladder_of_gamma(run)
+    chosen, notes = set(), []
+    for gamma in wanted:
+        stage = min(stages, key=lambda stage: _decades(stage.gamma, gamma))
+        chosen.add(stage.name)
+        if stage.gamma != gamma:
+            notes.append(f"{run.name} has no finished stage at gamma = {gamma:g}; the nearest is {stage.gamma:g}")
+    return [stage for stage in stages if stage.name in chosen], notes
+
+
+def awaits_nearer(run: Run, wanted: Sequence[float]) -> bool:
+    """Whether a stage that is planned, but not finished, is nearer to a wanted gamma than those that are."""
+    if run.config.evae is None:
+        return False
+    planned = [stage.gamma for stage in planned_stages(run.config) if stage.beta == run.config.evae.beta]
+    finished = [stage.gamma for stage in ladder_of_gamma(run)]
+    return any(
+        min(_decades(other, gamma) for other in planned) < min(_decades(other, gamma) for other in finished)
+        for gamma in wanted
+    )
+
+
+def is_finished(run: Run) -> bool:
+    """Whether the last stage that is planned is finished."""
+    last, planned = run.stages[-1], planned_stages(run.config)[-1]
+    return (last.beta, last.gamma) == (planned.beta, planned.gamma)
+
+
+def labels(runs: Sequence[Run]) -> dict[Path, str]:
+    """A name for each run: its folder's, or the whole path where two folders have the same name."""
+    names = [run.name for run in runs]
+    return {run.path: run.name if names.count(run.name) == 1 else str(run.path) for run in runs}
+
+
+def file_name(figure: str, run: Run, runs: Sequence[Run]) -> str:
+    """Name of a file that is made for each run: with the run's label where there are several."""
+    return figure if len(runs) == 1 else f"{figure}_{labels(runs)[run.path].replace('/', '_')}"
+
+
+def _decades(gamma: float, wanted: float) -> float:
+    """Distance on a logarithmic scale; zero is nearest to zero, and far from everything else."""
+    if not gamma or not wanted:
+        return abs(gamma - wanted) and 100.0 + math.log10(gamma or wanted)
+    return abs(math.log10(gamma / wanted))
+
+
+def vae_transitions(stages: Stages) -> Transitions:
+    """Transitions on a ladder of beta."""
+    return {"beta_c": posterior_collapse([stage.beta for stage in stages], losses_of(stages, "kl_loss"))}
+
+
+def evae_transitions(stages: Stages) -> Transitions:
+    """Transitions on a ladder of gamma that begins at gamma = 0."""
+    gammas = [stage.gamma for stage in stages]
+    return {
+        "gamma_RC": reconstruction_rise(gammas, losses_of(stages, "reconstruction_loss")),
+        "gamma_c": critical_gamma(stages),
+    }
+
+
+def losses_of(stages: Stages, loss: str) -> list[float]:
+    """A loss of the validation split at each stage."""
+    return [stage.metrics["validation"][loss] for stage in stages]

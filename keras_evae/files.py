@@ -1,0 +1,124 @@
+"""Writing that survives a crash, whole or not at all, and one process at a time in a folder."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from keras_evae.errors import DiskError, LockedError
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+FULL_IN_WORDS = ("No space left", "Disk quota exceeded", "File too large")
+BUSY = (errno.EWOULDBLOCK, errno.EACCES)
+
+
+def write_whole(path: Path, content: bytes | memoryview) -> None:
+    """Writes a file that appears under its name only when all of it is on the disk."""
+    partial = path.with_name(f"{path.name}.partial")
+    with open(partial, "wb") as file:
+        file.write(content)
+    publish(partial, path)
+
+
+def publish(partial: Path, path: Path) -> None:
+    """Makes a complete file visible under its name, in one step that a crash cannot split."""
+    with open(partial, "rb+") as file:
+        os.fsync(file.fileno())
+    os.replace(partial, path)
+    sync_folder(path.parent)
+
+
+def append_line(path: Path, line: str) -> None:
+    """Appends a line to a file; a crash may leave a part of it."""
+    with open(path, "ab") as file:
+        file.write(line.encode() + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def sync_folder(folder: Path) -> None:
+    """Waits until the names in a folder are on the disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def disk_errors(path: Path) -> Iterator[None]:
+    """Turns the operating system's refusals to write into a `DiskError` of one line."""
+    try:
+        yield
+    except OSError as error:
+        # HDF5 tells the cause in its message only.
+        if error.errno in FULL or any(words in str(error) for words in FULL_IN_WORDS):
+            reason = "the disk is full; make room"
+        else:
+            reason = f"cannot be written ({error.strerror or str(error).splitlines()[0]}); mend it"
+        raise DiskError(f"{path}: {reason}. Finished work is kept, the same command goes on from there") from error
+
+
+@contextlib.contextmanager
+def hold_lock(path: Path) -> Iterator[None]:
+    """Holds the lock file `path`, which says who holds it, while the block runs.
+
+    Raises:
+        LockedError: With host, process and start of the process that holds it.
+    """
+    descriptor = _acquire(path)
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _acquire(path: Path) -> int:
+    while True:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        except FileNotFoundError:
+            # The last holder has removed the folder in this moment.
+            continue
+        try:
+            _lock(descriptor, path)
+            if _is_current(descriptor, path):
+                _introduce(descriptor)
+                return descriptor
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, path: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in BUSY:
+            raise OSError(error.errno, f"the file system has no locks: {error.strerror}", str(path)) from error
+        holder = os.pread(descriptor, 1000, 0).decode(errors="replace").strip() or "another process"
+        raise LockedError(
+            f"{path.parent}: expected no other process at work here, found {holder}; wait for it or stop it"
+        ) from error
+
+
+def _is_current(descriptor: int, path: Path) -> bool:
+    """Whether the locked file still is the one under its name, and not one that its last holder removed."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(path))
+    except FileNotFoundError:
+        return False
+
+
+def _introduce(descriptor: int) -> None:
+    started = time.strftime("%Y-%m-%d %H:%M:%S %z")
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}, started {started}\n".encode(), 0)

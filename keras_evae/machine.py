@@ -1,0 +1,77 @@
+"""What the package asks of the computer: cores, threads, TensorFlow's quiet start, versions of what is installed."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+import keras_evae
+from keras_evae.runs.environment import TRAINING_VERSION
+
+PACKAGES = ("tensorflow", "keras", "numpy", "numba", "h5py", "matplotlib", "pydantic", "PyYAML")
+
+
+@contextlib.contextmanager
+def quiet_tensorflow() -> Iterator[None]:
+    """Keeps what TensorFlow's native libraries write while they are loaded away from the terminal.
+
+    They write notes on the processor straight to the file descriptor, before any log level applies. A failing
+    import still raises its exception.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    sys.stderr.flush()
+    terminal = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(terminal, 2)
+        os.close(terminal)
+
+
+def describe_environment() -> dict[str, Any]:
+    """Versions, machine and command of this process."""
+    versions = {"keras_evae": keras_evae.__version__}
+    for package in PACKAGES:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            versions[package] = "not installed"
+    return {
+        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+        "commit": _commit(),
+        "training_version": TRAINING_VERSION,
+        "python": platform.python_version(),
+        "machine": platform.platform(),
+        "processor": platform.machine(),
+        "cores": os.cpu_count(),
+        "versions": versions,
+    }
+
+
+def _commit() -> str | None:
+    """The commit of the checkout that the package runs from, `-dirty` if files differ; None if it is installed."""
+    checkout = Path(__file__).parents[1]
+    if not (checkout / ".git").exists():
+        return None
+    line = ["git", "-C", str(checkout), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        return subprocess.run(line, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def thread_count() -> int:
+    """Threads that TensorFlow computes one operation with."""
+    chosen = tf.config.threading.get_intra_op_parallelism_threads() or int(os.environ.get("TF_NUM_INTRAOP_THREADS", 0))
+    return chosen or (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)

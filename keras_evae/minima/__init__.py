@@ -1,0 +1,1 @@
+"""Minima of the energy, found without a network: placed, relaxed, certified, compared, annealed slowly."""

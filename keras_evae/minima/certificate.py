@@ -1,0 +1,186 @@
+"""Certificates of states: how good each is as a minimum, and how far above the best known energy.
+
+Nobody knows the ground state of a skyrmion lattice on a finite sample for certain. Best known is the lowest E/N of
+slow anneals, of relaxed triangular skyrmion lattices of the orientations and numbers that fit the torus (from samples
+with open edges or absent sites they are cut out), of the annealed data, and of relaxed states of the E-VAE. What a
+search found is kept in `best_known.json` beside the other results, for each Hamiltonian, lattice and setting of it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from keras_evae.analysis import topological_charge
+from keras_evae.analysis.field import torques_and_angles
+from keras_evae.analysis.skyrmions import skyrmions_against_field
+from keras_evae.annealing import KERNEL_VERSION, anneal_many, relax
+from keras_evae.files import write_whole
+from keras_evae.hamiltonian import Hamiltonian
+from keras_evae.minima.relaxation import TORQUE
+from keras_evae.minima.skyrmion_lattices import (
+    TriangularLattice,
+    commensurate_lattices,
+    place_skyrmions,
+    preferred_density,
+)
+from keras_evae.monte_carlo.schedule import SLOW_SCHEDULE
+
+# Difference of E/N below which two relaxed states have the same energy.
+SAME_ENERGY = 1e-7
+# Slow anneals: as many as have these sites together (some seconds), within the bounds.
+ANNEALED_SITES, FEWEST_ANNEALS, MOST_ANNEALS = 2**19, 8, 64
+# Numbers of skyrmions in triangular lattices, as shares of the preferred number (stronger fields leave fewer), and for
+# each number the least distorted lattices.
+COUNTS, LATTICES = (0.3, 1.3), 2
+GENERATED = 100
+CACHE = "best_known.json"
+CERTIFICATE = np.dtype(
+    [
+        ("energy_per_site", np.float64),
+        ("torque", np.float64),
+        ("charge", np.float64),
+        ("skyrmions", np.int64),
+        ("gap", np.float64),
+    ]
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Candidate:
+    """The lowest state of one search.
+
+    Args:
+        search: Where it was sought.
+        energy_per_site: Its E/N, in units of the exchange constant.
+        detail: More about it, one line.
+    """
+
+    search: str
+    energy_per_site: float
+    detail: str
+
+
+@dataclasses.dataclass(frozen=True)
+class BestKnown:
+    """What the searches found, at least one; the lowest first."""
+
+    candidates: tuple[Candidate, ...]
+
+    @property
+    def energy_per_site(self) -> float:
+        """The best known E/N, in units of the exchange constant."""
+        return self.candidates[0].energy_per_site
+
+
+def certify(states: np.ndarray, hamiltonian: Hamiltonian, reference: float) -> np.ndarray:
+    """Certificates of states.
+
+    Args:
+        states: Unit vectors, `(n, y, x, 3)`.
+        hamiltonian: Their Hamiltonian.
+        reference: The best known E/N of the Hamiltonian on this lattice, of `best_known`.
+
+    Returns:
+        Structured array `(n,)` with the fields `energy_per_site`; `torque`, the largest |S x h|; `charge`, the
+        topological charge Q; `skyrmions`, the number with the core against the field; `gap`, E/N above the reference.
+    """
+    return np.array([_certificate(spins, hamiltonian, reference) for spins in states], CERTIFICATE)
+
+
+def best_known(
+    hamiltonian: Hamiltonian, shape: tuple[int, int], folder: Path, others: Sequence[Candidate] = ()
+) -> BestKnown:
+    """The lowest energy that slow anneals, triangular lattices and others know of.
+
+    Args:
+        hamiltonian: The Hamiltonian.
+        shape: Rows and columns `(y, x)`, see `keras_evae.monte_carlo.checkerboard.MonteCarlo`.
+        folder: Keeps what the searches found; a second call with the same Hamiltonian and shape takes no time.
+        others: What is known from elsewhere.
+    """
+    count = min(max(ANNEALED_SITES // math.prod(shape), FEWEST_ANNEALS), MOST_ANNEALS)
+    schedule = dataclasses.asdict(SLOW_SCHEDULE)
+    lattice = _identity(hamiltonian, shape)
+    candidates = [
+        _remembered(folder, {**lattice, "anneals": count, **schedule}, lambda: _slow(hamiltonian, shape, count)),
+        *others,
+    ]
+    if hamiltonian.D != 0 and hamiltonian.J > 0 and hamiltonian.J + 2 * hamiltonian.J2 > 0:
+        identity = {**lattice, "counts": COUNTS, "lattices": LATTICES}
+        candidates.append(_remembered(folder, identity, lambda: _triangular(hamiltonian, shape)))
+    found = [candidate for candidate in candidates if math.isfinite(candidate.energy_per_site)]
+    return BestKnown(tuple(sorted(found, key=lambda candidate: candidate.energy_per_site)))
+
+
+def _certificate(spins: np.ndarray, hamiltonian: Hamiltonian, reference: float) -> tuple[float, ...]:
+    spins = np.asarray(spins, np.float64)
+    energy = _energy(spins, hamiltonian)
+    torques, _ = torques_and_angles(spins, hamiltonian)
+    charge = float(topological_charge(spins, hamiltonian.periodic))
+    return energy, float(torques.max()), charge, len(skyrmions_against_field(spins, hamiltonian)), energy - reference
+
+
+def _slow(hamiltonian: Hamiltonian, shape: tuple[int, int], count: int) -> Candidate:
+    states = anneal_many(hamiltonian, shape, count, SLOW_SCHEDULE)
+    progress = tqdm(states, "slow anneals", count, unit="lattice", leave=False, delay=1)
+    lowest = min(progress, key=lambda spins: _energy(spins, hamiltonian))
+    spins, _ = relax(hamiltonian, lowest, TORQUE)
+    return Candidate("slow anneals", _energy(spins, hamiltonian), f"{count} lattices of SLOW_SCHEDULE, seed 0")
+
+
+def _triangular(hamiltonian: Hamiltonian, shape: tuple[int, int]) -> Candidate:
+    preferred = preferred_density(hamiltonian) * math.prod(shape)
+    counts = range(max(1, math.floor(COUNTS[0] * preferred)), math.ceil(COUNTS[1] * preferred) + 1)
+    lattices = [lattice for count in counts for lattice in commensurate_lattices(shape, count)[:LATTICES]]
+    progress = tqdm(lattices, "triangular lattices", unit="lattice", leave=False, delay=1)
+    found = [(_relaxed_energy(lattice, hamiltonian, shape), lattice) for lattice in progress]
+    if not found:
+        return Candidate("triangular skyrmion lattices", math.inf, "none fits the lattice")
+    energy, best = min(found, key=lambda pair: pair[0])
+    (y1, x1), (y2, x2) = best.vectors
+    whole = hamiltonian.mask is None and all(hamiltonian.periodic)
+    # At edges skyrmions get lost in the relaxation.
+    start = "" if whole else "cut out of a lattice of "
+    detail = f"{start}{len(best.positions)} skyrmions, vectors (y, x) = ({y1:.4g}, {x1:.4g}) and ({y2:.4g}, {x2:.4g})"
+    return Candidate("triangular skyrmion lattices", energy, f"best of {len(found)}: {detail}")
+
+
+def _relaxed_energy(lattice: TriangularLattice, hamiltonian: Hamiltonian, shape: tuple[int, int]) -> float:
+    spins = place_skyrmions(lattice.positions, lattice.spacing / 4, shape, hamiltonian)
+    return _energy(relax(hamiltonian, spins, TORQUE)[0], hamiltonian)
+
+
+def _energy(spins: np.ndarray, hamiltonian: Hamiltonian) -> float:
+    return float(hamiltonian.energy_per_site(spins.astype(np.float64)))
+
+
+def _identity(hamiltonian: Hamiltonian, shape: tuple[int, int]) -> dict[str, Any]:
+    return {"hamiltonian": hamiltonian.to_config(), "shape": list(shape), "kernel": KERNEL_VERSION, "torque": TORQUE}
+
+
+def _remembered(folder: Path, identity: Mapping[str, Any], search: Callable[[], Candidate]) -> Candidate:
+    """What an earlier search with the same identity found, or what it finds now."""
+    path, key = folder / CACHE, json.dumps(identity, sort_keys=True)
+    known = _read_known(path)
+    if key not in known:
+        known[key] = search()
+        content = {key: dataclasses.asdict(candidate) for key, candidate in known.items()}
+        write_whole(path, json.dumps(content, indent=1).encode() + b"\n")
+    return known[key]
+
+
+def _read_known(path: Path) -> dict[str, Candidate]:
+    """What earlier searches found; none if the file is missing or damaged: nothing is lost but time."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return {key: Candidate(**values) for key, values in content.items()}
+    except (OSError, ValueError, TypeError, AttributeError):
+        return {}

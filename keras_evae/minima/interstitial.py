@@ -1,0 +1,98 @@
+"""The two states between which Figure 4 interpolates: skyrmion lattices with and without an interstitial skyrmion."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from keras_evae.analysis import topological_charge
+from keras_evae.analysis.field import largest_torque
+from keras_evae.annealing import relax
+from keras_evae.errors import DataError
+from keras_evae.hamiltonian import Hamiltonian
+from keras_evae.minima.relaxation import minimise_energy
+from keras_evae.minima.skyrmion_lattices import commensurate_lattices, place_skyrmions, triangular_skyrmions
+from keras_evae.symmetry import apply_point_operation, point_group, random_symmetry
+
+# Largest torque |S x h| of the relaxed states; of the sweeps in single precision that come first.
+TORQUE, SINGLE_PRECISION_TORQUE = 1e-6, 5e-6
+
+
+@dataclasses.dataclass(frozen=True)
+class Targets:
+    """A skyrmion lattice with and without an interstitial, both minima of the energy.
+
+    Args:
+        states: The initial (with the interstitial) and the final one (perfect), `(2, y, x, 3)` float64.
+        count: Number of skyrmions of the perfect lattice.
+        spacing: Their smallest distance, in sites.
+        torque: Largest |S x h| of both.
+    """
+
+    states: np.ndarray
+    count: int
+    spacing: float
+    torque: float
+
+    @property
+    def distance(self) -> float:
+        """Squared distance of the two states, normalised like L_RC: sum over components, mean over sites."""
+        return float(np.sum((self.states[0] - self.states[1]) ** 2, axis=-1).mean())
+
+    def image(self, hamiltonian: Hamiltonian, seed: int) -> Targets:
+        """Both states under the same random translation and point operation, which leave the energy as it is."""
+        states = [random_symmetry(spins, hamiltonian, np.random.default_rng(seed)) for spins in self.states]
+        return dataclasses.replace(self, states=np.stack(states))
+
+
+def make_targets(hamiltonian: Hamiltonian, shape: tuple[int, int]) -> Targets:
+    """The perfect triangular skyrmion lattice that fits the box, and the same with an interstitial skyrmion.
+
+    The interstitial starts at the centre of a triangle of neighbours near the middle of the box. Both states are
+    relaxed with the sweeps at zero temperature of the annealing, then in double precision. In a small box the lattice
+    with the interstitial rearranges itself, so the perfect one is put where it is most similar to it.
+
+    Raises:
+        DataError: If the lattice has edges or absent sites, no skyrmion lattice fits, or the interstitial does not
+            survive the relaxation.
+    """
+    if hamiltonian.periodic != (True, True):
+        raise DataError("the perfect skyrmion lattice needs periodic boundaries; the Hamiltonian has open ones")
+    if hamiltonian.mask is not None:
+        raise DataError("the perfect skyrmion lattice needs a spin on every site; the Hamiltonian has a mask")
+    try:
+        positions, perfect = triangular_skyrmions(hamiltonian, shape)
+    except ValueError as error:
+        raise DataError(f"no pair of skyrmion lattices to interpolate between: {error}") from error
+    lattice = commensurate_lattices(shape, len(positions))[0]
+    nearest = positions[np.argmin(np.linalg.norm(positions - np.array(shape) / 2, axis=-1))]
+    hole = (nearest + lattice.vectors.sum(axis=0) / 3) % shape
+    interstitial = place_skyrmions(np.vstack([positions, hole]), lattice.spacing / 4, shape, hamiltonian)
+    relaxed = [_relax(hamiltonian, spins) for spins in (interstitial, perfect)]
+    states = np.stack([relaxed[0], _nearest_image(relaxed[1], relaxed[0], hamiltonian)])
+    torque = max(largest_torque(hamiltonian, spins) for spins in states)
+    counts = np.rint(np.abs(topological_charge(states))).astype(int).tolist()
+    if counts != [len(positions) + 1, len(positions)] or torque > TORQUE:
+        raise DataError(
+            f"expected relaxed lattices of {len(positions) + 1} and {len(positions)} skyrmions on {shape[0]} x "
+            f"{shape[1]} sites, found {counts[0]} and {counts[1]} with a torque of {torque:.1e}; use a larger lattice"
+        )
+    return Targets(states, len(positions), lattice.spacing, torque)
+
+
+def _relax(hamiltonian: Hamiltonian, spins: np.ndarray) -> np.ndarray:
+    swept, _ = relax(hamiltonian, spins, SINGLE_PRECISION_TORQUE)
+    return minimise_energy(hamiltonian, swept, TORQUE)
+
+
+def _nearest_image(spins: np.ndarray, reference: np.ndarray, hamiltonian: Hamiltonian) -> np.ndarray:
+    """The translation and point operation of a state with the largest sum_i S_i.R_i, from its Fourier transform."""
+    transform = np.fft.fft2(reference, axes=(0, 1))
+    images = []
+    for operation in point_group(hamiltonian, spins.shape[:2]):
+        turned = apply_point_operation(spins, operation, hamiltonian.dmi)
+        overlaps = np.fft.ifft2(np.sum(transform * np.fft.fft2(turned, axes=(0, 1)).conj(), axis=-1)).real
+        shift = np.unravel_index(np.argmax(overlaps), overlaps.shape)
+        images.append((overlaps.max(), np.roll(turned, shift, axis=(0, 1))))
+    return max(images, key=lambda image: image[0])[1]

@@ -1,0 +1,200 @@
+"""Spin states made of skyrmions at given places: the start of a relaxation, or a target to compare with."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+
+from keras_evae.hamiltonian import Hamiltonian
+
+# Stretch that counts as triangular; a square lattice has 2 / sqrt(3) - 1 = 0.155.
+LARGEST_DISTORTION = 0.05
+# Numbers of skyrmions around the preferred one, as shares of it, among which the least distorted lattice is sought.
+COUNTS = (0.8, 1.2)
+
+
+@dataclasses.dataclass(frozen=True)
+class TriangularLattice:
+    """A nearly triangular lattice of points that fits on the torus.
+
+    Args:
+        vectors: Two shortest lattice vectors that span a cell, `(2, 2)` as (y, x), in sites.
+        positions: Points, `(n, 2)` as (y, x), in sites, from 0 to the sides of the torus.
+    """
+
+    vectors: np.ndarray
+    positions: np.ndarray
+
+    @property
+    def distortion(self) -> float:
+        """(a^2 + b^2 + c^2) / (2 sqrt(3) A) - 1 with the sides a, b, c of its triangles and the area A of its cells.
+
+        0 for equal sides, positive otherwise (Weitzenboeck's inequality).
+        """
+        first, second = self.vectors
+        squares = sum(float(side @ side) for side in (first, second, first - second))
+        return squares / (2 * math.sqrt(3) * abs(float(np.linalg.det(self.vectors)))) - 1.0
+
+    @property
+    def spacing(self) -> float:
+        """Smallest distance of two points, in sites."""
+        return float(np.linalg.norm(self.vectors, axis=-1).min())
+
+
+def commensurate_lattices(shape: tuple[int, int], count: int) -> list[TriangularLattice]:
+    """All nearly triangular lattices of `count` points on a torus, the least distorted first.
+
+    A lattice fits if the sides of the torus (Y, X) are lattice vectors. Every such lattice has the vectors
+    (0, X/p) and (Y/q, j X/(p q)) with p q = count and one j from 0 to q - 1, and all of these are tried. Of two
+    lattices that are mirror images of each other one is given.
+
+    Args:
+        shape: Rows and columns `(y, x)` of the torus.
+        count: Number of points, at least 1.
+
+    Returns:
+        Lattices with a distortion below 0.05; one of the points lies at (0, 0). May be empty.
+    """
+    if count < 1:
+        raise ValueError(f"`count` must be at least 1. Received: count={count}")
+    height, width = shape
+    lattices: dict[tuple[float, ...], TriangularLattice] = {}
+    for q in (q for q in range(1, count + 1) if count % q == 0):
+        p = count // q
+        for j in range(q):
+            vectors = np.array([(0.0, width / p), (height / q, j * width / count)])
+            steps = np.argwhere(np.ones((p, q)))
+            lattice = TriangularLattice(_shortest(vectors), (steps @ vectors) % shape)
+            # The sides without their signs are the same in a mirror image.
+            sides = np.abs([*lattice.vectors, lattice.vectors[0] - lattice.vectors[1]]).round(6)
+            lattices.setdefault(tuple(map(float, np.sort(sides, axis=0).flat)), lattice)
+    nearly = [lattice for lattice in lattices.values() if lattice.distortion < LARGEST_DISTORTION]
+    return sorted(nearly, key=lambda lattice: lattice.distortion)
+
+
+def preferred_spacing(hamiltonian: Hamiltonian) -> float:
+    """Distance of skyrmions in a triangular lattice, in sites: 2/sqrt(3) periods of the spiral, 2 pi / atan(|D|/J').
+
+    The spiral's period is that of the lowest energy without field; rows of the skyrmion lattice are one period apart.
+    Along an axis second neighbours act as J' = J + 2 J2. Terms of a user's own are left out.
+
+    Raises:
+        ValueError: Where the spiral is not a ferromagnet's: D = 0, or J or J' not above 0.
+    """
+    exchange = hamiltonian.J + 2.0 * hamiltonian.J2
+    if hamiltonian.D == 0 or hamiltonian.J <= 0 or exchange <= 0:
+        raise ValueError(f"Skyrmions need J, J + 2 J2 above 0 and D other than 0. Received: {hamiltonian.describe()}")
+    return 4 * math.pi / math.sqrt(3) / math.atan(abs(hamiltonian.D) / exchange)
+
+
+def preferred_density(hamiltonian: Hamiltonian) -> float:
+    """Skyrmions per site at the preferred spacing a, 2 / (sqrt(3) a^2)."""
+    return 2 / (math.sqrt(3) * preferred_spacing(hamiltonian) ** 2)
+
+
+def misfit(lattice: TriangularLattice, preferred: float) -> float:
+    """Deviation in shape and density: distortion + (relative deviation of the spacing from the preferred one)^2."""
+    return lattice.distortion + (math.sqrt(preferred / len(lattice.positions)) - 1.0) ** 2
+
+
+def triangular_skyrmions(
+    hamiltonian: Hamiltonian, shape: tuple[int, int], count: int | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """A triangular lattice of skyrmions that closes on the torus, not relaxed.
+
+    Args:
+        hamiltonian: Gives the sense of rotation, and the preferred distance of skyrmions. The lattice fills the whole
+            torus; a mask cuts the sample out of it.
+        shape: Rows and columns `(y, x)`.
+        count: Number of skyrmions. By default the one within 20 % of the preferred number whose lattice has the least
+            `misfit`.
+
+    Returns:
+        Positions `(n, 2)` as (y, x) in sites, and spins `(y, x, 3)`, float64.
+
+    Raises:
+        ValueError: If no nearly triangular lattice of that number fits, or the Hamiltonian has no skyrmions.
+
+    Example:
+
+    >>> positions, spins = triangular_skyrmions(Hamiltonian(), (64, 64))
+    >>> len(positions), spins.shape
+    (8, (64, 64, 3))
+    """
+    preferred = preferred_density(hamiltonian) * math.prod(shape)
+    low, high = COUNTS
+    counts = range(max(1, math.floor(low * preferred)), math.ceil(high * preferred) + 1) if count is None else (count,)
+    found = [lattice for number in counts for lattice in commensurate_lattices(shape, number)]
+    if not found:
+        wanted = f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else str(counts[0])
+        raise ValueError(f"No nearly triangular lattice of {wanted} points fits on {shape[0]} x {shape[1]} sites.")
+    lattice = min(found, key=lambda lattice: misfit(lattice, preferred))
+    return lattice.positions, place_skyrmions(lattice.positions, lattice.spacing / 4, shape, hamiltonian)
+
+
+def place_skyrmions(
+    positions: np.ndarray, radius: float, shape: tuple[int, int], hamiltonian: Hamiltonian
+) -> np.ndarray:
+    """Skyrmions at given places, in a background along the field, not relaxed.
+
+    The stereographic projections of the skyrmions are added up, u = (S_x + i S_y) / (1 + S_z) = sum_k u_k, which
+    keeps their number: |u_k| = cot(pi r / (4 R)) up to the distance r = 2 R and 0 beyond, which alone gives a
+    spin that turns evenly and lies in the plane at r = R. The cores point against the field (down for B = 0), and
+    the in-plane components follow from the type and the sign of the Dzyaloshinskii-Moriya interaction.
+
+    Args:
+        positions: Centres, `(n, 2)` as (y, x), in sites; anywhere, fractions too.
+        radius: R in sites; at most a quarter of each periodic side. Skyrmions closer than 4 R to each other overlap.
+        shape: Rows and columns `(y, x)`.
+        hamiltonian: Gives the directions of the spins, the boundary and the mask.
+
+    Returns:
+        Unit vectors `(y, x, 3)`, float64; zero vectors outside of the mask.
+
+    Example:
+
+    >>> float(place_skyrmions([(8, 8)], 4.0, (16, 16), Hamiltonian())[8, 8, 2])
+    -1.0
+    """
+    positions = np.asarray(positions, np.float64).reshape(-1, 2)
+    sides = [side for side, closed in zip(shape, hamiltonian.periodic, strict=True) if closed]
+    largest = min(sides, default=math.inf) / 4
+    if not 0 < radius <= largest:
+        raise ValueError(f"`radius` must be above 0 and at most {largest:g} on {shape}. Received: radius={radius}")
+    projection = np.zeros(shape, np.complex128)
+    for position in positions:
+        y, x = (
+            (np.arange(side) - centre + side / 2) % side - side / 2 if closed else np.arange(side) - centre
+            for side, centre, closed in zip(shape, position, hamiltonian.periodic, strict=True)
+        )
+        rows, columns = (np.flatnonzero(np.abs(apart) < 2 * radius) for apart in (y, x))
+        place = x[columns] + 1j * y[rows, None]
+        # The centre has no direction, and needs none: the spin is down there.
+        place[place == 0] = 1e-9
+        distance = np.abs(place)
+        reach = np.pi / 4 * np.minimum(distance / radius, 2.0)
+        projection[np.ix_(rows, columns)] += place / distance / np.tan(reach)
+    spins = _directions(projection, hamiltonian)
+    return spins if hamiltonian.mask is None else spins * hamiltonian.mask[..., None]
+
+
+def _directions(projection: np.ndarray, hamiltonian: Hamiltonian) -> np.ndarray:
+    """Spins of a projection u with radial phases: cores down, turned so that the energy of D is negative."""
+    up = -1.0 if hamiltonian.B < 0 else 1.0
+    # From a core down outwards, along r, a spin turns from -z over -r to +z if D is positive and of Neel type.
+    phase = -up * np.sign(hamiltonian.D) * (1.0 if hamiltonian.dmi == "neel" else -1j)
+    square = np.abs(projection) ** 2
+    in_plane = 2 * phase * projection / (1 + square)
+    return np.stack((in_plane.real, in_plane.imag, up * (1 - square) / (1 + square)), axis=-1)
+
+
+def _shortest(vectors: np.ndarray) -> np.ndarray:
+    """Lagrange's reduction: two shortest vectors of the same lattice, at an acute angle to each other."""
+    first, second = sorted(vectors, key=lambda vector: vector @ vector)
+    while True:
+        second = second - round(float(first @ second) / float(first @ first)) * first
+        if second @ second >= (first @ first) * (1 - 1e-12):
+            return np.array([first, second if first @ second >= 0 else -second])
+        first, second = second, first

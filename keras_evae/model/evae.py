@@ -1,0 +1,257 @@
+"""The energy-minimisation variational autoencoder (E-VAE) as a Keras model."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_evae.hamiltonian import Hamiltonian
+from keras_evae.layers import LARGEST_LOG_VARIANCE, Sampling
+from keras_evae.model import polyphase
+from keras_evae.model.losses import hamiltonian_loss, kl_loss, reconstruction_loss
+from keras_evae.model.networks import build_decoder, build_encoder
+from keras_evae.training.replicas import Share, mean_over_replicas, share_of_replica, spans_hosts
+
+# States decoded at once by `generate`; bounds its memory.
+GENERATE_BATCH = 100
+# In float16 the gradients of small losses vanish unless the loss is scaled, which it is not.
+# float64 serves comparisons to the last digits; the configuration does not offer it.
+PRECISIONS = ("float32", "mixed_bfloat16", "float64")
+
+
+@keras.saving.register_keras_serializable(package="keras_evae")
+class EVAE(keras.Model):
+    """Variational autoencoder whose loss contains the energy of its output.
+
+    `loss = L_RC + beta L_KL + gamma L_H` (Equation 2 of the paper). With `gamma=0` it is a standard VAE;
+    a small gamma removes local noise from its states; beyond a critical gamma it generates only one state,
+    the ground state. `beta` and `gamma` are variables of the model: assign to them to change the loss of a
+    model that is already compiled and traced.
+
+    Reference:
+        - Kwon et al., Magnetic State Generation using Hamiltonian Guided Variational Autoencoder with Spin
+          Structure Stabilization, Advanced Science 8, 2004795 (2021).
+
+    Args:
+        lattice_shape: `(y, x)`, each side a multiple of 16.
+        latent_dim: Size of the latent space.
+        hamiltonian: Energy of the spins; its boundary also sets the padding of the convolutions, and
+            its mask where the decoder gives zero vectors.
+        beta: Weight of the Kullback-Leibler loss.
+        gamma: Weight of the Hamiltonian loss.
+        seed: Seed of the initial weights and of the sampling noise.
+        phases: Compute training and evaluation in the form of `keras_evae.model.polyphase`: equal up to rounding, and faster
+            on a CPU. False: call the encoder and decoder layer by layer. True needs one device and float32.
+        precision: Keras' dtype policy of the layers: `float32`, `mixed_bfloat16`, or `float64` for comparisons. With
+            `mixed_bfloat16` weights, latent vectors, output spins and losses stay float32.
+        largest_log_variance: Bound of the posteriors' log-variances in L_KL and in the noise, see `losses.kl_loss`.
+
+    Built in the scope of a `tf.distribute` strategy, the model trains on all its replicas: give `fit` and `evaluate`
+    the batches of `keras_evae.training.replicas.share_batches`.
+
+    Example:
+
+    ```python
+    model = EVAE(lattice_shape=(64, 64), hamiltonian=Hamiltonian(), beta=1e-3)
+    model.compile(optimizer=keras.optimizers.Adam(1e-3))
+    model.fit(spins, batch_size=100, epochs=10)
+    model.gamma.assign(1e3)
+    model.fit(spins, batch_size=100, epochs=10)
+    states = model.generate(100, seed=0)
+    ```
+    """
+
+    def __init__(
+        self,
+        lattice_shape: tuple[int, int] = (128, 128),
+        latent_dim: int = 100,
+        hamiltonian: Hamiltonian | None = None,
+        beta: float = 1e-3,
+        gamma: float = 0.0,
+        seed: int = 0,
+        phases: bool = True,
+        precision: str = "float32",
+        largest_log_variance: float = LARGEST_LOG_VARIANCE,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if precision not in PRECISIONS:
+            raise ValueError(f"`precision` must be one of {PRECISIONS}. Received: precision={precision!r}")
+        self.replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        if phases and (self.replicas > 1 or precision != "float32"):
+            raise ValueError(
+                f"`phases=True` needs one device and float32; set phases=False. "
+                f"Received: precision={precision} and {self.replicas} replicas"
+            )
+        self.phases = phases
+        self.precision = precision
+        height, width = lattice_shape
+        self.lattice_shape = (height, width)
+        self.latent_dim = latent_dim
+        self.hamiltonian = hamiltonian or Hamiltonian()
+        self.hamiltonian.check_lattice(self.lattice_shape)
+        self.seed = seed
+        encoder_seed, decoder_seed, noise_seed = (int(s) for s in np.random.SeedSequence(seed).generate_state(3))
+        periodic = self.hamiltonian.periodic
+        synchronized = self.replicas > 1
+        with _layer_precision(precision):
+            self.encoder = build_encoder(self.lattice_shape, latent_dim, periodic, encoder_seed, synchronized)
+            self.decoder = build_decoder(
+                self.lattice_shape, latent_dim, periodic, decoder_seed, synchronized, self.hamiltonian.mask
+            )
+        self.sampling = Sampling(noise_seed, largest_log_variance, name="sampling")
+        self.beta = self._loss_weight("beta", beta)
+        self.gamma = self._loss_weight("gamma", gamma)
+        self.loss_metrics = {
+            name: keras.metrics.Mean(name=name)
+            for name in ("loss", "reconstruction_loss", "kl_loss", "hamiltonian_loss")
+        }
+        self.built = True
+
+    def _loss_weight(self, name: str, value: float) -> keras.Variable:
+        if not value >= 0:
+            raise ValueError(f"`{name}` must be a non-negative number. Received: {name}={value}")
+        return self.add_weight(shape=(), initializer=keras.initializers.Constant(value), trainable=False, name=name)
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        return list(self.loss_metrics.values())
+
+    def encode(self, spins: Any) -> tuple[tf.Tensor, tf.Tensor]:
+        """Mean and log-variance of the posterior, each `(n, latent_dim)`, of spins `(n, y, x, 3)`."""
+        return self.encoder(spins, training=False)
+
+    def decode(self, z: Any) -> tf.Tensor:
+        """Unit spins `(n, y, x, 3)` of latent vectors `(n, latent_dim)`; differentiable in `z`."""
+        return self.decoder(z, training=False)
+
+    def generate(self, n: int, seed: int | None = None) -> np.ndarray:
+        """Generates states from latent vectors drawn from the standard normal (X'_out of the paper).
+
+        Args:
+            n: Number of states.
+            seed: Seed of the latent vectors; None draws new ones at each call.
+
+        Returns:
+            `(n, y, x, 3)` float32 array of unit spins.
+        """
+        if n < 1:
+            raise ValueError(f"`n` must be at least 1. Received: n={n}")
+        latent = np.random.default_rng(seed).standard_normal((n, self.latent_dim), dtype=np.float32)
+        batches = [latent[start : start + GENERATE_BATCH] for start in range(0, n, GENERATE_BATCH)]
+        return np.concatenate([self.decode(batch).numpy() for batch in batches])
+
+    def call(self, spins: Any, training: bool = False) -> Any:
+        """Output spins (X_out of the paper) of input spins, through a sampled latent vector."""
+        posterior = self.encoder(spins, training=training)
+        return self.decoder(self.sampling(posterior), training=training)
+
+    def run_encoder(self, spins: Any, training: bool) -> Any:
+        """Mean and log-variance in the form that training uses: phases, or layer by layer."""
+        if self.phases:
+            return polyphase.encode(self.encoder, spins, self.hamiltonian.periodic, training)
+        return self.encoder(spins, training=training)
+
+    def run_decoder(self, latent: Any, training: bool) -> Any:
+        """Spins in the form that training uses: phases, or layer by layer."""
+        if self.phases:
+            return polyphase.decode(self.decoder, latent, self.hamiltonian.periodic, training)
+        return self.decoder(latent, training=training)
+
+    def _loss_terms(self, spins: Any, training: bool, share: Share | None = None) -> dict[str, Any]:
+        """The named loss terms and their weighted sum, for `train_step` and `test_step` alike."""
+        mean, log_variance = self.run_encoder(spins, training)
+        outputs = self.run_decoder(self.sampling((mean, log_variance), share=share), training)
+        reconstruction = reconstruction_loss(spins, outputs, self.hamiltonian.mask)
+        kl = kl_loss(mean, log_variance, self.sampling.largest_log_variance)
+        energy = hamiltonian_loss(self.hamiltonian, outputs)
+        return {
+            "loss": reconstruction + self.beta * kl + self.gamma * energy,
+            "reconstruction_loss": reconstruction,
+            "kl_loss": kl,
+            "hamiltonian_loss": energy,
+        }
+
+    def train_step(self, data: Any) -> dict[str, Any]:
+        spins, share = _own_spins(data)
+        with tf.GradientTape() as tape:
+            terms = self._loss_terms(spins, training=True, share=share)
+            # The optimizer sums over the replicas, each of which sees an equal part of the batch.
+            loss = terms["loss"] / self.replicas
+        # Biases before a batch normalisation do not matter for the loss.
+        variables = [variable.value for variable in self.trainable_variables]
+        gradients = tape.gradient(loss, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        if self.replicas > 1 and self.optimizer.global_clipnorm:
+            # The optimizer would clip the parts before it sums them; what has its N-th of the norm it leaves alone.
+            bound = self.optimizer.global_clipnorm / self.replicas
+            gradients, _ = tf.clip_by_global_norm(mean_over_replicas(gradients), bound)
+        self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
+        # A loss can be finite where its gradient or the batch normalisation's statistics are not.
+        statistics = [variable.value for variable in self.non_trainable_variables]
+        terms["loss"] = _nan_unless_finite(terms["loss"], [*gradients, *statistics])
+        return self._update_metrics(terms, tf.shape(spins)[0] if share is None else share.count)
+
+    def test_step(self, data: Any) -> dict[str, Any]:
+        spins, share = _own_spins(data)
+        terms = self._loss_terms(spins, training=False, share=share)
+        return self._update_metrics(terms, tf.shape(spins)[0] if share is None else share.count)
+
+    def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
+        """Nothing: with a strategy, Keras would take a batch out of the data to build a model that is built already."""
+
+    def _update_metrics(self, terms: dict[str, Any], count: Any) -> dict[str, Any]:
+        # Weighted by the batch size: the last batch of a split may be smaller than the others.
+        for name, metric in self.loss_metrics.items():
+            metric.update_state(terms[name], sample_weight=tf.cast(count, tf.float32))
+        # Keras averages over the first axis where there are several workers, so there has to be one.
+        shape = (1,) if spans_hosts(self.distribute_strategy) else ()
+        return {name: tf.reshape(metric.result(), shape) for name, metric in self.loss_metrics.items()}
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "lattice_shape": self.lattice_shape,
+            "latent_dim": self.latent_dim,
+            "hamiltonian": self.hamiltonian.to_config(),
+            "beta": float(self.beta.numpy()),
+            "gamma": float(self.gamma.numpy()),
+            "seed": self.seed,
+            "phases": self.phases,
+            "precision": self.precision,
+            "largest_log_variance": self.sampling.largest_log_variance,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> EVAE:
+        return cls(**{**config, "hamiltonian": Hamiltonian(**config["hamiltonian"])})
+
+
+def _nan_unless_finite(loss: tf.Tensor, witnesses: Sequence[Any]) -> tf.Tensor:
+    """The loss if all witnesses are finite, else NaN, which whoever watches the losses sees at this step."""
+    # NaN and infinity survive a sum: one pass, and nothing is written.
+    total = tf.add_n([tf.reduce_sum(tf.cast(witness, tf.float32)) for witness in witnesses])
+    return tf.where(tf.math.is_finite(total), loss, tf.constant(math.nan, loss.dtype))
+
+
+def _own_spins(data: Any) -> tuple[Any, Share | None]:
+    """The spins that this replica works on, and their place in the batch."""
+    spins = keras.utils.unpack_x_y_sample_weight(data)[0]
+    share = share_of_replica(spins)
+    return (spins if share is None else spins[share.rows]), share
+
+
+@contextlib.contextmanager
+def _layer_precision(policy: str) -> Iterator[None]:
+    """Keras' dtype policy of the layers that are made in the block."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)

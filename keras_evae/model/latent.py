@@ -1,0 +1,106 @@
+"""The latent space of a trained model: which vector decodes to a given state, and the path between two of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+if TYPE_CHECKING:
+    from keras_evae.model.evae import EVAE
+
+
+# States that go through the model at once; bounds the memory.
+BATCH = 100
+
+
+def inverse_mapping(
+    model: EVAE,
+    targets: np.ndarray,
+    learning_rate: float = 0.05,
+    max_steps: int = 1000,
+    tolerance: float = 0.02,
+    patience: int = 50,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Latent vectors z* that decode to given states (Section "Inverse Mapping Method" of the paper).
+
+    Adam minimises L_T-O, the squared distance between the decoder's output and the target, over z alone; it starts at
+    the mean that the encoder gives for the target. Both networks are in inference mode, and their weights stay as they
+    are. The targets do not influence each other: a batch only saves time.
+
+    Args:
+        model: A trained model.
+        targets: Unit vectors, `(n, y, x, 3)`.
+        learning_rate: Of Adam, in units of the root mean square of the encoder's mean for each target: models with a
+            large L_KL need larger steps.
+        max_steps: The search ends after this number of steps in any case.
+        tolerance, patience: L_T-O is saturated, and the search ends, when that of no target has fallen by more than
+            the fraction `tolerance` in the last `patience` steps.
+
+    Returns:
+        z*, `(n, latent_dim)`, and L_T-O before the first and after each step, `(steps + 1, n)`: sum over the spin
+        components, mean over the sites that carry a spin, as in L_RC.
+    """
+    targets = tf.convert_to_tensor(targets, tf.float32)
+    mean, _ = model.encode(targets)
+    scale = tf.sqrt(tf.reduce_mean(tf.square(mean), axis=1, keepdims=True))
+    # After a posterior collapse every mean is zero.
+    scale = tf.where(scale > 0.0, scale, 1.0)
+    scaled = keras.Variable(mean / scale)
+    optimizer = keras.optimizers.Adam(learning_rate)
+    optimizer.build([scaled])
+
+    # Absent sites are zero vectors in both, and count in the mean over the lattice.
+    share = 1.0 if model.hamiltonian.mask is None else float(model.hamiltonian.mask.mean())
+
+    def distances() -> tf.Tensor:
+        outputs = model.run_decoder(scaled.value * scale, training=False)
+        return tf.reduce_mean(tf.reduce_sum(tf.square(outputs - targets), axis=-1), axis=(1, 2)) / share
+
+    @tf.function
+    def step() -> tf.Tensor:
+        with tf.GradientTape() as tape:
+            losses = distances()
+        optimizer.apply_gradients([(tape.gradient(losses, scaled.value), scaled)])
+        return losses
+
+    curve: list[np.ndarray] = []
+    while len(curve) < max_steps and not _saturated(curve, tolerance, patience):
+        curve.append(step().numpy())
+    return (scaled.value * scale).numpy(), np.stack([*curve, distances().numpy()])
+
+
+def interpolate(initial: np.ndarray, final: np.ndarray, points: int) -> np.ndarray:
+    """Latent vectors at equal steps on the straight line between two, both ends included.
+
+    Args:
+        initial, final: `(latent_dim,)`.
+        points: Number of vectors, at least 2.
+
+    Returns:
+        `(points, latent_dim)`.
+    """
+    if points < 2:
+        raise ValueError(f"`points` must be at least 2. Received: points={points}")
+    return np.linspace(initial, final, points)
+
+
+def reconstruct_mean(model: EVAE, spins: np.ndarray) -> np.ndarray:
+    """What the decoder makes of the encoder's means, without sampling: `(n, y, x, 3)` for spins `(n, y, x, 3)`."""
+    return decode(model, np.concatenate([model.encode(spins[part])[0].numpy() for part in _batches(len(spins))]))
+
+
+def decode(model: EVAE, latent: np.ndarray) -> np.ndarray:
+    """Spins `(n, y, x, 3)` of any number of latent vectors `(n, latent_dim)`."""
+    latent = np.asarray(latent, np.float32)
+    return np.concatenate([model.decode(latent[part]).numpy() for part in _batches(len(latent))])
+
+
+def _saturated(curve: list[np.ndarray], tolerance: float, patience: int) -> bool:
+    return len(curve) > patience and bool(np.all(curve[-1] > (1 - tolerance) * curve[-1 - patience]))
+
+
+def _batches(count: int) -> list[slice]:
+    return [slice(start, start + BATCH) for start in range(0, count, BATCH)]

@@ -1,0 +1,144 @@
+"""Monte Carlo for Hamiltonians with interactions beyond nearest neighbours: J2 and terms of a user's own.
+
+It makes the same moves as the fast sampler, with the same distributions, colour by colour: no two sites of a colour
+interact (`Lattice.colours`), so their fields stay what they are while their spins change. Bonds of J, D and J2 are
+looked up in a table of neighbours by compiled loops; fields of a user's own terms are computed for the whole lattice,
+in NumPy, before each colour. All random numbers come from one xoshiro128+ generator.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from keras_evae.hamiltonian import Hamiltonian
+from keras_evae.monte_carlo.checks import (
+    check_integer,
+    check_number,
+    check_shape,
+    check_temperatures,
+    finished_spins,
+    given_spins,
+)
+from keras_evae.monte_carlo.kernels import (
+    CHECK_INTERVAL,
+    ONE,
+    OVERSHOOT,
+    general_greedy,
+    general_heat_bath,
+    general_over_relaxation,
+)
+from keras_evae.monte_carlo.streams import random_state
+from keras_evae.terms import SecondNeighbours
+
+
+class GeneralMonteCarlo:
+    """A lattice under Monte Carlo, with the methods of `keras_evae.monte_carlo.checkerboard.MonteCarlo`, for any Hamiltonian.
+
+    Args:
+        hamiltonian: The Hamiltonian.
+        shape: Rows and columns `(y, x)`; periodic sides are longer than the interactions reach.
+        seed, index: Stream `index` of `seed`.
+
+    Raises:
+        ValueError: For a shape, seed, index or temperature that cannot be used, or a term that is not consistent.
+    """
+
+    def __init__(self, hamiltonian: Hamiltonian, shape: tuple[int, int], seed: int = 0, index: int = 0) -> None:
+        self.shape = check_shape(hamiltonian, shape)
+        self.hamiltonian = hamiltonian
+        self._lattice = hamiltonian.lattice(self.shape)
+        self._colours = self._lattice.colours(hamiltonian.reach)
+        self._bonds = self._tabulate_bonds()
+        self._random = tuple(random_state(seed, index, 1))
+        # One more vector, of zeros, stands for neighbours that are missing.
+        self._spins = np.zeros((self.shape[0] * self.shape[1] + 1, 3), np.float32)
+        self._external = np.zeros_like(self._spins[:-1])
+        self._external[:, 2] = hamiltonian.B
+        self._randomise()
+
+    @property
+    def spins(self) -> np.ndarray:
+        """The spins as unit vectors, zero vectors outside of the mask: a new array `(y, x, 3)` of float32."""
+        return finished_spins(self.hamiltonian, self._view().copy())
+
+    @spins.setter
+    def spins(self, spins: np.ndarray) -> None:
+        self._view()[...] = given_spins(self.hamiltonian, self.shape, spins)
+
+    def heat_bath(self, temperature: float | np.ndarray, sweeps: int = 1, over_relaxation: int = 0) -> None:
+        """Heat-bath sweeps, each followed by over-relaxation sweeps; see `MonteCarlo.heat_bath`."""
+        for value in check_temperatures(temperature):
+            for _ in range(sweeps):
+                self._thermal_sweep(general_heat_bath, value)
+                for _ in range(over_relaxation):
+                    self._thermal_sweep(general_over_relaxation, value)
+
+    def over_relaxation(self, temperature: float = 1.0, sweeps: int = 1) -> None:
+        """Over-relaxation sweeps; see `MonteCarlo.over_relaxation`."""
+        for value in check_temperatures(temperature):
+            for _ in range(sweeps):
+                self._thermal_sweep(general_over_relaxation, value)
+
+    def relax(self, torque_tolerance: float = 1e-4, max_sweeps: int = 20_000) -> tuple[float, int]:
+        """Sweeps at zero temperature until the largest |S x h| is below the tolerance; see `MonteCarlo.relax`."""
+        check_number("torque_tolerance", torque_tolerance)
+        check_integer("max_sweeps", max_sweeps, 0)
+        tolerance, done = 0.97 * torque_tolerance, 0
+        torque = self._largest_torque()
+        while torque >= tolerance and done < max_sweeps:
+            steps = min(CHECK_INTERVAL, max_sweeps - done)
+            for _ in range(steps):
+                self._greedy_sweep()
+            done += steps
+            torque = self._largest_torque()
+        return torque, done
+
+    def _thermal_sweep(self, kernel: Any, temperature: np.float32) -> None:
+        anisotropy = np.float32(self.hamiltonian.K / temperature) if self.hamiltonian.K else None
+        for sites in self._colours:
+            kernel(self._spins, sites, *self._bonds, self._external_field(), temperature, anisotropy, self._random)
+
+    def _greedy_sweep(self) -> None:
+        K = self.hamiltonian.K
+        shift = np.float32(max(-2.0 * K, 0.0)), np.float32(max(2.0 * K, 0.0))
+        for sites in self._colours:
+            general_greedy(self._spins, sites, *self._bonds, self._external_field(), shift, OVERSHOOT)
+
+    def _randomise(self) -> None:
+        """A heat-bath sweep without energy."""
+        neighbours, matrices = self._bonds
+        nothing = np.zeros_like(matrices), np.zeros_like(self._external)
+        for sites in self._colours:
+            general_heat_bath(self._spins, sites, neighbours, *nothing, ONE, None, self._random)
+
+    def _external_field(self) -> np.ndarray:
+        """What does not come from the bonds of the table, `(sites, 3)`: the field B, and a user's own terms."""
+        if not self.hamiltonian.terms:
+            return self._external
+        spins, field = self._view(), self._external
+        for term in self.hamiltonian.terms:
+            own = np.broadcast_to(np.asarray(term.field(spins, self._lattice), np.float32), spins.shape)
+            field = field + own.reshape(-1, 3)
+        return field
+
+    def _largest_torque(self) -> float:
+        spins = self.spins
+        torque = np.cross(spins, self.hamiltonian.effective_field(spins))
+        return float(np.sqrt(np.einsum("yxa,yxa->yx", torque, torque).max()))
+
+    def _view(self) -> np.ndarray:
+        return self._spins[:-1].reshape(*self.shape, 3)
+
+    def _tabulate_bonds(self) -> tuple[np.ndarray, np.ndarray]:
+        """Numbers of the neighbours of each site, `(sites, bonds)`, and the matrices C of h = sum C S, `(bonds, 3, 3)`.
+
+        J and D act between nearest neighbours, J2 between those across the diagonals.
+        """
+        up, right = (self.hamiltonian.coupling(axis) for axis in (0, 1))
+        bonds = {(1, 0): up, (-1, 0): up.T, (0, 1): right, (0, -1): right.T}
+        if self.hamiltonian.J2:
+            bonds |= dict.fromkeys(SecondNeighbours.steps, self.hamiltonian.J2 * np.eye(3))
+        neighbours = np.stack([self._lattice.neighbour_sites(*step) for step in bonds], axis=-1)
+        return neighbours.astype(np.int32), np.stack(list(bonds.values())).astype(np.float32)

@@ -1,0 +1,29 @@
+"""Random streams: the first words of each lane's generator, from a seed and an index."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from keras_evae.monte_carlo.checks import LANES, check_stream
+
+
+def random_state(seed: int, index: int, lanes: int) -> np.ndarray:
+    """Words of the lanes' generators for stream `index` of `seed`, `(4, lanes)` uint32.
+
+    SplitMix64 (Steele et al. 2014, https://doi.org/10.1145/2660193.2660195): output number
+    2 (2^16 index + lane) of the sequence that starts at mix(seed), and the one after it. mix is one-to-one, so no
+    two lanes or configurations of a seed begin with the same words.
+    """
+    check_stream(seed, index)
+    # Arrays, in which unsigned arithmetic wraps without a warning.
+    counter = np.uint64(index * LANES) + np.arange(lanes, dtype=np.uint64)
+    origin = _mix(np.array([seed], np.uint64))
+    words = _mix(origin + (2 * counter + np.arange(1, 3, dtype=np.uint64)[:, None]) * np.uint64(0x9E3779B97F4A7C15))
+    return np.concatenate([words >> np.uint64(32), words & np.uint64(0xFFFFFFFF)]).astype(np.uint32)
+
+
+def _mix(words: np.ndarray) -> np.ndarray:
+    """The output function of SplitMix64."""
+    words = (words ^ (words >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    words = (words ^ (words >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return words ^ (words >> np.uint64(31))

@@ -1,0 +1,138 @@
+"""Checkpoints inside a stage: all that training needs to go on without a trace, in one file.
+
+The file is an uncompressed `.npz` of arrays, followed by the 32 bytes of its SHA-256:
+
+    record       JSON as bytes: stage, epoch, step, threads, history, replicas
+    0, 1, ...    values of all variables, in the order of `training_variables`
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from keras_evae.errors import DataError, NumericalError
+from keras_evae.files import disk_errors, write_whole
+
+if TYPE_CHECKING:
+    from keras_evae.model.evae import EVAE
+
+
+CHECKPOINT = "checkpoint.npz"
+DIGEST_BYTES = hashlib.sha256().digest_size
+
+
+@dataclasses.dataclass(frozen=True)
+class Checkpoint:
+    """The state of a training between two steps.
+
+    Args:
+        stage: Name of the stage.
+        epoch: The epoch that goes on, counted over the whole run.
+        step: Steps of that epoch that are done.
+        threads: Threads that a step was computed with; another number rounds differently.
+        history: Logs of the stage's finished epochs, a list for each name.
+        values: Values of all variables, in the order of `training_variables`.
+        replicas: Replicas that shared each batch; another number rounds differently too.
+    """
+
+    stage: str
+    epoch: int
+    step: int
+    threads: int
+    history: Mapping[str, list[float]]
+    values: Sequence[np.ndarray]
+    # Not in the checkpoints of older versions.
+    replicas: int = 1
+
+
+def training_variables(model: EVAE) -> list[Any]:
+    """Everything that a training step changes: weights, statistics, loss weights, noise, optimiser, running losses."""
+    metrics = [variable for metric in model.metrics for variable in metric.variables]
+    return [*model.variables, *model.optimizer.variables, *metrics]
+
+
+def read_values(model: EVAE) -> list[np.ndarray]:
+    """Values of all variables for a checkpoint.
+
+    Raises:
+        NumericalError: If one is not finite: such a state is not worth keeping.
+    """
+    variables = training_variables(model)
+    values = [variable.numpy() for variable in variables]
+    for variable, value in zip(variables, values, strict=True):
+        if not np.isfinite(value).all():
+            raise NumericalError(f"{variable.path} is not finite; no checkpoint was written of this state")
+    return values
+
+
+def assign_values(model: EVAE, checkpoint: Checkpoint) -> None:
+    """Puts a model with a built optimiser into the state of a checkpoint."""
+    for variable, value in zip(training_variables(model), checkpoint.values, strict=True):
+        variable.assign(value)
+
+
+def check_values(path: Path, model: EVAE, checkpoint: Checkpoint) -> None:
+    """Raises `DataError` unless a checkpoint has the arrays that a model and its optimiser need."""
+    expected = [(tuple(variable.shape), str(np.dtype(variable.dtype))) for variable in training_variables(model)]
+    if expected != [(value.shape, str(value.dtype)) for value in checkpoint.values]:
+        raise _damaged(path, "expected the arrays of this network and optimiser, found others")
+
+
+def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Replaces the checkpoint of a run; whenever this is cut short, the old or the new one is there, whole.
+
+    Raises:
+        DiskError: If the disk is full or cannot be written.
+    """
+    record = {field.name: getattr(checkpoint, field.name) for field in dataclasses.fields(checkpoint)}
+    values = record.pop("values")
+    arrays = {str(index): value for index, value in enumerate(values)}
+    content = io.BytesIO()
+    np.savez(content, record=np.frombuffer(json.dumps(record).encode(), np.uint8), **arrays)  # type: ignore[arg-type]
+    content.write(hashlib.sha256(content.getbuffer()).digest())
+    with disk_errors(path):
+        write_whole(path, content.getbuffer())
+
+
+def read_checkpoint(path: Path) -> Checkpoint | None:
+    """The checkpoint of a run, None if there is none.
+
+    Raises:
+        DataError: If the file is not what was written, to the last bit.
+    """
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    arrays, digest = content[:-DIGEST_BYTES], content[-DIGEST_BYTES:]
+    if hashlib.sha256(arrays).digest() != digest:
+        raise _damaged(path, "truncated or damaged (its checksum is not the one written with it)")
+    try:
+        return _decode(arrays)
+    except (ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise _damaged(path, "expected arrays and the record of a training, found something else") from error
+
+
+def remove_checkpoint(path: Path) -> None:
+    """Removes the checkpoint of a stage that is finished, and what a kill may have left of another one."""
+    for file in (path, path.with_name(f"{path.name}.partial")):
+        file.unlink(missing_ok=True)
+
+
+def _decode(content: bytes) -> Checkpoint:
+    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+        values = [arrays[str(index)] for index in range(len(arrays) - 1)]
+        return Checkpoint(**json.loads(arrays["record"].tobytes()), values=values)
+
+
+def _damaged(path: Path, problem: str) -> DataError:
+    return DataError(f"{path}: {problem}; delete it, and training goes on after the last finished stage")

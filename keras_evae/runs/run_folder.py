@@ -1,0 +1,94 @@
+"""Opening the folder of a run, and comparing its configuration with another one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from keras_evae.config import Config, dump_config, load_config
+from keras_evae.errors import DataError, MismatchError, in_brief
+from keras_evae.files import write_whole
+from keras_evae.runs.environment import record_start
+
+CONFIG = "config.yaml"
+# Held by the process that trains the run.
+LOCK = ".lock"
+# May differ from start to start: the result does not depend on it.
+NOT_COMPARED = ("training.checkpoint_minutes",)
+
+
+def open_run_folder(path: str | Path, config: Config, details: Mapping[str, Any] | None = None) -> Path:
+    """Creates the folder of a run, or checks that the existing one belongs to the same configuration and version.
+
+    Two processes that create one folder would write over each other: hold its lock.
+
+    Args:
+        path: The folder.
+        config: The run's configuration.
+        details: What a new folder shall say about the run's first start, beside versions, machine and command.
+
+    Raises:
+        MismatchError: With the first key that differs, or if another version has begun to train; nothing is changed.
+        DataError: If the folder is of something else.
+    """
+    path = Path(path)
+    if (path / CONFIG).is_file():
+        check_same_config(path / CONFIG, config)
+    else:
+        refuse_foreign_folder(path)
+        path.mkdir(parents=True, exist_ok=True)
+        # The configuration first: what makes the folder a run, whatever comes after it is cut short.
+        write_whole(path / CONFIG, dump_config(config).encode())
+    record_start(path, details)
+    return path
+
+
+def refuse_foreign_folder(path: Path, kind: str = "a run folder", settings: str = CONFIG) -> None:
+    """Refuses a folder without settings, unless it is empty but for what a start leaves that was cut short.
+
+    Raises:
+        DataError: Nothing is changed.
+    """
+    if (path / settings).is_file() or not path.exists():
+        return
+    if not path.is_dir() or set(os.listdir(path)) - {LOCK, "stages", f"{settings}.partial"}:
+        raise DataError(f"{path}: expected {kind} or an empty one, found something else; choose another --output")
+
+
+def check_same_config(
+    file: Path,
+    config: Config,
+    ignored: Sequence[str] = (),
+    remedy: str = "Choose another folder with --output",
+) -> None:
+    """Compares a configuration with the one in a file, but for some sections.
+
+    Raises:
+        MismatchError: With the first key that differs and the remedy.
+    """
+    for key, (found, expected) in config_differences(load_config(file), config).items():
+        if key.partition(".")[0] not in ignored:
+            raise MismatchError(
+                f"{file}: {key}: expected {in_brief(expected)} as configured now, found {in_brief(found)}; "
+                f"nothing was changed. {remedy}"
+            )
+
+
+def config_differences(first: Config, second: Config) -> dict[str, tuple[Any, Any]]:
+    """For each key, such as `training.seed`, in which two configurations differ, both values; None for a missing one.
+
+    Keys that no result depends on are left out.
+    """
+    one, other = (dict(_flatten(config.model_dump(mode="json"))) for config in (first, second))
+    keys = sorted((one.keys() | other.keys()) - set(NOT_COMPARED))
+    return {key: (one.get(key), other.get(key)) for key in keys if one.get(key) != other.get(key)}
+
+
+def _flatten(values: Mapping[str, Any], prefix: str = "") -> Any:
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flatten(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value

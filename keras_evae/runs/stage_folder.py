@@ -1,0 +1,220 @@
+"""Folders of finished stages: a stage's folder appears whole, and damage to what is in it is noticed.
+
+model.weights.h5     weights, optimiser state and seed position at the end of the stage
+metrics.json         losses in inference mode, statistics of generated states
+history.csv          losses of each epoch
+checksums.sha256     of the three, in the format of `sha256sum --check`
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import dataclasses
+import hashlib
+import json
+import os
+import shutil
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from keras_evae.errors import DataError
+from keras_evae.files import disk_errors, sync_folder
+from keras_evae.runs.stage_plan import Stage
+
+if TYPE_CHECKING:
+    from keras_evae.model.evae import EVAE
+
+
+WEIGHTS, METRICS, HISTORY, CHECKSUMS = "model.weights.h5", "metrics.json", "history.csv", "checksums.sha256"
+CHECKED = (WEIGHTS, METRICS, HISTORY)
+
+
+def read_history(stage: FinishedStage) -> dict[str, list[float]]:
+    """The columns of a stage's history.csv, a value for each epoch.
+
+    Raises:
+        DataError: If it is no such file.
+    """
+    try:
+        with open(stage.path / HISTORY, newline="", encoding="utf-8") as stream:
+            rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(stream)]
+        return {name: [row[name] for row in rows] for name in rows[0]}
+    except (OSError, ValueError, TypeError, IndexError, KeyError) as error:
+        raise DataError(f"{stage.path / HISTORY}: expected a column of numbers for each loss, found {error}") from error
+
+
+@dataclasses.dataclass(frozen=True)
+class FinishedStage:
+    """A stage whose training is complete, with its measured metrics."""
+
+    stage: Stage
+    path: Path
+    metrics: Mapping[str, Mapping[str, float]]
+
+    def __repr__(self) -> str:
+        return f"<FinishedStage {self.name}>"
+
+    @property
+    def name(self) -> str:
+        return self.stage.name
+
+    @property
+    def beta(self) -> float:
+        return self.stage.beta
+
+    @property
+    def gamma(self) -> float:
+        return self.stage.gamma
+
+
+def finished_stages(path: Path, planned: Sequence[Stage]) -> tuple[FinishedStage, ...]:
+    """The planned stages of the run folder `path` that are there, up to the first that is missing.
+
+    Raises:
+        DataError: If the metrics or the history of one of them are not what was written.
+    """
+    finished = []
+    for stage in planned:
+        folder = path / "stages" / stage.name
+        if not folder.is_dir():
+            break
+        for file, checksum in _checksums(folder).items():
+            if file != WEIGHTS:
+                _check(folder / file, checksum)
+        finished.append(FinishedStage(stage, folder, _read_json(folder / METRICS)["metrics"]))
+    return tuple(finished)
+
+
+def refuse_orphans(path: Path, missing: Sequence[Stage]) -> None:
+    """Refuses to train a stage before one that is there: that one was trained from another predecessor.
+
+    Raises:
+        DataError: With the folders to delete.
+    """
+    orphans = [str(path / "stages" / stage.name) for stage in missing if (path / "stages" / stage.name).exists()]
+    if orphans:
+        raise DataError(
+            f"{path}: expected no stage after the missing {missing[0].name}, found {', '.join(orphans)}; "
+            f"delete them, and evae-train will train them again"
+        )
+
+
+def save_stage(
+    path: Path, stage: Stage, model: EVAE, metrics: Mapping[str, Mapping[str, float]], history: Mapping[str, list]
+) -> None:
+    """Writes the folder of a finished stage; it appears under its name only when everything is on disk."""
+    with _appear_whole(path / "stages" / stage.name) as partial:
+        model.save_weights(partial / WEIGHTS)
+        _write_history(partial / HISTORY, stage, history)
+        record = {**dataclasses.asdict(stage), "metrics": metrics}
+        (partial / METRICS).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+        checksums = {name: _sha256(partial / name) for name in CHECKED}
+        (partial / CHECKSUMS).write_text(_checksum_lines(checksums), encoding="utf-8")
+
+
+def copy_stage(stage: FinishedStage, path: Path) -> None:
+    """Copies the folder of a finished stage into the run folder `path`; it appears there like a new one.
+
+    Raises:
+        DataError: If a file, or its copy, is not what was written.
+    """
+    checksums = _checksums(stage.path)
+    for name, checksum in checksums.items():
+        _check(stage.path / name, checksum)
+    with _appear_whole(path / "stages" / stage.name) as partial:
+        for file in stage.path.iterdir():
+            shutil.copyfile(file, partial / file.name)
+        for name, checksum in checksums.items():
+            _check(partial / name, checksum)
+
+
+@contextlib.contextmanager
+def _appear_whole(folder: Path) -> Iterator[Path]:
+    """An empty folder under another name, which gets its name when all that is written into it is on disk."""
+    partial = folder.with_name(f".{folder.name}.partial")
+    with disk_errors(folder):
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        yield partial
+        for file in partial.iterdir():
+            with open(file, "rb+") as stream:
+                os.fsync(stream.fileno())
+        sync_folder(partial)
+        partial.rename(folder)
+        sync_folder(folder.parent)
+
+
+def load_stage_weights(model: EVAE, stage: FinishedStage) -> None:
+    """Loads the weights of a finished stage, and the optimiser's state if the model has a built optimiser.
+
+    Raises:
+        DataError: If the file is missing or not what was written, to the last bit, or not of this network.
+    """
+    file = stage.path / WEIGHTS
+    _check(file, weights_checksum(stage))
+    try:
+        with warnings.catch_warnings():
+            # Keras only warns where it leaves a layer as it was.
+            warnings.simplefilter("error", UserWarning)
+            model.load_weights(file)
+    except (ValueError, TypeError, KeyError, OSError, UserWarning) as error:
+        raise _damaged(file, "expected the weights of this network, found something else") from error
+
+
+def weights_checksum(stage: FinishedStage) -> str:
+    """SHA-256 of a stage's weights, as it was written with them."""
+    return _checksums(stage.path)[WEIGHTS]
+
+
+def _checksums(folder: Path) -> dict[str, str]:
+    """Checksums of a stage's files, by name."""
+    file = folder / CHECKSUMS
+    try:
+        if file.exists():
+            text = file.read_text(encoding="utf-8")
+            checksums = {name: line[:64] for name, line in zip(CHECKED, text.splitlines(), strict=True)}
+            if text != _checksum_lines(checksums):
+                raise _damaged(file)
+            return checksums
+        # The first runs had one for the weights alone, in the metrics.
+        return {WEIGHTS: _read_json(folder / METRICS)["weights_sha256"]}
+    except (OSError, ValueError, KeyError) as error:
+        raise _damaged(file) from error
+
+
+def _checksum_lines(checksums: Mapping[str, str]) -> str:
+    return "".join(f"{checksum}  {name}\n" for name, checksum in checksums.items())
+
+
+def _check(file: Path, checksum: str) -> None:
+    if not file.is_file() or _sha256(file) != checksum:
+        raise _damaged(file)
+
+
+def _write_history(file: Path, stage: Stage, history: Mapping[str, list]) -> None:
+    with open(file, "w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["epoch", *history])
+        for epoch, values in enumerate(zip(*history.values(), strict=True), start=stage.first_epoch):
+            writer.writerow([epoch, *values])
+
+
+def _read_json(file: Path) -> dict[str, Any]:
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise _damaged(file) from error
+
+
+def _damaged(file: Path, problem: str = "missing or damaged (not what its checksum says)") -> DataError:
+    return DataError(
+        f"{file}: {problem}; delete the folder {file.parent} and later stages, and evae-train will train them again"
+    )
+
+
+def _sha256(file: Path) -> str:
+    with open(file, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

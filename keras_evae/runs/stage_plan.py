@@ -1,0 +1,63 @@
+"""Sequential training (Experimental Section of the paper): which beta and gamma hold in which epoch.
+
+Pure functions. A stage is a number of epochs at one beta and one gamma; stages follow one another on one
+continuous epoch axis, first the VAE's ladder of beta, then the E-VAE's ladder of gamma.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """Epochs `first_epoch ... last_epoch - 1` of a run, trained at one beta and one gamma."""
+
+    index: int
+    beta: float
+    gamma: float
+    first_epoch: int
+    epochs: int
+
+    @property
+    def last_epoch(self) -> int:
+        """The first epoch after the stage."""
+        return self.first_epoch + self.epochs
+
+    @property
+    def name(self) -> str:
+        """Name that sorts in the order of training and says the loss weights."""
+        return f"{self.index:02d}_beta_{self.beta:g}_gamma_{self.gamma:g}"
+
+
+def plan_stages(
+    betas: Sequence[float],
+    vae_epochs: int | Sequence[int],
+    evae_beta: float | None = None,
+    gammas: Sequence[float] = (),
+    evae_epochs: int | Sequence[int] = 0,
+) -> tuple[Stage, ...]:
+    """Stages in the order of training.
+
+    Args:
+        betas: Ladder of the standard VAE (gamma = 0).
+        vae_epochs: Epochs of each of its stages: one number, or one for each stage.
+        evae_beta: Beta of the E-VAE; the VAE's stages beyond it are left out. None: the VAE alone.
+        gammas: Ladder of the E-VAE.
+        evae_epochs: Epochs of each of its stages.
+    """
+    weights = [(beta, 0.0) for beta in betas if evae_beta is None or beta <= evae_beta]
+    epochs = _per_stage(vae_epochs, len(betas))[: len(weights)]
+    if evae_beta is not None:
+        weights += [(evae_beta, gamma) for gamma in gammas]
+        epochs += _per_stage(evae_epochs, len(gammas))
+    stages, first_epoch = [], 0
+    for index, ((beta, gamma), count) in enumerate(zip(weights, epochs, strict=True)):
+        stages.append(Stage(index, beta, gamma, first_epoch, count))
+        first_epoch += count
+    return tuple(stages)
+
+
+def _per_stage(epochs: int | Sequence[int], count: int) -> list[int]:
+    return [epochs] * count if isinstance(epochs, int) else list(epochs)

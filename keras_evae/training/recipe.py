@@ -1,0 +1,132 @@
+"""The recipe of evae-train: annealed data, then the VAE's stages, then the E-VAE's stages."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import tensorflow as tf
+
+from keras_evae.config import Config, load_config
+from keras_evae.dataset import check_specification, ensure_dataset, read_energies
+from keras_evae.errors import ConfigError, DataError
+from keras_evae.files import hold_lock
+from keras_evae.runs.environment import check_training_version
+from keras_evae.runs.from_config import build_model, dataset_specification, planned_stages
+from keras_evae.runs.run import Run, load_run
+from keras_evae.runs.run_folder import CONFIG, LOCK, check_same_config, open_run_folder, refuse_foreign_folder
+from keras_evae.runs.stage_folder import finished_stages, refuse_orphans
+from keras_evae.runs.taken_stages import describe_taken_stages, shared_stages, take_stages
+from keras_evae.training.forecast import describe_plan, describe_posterior_collapse
+from keras_evae.training.replicas import (
+    choose_strategy,
+    describe_strategy,
+    is_chief,
+    meet_workers,
+    record_strategy,
+    report_lost_workers,
+)
+from keras_evae.training.trainer import find_checkpoint, samples_to_go, train_missing
+
+logger = logging.getLogger(__name__)
+
+
+def train(
+    config: Config | str | Path,
+    output: str | Path,
+    strategy: str | None = None,
+    stages_from: str | Path | None = None,
+) -> Run:
+    """Does whatever is missing of a run: anneals its dataset, trains its stages one after the other.
+
+    Args:
+        config: The run's configuration, or what `load_config` takes: a YAML file or a name such as `quickstart`.
+        output: The run's folder; an existing one goes on from its checkpoint or its last finished stage.
+        strategy: `mirrored` or `multiworker` to train on several devices; None for one.
+        stages_from: Folder of another run, whose finished stages are taken over where both plans begin alike.
+
+    Returns:
+        The finished run, opened. A worker that is not the chief gets the run as the folder shows it when that worker
+        has trained: the chief may still be writing the last stage.
+    """
+    if not isinstance(config, Config):
+        config = load_config(config)
+    if strategy and config.training.jit_compile:
+        raise ConfigError("training.jit_compile: expected false with --strategy (XLA cannot compile it), found true")
+    devices = choose_strategy(strategy, config.training.batch_size)
+    with report_lost_workers():
+        if is_chief(devices):
+            _lead(config, output, devices, stages_from)
+        else:
+            _follow(config, Path(output), devices)
+    return load_run(output, terms=dataset_specification(config).hamiltonian.terms)
+
+
+def _lead(config: Config, output: str | Path, devices: tf.distribute.Strategy, stages_from: str | Path | None) -> None:
+    """The whole run, but for the training steps of other workers."""
+    specification = dataset_specification(config)
+    if config.dataset.path.exists():
+        check_specification(config.dataset.path, specification)
+    shared = shared_stages(stages_from, config) if stages_from else ()
+    folder = Path(output)
+    # Before the lock, which is a file in the folder.
+    refuse_foreign_folder(folder)
+    with hold_lock(folder / LOCK):
+        open_run_folder(folder, config, {"strategy": record_strategy(devices)})
+        if stages_from:
+            take_stages(folder, stages_from, shared)
+        stages = planned_stages(config)
+        finished = finished_stages(folder, stages)
+        missing = stages[len(finished) :]
+        refuse_orphans(folder, missing)
+        model = build_model(config, specification.hamiltonian, devices)
+        checkpoint = find_checkpoint(folder, model, stages, len(finished))
+        samples = samples_to_go(config, missing, checkpoint)
+        for line in describe_plan(config, specification, model, stages, len(finished), samples):
+            logger.info(line)
+        for line in describe_taken_stages(folder):
+            logger.info(line)
+        _log_devices(config, devices)
+        logger.info(f"{'Run folder':12s} {folder}")
+        ensure_dataset(config.dataset.path, specification)
+        energies = read_energies(config.dataset.path, "train")
+        logger.info("Annealed     mean E/N %.5f, lowest %.5f", energies.mean(), energies.min())
+        logger.info(describe_posterior_collapse(config, specification, stages))
+        meet_workers(devices, len(finished))
+        if missing:
+            train_missing(config, folder, model, stages, finished, checkpoint)
+    logger.info("Run finished: %s. Look at it with: evae-evaluate --run %s", folder, folder)
+
+
+def _follow(config: Config, folder: Path, devices: tf.distribute.Strategy) -> None:
+    """The training steps of a worker that is not the chief: it writes nothing, and speaks of problems only."""
+    logger.setLevel(logging.WARNING)
+    specification, stages = dataset_specification(config), planned_stages(config)
+    # Variables get the chief's values: this waits until the chief has opened the run folder and builds its model.
+    model = build_model(config, specification.hamiltonian, devices)
+    _expect_shared(folder / CONFIG)
+    check_same_config(folder / CONFIG, config)
+    check_training_version(folder)
+    finished = finished_stages(folder, stages)
+    # The chief comes here when it has made the dataset.
+    meet_workers(devices, len(finished))
+    _expect_shared(config.dataset.path)
+    check_specification(config.dataset.path, specification)
+    train_missing(config, folder, model, stages, finished, None)
+
+
+def _expect_shared(file: Path) -> None:
+    if not file.is_file():
+        raise DataError(
+            f"{file}: expected the file that the chief has written, found none; all workers need the same run folder "
+            f"and dataset, on a shared file system"
+        )
+
+
+def _log_devices(config: Config, devices: tf.distribute.Strategy) -> None:
+    training = config.training
+    if devices.num_replicas_in_sync == 1 and training.precision == "float32":
+        return
+    without = "; training.phases is for one device in float32, so without" if training.phases else ""
+    words = describe_strategy(devices, training.batch_size)
+    logger.info(f"{'Devices':12s} {words}, in {training.precision}{without}")

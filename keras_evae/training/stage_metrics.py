@@ -1,0 +1,65 @@
+"""What a model has become at the end of a stage: losses, statistics of generated states, pictures and angles."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from keras_evae.analysis import fft_mse, topological_charge
+from keras_evae.analysis.field import local_angles
+from keras_evae.config import Config
+from keras_evae.dataset import read_split
+from keras_evae.errors import NumericalError
+from keras_evae.hamiltonian import Hamiltonian
+from keras_evae.model.evae import EVAE
+from keras_evae.training.pipeline import evaluation_batches
+from keras_evae.training.replicas import share_batches
+
+# States generated at the end of a stage, as for Figure 5B, and the seed of their latent vectors.
+GENERATED, GENERATION_SEED = 100, 0
+PICTURES = 3
+
+
+def evaluate_stage(
+    config: Config, model: EVAE
+) -> tuple[dict[str, dict[str, float]], dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Losses in inference mode on both splits, statistics of generated states, pictures, and angles theta."""
+    path, batch_size = config.dataset.path, config.training.batch_size
+    metrics = {}
+    for split in ("train", "validation"):
+        batches = evaluation_batches(path, split, batch_size)
+        shared = share_batches(batches, model.distribute_strategy)
+        metrics[split] = model.evaluate(shared, steps=len(batches), verbose=0, return_dict=True)
+    states = model.generate(GENERATED, GENERATION_SEED)
+    metrics["generated"] = generated_statistics(states, model.hamiltonian)
+    check_finite(metrics)
+    spins = read_split(path, "validation", PICTURES)
+    outputs = model(spins, training=False).numpy()
+    pictures = {"X_in": spins, "X_out": outputs, "X_out_generated": states[:PICTURES]}
+    shown = {"theta/X_out": outputs, "theta/X_out_generated": states}
+    return metrics, pictures, {name: local_angles(values, model.hamiltonian) for name, values in shown.items()}
+
+
+def check_finite(metrics: dict[str, dict[str, float]]) -> None:
+    """A stage that ends in NaN or infinity must not count as finished: nothing could go on from it."""
+    found = [
+        f"{group} {name} = {value}"
+        for group, values in metrics.items()
+        for name, value in values.items()
+        if not math.isfinite(value)
+    ]
+    if found:
+        raise NumericalError(f"{', '.join(found)} at the end of the stage; the stages before it are kept")
+
+
+def generated_statistics(states: np.ndarray, hamiltonian: Hamiltonian) -> dict[str, float]:
+    energies = hamiltonian.energy_per_site(states.astype(np.float64))
+    return {
+        "energy_per_site_mean": float(energies.mean()),
+        "energy_per_site_std": float(energies.std()),
+        "energy_per_site_lowest": float(energies.min()),
+        "fft_mse": fft_mse(states),
+        "magnetization_z": float(hamiltonian.on_sites(states[..., 2]).mean()),
+        "topological_charge_mean": float(topological_charge(states, hamiltonian.periodic).mean()),
+    }

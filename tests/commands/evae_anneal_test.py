@@ -1,0 +1,162 @@
+"""evae-anneal: what it does, how it stops, and what it answers to bad input."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from keras_evae.dataset import check_dataset, generate_dataset, shard_folder
+from tests.helpers.commands import call_here, script_of
+from tests.helpers.dataset_cases import CONFIG, SPECIFICATION, digest, of_size
+
+ROOT = Path(__file__).parents[2]
+NO_DASK = "import sys; sys.modules['distributed'] = None\n"
+
+
+@pytest.fixture
+def call(tmp_path):
+    def call_command(*arguments, train=5, before=""):
+        (tmp_path / "run.yaml").write_text(CONFIG.format(train=train))
+        line = [sys.executable, "-c", before + script_of("evae-anneal"), "--config", "run.yaml", *arguments]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        return subprocess.run(line, cwd=tmp_path, env=environment, capture_output=True, text=True)
+
+    return call_command
+
+
+@pytest.fixture
+def answer(tmp_path):
+    """The command in the process of the tests, for what ends before it anneals."""
+
+    def answer_here(*arguments):
+        (tmp_path / "run.yaml").write_text(CONFIG.format(train=5))
+        return call_here(tmp_path, "evae-anneal", "--config", "run.yaml", *arguments)
+
+    return answer_here
+
+
+def assert_one_line(result, exit_code, *parts):
+    assert result.returncode == exit_code, result.stderr
+    # A progress bar may stand before it.
+    line = result.stderr.replace("\r", "\n").splitlines()[-1]
+    assert line.startswith("error: ") and "Traceback" not in result.stderr
+    for part in parts:
+        assert part in line
+
+
+def test_dataset_is_made_once(call, tmp_path):
+    result = call()
+    assert result.returncode == 0, result.stderr
+    path = tmp_path / "data" / "spins.h5"
+    check_dataset(path, SPECIFICATION)
+    assert os.listdir(path.parent) == ["spins.h5"]
+    before = path.stat()
+    result = call("--workers", "1")
+    assert result.returncode == 0 and "complete, 10 configurations; nothing to do" in result.stdout
+    assert path.stat() == before
+
+
+def test_help_is_complete():
+    result = call_here(ROOT, "evae-anneal", "--help")
+    assert result.returncode == 0
+    for option in ("--config", "--set", "--scheduler", "--workers", "evae-anneal --config quickstart"):
+        assert option in result.stdout
+
+
+def test_bad_input_is_answered_in_one_line_and_changes_nothing(call, answer, tmp_path):
+    for arguments, parts in [
+        (["--config", "absent.yaml"], ["absent.yaml: expected a YAML configuration file"]),
+        (["--set", "dataset.storage=float8"], ["dataset.storage: expected 'float32' or 'float16', found 'float8'"]),
+        (["--set", "dataset.stroage=float16"], ["did you mean 'storage'?"]),
+    ]:
+        assert_one_line(answer(*arguments), 2, *parts)
+    assert_one_line(
+        call("--scheduler", "nonsense://x"), 2, "--scheduler nonsense://x: expected a Dask scheduler, found none"
+    )
+    result = answer("--workers", "0")
+    assert result.returncode == 2 and "--workers: expected a number of at least 1, found 0" in result.stderr
+    result = answer("--workers", "2", "--scheduler", "tcp://127.0.0.1:8786")
+    assert result.returncode == 2 and "a cluster brings its own workers" in result.stderr
+    assert os.listdir(tmp_path) == ["run.yaml"]
+
+
+def test_dask_that_is_not_installed(call, tmp_path):
+    result = call("--scheduler", "local", before=NO_DASK)
+    assert_one_line(result, 2, "expected Dask, found none", "install it with: pip install distributed")
+    # Without a scheduler nothing of it is needed.
+    assert call(before=NO_DASK).returncode == 0
+    check_dataset(tmp_path / "data" / "spins.h5", SPECIFICATION)
+
+
+def test_mismatch_and_damage(answer, tmp_path):
+    path = tmp_path / "data" / "spins.h5"
+    generate_dataset(path, SPECIFICATION)
+    content = path.read_bytes()
+    assert_one_line(answer("--set", "dataset.seed=5"), 4, "dataset.seed: expected 5 as configured, found 4")
+    path.write_bytes(content[:1000])
+    assert_one_line(answer(), 3, "spins.h5: truncated or damaged")
+    assert path.read_bytes() == content[:1000]
+
+
+def test_locked_by_another_generator(call, tmp_path):
+    with shard_folder.open_parts(tmp_path / "data" / "spins.h5", SPECIFICATION):
+        assert_one_line(call(), 6, f"found process {os.getpid()} on {os.uname().nodename}, started 20")
+
+
+def test_full_disk(call, tmp_path):
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (70_000, 70_000))\n"
+    assert_one_line(call(before=limit), 5, "data/spins.h5: the disk is full; make room. Finished work is kept")
+    assert call().returncode == 0
+    check_dataset(tmp_path / "data" / "spins.h5", SPECIFICATION)
+
+
+# The command sends a signal to itself when it has written the second shard.
+SIGNALLED = """
+import itertools, os
+from keras_evae.dataset.folder import ShardFolder
+write, written = ShardFolder.write, itertools.count(1)
+def writing(self, *arguments):
+    write(self, *arguments)
+    if next(written) == 2:
+        os.kill(os.getpid(), {number})
+ShardFolder.write = writing
+"""
+
+
+@pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_signals_keep_finished_shards(call, tmp_path, number, exit_code):
+    result = call(train=300, before=SIGNALLED.format(number=int(number)))
+    assert_one_line(result, exit_code, "finished work is kept")
+    assert len((tmp_path / "data" / "spins.h5.parts" / "manifest.sha256").read_text().splitlines()) == 2
+    if number == signal.SIGINT:
+        result = call(train=300)
+        assert result.returncode == 0 and "Going on: 2 of 5 shards are there" in result.stdout
+        generate_dataset(tmp_path / "whole.h5", of_size(300))
+        assert digest(tmp_path / "data" / "spins.h5") == digest(tmp_path / "whole.h5")
+
+
+def test_geometry(call, answer, tmp_path):
+    """A masked dataset refuses another mask or none, and a bad geometry changes nothing."""
+    disc = ("--set", "geometry={shape: disc, size: 12}")
+    assert call(*disc).returncode == 0
+    first = digest(tmp_path / "data" / "spins.h5")
+    whole = answer("--set", "hamiltonian.boundary=open")
+    assert_one_line(whole, 4, "data/spins.h5: hamiltonian.mask: expected None as configured, found '16x32 ")
+    changed = answer(*disc, "--set", "geometry.size=14")
+    assert_one_line(changed, 4, "data/spins.h5: hamiltonian.mask: expected '16x32 ", "found '16x32 ")
+    assert len(changed.stderr) < 500
+    assert_one_line(answer("--set", "geometry={shape: disc, size: 20}"), 2, "expected at most 16 x 32 sites")
+    assert_one_line(answer("--set", "geometry={file: absent.png}"), 2, "absent.png: expected a mask")
+    assert digest(tmp_path / "data" / "spins.h5") == first
+
+
+def test_geometry_on_processes(call, tmp_path):
+    pytest.importorskip("distributed")
+    disc = ("--set", "geometry={shape: disc, size: 12}")
+    assert call(*disc).returncode == 0
+    result = call(*disc, "--set", "dataset.path=other.h5", "--scheduler", "local", "--workers", "1")
+    assert result.returncode == 0, result.stderr
+    assert digest(tmp_path / "other.h5") == digest(tmp_path / "data" / "spins.h5")

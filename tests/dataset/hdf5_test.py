@@ -1,0 +1,187 @@
+"""Datasets: content, reproducibility, and what happens to damaged or foreign files."""
+
+import dataclasses
+import json
+
+import h5py
+import numpy as np
+import pytest
+
+from keras_evae import dataset
+from keras_evae.analysis import topological_charge
+from keras_evae.annealing import anneal
+from keras_evae.dataset import check_dataset, generate_dataset, read_attributes, read_energies, read_split
+from keras_evae.errors import DataError, MismatchError
+from keras_evae.hamiltonian import Hamiltonian
+from keras_evae.monte_carlo.schedule import AnnealingSchedule
+from keras_evae.training.pipeline import evaluation_batches
+from tests.helpers.damage import random_flips
+from tests.helpers.dataset_cases import SPECIFICATION, digest
+
+HALF = dataclasses.replace(SPECIFICATION, storage="float16")
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    file = tmp_path_factory.mktemp("data") / "spins.h5"
+    generate_dataset(file, SPECIFICATION)
+    return file
+
+
+def test_splits_hold_the_annealed_configurations_in_order(path):
+    spins = np.concatenate([read_split(path, split) for split in dataset.SPLITS])
+    assert spins.shape == (10, 16, 32, 3) and spins.dtype == np.float32
+    for index in (0, 6, 9):
+        expected = anneal(SPECIFICATION.hamiltonian, (16, 32), SPECIFICATION.schedule, seed=4, index=index)
+        np.testing.assert_array_equal(spins[index], expected)
+    assert len(read_split(path, "train", 2)) == 2
+
+
+def test_energies_charges_and_attributes(path):
+    for split in dataset.SPLITS:
+        spins = read_split(path, split).astype(np.float64)
+        np.testing.assert_allclose(read_energies(path, split), Hamiltonian().energy_per_site(spins), rtol=1e-12)
+        with h5py.File(path) as file:
+            np.testing.assert_array_equal(file[split]["charge"], topological_charge(spins))
+            assert file[split]["spins"].fletcher32
+    attributes = read_attributes(path)
+    assert attributes["hamiltonian.D"] == 0.3 and attributes["dataset.schedule.temperatures"] == 5
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"hamiltonian": Hamiltonian(D=0.2)}, "hamiltonian.D: expected 0.2 as configured, found 0.3"),
+        ({"hamiltonian": Hamiltonian(boundary=("open", "periodic"))}, "hamiltonian.boundary: expected"),
+        ({"shape": (32, 32)}, "dataset.shape: expected"),
+        ({"sizes": (5, 3, 3)}, "dataset.validation: expected 3 as configured, found 2"),
+        ({"seed": 5}, "dataset.seed: expected 5 as configured, found 4"),
+        ({"storage": "float16"}, "dataset.storage: expected 'float16' as configured, found 'float32'"),
+        ({"schedule": AnnealingSchedule(temperatures=6, max_greedy_sweeps=50)}, "dataset.schedule.temperatures"),
+    ],
+)
+def test_dataset_of_another_specification(path, change, message):
+    check_dataset(path, SPECIFICATION)
+    with pytest.raises(MismatchError) as error:
+        check_dataset(path, dataclasses.replace(SPECIFICATION, **change))
+    assert message in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("kept", [0.0, 0.01, 0.5, 1.0])
+def test_truncated_file_is_noticed(path, tmp_path, kept):
+    content = path.read_bytes()
+    damaged = tmp_path / "damaged.h5"
+    damaged.write_bytes(content[: min(int(kept * len(content)), len(content) - 1)])
+    with pytest.raises(DataError, match="damaged.h5: truncated or damaged"):
+        check_dataset(damaged, SPECIFICATION)
+
+
+def test_flipped_bits_are_noticed_or_harmless(path, tmp_path):
+    """Whatever bit is flipped, either the damage is named or every value reads as it was written."""
+    damaged, noticed = tmp_path / "damaged.h5", 0
+    expected = [read_split(path, split) for split in dataset.SPLITS]
+    for flipped in random_flips(path.read_bytes(), 200):
+        damaged.write_bytes(flipped)
+        try:
+            check_dataset(damaged, SPECIFICATION)
+        except DataError:
+            noticed += 1
+        else:
+            found = [read_split(damaged, split) for split in dataset.SPLITS]
+            assert all(np.array_equal(a, b) for a, b in zip(found, expected, strict=True))
+    assert noticed > 180
+
+
+def test_missing_and_foreign_files(tmp_path):
+    with pytest.raises(DataError, match="expected a dataset, found no file"):
+        check_dataset(tmp_path / "absent.h5", SPECIFICATION)
+    with h5py.File(tmp_path / "foreign.h5", "w") as file:
+        file["x"] = 1
+    with pytest.raises(DataError, match="expected a spin dataset of format version 1, found None"):
+        check_dataset(tmp_path / "foreign.h5", SPECIFICATION)
+
+
+@pytest.mark.parametrize("key", ["dataset.storage", "hamiltonian.mask"])
+def test_files_from_before_there_was_a_key(path, tmp_path, key):
+    """They hold float32, and whole lattices."""
+    attributes, old = read_attributes(path), tmp_path / "old.h5"
+    del attributes[key]
+    old.write_bytes(path.read_bytes())
+    with h5py.File(old, "r+") as file:
+        file.attrs["specification"] = np.bytes_(json.dumps(attributes))
+    check_dataset(old, SPECIFICATION)
+    np.testing.assert_array_equal(read_energies(old, "test"), read_energies(path, "test"))
+
+
+def test_bytes_of_the_file_follow_from_the_specification(path, tmp_path):
+    generate_dataset(tmp_path / "again.h5", SPECIFICATION)
+    assert digest(tmp_path / "again.h5") == digest(path)
+
+
+@pytest.fixture(scope="module")
+def half(tmp_path_factory):
+    file = tmp_path_factory.mktemp("data") / "half.h5"
+    generate_dataset(file, HALF)
+    return file
+
+
+def test_float16_takes_half_the_disk(path, half):
+    with h5py.File(half) as file:
+        assert file["train"]["spins"].dtype == np.float16 and file["train"]["spins"].fletcher32
+    assert HALF.disk_bytes < 0.51 * SPECIFICATION.disk_bytes
+    assert half.stat().st_size < 0.6 * path.stat().st_size
+    check_dataset(half, HALF)
+    with pytest.raises(MismatchError, match="dataset.storage: expected 'float32' as configured, found 'float16'"):
+        check_dataset(half, SPECIFICATION)
+
+
+def test_float16_reads_as_float32_unit_vectors_within_its_rounding(path, half):
+    for split in dataset.SPLITS:
+        exact, rounded = read_split(path, split), read_split(half, split)
+        assert rounded.dtype == np.float32
+        np.testing.assert_allclose(np.linalg.norm(rounded, axis=-1), 1.0, atol=3e-7)
+        assert 0 < np.linalg.norm(rounded - exact, axis=-1).max() <= 5e-4
+        (batch,) = evaluation_batches(half, split, 10)
+        np.testing.assert_array_equal(batch, rounded)
+
+
+def test_float16_keeps_the_annealed_energies(path, half):
+    for split in dataset.SPLITS:
+        np.testing.assert_array_equal(read_energies(half, split), read_energies(path, split))
+        rounded = Hamiltonian().energy_per_site(read_split(half, split).astype(np.float64))
+        np.testing.assert_allclose(rounded, read_energies(half, split), atol=5e-5)
+
+
+def test_unknown_storage():
+    with pytest.raises(ValueError, match="`storage` must be one of float32, float16. Received: storage='float8'"):
+        dataclasses.replace(SPECIFICATION, storage="float8")
+
+
+@pytest.mark.parametrize("storage", ["float32", "float16"])
+@pytest.mark.filterwarnings("error")
+def test_masked_dataset(path, tmp_path, storage):
+    mask = np.random.default_rng(0).random((16, 32)) < 0.7
+    hamiltonian = Hamiltonian(boundary=("open", "periodic"), mask=mask)
+    masked = dataclasses.replace(SPECIFICATION, hamiltonian=hamiltonian, storage=storage)
+    file = tmp_path / "masked.h5"
+    generate_dataset(file, masked)
+    check_dataset(file, masked)
+    spins = read_split(file, "train")
+    np.testing.assert_array_equal(spins[:, ~mask], 0.0)
+    np.testing.assert_allclose(np.linalg.norm(spins[:, mask], axis=-1), 1.0, atol=3e-7)
+    energies = hamiltonian.energy_per_site(spins.astype(np.float64))
+    np.testing.assert_allclose(read_energies(file, "train"), energies, atol=1e-12 if storage == "float32" else 2e-3)
+    attributes = read_attributes(file)
+    stored = {key.removeprefix("hamiltonian."): v for key, v in attributes.items() if key.startswith("hamiltonian.")}
+    assert Hamiltonian(**stored) == hamiltonian
+    for other, expected in ((~mask, masked), (None, masked)):
+        changed = dataclasses.replace(expected, hamiltonian=dataclasses.replace(hamiltonian, mask=other))
+        with pytest.raises(MismatchError, match="hamiltonian.mask: expected .* as configured, found '16x32"):
+            check_dataset(file, changed)
+    with pytest.raises(MismatchError, match="hamiltonian.(boundary|mask): expected"):
+        check_dataset(path, dataclasses.replace(masked, storage="float32"))
+
+
+def test_mask_of_another_shape():
+    with pytest.raises(ValueError, match=r"mask's shape \(4, 4\). Received: \(16, 32\)"):
+        dataclasses.replace(SPECIFICATION, hamiltonian=Hamiltonian(mask=np.ones((4, 4), bool)))

@@ -1,0 +1,69 @@
+"""Promises G1 and C1: generations that are killed at any moment end with the same bits, and no half file is seen."""
+
+import json
+import resource
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from keras_evae.dataset import generate_dataset, shards
+from tests.helpers.dataset_cases import SPECIFICATION, digest
+
+ROOT = Path(__file__).parents[2]
+
+
+def run_kills(mode, folder):
+    result = subprocess.run(
+        [sys.executable, "-m", "tests.helpers.dataset_kills", mode, str(folder)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stderr
+    return json.loads((folder / "record.json").read_text())
+
+
+def test_c1_killed_at_each_commit_point(tmp_path):
+    """After open, mid-write, before and after each fsync and rename, before the manifest, while shards are removed."""
+    found = run_kills("each", tmp_path)
+    assert len(found["records"]) > 40
+    seen = [record["seen"] for record in found["records"]]
+    # At first no file is there, then the whole one: never another.
+    published = seen.index(found["whole"])
+    assert set(seen[:published]) == {None} and set(seen[published:]) == {found["whole"]}
+    for record in found["records"]:
+        assert record["resumed"] == found["whole"]
+        assert record["left"] == ["spins.h5"]
+
+
+def test_g1_ten_random_kills_with_one_and_two_workers(tmp_path):
+    found = run_kills("random", tmp_path)
+    for workers in ("1", "2"):
+        assert found[workers]["kills"] == 10 and not found[workers]["early"]
+        assert found[workers]["there"] > 0
+        assert found[workers]["digest"] == found["whole"]
+
+
+@pytest.mark.parametrize("limit", [5_000, 40_000])
+def test_c1_killed_by_the_kernel_inside_a_write(tmp_path, monkeypatch, limit):
+    """SIGXFSZ strikes in the middle of the first shard, then of the packed file."""
+    code = (
+        "import resource, signal, sys; from pathlib import Path\n"
+        "from keras_evae.dataset import generate_dataset, shards\n"
+        "from tests.helpers.dataset_cases import SPECIFICATION\n"
+        "shards.LONGEST_SHARD = 2\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_DFL)\n"
+        f"resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {resource.RLIM_INFINITY}))\n"
+        "resource.setrlimit(resource.RLIMIT_CORE, (0, 0))\n"
+        "generate_dataset(Path(sys.argv[1]), SPECIFICATION)"
+    )
+    path = tmp_path / "spins.h5"
+    result = subprocess.run([sys.executable, "-c", code, str(path)], cwd=ROOT, capture_output=True)
+    assert result.returncode == -signal.SIGXFSZ and not path.exists()
+    monkeypatch.setattr(shards, "LONGEST_SHARD", 2)
+    generate_dataset(path, SPECIFICATION)
+    generate_dataset(tmp_path / "whole.h5", SPECIFICATION)
+    assert digest(path) == digest(tmp_path / "whole.h5")

@@ -1,0 +1,135 @@
+import pickle
+
+import h5py
+import numpy as np
+import pytest
+
+from keras_evae.dataset.spin_files import read_spins
+from keras_evae.errors import DataError
+from tests.helpers.states import random_spins
+
+SPINS = random_spins(3, 6, 8)
+
+
+class Trap:
+    """Leaves a mark when it is unpickled."""
+
+    def __reduce__(self):
+        return (exec, ("import pathlib; pathlib.Path('trapped').touch()",))
+
+
+def write(path, array, name="spins"):
+    if path.suffix == ".npy":
+        np.save(path, array)
+    elif path.suffix == ".npz":
+        np.savez_compressed(path, **{name: array})
+    else:
+        with h5py.File(path, "w") as file:
+            file[name] = array
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".npz", ".h5", ".hdf5"])
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8"])
+def test_reads_arrays(tmp_path, suffix, dtype):
+    write(tmp_path / f"a{suffix}", SPINS.astype(dtype))
+    spins, count = read_spins(str(tmp_path / f"a{suffix}"), 2)
+    assert spins.shape == (2, 6, 8, 3) and spins.dtype == np.float32 and count == 3
+    np.testing.assert_allclose(spins, SPINS[:2], atol=1e-3)
+    np.testing.assert_allclose(np.linalg.norm(spins, axis=-1), 1.0, atol=1e-6)
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".h5"])
+def test_chooses_by_name_or_by_shape(tmp_path, suffix):
+    path = tmp_path / f"a{suffix}"
+    arrays = {"first": SPINS, "second": SPINS[:1], "energy": np.zeros(3)}
+    if suffix == ".npz":
+        np.savez(path, **arrays)
+    else:
+        with h5py.File(path, "w") as file:
+            for name, array in arrays.items():
+                file[name] = array
+    assert read_spins(f"{path}:second", 9)[1] == 1
+    with pytest.raises(DataError, match="expected one array of spins.*found first, second; name one as"):
+        read_spins(str(path), 9)
+    with pytest.raises(DataError, match="expected an array 'third', found .*first"):
+        read_spins(f"{path}:third", 9)
+    with pytest.raises(DataError, match=r"found \(3,\)"):
+        read_spins(f"{path}:energy", 9)
+
+
+def test_only_array_of_the_shape_needs_no_name(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["a/b/spins"], file["energy"] = SPINS, np.zeros(3)
+    assert read_spins(str(tmp_path / "a.h5"), 9)[1] == 3
+
+
+@pytest.mark.parametrize(
+    "array, message",
+    [
+        (SPINS[0], r"shape \(n, y, x, 3\).*found \(6, 8, 3\); .*\(1, y, x, 3\)"),
+        (np.moveaxis(SPINS, -1, 1), r"shape \(n, y, x, 3\).*found \(3, 3, 6, 8\); reshape or transpose"),
+        (SPINS[:0], r"found \(0, 6, 8, 3\)"),
+        (SPINS[:, :2], r"sides of at least 4, found \(3, 2, 8, 3\)"),
+        (np.ones((3, 6, 8, 3), int), "floating-point spins, found int64"),
+        (SPINS.astype(complex), "floating-point spins, found complex128"),
+        (2 * SPINS, "unit vectors, found lengths from 2 to 2; divide"),
+        (np.zeros((1, 6, 8, 3)), "unit vectors, found zero vectors only"),
+    ],
+)
+@pytest.mark.parametrize("suffix", [".npy", ".npz", ".h5"])
+def test_wrong_arrays(tmp_path, suffix, array, message):
+    write(tmp_path / f"a{suffix}", array)
+    with pytest.raises(DataError, match=message) as error:
+        read_spins(str(tmp_path / f"a{suffix}"), 9)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_first_value_that_is_not_finite_is_named(tmp_path, bad):
+    spins = SPINS.copy()
+    spins[1, 2, 3, 0] = bad
+    np.save(tmp_path / "a.npy", spins)
+    with pytest.raises(DataError, match=r"NaN or Inf, first at \(n, y, x\) = \(1, 2, 3\)"):
+        read_spins(str(tmp_path / "a.npy"), 9)
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".npz", ".h5"])
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.9])
+def test_truncated_files(tmp_path, suffix, share):
+    path = tmp_path / f"a{suffix}"
+    write(path, random_spins(20, 16, 16))
+    path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
+    with pytest.raises(DataError, match="truncated, damaged or not the kind") as error:
+        read_spins(str(path), 99)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".npz", ".h5"])
+def test_pickles_are_not_opened(tmp_path, monkeypatch, suffix):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / f"a{suffix}"
+    path.write_bytes(pickle.dumps(Trap()))
+    with pytest.raises(DataError):
+        read_spins(str(path), 9)
+    if suffix != ".h5":
+        write(path, np.array([Trap()], dtype=object))
+        with pytest.raises(DataError):
+            read_spins(str(path), 9)
+    assert not (tmp_path / "trapped").exists()
+
+
+def test_links_to_other_files_are_not_followed(tmp_path):
+    write(tmp_path / "other.h5", SPINS)
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["spins"] = h5py.ExternalLink("other.h5", "spins")
+    for source in ("a.h5", "a.h5:spins"):
+        with pytest.raises(DataError, match="found no array"):
+            read_spins(str(tmp_path / source), 9)
+
+
+def test_missing_file_and_unknown_kind(tmp_path):
+    with pytest.raises(DataError, match="expected a file of spins, found none"):
+        read_spins(str(tmp_path / "a.npy"), 9)
+    (tmp_path / "a.ovf").touch()
+    with pytest.raises(DataError, match="suffixes .h5, .hdf5 .HDF5."):
+        read_spins(str(tmp_path / "a.ovf"), 9)

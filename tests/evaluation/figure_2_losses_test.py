@@ -1,0 +1,67 @@
+"""Figure 2: the recipe, and what it says of the data."""
+
+import csv
+import dataclasses
+
+import numpy as np
+import pytest
+
+from keras_evae.evaluation import figure_2_losses as module
+from keras_evae.evaluation.figure_2_losses import make_losses
+
+
+def test_an_uninformed_output_may_know_the_edges(smoke_run, monkeypatch):
+    """With edges its best guess is the mean spin of each site; without, of all sites that translations make equal."""
+    y = np.arange(32)[:, None, None] / 32
+    row = np.concatenate([np.sin(np.pi * y), 0 * y, np.cos(np.pi * y)], axis=-1)
+    spins = np.broadcast_to(row, (4, 32, 32, 3)).astype(np.float32)
+    monkeypatch.setattr(module, "read_split", lambda *arguments: spins)
+
+    def mean_spin(boundary):
+        section = smoke_run.config.hamiltonian.model_copy(update={"boundary": boundary})
+        run = dataclasses.replace(smoke_run, config=smoke_run.config.model_copy(update={"hamiltonian": section}))
+        return module._mean_spin(run)
+
+    assert mean_spin(("open", "open")) == mean_spin(("open", "periodic")) == pytest.approx(1.0)
+    whole = np.linalg.norm(row.mean(axis=(0, 1)))
+    assert mean_spin(("periodic", "open")) == mean_spin(("periodic", "periodic")) == pytest.approx(whole, rel=1e-6)
+
+
+def test_recipe(smoke_run, tmp_path):
+    section = make_losses([smoke_run], tmp_path)
+    assert [table.name for table in section.tables] == ["losses", "transitions"]
+    assert len(section.tables[0].rows) == 4 and (tmp_path / "losses.png").is_file()
+    transitions = {row[1]: row[2:] for row in section.tables[1].rows}
+    assert transitions["beta_c"] == [None, None, None] and transitions["beta_c estimated"][-1] > 0
+    numbers = section.numbers["smoke"]
+    assert numbers["ladder_of_beta_shown"] and numbers["beta_of_ladder_of_gamma"] == 1e-3 and "ln 2" in section.text
+    assert numbers["beta_c_expected"] == transitions["beta_c estimated"][-1] and numbers["all_stages_finished"]
+    first = dict(zip(section.tables[0].header, section.tables[0].rows[0], strict=True))
+    assert first["fft_mse"] == smoke_run.stages[0].metrics["generated"]["fft_mse"]
+
+
+def test_several_runs_share_one_picture(smoke_run, tmp_path):
+    """Without a VAE the longest ladder of beta is shown; with one, the VAE's."""
+    only_vae = smoke_run.config.model_copy(update={"evae": None})
+    vae = dataclasses.replace(smoke_run, path=tmp_path / "vae", config=only_vae, stages=smoke_run.stages[:1])
+    other = dataclasses.replace(smoke_run, path=tmp_path / "other")
+    section = make_losses([smoke_run, other, vae], tmp_path)
+    assert [picture.file for picture in section.pictures] == ["losses.png"]
+    files = [table.csv_file for table in section.tables]
+    assert files == ["losses_smoke.csv", "losses_other.csv", "losses_vae.csv", "transitions.csv"]
+    assert [(table.name, table.run) for table in section.tables[1:3]] == [("losses", "other"), ("losses", "vae")]
+    assert [values["ladder_of_beta_shown"] for values in section.numbers.values()] == [False, False, True]
+    runs = [(row[0], row[1]) for row in section.tables[-1].rows]
+    assert [run for run, symbol in runs if symbol == "beta_c"] == ["vae"]
+    assert [run for run, symbol in runs if symbol == "gamma_c"] == ["smoke", "other"]
+
+
+def test_a_run_that_has_not_reached_the_e_vae(smoke_run, tmp_path):
+    young = dataclasses.replace(smoke_run, stages=smoke_run.stages[:1])
+    section = make_losses([young], tmp_path)
+    assert section.numbers["smoke"]["beta_of_ladder_of_gamma"] is None
+    assert not section.numbers["smoke"]["all_stages_finished"]
+    section.write(tmp_path)
+    with open(tmp_path / "losses.csv") as file:
+        row = next(csv.DictReader(file))
+    assert float(row["validation_kl_loss"]) == pytest.approx(young.stages[0].metrics["validation"]["kl_loss"])

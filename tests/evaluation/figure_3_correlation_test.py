@@ -1,0 +1,106 @@
+"""Figures 3A and 3B: recipes on the smoke run, and on states with known noise."""
+
+import csv
+import dataclasses
+
+import matplotlib.image
+import numpy as np
+import pytest
+
+from keras_evae.analysis import field_angle
+from keras_evae.dataset import read_split
+from keras_evae.evaluation import figure_3_correlation as densities
+from keras_evae.evaluation import figure_3_correlation as maps
+from keras_evae.evaluation.figure_3_correlation import make_local_correlation, make_theta
+from keras_evae.geometry import make_geometry
+from keras_evae.lattice import encode_mask
+
+NOTES = ["smoke has no finished stage at gamma = 1; the nearest is 10",
+         "smoke has no finished stage at gamma = 100; the nearest is 10"]  # fmt: skip
+
+
+def noisy(spins, deviation):
+    spins = spins + deviation * np.random.default_rng(0).normal(size=spins.shape)
+    return (spins / np.linalg.norm(spins, axis=-1, keepdims=True)).astype(np.float32)
+
+
+def with_noise(monkeypatch, run, noise):
+    """Models whose outputs are annealed states with noise that depends on gamma."""
+    spins = read_split(run.config.dataset.path, "test")
+
+    def outputs(run, stage, what):
+        return noisy(spins, noise[stage.gamma])
+
+    for name in ("reconstruct", "generate"):
+        monkeypatch.setattr(maps, name, outputs)
+    for name in ("stream_reconstructed", "stream_generated"):
+        monkeypatch.setattr(densities, name, lambda *arguments: [outputs(*arguments)])
+    return spins
+
+
+def test_local_correlation(smoke_run, tmp_path):
+    section = make_local_correlation([smoke_run], tmp_path)
+    rows = section.tables[0].rows
+    assert [(row[0], row[1]) for row in rows] == [
+        (None, "X_In"), (0, "X_Out"), (0, "X'_Out"), (10, "X_Out"), (10, "X'_Out")
+    ]  # fmt: skip
+    # The data are relaxed to a torque of 1e-4, with fields of about 4 J.
+    assert rows[0][2] == pytest.approx(1.0, abs=1e-8) and rows[0][4] < 0.01
+    assert section.notes == NOTES
+    assert matplotlib.image.imread(tmp_path / "local_correlation.png").std() > 0.01
+
+
+def test_local_correlation_over_present_sites(smoke_run, tmp_path, monkeypatch):
+    sample = make_geometry("disc", 30, (32, 32))
+    system = smoke_run.config.hamiltonian.model_copy(update={"mask": encode_mask(sample.mask), "boundary": "open"})
+    masked = dataclasses.replace(smoke_run, config=smoke_run.config.model_copy(update={"hamiltonian": system}))
+    spins = with_noise(monkeypatch, smoke_run, {0.0: 0.2, 10.0: 0.1})
+    monkeypatch.setattr(maps, "read_split", lambda *_: spins * sample.mask[..., None])
+    section = make_local_correlation([masked], tmp_path)
+    assert all(np.isfinite(row[2:]).all() for row in section.tables[0].rows)
+    means = [row[3] for row in section.tables[0].rows if row[1] == "X_Out"]
+    assert means[1] < means[0]
+
+
+def test_theta(smoke_run, tmp_path):
+    section = make_theta([smoke_run], tmp_path)
+    assert section.notes == NOTES and (tmp_path / "theta.png").is_file()
+    with open(tmp_path / "theta_densities.csv") as file:
+        columns = list(zip(*[map(float, row) for row in list(csv.reader(file))[1:]], strict=True))
+    assert len(columns) == 6
+    for density in columns[1:]:
+        assert sum(density) * 0.05 == pytest.approx(1.0)
+    spins = read_split(smoke_run.config.dataset.path, "test")
+    mean = np.degrees(field_angle(spins, smoke_run.hamiltonian)).mean()
+    assert section.tables[0].rows[0][3] == pytest.approx(mean, rel=1e-4)
+
+
+@pytest.mark.parametrize("noise", [(0.05, 0.02), (0.02, 0.05)])
+def test_numbers_follow_the_noise(smoke_run, tmp_path, monkeypatch, noise):
+    with_noise(monkeypatch, smoke_run, dict(zip((0.0, 10.0), noise, strict=True)))
+    for recipe, column in ((make_local_correlation, "theta_mean_degrees"), (make_theta, "standard_deviation_degrees")):
+        section = recipe([smoke_run], tmp_path)
+        (table,) = section.tables
+        rows = [dict(zip(table.header, row, strict=True)) for row in table.rows]
+        for kind in ("X_Out", "X'_Out"):
+            before, after = (row[column] for row in rows if row["states"] == kind)
+            assert (before > after) == (noise[0] > noise[1])
+        assert table.run == "smoke" and section.numbers == {"smoke": {"awaits_nearer_stages": False}}
+
+
+def test_noise_is_measured(smoke_run, tmp_path, monkeypatch):
+    """Noise s on the spins turns each by s across, and its field by s / 2: four neighbours of about equal direction."""
+    with_noise(monkeypatch, smoke_run, {0.0: 0.02, 10.0: 0.01})
+    rows = make_theta([smoke_run], tmp_path).tables[0].rows
+    peaks, means = ({row[1]: row[column] for row in rows if row[0] == "X_Out"} for column in (2, 3))
+    for gamma, noise in ((0.0, 0.02), (10.0, 0.01)):
+        deviation = np.degrees(noise * np.sqrt(1 + 1 / 4))
+        assert means[gamma] == pytest.approx(deviation * np.sqrt(np.pi / 2), rel=0.05)
+        assert peaks[gamma] == pytest.approx(deviation, rel=0.15)
+
+
+def test_before_the_e_vae_nearer_stages_are_awaited(smoke_run, tmp_path):
+    young = dataclasses.replace(smoke_run, stages=smoke_run.stages[:2])
+    sections = make_local_correlation([young], tmp_path), make_theta([young], tmp_path)
+    assert all(section.numbers["smoke"]["awaits_nearer_stages"] for section in sections)
+    assert len(sections[0].tables[0].rows) == 3

@@ -1,0 +1,181 @@
+import csv
+import dataclasses
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from keras_evae.analysis.barrier import find_barrier
+from keras_evae.config import EVAEConfig, VAEConfig
+from keras_evae.evaluation import figure_4_interpolation as recipe
+from keras_evae.evaluation import interpolation_paths
+from keras_evae.evaluation.interpolation_paths import IMAGES, POINTS, REACHED, SHOWN_STEPS, Passage
+from keras_evae.hamiltonian import Hamiltonian
+from keras_evae.minima.interstitial import Targets
+from keras_evae.runs.run import load_run
+from keras_evae.runs.stage_folder import FinishedStage
+from keras_evae.runs.stage_plan import Stage
+from tests.helpers.states import skyrmion, uniform
+
+SHAPE = (24, 40)
+
+
+def passage(width, plateau, loss=0.01, reached=True):
+    """Gaussian barrier of a given FWHM between two plateaus; the charge changes at half of its height."""
+    steps = np.arange(POINTS)
+    energies = plateau - 1e-3 * steps / POINTS + 0.005 * np.exp(-4 * np.log(2) * ((steps - 90) / width) ** 2)
+    barrier = find_barrier(energies) if reached else None
+    shown = {step: skyrmion(SHAPE, radius=4.0) for step in SHOWN_STEPS[1:]} if barrier else {}
+    charges = np.where(steps <= 90 + width / 2, -2.0, -1.0)
+    return Passage(np.full((5, 2), loss), 3.0, energies, charges, reached, barrier, shown)
+
+
+def finished(index, gamma, fft_mse):
+    return FinishedStage(Stage(index, 1e-3, gamma, index, 1), None, {"generated": {"fft_mse": fft_mse}})
+
+
+@pytest.fixture
+def run():
+    stages = [finished(1, 0.0, 1e-5), finished(2, 10.0, 1e-5), finished(3, 100.0, 1e-5), finished(4, 1e3, 1e-8)]
+    ladders = {"vae": VAEConfig(betas=(1e-3,), epochs=1), "evae": EVAEConfig(gammas=(10.0, 100.0, 1e3), epochs=1)}
+    config = SimpleNamespace(**ladders, dataset=SimpleNamespace(shape=SHAPE))
+    return SimpleNamespace(name="run", path=Path("run"), stages=stages, config=config, hamiltonian=Hamiltonian())
+
+
+@pytest.fixture
+def interpolate(run, tmp_path, monkeypatch):
+    """The recipe with made-up targets and passages, a list of them for each stage that it asks for."""
+
+    def call(made):
+        targets = Targets(np.stack([skyrmion(SHAPE, radius=4.0), uniform(SHAPE)]), 0, 12.0, 1e-7)
+        monkeypatch.setattr(recipe, "make_targets", lambda hamiltonian, shape: targets)
+        monkeypatch.setattr(
+            recipe,
+            "find_passages",
+            lambda run, stages, targets: (
+                [targets] * IMAGES,
+                {stage.name: kept for stage, kept in zip(stages, made, strict=True)},
+            ),
+        )
+        return recipe.make_interpolation([run], tmp_path)
+
+    return call
+
+
+def images(section, gamma):
+    """The rows of one stage in the table of the images."""
+    table = section.tables[3]
+    rows = [dict(zip(table.header, row, strict=True)) for row in table.rows]
+    return [row for row in rows if row["gamma"] == gamma]
+
+
+def test_a_barrier_of_a_few_steps_is_over_two_steps_beyond_its_peak(interpolate):
+    section = interpolate([[passage(width, -2.05)] * IMAGES for width in (24.0, 20.0, 2.0)])
+    assert all(row["barrier_left_at_R=2"] > 0.9 for row in images(section, 0.0))
+    assert all(row["barrier_left_at_R=2"] < 0.1 for row in images(section, 100.0))
+
+
+def test_the_stage_that_is_compared_is_awaited(run, interpolate):
+    """While gamma = 100 is in training, what a run with gamma = 10 says is not final."""
+    del run.stages[2:]
+    section = interpolate([[passage(width, -2.05)] * IMAGES for width in (24.0, 2.0)])
+    assert section.numbers == {"run": {"compared_gamma": 10.0, "awaits_nearer_stage": True}}
+
+
+def test_sharpening_barriers(interpolate, tmp_path):
+    widths = (24.0, 20.0, 8.0)
+    section = interpolate([[passage(width, -2.05 - 0.001 * i)] * IMAGES for i, width in enumerate(widths)])
+    assert section.numbers == {"run": {"compared_gamma": 100.0, "awaits_nearer_stage": False}}
+    table = section.tables[1]
+    rows = [dict(zip(table.header, row, strict=True)) for row in table.rows]
+    assert [row["gamma"] for row in rows] == [0, 10, 100]
+    np.testing.assert_allclose([row["fwhm_steps"] for row in rows], widths, rtol=0.02)
+    np.testing.assert_allclose([row["fwhm_share"] * (POINTS - 1) for row in rows], widths, rtol=0.02)
+    np.testing.assert_allclose([row["barrier_height"] for row in rows], 0.005, rtol=0.02)
+    assert [picture.file for picture in section.pictures] == ["interpolation.png", "interpolation_states.png"]
+    assert all((tmp_path / picture.file).stat().st_size > 10_000 for picture in section.pictures)
+    with open(tmp_path / "interpolation_curves.csv", newline="") as stream:
+        curves = list(csv.DictReader(stream))
+    assert len(curves) == 3 * IMAGES * POINTS
+    highest = max(curves[:POINTS], key=lambda row: float(row["energy_per_site"]))
+    assert (highest["R"], float(highest["share_of_path"])) == ("0", 90 / (POINTS - 1))
+
+
+def test_what_is_left_beyond_the_peak(interpolate):
+    """Of a Gaussian barrier of 12 steps a half is left 6 steps beyond its peak, where the charge changes too."""
+    section = interpolate([[passage(width, -2.05)] * IMAGES for width in (24.0, 20.0, 12.0)])
+    table = section.tables[2]
+    rows = [dict(zip(table.header, row, strict=True)) for row in table.rows if row[0] == 100.0]
+    assert [(row["R"], row["steps"]) for row in rows] == [(2, 200.0), (4, 100.0), (6, 66.7), (8, 50.0), (10, 40.0)]
+    expected = 0.5 ** ((np.arange(2, 11, 2) / 6) ** 2)
+    np.testing.assert_allclose([row["barrier_left"] for row in rows], expected, rtol=0.08)
+    assert [row["interstitial_left"] for row in rows] == [1.0, 1.0, 1.0, 0.0, 0.0]
+
+
+def test_collapsed_stages_are_left_out_and_said(interpolate):
+    section = interpolate([[passage(20.0, -2.05)] * IMAGES] * 3)
+    assert any("collapsed" in note and "1000" in note for note in section.notes)
+
+
+def test_numbers_of_each_image(interpolate):
+    section = interpolate(
+        [
+            [passage(20.0, -2.05)] * IMAGES,
+            [passage(20.0, -2.05)] * IMAGES,
+            [passage(30.0, -2.05), *[passage(10.0, -2.06)] * (IMAGES - 1)],
+        ]
+    )
+    before, after = images(section, 0.0), images(section, 100.0)
+    assert [row["image"] for row in after] == list(range(IMAGES)) and {row["reached"] for row in after} == {"yes"}
+    lower = [new["fwhm_share"] < old["fwhm_share"] for old, new in zip(before, after, strict=True)]
+    assert lower == [False, *[True] * (IMAGES - 1)]
+    assert after[1]["plateau_initial"] == pytest.approx(before[1]["plateau_initial"] - 0.01)
+
+
+def test_targets_that_are_not_reached_give_no_numbers(interpolate):
+    lost = passage(20.0, -2.05, loss=1.0, reached=False)
+    section = interpolate([[lost] * IMAGES] * 3)
+    assert section.pictures == []
+    assert {row["reached"] for row in images(section, 0.0)} == {"no"}
+    assert sum("does not reach the targets" in note for note in section.notes) == 3
+    assert all(row[-1] is None for table in section.tables[1:] for row in table.rows)
+
+
+def test_an_image_without_barrier_is_not_compared(interpolate):
+    flat = dataclasses.replace(passage(20.0, -2.05), barrier=None, shown={})
+    section = interpolate(
+        [[passage(20.0, -2.05)] * IMAGES, [flat] * IMAGES, [flat, *[passage(10.0, -2.06)] * (IMAGES - 1)]]
+    )
+    assert [row["barrier_height"] is None for row in images(section, 100.0)] == [True, *[False] * (IMAGES - 1)]
+    assert {row["reached"] for row in images(section, 100.0)} == {"yes"}
+    assert any("end of the path" in note for note in section.notes)
+
+
+def test_a_lattice_too_small_for_skyrmions(smoke_folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(smoke_folder)
+    section = recipe.make_interpolation([load_run("runs/smoke")], tmp_path)
+    assert not section.tables and not section.numbers
+    assert any("32 x 32" in note for note in section.notes)
+
+
+def test_states_that_a_model_cannot_make_are_left_out(smoke_folder, tmp_path, monkeypatch):
+    """The whole way through the model of a run, which is hardly trained."""
+    monkeypatch.chdir(smoke_folder)
+    for name, value in {"CANDIDATES": 3, "IMAGES": 2, "MAX_STEPS": 5}.items():
+        monkeypatch.setattr(interpolation_paths, name, value)
+    targets = Targets(np.stack([skyrmion((32, 32), radius=4.0), uniform((32, 32))]), 0, 12.0, 1e-7)
+    images, found = interpolation_paths.find_passages(
+        load_run("runs/smoke"), load_run("runs/smoke").stages[1:3], targets
+    )
+    assert len(images) == 2 and len(found) == 2
+    for some in found.values():
+        assert len(some) == 2
+        for one in some:
+            assert one.losses.shape == (6, 2) and one.energies.shape == (POINTS,)
+            assert np.isfinite(one.energies).all() and one.distance > 0
+            # The uniform state, the second target, is within reach of such a model; the skyrmion is not.
+            assert one.losses[-1][0] > REACHED * targets.distance
+            assert not one.reached and one.barrier is None
+    remaining = [sum(some[i].losses[-1].sum() for some in found.values()) for i in range(2)]
+    assert remaining == sorted(remaining)

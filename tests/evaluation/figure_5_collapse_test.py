@@ -1,0 +1,137 @@
+"""Generated states around the collapse, and states of different trainings compared."""
+
+import csv
+import dataclasses
+import shutil
+import types
+
+import matplotlib.image
+import numpy as np
+import pytest
+
+from keras_evae import plotting
+from keras_evae.annealing import anneal
+from keras_evae.evaluation.compared_states import FinalState, compare_all, numbers_of_states
+from keras_evae.evaluation.figure_5_collapse import make_collapse, make_fft_mse
+from keras_evae.evaluation.stage_selection import first_collapsed
+from keras_evae.geometry import make_geometry
+from keras_evae.lattice import encode_mask
+from keras_evae.runs.run import load_run
+from keras_evae.symmetry import apply_point_operation
+
+
+@pytest.fixture
+def run(smoke_folder, monkeypatch):
+    monkeypatch.chdir(smoke_folder)
+    return load_run("runs/smoke")
+
+
+def stages(*values):
+    return [types.SimpleNamespace(metrics={"generated": {"fft_mse": value}}, gamma=n) for n, value in enumerate(values)]
+
+
+@pytest.mark.parametrize(
+    ("values", "first"),
+    [((1.0, 0.5, 1e-3, 1e-4), 2), ((1.0, 1e-3, 0.5, 1e-4), 3), ((1.0, 0.5), None), ((1.0, 1e-3, 0.5), None),
+     ((1.0, 0.0), 1), ((1.0,), None), ((0.0, 0.0), None), ((1.0, 0.03), 1), ((1.0, 0.04), None)],
+)  # fmt: skip
+def test_first_collapsed_stage_stays_collapsed(values, first):
+    found = first_collapsed(stages(*values))
+    assert (found and found.gamma) == first
+
+
+def final(run, spins, name, collapsed=True):
+    return FinalState(name, run, run.stages[-1], collapsed, spins, 0.1, 1e-5, 1.0, spins)
+
+
+def test_trainings_that_end_in_one_lattice(run):
+    """A moved and turned copy is the same lattice, another state is not, and one in the same place is no second one."""
+    spins, other = (anneal(run.hamiltonian, (32, 32), index=index) for index in (0, 3))
+    copy = np.roll(apply_point_operation(spins, (True, True, False)), (5, -9), axis=(0, 1))
+    one = final(run, spins, "one")
+    for second, same, moved in ((copy, True, True), (other, False, True), (spins, True, False)):
+        (pair,), notes = compare_all([one, final(run, second, "two")])
+        assert notes == [] and (pair.same, pair.as_generated > 0.1) == (same, moved)
+        assert (abs(pair.other.relaxed_energy - pair.one.relaxed_energy) < 1e-6) == same
+    (pair,), _ = compare_all([one, final(run, copy, "two")])
+    assert pair.relaxed.distance < 1e-6
+    (pair,), _ = compare_all([one, final(run, other, "two")])
+    assert pair.verdict == "another state"
+
+
+def test_numbers_say_whether_a_run_has_come_to_its_end(run):
+    spins = anneal(run.hamiltonian, (32, 32))
+    young = dataclasses.replace(run, stages=run.stages[:2])
+    assert numbers_of_states([final(run, spins, "one"), final(young, spins, "two", collapsed=False)]) == {
+        "one": {"last_stage_finished": True, "collapsed": True},
+        "two": {"last_stage_finished": False, "collapsed": False},
+    }
+
+
+def test_different_hamiltonians_are_not_compared(run):
+    hamiltonian = run.config.hamiltonian.model_copy(update={"D": 0.2})
+    other = dataclasses.replace(run, config=run.config.model_copy(update={"hamiltonian": hamiltonian}))
+    spins = anneal(run.hamiltonian, (32, 32))
+    pairs, notes = compare_all([final(run, spins, "one"), final(other, spins, "two")])
+    assert pairs == [] and "different lattices or Hamiltonians" in notes[0]
+
+
+def test_distances_are_means_over_present_sites(run):
+    sample = make_geometry("disc", 30, (32, 32))
+    system = run.config.hamiltonian.model_copy(update={"mask": encode_mask(sample.mask), "boundary": "open"})
+    masked = dataclasses.replace(run, config=run.config.model_copy(update={"hamiltonian": system}))
+    up = np.zeros((32, 32, 3)) + sample.mask[..., None] * np.array((0.0, 0.0, 1.0))
+    (pair,), _ = compare_all([final(masked, up, "one"), final(masked, -up, "two")])
+    assert pair.as_generated == pair.aligned.distance == pytest.approx(4.0)
+
+
+def test_section_of_two_runs(run, tmp_path):
+    copy = load_run(shutil.copytree(run.path, tmp_path / "copy"))
+    with plotting.style():
+        section = make_collapse([run, copy], tmp_path)
+    section.write(tmp_path)
+    assert matplotlib.image.imread(tmp_path / "collapse.png").std() > 0.01
+    with open(tmp_path / "collapse_pairs.csv") as file:
+        (row,) = csv.DictReader(file)
+    # The copy is the run itself, and a smoke run does not collapse.
+    assert float(row["distance"]) == 0.0 and row["verdict"] == "same state, shifted by (0.0, 0.0), not turned"
+    assert set(section.numbers) == {"smoke", "copy"} and not section.numbers["copy"]["collapsed"]
+    with plotting.style():
+        alone = make_collapse([run], tmp_path)
+    assert [table.name for table in alone.tables] == ["collapse"]
+
+
+def ladder(run, beta, seed, *values):
+    """A run of this beta and seed with FFT-MSE as given at gamma = 0, 10, 1000 and 10000."""
+    stages = tuple(
+        dataclasses.replace(
+            stage,
+            stage=dataclasses.replace(stage.stage, beta=beta, gamma=gamma),
+            metrics={"generated": {"fft_mse": value, "energy_per_site_mean": -2.05, "energy_per_site_std": 0.0}},
+        )
+        for stage, gamma, value in zip(run.stages, (0.0, 10.0, 1000.0, 1e4), values, strict=False)
+    )
+    evae = run.config.evae.model_copy(update={"beta": beta, "gammas": (10.0, 1000.0, 1e4), "epochs": 1})
+    path = run.path.with_name(f"beta_{beta:g}_seed_{seed}")
+    return dataclasses.replace(run, path=path, config=run.config.model_copy(update={"evae": evae}), stages=stages)
+
+
+def test_numbers_of_the_collapse(run, tmp_path):
+    """Of a run that collapses between gamma = 10 and 1000, and of one that is still in training and has not."""
+    early, young = ladder(run, 1e-3, 0, 1.0, 1.0, 1e-2, 1e-3), ladder(run, 1e-4, 1, 1.0, 1.0, 1.0)
+    with plotting.style():
+        numbers = make_fft_mse([early, young], tmp_path).numbers
+    first, second, both = (numbers[name] for name in (early.name, young.name, ""))
+    assert (first["gamma_c_before"], first["gamma_c_after"], first["gamma_c"]) == (10.0, 1000.0, pytest.approx(100.0))
+    assert first["last_stage_finished"] and first["lowest_annealed_energy_per_site"] < -2
+    assert second["gamma_c"] is None and not second["last_stage_finished"]
+    assert both == {"runs_alike_in_lattice_energy_and_gammas": True}
+
+
+def test_runs_of_other_systems_are_not_alike(run, tmp_path):
+    high, low = ladder(run, 1e-3, 0, 1.0, 1.0, 1e-2, 1e-3), ladder(run, 1e-4, 0, 1.0, 1e-2, 1e-3, 1e-3)
+    hamiltonian = low.config.hamiltonian.model_copy(update={"D": 0.2})
+    foreign = dataclasses.replace(low, config=low.config.model_copy(update={"hamiltonian": hamiltonian}))
+    with plotting.style():
+        numbers = make_fft_mse([high, foreign], tmp_path).numbers
+    assert numbers[""] == {"runs_alike_in_lattice_energy_and_gammas": False}

@@ -1,0 +1,56 @@
+import dataclasses
+
+import matplotlib.image
+import numpy as np
+import pytest
+
+from keras_evae.evaluation import figure_s1_reconstructions as module
+from keras_evae.evaluation.figure_s1_reconstructions import make_reconstructions
+from keras_evae.geometry import make_geometry
+from keras_evae.lattice import encode_mask
+from keras_evae.runs.stage_folder import FinishedStage
+from keras_evae.runs.stage_plan import Stage
+from tests.helpers.states import random_spins, skyrmion, uniform
+
+
+def test_recipe(smoke_run, tmp_path):
+    section = make_reconstructions([smoke_run], tmp_path)
+    rows = [dict(zip(section.tables[0].header, row, strict=True)) for row in section.tables[0].rows]
+    assert [(row["beta"], row["gamma"]) for row in rows] == [(1e-4, 0), (1e-3, 0), (1e-3, 10), (1e-3, 1000)]
+    assert all(0 <= row["reconstruction_loss"] <= 4 and abs(row["magnetization_z"]) <= 1 for row in rows)
+    assert matplotlib.image.imread(tmp_path / "reconstructions.png").std() > 0.01
+
+
+def test_collapsed_stages_are_told_by_their_uniform_state(smoke_run, tmp_path, monkeypatch):
+    states = iter([skyrmion((32, 32)), uniform((32, 32)), -uniform((32, 32)), random_spins(32, 32)])
+    monkeypatch.setattr(module, "reconstruct", lambda *_: next(states)[None])
+    rows = make_reconstructions([smoke_run], tmp_path).tables[0].rows
+    assert [row[4] for row in rows] == ["no", "yes", "yes", "no"]
+    assert [row[3] for row in rows[1:3]] == [1.0, -1.0]
+
+
+def test_means_are_over_present_sites(smoke_run, tmp_path, monkeypatch):
+    sample = make_geometry("disc", 30, (32, 32))
+    system = smoke_run.config.hamiltonian.model_copy(update={"mask": encode_mask(sample.mask), "boundary": "open"})
+    masked = dataclasses.replace(smoke_run, config=smoke_run.config.model_copy(update={"hamiltonian": system}))
+    up = uniform((32, 32)) * sample.mask[..., None]
+    monkeypatch.setattr(module, "read_split", lambda *_: -up[None])
+    for name in ("reconstruct", "generate"):
+        monkeypatch.setattr(module, name, lambda *_: up[None])
+    rows = make_reconstructions([masked], tmp_path).tables[0].rows
+    assert [row[2:] for row in rows] == [[4.0, 1.0, "yes", 1.0]] * 4
+
+
+@pytest.mark.parametrize("betas, gammas, bands", [(1, 0, [1]), (7, 12, [7, 7, 5]), (8, 1, [7, 1, 1])])
+def test_bands_hold_a_few_stages_of_one_kind(betas, gammas, bands):
+    ladder = [(0.1, 0.0)] * betas + [(0.1, 1.0)] * gammas
+    stages = [FinishedStage(Stage(i, *weights, i, 1), None, {}) for i, weights in enumerate(ladder)]
+    found = module._bands(stages)
+    assert [len(band) for band in found] == bands
+    assert np.concatenate(found).tolist() == list(range(len(stages)))
+
+
+def test_several_runs_have_a_picture_each(smoke_run, tmp_path):
+    other = dataclasses.replace(smoke_run, path=tmp_path / "other", stages=smoke_run.stages[:1])
+    pictures = [picture.file for picture in make_reconstructions([smoke_run, other], tmp_path).pictures]
+    assert pictures == ["reconstructions_smoke.png", "reconstructions_other.png"]

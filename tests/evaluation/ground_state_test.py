@@ -1,0 +1,375 @@
+"""A whole search at 16 x 16, its resumption, and what it refuses."""
+
+import csv
+import json
+import shutil
+
+import h5py
+import numpy as np
+import pytest
+
+from keras_evae.config import Config, load_config
+from keras_evae.errors import ConfigError, DataError, LockedError, MismatchError
+from keras_evae.evaluation import ground_state
+from keras_evae.evaluation.ground_state import find_ground_state
+from keras_evae.evaluation.results import read_section
+from keras_evae.files import hold_lock
+from keras_evae.geometry import make_geometry
+from keras_evae.minima import certificate, slow_anneals
+from keras_evae.runs.from_config import dataset_specification, planned_stages
+from keras_evae.runs.run import load_run
+from keras_evae.runs.run_folder import open_run_folder
+from keras_evae.training import collapse_search, search_trial
+from tests.helpers.commands import call
+from tests.helpers.states import uniform
+from tests.runs.run_test import record_version
+from tests.runs.taken_stages_test import write_stage
+
+CONFIG = """
+dataset:
+  path: {folder}/spins.h5
+  shape: [16, 16]
+  train: 40
+  validation: 8
+  test: 4
+  schedule: {{temperatures: 5, max_greedy_sweeps: 50}}
+network: {{latent_dim: 4}}
+training: {{batch_size: 8, augmentation: true, checkpoint_minutes: 1.0e-6}}
+vae: {{betas: [1e-4], epochs: 4}}
+evae: {{beta: 1e-4, gammas: [100, 100000], epochs: [1, 2]}}
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_scale():
+    """A few steps neither inform the latent space nor sharpen the collapse, and anneals shall not take long."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(search_trial, "COLLAPSED_KL", 0.0)
+        patch.setattr(collapse_search, "LIKENESS_DROP", 10.0)
+        patch.setattr(certificate, "MOST_ANNEALS", 2)
+        patch.setattr(certificate, "FEWEST_ANNEALS", 2)
+        patch.setattr(
+            ground_state, "anneal_for", lambda *given: slow_anneals.anneal_for(given[0], given[1], 0.5, given[3])
+        )
+        yield
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("ground_state")
+    (folder / "tiny.yaml").write_text(CONFIG.format(folder=folder))
+    config = load_config(folder / "tiny.yaml")
+    return folder, config, find_ground_state(config, folder / "out", seeds=1)
+
+
+@pytest.fixture
+def copied(searched, tmp_path):
+    folder, config, section = searched
+    shutil.copytree(folder / "out", tmp_path / "out")
+    return tmp_path / "out", config, section
+
+
+@pytest.fixture
+def trained(monkeypatch):
+    """Names of the probes that are trained."""
+    names, train = [], search_trial.Prober._train
+    monkeypatch.setattr(
+        search_trial.Prober,
+        "_train",
+        lambda self, stage, parent: (names.append(stage.name), train(self, stage, parent)),
+    )
+    return names
+
+
+def table(section, name):
+    return next(table for table in section.tables if table.name == name)
+
+
+def stages(output, seed="seed_0"):
+    return sorted((output / "beta_0.0001" / seed / "probes" / "stages").iterdir())
+
+
+def test_results_are_in_the_folder(searched):
+    folder, config, section = searched
+    output = folder / "out"
+    assert read_section(output / "ground_state.json").title == section.title
+    with open(output / "ground_state.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    energies = [float(row["energy_per_site"]) for row in rows]
+    assert energies == sorted(energies) and all(float(row["torque"]) < 1.1e-5 for row in rows)
+    assert float(rows[0]["gap"]) >= 0
+    with h5py.File(output / "candidates.h5") as file:
+        assert file["spins"].shape == (len(rows), 16, 16, 3)
+        assert list(file["energy_per_site"]) == energies
+    page = (output / "report.html").read_text()
+    assert "slow anneals in the same CPU time" in page and all((output / p.file).is_file() for p in section.pictures)
+    assert any("in the same CPU time" in note for note in section.notes)
+    (numbers,) = section.numbers.values()
+    assert numbers["lowest_candidate_energy_per_site"] == energies[0]
+    assert numbers["lowest_candidate_gap"] == pytest.approx(float(rows[0]["gap"]), abs=1e-12)
+    assert numbers["slow_anneals"] > 0 and numbers["slow_anneals_cpu_seconds"] > 0
+
+
+def test_relaxation_does_not_raise_what_was_generated(searched):
+    _, _, section = searched
+    methods = {row[0]: row[1] for row in table(section, "ground_state_methods").rows}
+    relaxed, generated = (methods[f"collapse of the E-VAE{form}"] for form in ("", ", as generated"))
+    # The uniform state, which a good model generates to single precision.
+    assert relaxed < generated + 1e-6
+    column = list(table(section, "ground_state").header).index("energy_as_generated")
+    assert all(row[column] >= row[1] for row in table(section, "ground_state").rows)
+
+
+@pytest.mark.slow
+def test_search_in_a_sample_with_absent_sites(searched, tmp_path):
+    folder, _, _ = searched
+    text = CONFIG.format(folder=tmp_path).replace("  shape: [16, 16]\n", "")
+    (tmp_path / "triangle.yaml").write_text(text + "geometry: {shape: triangle, size: 14}\n")
+    config = load_config(tmp_path / "triangle.yaml")
+    section = find_ground_state(config, tmp_path / "out", seeds=1)
+    mask = make_geometry("triangle", 14).mask
+    with h5py.File(tmp_path / "out" / "candidates.h5") as file:
+        lengths = np.linalg.norm(file["spins"], axis=-1)
+        np.testing.assert_allclose(lengths, np.broadcast_to(mask, lengths.shape), atol=1e-6)
+        energies = dataset_specification(config).hamiltonian.energy_per_site(np.asarray(file["spins"], np.float64))
+    reported = [row[1] for row in table(section, "ground_state").rows]
+    np.testing.assert_allclose(reported, energies, atol=1e-9)
+    # No skyrmion has room; spins that tilt at the edges lie lower than all up.
+    up = uniform(mask.shape) * mask[..., None]
+    assert reported[0] < dataset_specification(config).hamiltonian.energy_per_site(up)
+
+
+def test_uniform_state_is_the_ground_state_of_a_lattice_too_small_for_a_skyrmion(searched):
+    _, _, section = searched
+    best = dict(zip(table(section, "ground_state").header, table(section, "ground_state").rows[0], strict=True))
+    assert best["energy_per_site"] == pytest.approx(-2.05, abs=1e-7) and best["skyrmions"] == 0
+    assert best["energy_per_site"] <= section.numbers[""]["slow_anneals_energy_per_site"] + 1e-7
+
+
+def test_each_probe_starts_below_it(searched):
+    probes = table(searched[2], "ground_state_probes")
+    rows = [dict(zip(probes.header, row, strict=True)) for row in probes.rows]
+    assert all(row["start_gamma"] < row["gamma"] <= 1e5 * 4 for row in rows)
+    assert any(row["purpose"] == "approach" and row["collapsed"] == "yes" for row in rows)
+
+
+@pytest.mark.slow
+def test_more_seeds_extend_a_search(copied, trained):
+    output, config, _ = copied
+    section = find_ground_state(config, output, seeds=2)
+    assert {row[0] for row in table(section, "ground_state_probes").rows} == {"seed_0", "seed_1"}
+    assert trained == [path.name for path in stages(output, "seed_1")]
+    runs = [load_run(output / "beta_0.0001" / f"seed_{seed}") for seed in (0, 1)]
+    assert [run.config.training.seed for run in runs] == [0, 1]
+    assert runs[0].stages[0].metrics != runs[1].stages[0].metrics
+
+
+@pytest.mark.slow
+def test_more_betas_extend_a_search(copied):
+    output, config, _ = copied
+    section = find_ground_state(config, output, seeds=1, betas=[1e-3])
+    assert [row[:2] for row in table(section, "phase_curve").rows] == [[1e-4, 1], [1e-3, 1]]
+    rows = table(section, "phase_curve_trials").rows
+    assert [row[1] for row in rows] == ["seed_0", "beta_0.001_seed_0"]
+    assert all(before < mark <= after for _, _, before, after, mark in rows)
+    assert (output / "phase_curve.png").is_file()
+    # The ladder leaves out 1e-3: its VAE goes through the ladder, then to it.
+    assert [stage.beta for stage in load_run(output / "beta_0.001" / "seed_0").stages] == [1e-4, 1e-3]
+
+
+def test_costs_add_up(searched):
+    rows = table(searched[2], "ground_state_cpu").rows
+    *parts, total, _ = [row[1] for row in rows]
+    assert total == pytest.approx(sum(parts)) and min(parts) > 0
+
+
+def test_second_start_trains_nothing(copied, trained):
+    output, config, section = copied
+    again = find_ground_state(config, output, seeds=1)
+    assert trained == []
+    for name in ("ground_state", "ground_state_probes", "phase_curve"):
+        assert table(again, name) == table(section, name)
+
+
+def test_missing_last_probe_is_trained_again_and_gives_the_same(copied, trained):
+    output, config, section = copied
+    last = stages(output)[-1]
+    before = json.loads((last / "metrics.json").read_text())["metrics"]
+    shutil.rmtree(last)
+    find_ground_state(config, output, seeds=1)
+    assert trained == [last.name]
+    after = json.loads((last / "metrics.json").read_text())["metrics"]
+    assert after["generated"] == before["generated"] and after["validation"] == before["validation"]
+
+
+@pytest.mark.parametrize("moment", ["save_stage", pytest.param("remove_checkpoint", marks=pytest.mark.slow)])
+def test_probe_cut_short_goes_on_from_its_checkpoint(copied, trained, monkeypatch, moment):
+    output, config, _ = copied
+    last = stages(output)[-1]
+    before = json.loads((last / "metrics.json").read_text())["metrics"]
+    shutil.rmtree(last)
+
+    class Killed(BaseException):
+        pass
+
+    def die(*arguments):
+        if moment == "save_stage" or last.is_dir():
+            raise Killed
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(search_trial, moment, die)
+        find_ground_state(config, output, seeds=1)
+    assert (output / "beta_0.0001" / "seed_0" / "probes" / "checkpoint.npz").is_file()
+    find_ground_state(config, output, seeds=1)
+    # A probe that had appeared is not trained again; the one that had not is finished from the checkpoint.
+    assert trained == [last.name] * (2 if moment == "save_stage" else 1)
+    after = json.loads((last / "metrics.json").read_text())["metrics"]
+    assert after["generated"] == before["generated"]
+    assert (after["probe"]["measured_samples"] == 0) is (moment == "save_stage")
+
+
+def test_missing_probe_in_the_middle_is_refused(copied):
+    output, config, _ = copied
+    shutil.rmtree(stages(output)[0])
+    with pytest.raises(DataError, match="expected no probe after the missing 01_beta.*delete them"):
+        find_ground_state(config, output, seeds=1)
+
+
+def test_probe_from_another_start_is_refused(copied):
+    output, config, _ = copied
+    file = stages(output)[-1] / "metrics.json"
+    record = json.loads(file.read_text())
+    record["metrics"]["probe"]["start_gamma"] = 1.0
+    file.write_text(json.dumps(record))
+    with pytest.raises(DataError, match="damaged"):
+        find_ground_state(config, output, seeds=1)
+    (file.parent / "checksums.sha256").unlink()
+    file.write_text(json.dumps(record | {"weights_sha256": ""}))
+    with pytest.raises(DataError, match="expected a probe that started from gamma = .*, found 1.0"):
+        find_ground_state(config, output, seeds=1)
+
+
+@pytest.mark.slow
+def test_given_run_is_used_and_not_changed(searched, tmp_path):
+    folder, config, _ = searched
+    shutil.copytree(folder / "out" / "beta_0.0001" / "seed_0", tmp_path / "mine")
+    shutil.rmtree(tmp_path / "mine" / "probes")
+    text = (
+        (tmp_path / "mine" / "config.yaml").read_text().replace("evae: null", "evae: {beta: 1e-4, gammas: [100, 1e5]}")
+    )
+    (tmp_path / "mine" / "config.yaml").write_text(text)
+    before = sorted(path for path in (tmp_path / "mine").rglob("*"))
+    given = load_config(tmp_path / "mine" / "config.yaml", ["evae.epochs=1"])
+    (tmp_path / "mine" / "config.yaml").write_text(text.replace("1e5]", "1e5], epochs: 1"))
+    section = find_ground_state(given, tmp_path / "out", runs=[tmp_path / "mine"])
+    assert sorted(path for path in (tmp_path / "mine").rglob("*")) == before
+    assert {row[0] for row in table(section, "ground_state_probes").rows} == {"mine"}
+    other = given.model_copy(update={"hamiltonian": given.hamiltonian.model_copy(update={"B": 0.1})})
+    with pytest.raises(MismatchError, match="expected a run of one system with the others"):
+        find_ground_state(other, tmp_path / "other", runs=[tmp_path / "mine"])
+
+
+@pytest.fixture
+def given(tmp_path):
+    """A run with an E-VAE in its plan, as far as a search reads it before it trains."""
+    (tmp_path / "tiny.yaml").write_text(CONFIG.format(folder=tmp_path))
+    config = load_config(tmp_path / "tiny.yaml")
+    run = open_run_folder(tmp_path / "mine", config)
+    write_stage(run, planned_stages(config)[0])
+    return run, config
+
+
+def test_run_that_is_given_twice_is_one_trial(given, tmp_path, monkeypatch):
+    run, config = given
+    (tmp_path / "link").symlink_to(run)
+    names = []
+    monkeypatch.setattr(ground_state, "run_trial", lambda name, *rest: names.append(name))
+    for name in ("ensure_dataset", "_conclude", "_show"):
+        monkeypatch.setattr(ground_state, name, lambda *arguments: None)
+    find_ground_state(config, tmp_path / "out", runs=[run, run, tmp_path / "link"])
+    assert names == ["mine"]
+
+
+def test_posterior_collapse_is_refused(copied, monkeypatch):
+    output, config, _ = copied
+    monkeypatch.setattr(search_trial, "COLLAPSED_KL", 1e6)
+    with pytest.raises(ConfigError, match="its posterior has collapsed; choose a smaller beta"):
+        find_ground_state(config, output, seeds=1)
+
+
+def test_search_of_another_configuration_is_not_touched(copied):
+    output, config, _ = copied
+    other = config.model_copy(update={"evae": config.evae.model_copy(update={"epochs": 7})})
+    with pytest.raises(MismatchError, match="evae.epochs: expected 7"):
+        find_ground_state(other, output, seeds=1)
+
+
+@pytest.mark.parametrize("part", ["", "probes"])
+def test_search_of_another_version_does_not_go_on(copied, trained, part):
+    output, config, _ = copied
+    shutil.rmtree(stages(output)[-1])
+    record_version(output / "beta_0.0001" / "seed_0" / part, 1)
+    with pytest.raises(MismatchError, match="training_version: expected .* found 1"):
+        find_ground_state(config, output, seeds=1)
+    assert trained == []
+
+
+def test_given_run_of_another_version_is_refused(given, tmp_path):
+    run, config = given
+    record_version(run, 1)
+    with pytest.raises(MismatchError, match="mine: training_version: expected .* found 1"):
+        find_ground_state(config, tmp_path / "out", runs=[run])
+    assert not (tmp_path / "out").exists()
+
+
+def test_foreign_folder_is_not_touched(tmp_path, searched):
+    (tmp_path / "thesis.tex").write_text("")
+    with pytest.raises(DataError, match="expected a folder of a search or an empty one"):
+        find_ground_state(searched[1], tmp_path)
+    assert [file.name for file in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+@pytest.mark.parametrize("left", [[], [".lock"], [".lock", "search.yaml.partial"]])
+def test_search_that_was_cut_short_while_its_folder_was_made(given, tmp_path, monkeypatch, left):
+    run, config = given
+    (tmp_path / "out").mkdir()
+    for name in left:
+        (tmp_path / "out" / name).touch()
+    for name in ("_run_trials", "_conclude", "_show"):
+        monkeypatch.setattr(ground_state, name, lambda *arguments: [])
+    find_ground_state(config, tmp_path / "out", runs=[run])
+    assert load_config(tmp_path / "out" / "search.yaml") == config
+
+
+def test_nothing_is_written_while_another_search_starts(given, tmp_path):
+    """It may be about to write another configuration."""
+    run, config = given
+    with hold_lock(tmp_path / "out" / ".lock"), pytest.raises(LockedError):
+        find_ground_state(config, tmp_path / "out", runs=[run])
+    assert [file.name for file in (tmp_path / "out").iterdir()] == [".lock"]
+
+
+@pytest.mark.parametrize("evae", [None, {"beta": 1e-3, "gammas": [10.0]}])
+def test_ladder_without_range_is_refused(tmp_path, evae):
+    with pytest.raises(ConfigError, match="evae.gammas: expected at least two values"):
+        find_ground_state(Config(evae=evae), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments, code, message",
+    [
+        ([], 2, "one of the arguments --config --run is required"),
+        (["--config", "a.yaml", "--run", "b"], 2, "not allowed with argument"),
+        (["--config", "missing.yaml"], 2, "missing.yaml: expected a YAML configuration file"),
+        (["--config", "tiny.yaml", "--seeds", "0"], 2, "--seeds: expected a number of at least 1"),
+        (["--config", "tiny.yaml", "--betas", "1e-3", "-1"], 2, "--betas: expected numbers above 0"),
+        (["--config", "tiny.yaml", "--set", "evae.beta=1"], 2, "evae.beta: expected one of vae.betas"),
+        (["--run", "nowhere"], 3, "nowhere: expected a run folder"),
+        (["--run", "nowhere", "--set", "evae.beta=1"], 2, "--set goes with --config"),
+    ],
+)
+def test_bad_input_is_one_line(searched, arguments, code, message):
+    result = call(searched[0], "evae-ground-state", *arguments)
+    last = result.stderr.strip().splitlines()[-1]
+    assert result.returncode == code and message in last and "Traceback" not in result.stderr

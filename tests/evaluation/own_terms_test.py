@@ -1,0 +1,224 @@
+"""The example of docs/energies.md runs as it stands there; configurations, datasets and runs keep their terms."""
+
+import contextlib
+import dataclasses
+import re
+import subprocess
+import sys
+
+import h5py
+import numpy as np
+import pytest
+
+from keras_evae.config import Config, dump_config, load_config
+from keras_evae.dataset import DatasetSpecification, check_specification, ensure_dataset, read_split
+from keras_evae.dataset.hdf5 import write_attribute
+from keras_evae.dataset.shards import shard_length
+from keras_evae.errors import ConfigError, MismatchError
+from keras_evae.evaluation.recipes import evaluate
+from keras_evae.hamiltonian import Hamiltonian
+from keras_evae.minima.skyrmion_lattices import preferred_spacing
+from keras_evae.monte_carlo.schedule import AnnealingSchedule
+from keras_evae.runs.from_config import dataset_specification
+from keras_evae.runs.run import load_run
+from keras_evae.runs.run_folder import open_run_folder
+from keras_evae.symmetry import point_group, translation_steps
+from tests.helpers.commands import ROOT, call
+from tests.helpers.energy_terms import Compass, CubicAnisotropy
+from tests.helpers.training_cases import python_environment
+
+EXAMPLE, SCRIPT = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "energies.md").read_text(), re.DOTALL)
+CONFIG = """
+dataset: {path: data/compass.h5, shape: [16, 16], train: 4, validation: 2, test: 2}
+network: {latent_dim: 2}
+training: {batch_size: 2, augmentation: true, phases: false}
+vae: {betas: [1e-3], epochs: 1}
+evae: {beta: 1e-3, gammas: [10], epochs: 1}
+"""
+SPECIFICATION = DatasetSpecification(
+    Hamiltonian(), (6, 8), (2, 1, 1), seed=4, schedule=AnnealingSchedule(temperatures=5, max_greedy_sweeps=50)
+)
+
+
+def with_hamiltonian(**arguments):
+    return dataclasses.replace(SPECIFICATION, hamiltonian=Hamiltonian(**arguments))
+
+
+def test_example_of_the_page():
+    page: dict = {"__name__": "page"}
+    exec(compile(EXAMPLE, "docs/energies.md", "exec", dont_inherit=True), page)
+    hamiltonian, spins = page["hamiltonian"], page["spins"].astype(np.float64)
+    assert repr(hamiltonian.terms[0]) == "Compass(strength=0.2)"
+    assert np.linalg.norm(np.cross(spins, hamiltonian.effective_field(spins)), axis=-1).max() < 1e-4
+    # In the plane, along x, the compass term gains its strength for each site; up it does nothing.
+    along = np.broadcast_to((1.0, 0.0, 0.0), (6, 8, 3))
+    up = np.broadcast_to((0.0, 0.0, 1.0), (6, 8, 3))
+    assert hamiltonian.energy_per_site(along) == pytest.approx(-2.2)
+    assert hamiltonian.energy_per_site(up) == pytest.approx(-2.05)
+    assert len(point_group(hamiltonian, (8, 8))) == 8 and translation_steps(hamiltonian, (8, 8)) == (1, 1)
+
+
+def test_preferred_spacing_with_second_neighbours():
+    stiffer = preferred_spacing(Hamiltonian(J2=0.25))
+    assert stiffer == pytest.approx(4 * np.pi / np.sqrt(3) / np.arctan(0.3 / 1.5))
+    with pytest.raises(ValueError, match="J2"):
+        preferred_spacing(Hamiltonian(J2=-0.6))
+
+
+def test_datasets_keep_their_terms(tmp_path):
+    path, own = tmp_path / "own.h5", with_hamiltonian(J2=0.2, terms=[Compass(0.2)])
+    ensure_dataset(path, own, workers=1)
+    ensure_dataset(path, own)
+    assert read_split(path, "train").shape == (2, 6, 8, 3)
+    for other, message in (
+        (with_hamiltonian(J2=0.2, terms=[Compass(0.3)]), r"hamiltonian.terms: expected \['Compass\(strength=0.3\)'\]"),
+        (with_hamiltonian(J2=0.2), r"hamiltonian.terms: expected \[\] as configured, found \['Compass"),
+        (with_hamiltonian(J2=0.1, terms=[Compass(0.2)]), "hamiltonian.J2: expected 0.1 as configured, found 0.2"),
+    ):
+        with pytest.raises(MismatchError, match=message):
+            check_specification(path, other)
+
+
+def test_shards_take_seconds_whatever_the_sampler():
+    fast = dataclasses.replace(SPECIFICATION, shape=(128, 128), sizes=(100, 1, 1))
+    slow = dataclasses.replace(fast, hamiltonian=Hamiltonian(J2=0.1))
+    assert shard_length(fast) == 64 and 1 <= shard_length(slow) < 16
+
+
+def test_datasets_that_name_neither_have_neither(tmp_path):
+    path = tmp_path / "old.h5"
+    plain = dataclasses.replace(SPECIFICATION, shape=(6, 8))
+    ensure_dataset(path, plain, workers=1)
+    attributes = plain.attributes()
+    del attributes["hamiltonian.J2"], attributes["hamiltonian.terms"]
+    with h5py.File(path, "r+") as file:
+        write_attribute(file, "specification", attributes)
+    check_specification(path, plain)
+    with pytest.raises(MismatchError, match="hamiltonian.J2: expected 0.1 as configured, found 0.0"):
+        check_specification(path, dataclasses.replace(plain, hamiltonian=Hamiltonian(J2=0.1)))
+
+
+def test_specification_refuses_a_wrong_term():
+    with pytest.raises(ConfigError, match="own site"):
+        with_hamiltonian(terms=[CubicAnisotropy(0.1)])
+
+
+def test_configurations_hold_the_text_of_a_term(tmp_path):
+    config = Config().with_terms(Compass(0.2))
+    assert dataset_specification(config).hamiltonian.terms == (Compass(0.2),)
+    file = tmp_path / "config.yaml"
+    file.write_text(dump_config(config))
+    read = load_config(file)
+    assert read.hamiltonian.terms == ("Compass(strength=0.2)",)
+    assert read.with_terms(Compass(0.2)) == config
+    # No text is ever executed, or looked up.
+    with pytest.raises(ConfigError, match="a text is not executed"):
+        dataset_specification(read)
+    with pytest.raises(MismatchError, match=r"hamiltonian.terms: expected \['Compass\(strength=0.2\)'\] as configured"):
+        read.with_terms(Compass(0.3))
+    with pytest.raises(ConfigError, match="expected objects"):
+        Config().with_terms("Compass(strength=0.2)")
+    assert load_config(file, ["hamiltonian.J2=0.5", "hamiltonian.terms=[]"]).hamiltonian.J2 == 0.5
+
+
+def test_runs_are_opened_with_their_terms(tmp_path):
+    config = Config().with_terms(Compass(0.2))
+    folder = open_run_folder(tmp_path / "run", config)
+    assert open_run_folder(folder, config) == folder
+    with pytest.raises(MismatchError, match=r"hamiltonian.terms: expected \[\] as configured now"):
+        open_run_folder(folder, Config())
+    assert load_run(folder, terms=[Compass(0.2)]).hamiltonian.terms == (Compass(0.2),)
+    with pytest.raises(ConfigError, match=r"load_run\('.*run', terms=\[Compass\(strength=0.2\)\]\)"):
+        _ = load_run(folder).hamiltonian
+    with pytest.raises(MismatchError, match="config.yaml: hamiltonian.terms: expected"):
+        load_run(folder, terms=[Compass(0.3)])
+    plain = open_run_folder(tmp_path / "plain", Config())
+    with pytest.raises(MismatchError, match="expected none"):
+        load_run(plain, terms=[Compass(0.2)])
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A run trained by the script of the page, on a small configuration."""
+    folder = tmp_path_factory.mktemp("compass")
+    (folder / "configs").mkdir()
+    (folder / "configs" / "smoke.yaml").write_text(CONFIG)
+    # The imports and the class.
+    (folder / "script.py").write_text(EXAMPLE.partition("\n\nhamiltonian =")[0] + "\n\n" + SCRIPT)
+    result = run_script(folder)
+    assert result.returncode == 0, result.stderr
+    return folder, result.stdout
+
+
+def run_script(folder):
+    return subprocess.run(
+        [sys.executable, "script.py"], cwd=folder, env=python_environment(), capture_output=True, text=True
+    )
+
+
+def test_training_script_of_the_page(trained):
+    folder, output = trained
+    assert "Compass(strength=0.2)" in output.splitlines()[0]
+    run = load_run(folder / "runs" / "compass", terms=[Compass(0.2)])
+    assert len(run.stages) == 2
+    states = run.model.generate(2, seed=0)
+    assert np.isfinite(run.hamiltonian.energy(states)).all()
+
+
+def test_figures_of_a_run_with_terms(trained, tmp_path):
+    run = load_run(trained[0] / "runs" / "compass", terms=[Compass(0.2)])
+    # The run, as the data, is found from the folder in which it was trained.
+    with contextlib.chdir(trained[0]):
+        made = evaluate([run, run], ["losses", "theta"], tmp_path / "figures", report=True)
+    assert [section.name for section in made] == ["losses", "theta"]
+    rows = made[0].tables[0].rows
+    assert len(rows) == 2
+    page = (tmp_path / "figures" / "report.html").read_text()
+    assert "Compass(strength=0.2)" in page and "Left out" not in page
+
+
+def test_evaluate_says_how_a_run_with_terms_is_opened(trained):
+    folder, _ = trained
+    result = call(folder, "evaluate.py", "--run", "runs/compass", "--losses", "--output", "figures")
+    assert result.returncode == 2 and result.stderr.count("\n") == 1
+    for part in (
+        "error: runs/compass: its energy terms are Python, which no file holds",
+        "keras_evae.load_run('runs/compass', terms=[Compass(strength=0.2)])",
+        "keras_evae.evaluate([run], ['losses'], 'figures')",
+    ):
+        assert part in result.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("before", "after", "code", "message"),
+    [
+        ("-0.5 * lattice.total", "-0.6 * lattice.total", 2, "expected field = -dE/dS"),
+        ("with_terms(Compass(0.2))", "with_terms(Compass(0.3))", 4, "hamiltonian.terms: expected"),
+    ],
+)
+def test_script_answers_in_one_line(trained, before, after, code, message):
+    folder, _ = trained
+    text = (folder / "script.py").read_text()
+    try:
+        assert before in text
+        (folder / "script.py").write_text(text.replace(before, after))
+        result = run_script(folder)
+    finally:
+        (folder / "script.py").write_text(text)
+    assert result.returncode == code
+    errors = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1 and message in errors[0] and "Traceback" not in result.stderr
+
+
+@pytest.mark.slow
+def test_commands_say_that_a_run_has_terms(trained):
+    folder, _ = trained
+    run = folder / "runs" / "compass"
+    for arguments in (
+        ("train.py", "--config", run / "config.yaml"),
+        ("evae-anneal", "--config", run / "config.yaml"),
+    ):
+        result = call(folder, *arguments)
+        assert result.returncode == 2, result.stderr
+        assert "terms: expected objects" in result.stderr and "Traceback" not in result.stderr

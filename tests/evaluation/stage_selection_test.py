@@ -1,0 +1,52 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from keras_evae.errors import DataError
+from keras_evae.evaluation import stage_selection
+from keras_evae.evaluation.recipes import evaluate
+
+
+def test_generated_states_are_the_same_in_pieces(smoke_run, monkeypatch):
+    monkeypatch.setattr(stage_selection, "BATCH", 3)
+    pieces = list(stage_selection.stream_generated(smoke_run, smoke_run.stages[1], 7))
+    assert [len(piece) for piece in pieces] == [3, 3, 1]
+    whole = stage_selection.generate(smoke_run, smoke_run.stages[1], 7)
+    np.testing.assert_allclose(np.concatenate(pieces), whole, atol=1e-3)
+
+
+def test_the_whole_split_goes_through_in_pieces(smoke_run, monkeypatch):
+    monkeypatch.setattr(stage_selection, "BATCH", 15)
+    assert [part.shape for part in stage_selection.stream_split(smoke_run, "test")] == [(15, 32, 32, 3), (5, 32, 32, 3)]
+    outputs = np.concatenate(list(stage_selection.stream_reconstructed(smoke_run, smoke_run.stages[0], "test")))
+    assert outputs.shape == (20, 32, 32, 3)
+    np.testing.assert_allclose(np.linalg.norm(outputs, axis=-1), 1.0, atol=1e-5)
+
+
+@pytest.mark.parametrize(("wanted", "awaited"), [([0.0], False), ([0.0, 1.0], False), ([1e6], True)])
+def test_a_nearer_stage_that_is_not_finished(smoke_run, wanted, awaited):
+    """The last stage of gamma is still in training: what is nearest to a large gamma is not final."""
+    assert not stage_selection.awaits_nearer(smoke_run, wanted)
+    assert (
+        stage_selection.awaits_nearer(dataclasses.replace(smoke_run, stages=smoke_run.stages[:-1]), wanted) is awaited
+    )
+
+
+def test_figures_against_gamma_are_made_of_the_runs_that_have_one(smoke_run, tmp_path):
+    """A VAE beside an E-VAE is left out and named; alone it is an error."""
+    only_vae = smoke_run.config.model_copy(update={"evae": None})
+    vae = dataclasses.replace(smoke_run, path=tmp_path / "vae", config=only_vae, stages=smoke_run.stages[:1])
+    fit, reasons = stage_selection.with_ladder_of_gamma([vae, smoke_run])
+    assert fit == [smoke_run] and len(reasons) == 1 and str(vae.path) in reasons[0]
+    with pytest.raises(DataError, match="run with an evae section"):
+        stage_selection.with_ladder_of_gamma([vae])
+
+
+def test_evaluation_names_the_run_without_ladder_of_gamma(smoke_run, tmp_path, monkeypatch):
+    only_vae = smoke_run.config.model_copy(update={"evae": None})
+    vae = dataclasses.replace(smoke_run, path=tmp_path / "vae", config=only_vae, stages=smoke_run.stages[:1])
+    opened = {"vae": vae, "evae": smoke_run}
+    monkeypatch.setattr("keras_evae.evaluation.recipes._open_run", opened.__getitem__)
+    (section,) = evaluate(["vae", "evae"], ["fft_mse"], tmp_path)
+    assert {row[0] for row in section.tables[0].rows} == {"smoke"} and "vae" in section.notes[-1]

@@ -1,0 +1,129 @@
+"""Kills generations and resumes them, in processes forked from one that has everything loaded.
+
+python -m tests.helpers.dataset_kills each|random FOLDER    writes a JSON record of what was found
+"""
+
+import io
+import json
+import os
+import random
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+from tqdm import tqdm
+
+from keras_evae import files
+from keras_evae.dataset import ensure_dataset, generate_dataset, shards
+from tests.helpers.dataset_cases import digest, of_size
+
+KILLS = 10
+
+# No thread of the progress bars may hold their lock while this process forks.
+tqdm.monitor_interval = 0
+
+
+def fork(function, *arguments):
+    """Starts a function in a process of its own and returns its number."""
+    process = os.fork()
+    if not process:
+        code = 1
+        # By default the bars of parent and child share one lock, and a killed child would never give it back.
+        tqdm.set_lock(threading.RLock())
+        try:
+            function(*arguments)
+            code = 0
+        finally:
+            os._exit(code)
+    return process
+
+
+def killed(process):
+    return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == -signal.SIGKILL
+
+
+class Tripwire:
+    """Kills this process at the n-th operation that changes the disk."""
+
+    def __init__(self, last):
+        self.last = last
+
+    def __call__(self, act=lambda: None):
+        self.last -= 1
+        if not self.last:
+            act()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def guard(self, function):
+        """Kills before the operation; after it is before the next one."""
+
+        def guarded(*arguments, **options):
+            self()
+            return function(*arguments, **options)
+
+        return guarded
+
+    def open(self, path, mode):
+        if mode == "rb+":
+            return open(path, mode)
+        file = HalfWritten(io.FileIO(path, mode.replace("b", "")))
+        file.tripwire = self
+        self()
+        return file
+
+
+class HalfWritten(io.BufferedWriter):
+    def write(self, content):
+        self.tripwire(lambda: (super(HalfWritten, self).write(content[: len(content) // 2]), self.flush()))
+        return super().write(content)
+
+
+def generate_until(path, last):
+    tripwire = Tripwire(last)
+    for name in ("fsync", "replace", "unlink", "rmdir", "posix_fallocate"):
+        setattr(os, name, tripwire.guard(getattr(os, name)))
+    files.open = tripwire.open
+    generate_dataset(path, of_size(5), workers=2)
+
+
+def each(folder):
+    """Kills at each operation in turn; records whether a file was there then, and the digest after resuming."""
+    shards.LONGEST_SHARD = 4
+    records = []
+    for last in range(1, 1000):
+        path = folder / str(last) / "spins.h5"
+        if not killed(fork(generate_until, path, last)):
+            return {"records": records, "whole": digest(path)}
+        seen = digest(path) if path.exists() else None
+        ensure_dataset(path, of_size(5), workers=1)
+        records.append({"seen": seen, "resumed": digest(path), "left": os.listdir(path.parent)})
+    raise RuntimeError("endless")
+
+
+def random_moments(folder):
+    """Kills one generation ten times, with one worker and with two; records the digests at the end."""
+    shards.LONGEST_SHARD = 4
+    draw, found = random.Random(0), {}
+    for workers in (1, 2):
+        path, kills = folder / f"{workers}.h5", 0
+        for _ in range(KILLS):
+            process = fork(generate_dataset, path, of_size(400), workers)
+            time.sleep(draw.uniform(0.01, 0.08))
+            os.kill(process, signal.SIGKILL)
+            kills += killed(process)
+        found[workers] = {"kills": kills, "early": path.exists()}
+        there = len(list(folder.glob(f"{workers}.h5.parts/*.npz")))
+        ensure_dataset(path, of_size(400), workers)
+        found[workers] |= {"there": there, "digest": digest(path)}
+    generate_dataset(folder / "whole.h5", of_size(400))
+    return found | {"whole": digest(folder / "whole.h5")}
+
+
+if __name__ == "__main__":
+    mode, folder = sys.argv[1], Path(sys.argv[2])
+    # Compiled before the first fork.
+    generate_dataset(folder / "warm.h5", of_size(1), workers=1)
+    record = {"each": each, "random": random_moments}[mode](folder)
+    (folder / "record.json").write_text(json.dumps(record))

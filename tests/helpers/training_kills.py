@@ -1,0 +1,77 @@
+"""Kills trainings and resumes them, in processes forked from one that has everything imported.
+
+python -m tests.helpers.training_kills each|random CONFIG    writes a JSON record as its last line
+"""
+
+import json
+import os
+import random
+import signal
+import sys
+import time
+from pathlib import Path
+
+from keras_evae.config import load_config
+from keras_evae.training.recipe import train
+from tests.helpers.dataset_kills import fork, killed
+from tests.helpers.killed_training import OPERATIONS, prepare
+from tests.helpers.training_cases import fingerprint
+
+RUNS = 8
+
+
+def training(config, run, *moment):
+    """A training in a process of its own, killed at a moment; returns its number."""
+
+    def body():
+        if moment:
+            name, number, *rest = moment
+            prepare(name, number, list(rest))
+        train(config, run)
+
+    return fork(body)
+
+
+def each(config, folder):
+    """Kills in turn at each operation of a checkpoint inside an epoch, at an epoch's end, and at each stage's end."""
+    moments = [("write", number, operation) for number in (3, 5, 10, 12) for operation in OPERATIONS]
+    moments += [("saved", number) for number in (1, 2, 3)]
+    kills = equal = 0
+    for index, moment in enumerate(moments):
+        run = folder / str(index)
+        kills += killed(training(config, run, *moment))
+        equal += finish(config, run) == fingerprint(folder / "whole")
+    return {"runs": len(moments), "kills": kills, "equal": equal}
+
+
+def random_moments(config, folder):
+    """Kills each run again and again at random moments until it is finished."""
+    draw, kills, equal, inside = random.Random(0), 0, 0, 0
+    for index in range(RUNS):
+        run = folder / str(index)
+        while not (run / "stages").exists() or len(list((run / "stages").glob("[0-9]*"))) < 3:
+            process = training(config, run)
+            # Longer than a process needs for its first step, so that the run gets on.
+            time.sleep(draw.uniform(0.0, 1.5 * seconds["whole"]))
+            os.kill(process, signal.SIGKILL)
+            kills += killed(process)
+            inside += (run / "checkpoint.npz").exists()
+        equal += finish(config, run) == fingerprint(folder / "whole")
+    return {"runs": RUNS, "kills": kills, "with checkpoint": inside, "equal": equal}
+
+
+def finish(config, run):
+    if os.waitstatus_to_exitcode(os.waitpid(training(config, run), 0)[1]):
+        raise RuntimeError(f"{run}: did not go on")
+    return fingerprint(run)
+
+
+seconds = {}
+
+if __name__ == "__main__":
+    mode, config, folder = sys.argv[1], load_config(sys.argv[2]), Path("kills") / sys.argv[1]
+    start = time.perf_counter()
+    finish(config, folder / "whole")
+    seconds["whole"] = time.perf_counter() - start
+    record = {"each": each, "random": random_moments}[mode](config, folder)
+    print(json.dumps(record))

@@ -1,0 +1,106 @@
+"""Where compiled kernels are kept, and what happens where they cannot be kept or are damaged."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from keras_evae.monte_carlo import general, kernels
+
+ROOT = Path(__file__).parents[2]
+KERNELS = """
+import numba
+from keras_evae.monte_carlo.compilation import compiled
+
+@compiled(nogil=True)
+def double(value):
+    return 2 * value
+
+@compiled()
+def half(value):
+    return value / 2
+
+@numba.njit(cache=True)
+def of_another_package(value):
+    return value
+
+answer = double(21), half(84), of_another_package(42)
+hits = sum(sum(kernel.stats.cache_hits.values()) for kernel in (double, half))
+print(*answer, hits)
+"""
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Runs two kernels in a process of its own: what they give, how many came from the cache, and the log."""
+    (tmp_path / "kernels.py").write_text(KERNELS)
+
+    def start_process(**environment):
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "XDG_CACHE_HOME": str(tmp_path / "cache"), **environment}
+        line = [sys.executable, "-W", "error", "-c", "import kernels"]
+        result = subprocess.run(line, cwd=tmp_path, env=environment, capture_output=True, text=True)
+        assert result.returncode == 0, result.stderr
+        return result.stdout.split(), result.stderr.splitlines()
+
+    return start_process
+
+
+def test_kernels_are_kept_in_the_users_cache_folder(start, tmp_path):
+    assert start() == (["42", "42.0", "42", "0"], [])
+    assert start() == (["42", "42.0", "42", "2"], [])
+    names = {path.name.partition("-")[0] for path in tmp_path.glob("cache/keras_evae/numba/*/*.nb?")}
+    assert names == {"kernels.double", "kernels.half"}
+    beside = {path.name.partition("-")[0] for path in tmp_path.glob("__pycache__/*.nb?")}
+    assert beside == {"kernels.of_another_package"}
+
+
+def flip(content):
+    """One byte changed in the middle: of the code, not of what unpickling would notice."""
+    middle = len(content) // 2
+    return content[:middle] + bytes([content[middle] ^ 0xFF]) + content[middle + 1 :]
+
+
+@pytest.mark.parametrize(
+    "suffix, damage",
+    [
+        ("nbi", lambda content: content[:-40]),
+        ("nbi", lambda content: b"garbage"),
+        ("nbc", lambda content: content[:100]),
+        ("nbc", lambda content: b""),
+        ("nbc", flip),
+    ],
+)
+def test_damaged_kernels_are_compiled_anew(start, tmp_path, suffix, damage):
+    start()
+    files = list(tmp_path.glob(f"cache/keras_evae/numba/*/*.{suffix}"))
+    assert len(files) == 2
+    for file in files:
+        file.write_bytes(damage(file.read_bytes()))
+    answer, lines = start()
+    assert answer == ["42", "42.0", "42", "0"]
+    assert len(lines) == 1 and "damaged cache of compiled kernels; kernels are compiled anew" in lines[0]
+    assert start() == (["42", "42.0", "42", "2"], [])
+
+
+def test_no_place_for_the_cache(start, tmp_path):
+    (tmp_path / "cache").touch()
+    for _ in range(2):
+        answer, lines = start()
+        assert answer == ["42", "42.0", "42", "0"]
+        assert len(lines) == 1 and "cache/keras_evae/numba: expected a folder to write to, found none" in lines[0]
+
+
+def test_place_that_the_user_has_chosen(start, tmp_path):
+    chosen = str(tmp_path / "chosen")
+    assert start(NUMBA_CACHE_DIR=chosen)[0][-1] == "0"
+    assert start(NUMBA_CACHE_DIR=chosen) == (["42", "42.0", "42", "2"], [])
+    assert not (tmp_path / "cache").exists()
+
+
+@pytest.mark.parametrize("module", [kernels, general])
+def test_no_kernel_is_kept_beside_its_module(module):
+    kernels = [value for value in vars(module).values() if hasattr(value, "py_func")]
+    assert len(kernels) > 3
+    assert not any(Path(kernel.stats.cache_path).is_relative_to(ROOT) for kernel in kernels)

@@ -1,0 +1,182 @@
+"""Checkpoints: whole or not at all, damage is noticed, and loading executes nothing."""
+
+import dataclasses
+import hashlib
+import io
+import json
+import pickle
+import resource
+import signal
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+from keras_evae.errors import DataError, DiskError, NumericalError
+from keras_evae.model.evae import EVAE
+from keras_evae.runs.checkpoints import (
+    Checkpoint,
+    assign_values,
+    check_values,
+    read_checkpoint,
+    read_values,
+    remove_checkpoint,
+    training_variables,
+    write_checkpoint,
+)
+from tests.helpers.damage import random_flips
+from tests.helpers.states import random_spins
+from tests.helpers.training_cases import ROOT
+
+SMALL = Checkpoint("01_beta", 7, 3, 2, {"loss": [0.1, 1e-45], "beta": [1e-3, 1e-3]}, [np.arange(20.0), np.int64(5)])
+
+
+@pytest.fixture
+def path(tmp_path):
+    write_checkpoint(tmp_path / "checkpoint.npz", SMALL)
+    return tmp_path / "checkpoint.npz"
+
+
+def compiled(seed):
+    model = EVAE((16, 16), latent_dim=4, seed=seed)
+    model.compile(optimizer=keras.optimizers.Adam(1e-3))
+    model.optimizer.build(model.trainable_variables)
+    return model
+
+
+def test_checkpoint_of_an_older_version_is_of_one_replica(tmp_path):
+    write_checkpoint(tmp_path / "new.npz", dataclasses.replace(SMALL, replicas=2))
+    assert read_checkpoint(tmp_path / "new.npz").replicas == 2
+    with np.load(tmp_path / "new.npz") as arrays:
+        record = json.loads(arrays["record"].tobytes())
+        del record["replicas"]
+        content = io.BytesIO()
+        np.savez(content, **{**arrays, "record": np.frombuffer(json.dumps(record).encode(), np.uint8)})
+    old = content.getvalue() + hashlib.sha256(content.getvalue()).digest()
+    (tmp_path / "old.npz").write_bytes(old)
+    assert read_checkpoint(tmp_path / "old.npz").replicas == 1
+
+
+def test_every_variable_comes_back(tmp_path):
+    """Also Adam's moments, batch normalisation, noise, loss weights and running losses."""
+    trained, fresh = compiled(seed=0), compiled(seed=1)
+    trained.gamma.assign(10.0)
+    trained.fit(random_spins(8, 16, 16).astype(np.float32), batch_size=4, verbose=0)
+    checkpoint = Checkpoint("stage", 1, 2, 1, {}, read_values(trained))
+    write_checkpoint(tmp_path / "checkpoint.npz", checkpoint)
+    read = read_checkpoint(tmp_path / "checkpoint.npz")
+    check_values(tmp_path, fresh, read)
+    assign_values(fresh, read)
+    paths = " ".join(variable.path for variable in training_variables(fresh))
+    for part in ("kernel", "moving_variance", "seed_generator", "velocity", "iteration", "gamma", "kl_loss/total"):
+        assert part in paths
+    for expected, found in zip(training_variables(trained), training_variables(fresh), strict=True):
+        np.testing.assert_array_equal(found.numpy(), expected.numpy())
+    assert int(fresh.optimizer.iterations) == 2 and float(fresh.metrics[0].count) == 8
+
+
+def test_record_comes_back(path):
+    read = read_checkpoint(path)
+    assert (read.stage, read.epoch, read.step, read.threads) == ("01_beta", 7, 3, 2)
+    assert read.history == SMALL.history
+    assert read_checkpoint(path.with_name("absent.npz")) is None
+
+
+def test_removed_with_what_a_kill_has_left(path):
+    path.with_name("checkpoint.npz.partial").write_bytes(b"half")
+    remove_checkpoint(path)
+    remove_checkpoint(path)
+    assert list(path.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize("kept", [0, 1, 0.5, -1])
+def test_truncation_is_noticed(path, kept):
+    content = path.read_bytes()
+    path.write_bytes(content[: int(kept * len(content)) if kept == 0.5 else kept])
+    with pytest.raises(
+        DataError, match=r"checkpoint.npz: truncated or damaged.*; delete it, and training goes on after"
+    ):
+        read_checkpoint(path)
+
+
+def test_flipped_bits_are_noticed(path):
+    for flipped in random_flips(path.read_bytes(), 200):
+        path.write_bytes(flipped)
+        with pytest.raises(DataError, match="truncated or damaged"):
+            read_checkpoint(path)
+
+
+def test_killed_at_each_operation(tmp_path):
+    """After open, mid-write, before and after fsync and renaming: the old or the new checkpoint is there, whole."""
+    result = subprocess.run(
+        [sys.executable, "-m", "tests.helpers.checkpoint_kills", str(tmp_path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stderr
+    found = json.loads((tmp_path / "record.json").read_text())
+    assert found == {"False": [None] * 4 + [2], "True": [1] * 4 + [2]}
+
+
+def test_full_disk_keeps_the_old_checkpoint(path):
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (500, limit[1]))
+    try:
+        with pytest.raises(DiskError, match="checkpoint.npz: the disk is full"):
+            write_checkpoint(path, Checkpoint("other", 8, 0, 2, {}, SMALL.values))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert read_checkpoint(path).stage == "01_beta"
+
+
+class Hostile:
+    def __reduce__(self):
+        return (exec, ("raise SystemExit('executed')",))
+
+
+def hostile_archive():
+    content = io.BytesIO()
+    np.savez(content, record=np.array([Hostile()], dtype=object))
+    return content.getvalue()
+
+
+def archive(**arrays):
+    content = io.BytesIO()
+    np.savez(content, **arrays)
+    return content.getvalue()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pickle.dumps(Hostile()),
+        hostile_archive(),
+        b"not an archive",
+        archive(values=np.zeros(2)),
+        archive(record=np.frombuffer(b'{"stage": "s", "unknown": 1}', np.uint8)),
+    ],
+    ids=["pickle", "pickle in npz", "text", "no record", "other record"],
+)
+def test_hostile_content_with_a_right_checksum_is_refused(path, content):
+    path.write_bytes(content + hashlib.sha256(content).digest())
+    with pytest.raises(DataError, match="expected arrays and the record of a training, found something else"):
+        read_checkpoint(path)
+
+
+def test_checkpoint_of_another_network_is_refused(path):
+    with pytest.raises(DataError, match="expected the arrays of this network and optimiser, found others"):
+        check_values(path, compiled(seed=0), read_checkpoint(path))
+
+
+@pytest.mark.parametrize("part", ["kernel", "moving_mean", "velocity", "kl_loss/total"])
+def test_state_that_is_not_finite_is_not_kept(part):
+    model = compiled(seed=0)
+    variable = next(variable for variable in training_variables(model) if part in variable.path)
+    variable.assign(np.full(variable.shape, np.inf))
+    with pytest.raises(NumericalError, match=f"{part}.* is not finite; no checkpoint was written"):
+        read_values(model)

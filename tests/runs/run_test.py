@@ -1,0 +1,212 @@
+"""Run folders: stages appear whole, damage is noticed, and loading executes nothing from the files."""
+
+import json
+import pickle
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import keras_evae
+from keras_evae.config import load_config
+from keras_evae.errors import DataError, MismatchError
+from keras_evae.machine import describe_environment
+from keras_evae.model.evae import EVAE
+from keras_evae.runs.checkpoints import CHECKPOINT
+from keras_evae.runs.environment import TRAINING_VERSION
+from keras_evae.runs.from_config import planned_stages
+from keras_evae.runs.run import latest_run, load_run
+from keras_evae.runs.run_folder import open_run_folder
+from keras_evae.runs.stage_folder import save_stage
+
+METRICS = {"train": {"loss": 1.0}, "validation": {"loss": 2.0}, "generated": {"fft_mse": 3.0}}
+TEXT = """
+dataset: {shape: [16, 32], train: 10, validation: 5, test: 5}
+network: {latent_dim: 4}
+training: {batch_size: 5}
+vae: {betas: [1e-4, 1e-3], epochs: 2}
+evae: {beta: 1e-3, gammas: [10], epochs: 1}
+"""
+
+
+@pytest.fixture
+def config(tmp_path):
+    (tmp_path / "run.yaml").write_text(TEXT)
+    return load_config(tmp_path / "run.yaml")
+
+
+@pytest.fixture
+def run(tmp_path, config):
+    """A run with two of its three stages finished."""
+    folder = open_run_folder(tmp_path / "runs" / "small", config)
+    for stage in planned_stages(config)[:2]:
+        model = EVAE((16, 32), latent_dim=4, seed=stage.index)
+        model.beta.assign(stage.beta)
+        save_stage(folder, stage, model, METRICS, {"loss": [0.5] * stage.epochs})
+    return folder
+
+
+def test_run_explains_itself(run, config):
+    assert load_config(run / "config.yaml") == config
+    environment = json.loads((run / "environment.json").read_text())
+    assert environment["versions"]["keras"] and environment["cores"] >= 1
+    assert environment["versions"]["keras_evae"] == keras_evae.__version__
+    assert environment["training_version"] == TRAINING_VERSION
+    history = (run / "stages" / "01_beta_0.001_gamma_0" / "history.csv").read_text().splitlines()
+    assert history == ["epoch,loss", "2,0.5", "3,0.5"]
+
+
+def test_details_are_those_of_the_first_start(tmp_path, config):
+    for strategy in ("none", "mirrored"):
+        open_run_folder(tmp_path / "new", config, {"strategy": strategy})
+    environment = json.loads((tmp_path / "new" / "environment.json").read_text())
+    assert environment["strategy"] == "none" and environment["cores"] >= 1
+
+
+def test_commit_of_a_checkout_and_none_of_an_installed_package(tmp_path, monkeypatch):
+    if (Path(keras_evae.__file__).parents[1] / ".git").exists():
+        assert re.fullmatch("[0-9a-f]{40}(-dirty)?", describe_environment()["commit"])
+    # An environment inside another project's checkout does not take that one's commit for its own.
+    monkeypatch.setattr(
+        "keras_evae.runs.environment.__file__", str(tmp_path / "site-packages" / "keras_evae" / "environment.py")
+    )
+    (tmp_path / ".git").mkdir()
+    assert describe_environment()["commit"] is None
+
+
+def test_load_run_gives_the_last_or_the_chosen_stage(run):
+    loaded = load_run(run)
+    assert [stage.name for stage in loaded.stages] == ["00_beta_0.0001_gamma_0", "01_beta_0.001_gamma_0"]
+    assert loaded.stages[1].metrics["generated"]["fft_mse"] == 3.0
+    assert loaded.hamiltonian.D == 0.3
+    assert float(loaded.model.beta) == pytest.approx(1e-3)
+    for stage, seed in ((0, 0), ("01_beta_0.001_gamma_0", 1)):
+        expected = EVAE((16, 32), latent_dim=4, seed=seed).generate(2, seed=0)
+        np.testing.assert_array_equal(load_run(run, stage).model.generate(2, seed=0), expected)
+    with pytest.raises(DataError, match=r"expected a finished stage 7, found: 00_beta"):
+        load_run(run, 7)
+
+
+@pytest.mark.parametrize("left", [[], ["stages"], ["stages", "config.yaml.partial"], [".lock"]])
+def test_folder_of_a_run_that_was_cut_short_while_it_was_made(tmp_path, config, left):
+    folder = tmp_path / "cut"
+    folder.mkdir()
+    for name in left:
+        (folder / name).mkdir() if name == "stages" else (folder / name).touch()
+    open_run_folder(folder, config)
+    assert load_run(folder).config == config
+
+
+def test_output_that_is_a_file(tmp_path, config):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(DataError, match="expected a run folder or an empty one"):
+        open_run_folder(tmp_path / "file", config)
+
+
+def test_time_between_checkpoints_is_free(run, tmp_path):
+    open_run_folder(run, load_config(tmp_path / "run.yaml", ["training.checkpoint_minutes=0.5"]))
+
+
+def test_another_configuration_is_refused(run, tmp_path):
+    other = load_config(tmp_path / "run.yaml", ["training.seed=3"])
+    before = (run / "config.yaml").read_bytes()
+    with pytest.raises(
+        MismatchError, match=r"training.seed: expected 3 as configured now, found 0; nothing was changed"
+    ):
+        open_run_folder(run, other)
+    assert (run / "config.yaml").read_bytes() == before
+
+
+def record_version(folder, version):
+    """As another version of the package has left it: the first one recorded none."""
+    file = folder / "environment.json"
+    environment = json.loads(file.read_text()) | {"training_version": version}
+    if version == 1:
+        del environment["training_version"]
+    file.write_text(json.dumps(environment))
+
+
+@pytest.mark.parametrize("version", [1, TRAINING_VERSION + 1])
+def test_run_of_another_version_is_read_but_does_not_go_on(run, config, version):
+    record_version(run, version)
+    before = (run / "environment.json").read_bytes()
+    with pytest.raises(
+        MismatchError, match=f"training_version: expected {TRAINING_VERSION} .*, found {version}, .*anew"
+    ):
+        open_run_folder(run, config)
+    assert (run / "environment.json").read_bytes() == before
+    assert len(load_run(run).stages) == 2
+
+
+def test_begun_run_without_an_environment_is_of_the_first_version(run, config):
+    """That one went on without it, when its start was cut short."""
+    (run / "environment.json").unlink()
+    with pytest.raises(MismatchError, match="training_version: .* found 1"):
+        open_run_folder(run, config)
+    assert not (run / "environment.json").exists()
+
+
+def test_first_stage_in_training_is_of_another_version(tmp_path, config):
+    folder = open_run_folder(tmp_path / "new", config)
+    record_version(folder, 1)
+    (folder / CHECKPOINT).touch()
+    with pytest.raises(MismatchError, match="training_version"):
+        open_run_folder(folder, config)
+
+
+@pytest.mark.parametrize("left", ["nothing", "another version"])
+def test_environment_is_written_again_before_anything_is_trained(tmp_path, config, left):
+    folder = open_run_folder(tmp_path / "new", config)
+    if left == "nothing":
+        (folder / "environment.json").unlink()
+    else:
+        record_version(folder, 1)
+    open_run_folder(folder, config, {"strategy": "mirrored"})
+    environment = json.loads((folder / "environment.json").read_text())
+    assert environment["training_version"] == TRAINING_VERSION and environment["strategy"] == "mirrored"
+
+
+def test_folder_with_other_files_is_not_taken(tmp_path, config):
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "thesis.tex").write_text("years of work")
+    with pytest.raises(DataError, match="expected a run folder or an empty one"):
+        open_run_folder(tmp_path / "full", config)
+    assert [file.name for file in (tmp_path / "full").iterdir()] == ["thesis.tex"]
+
+
+class Hostile:
+    def __reduce__(self):
+        return (exec, ("raise SystemExit('executed')",))
+
+
+def test_loading_executes_nothing(run):
+    (run / "stages" / "01_beta_0.001_gamma_0" / "model.weights.h5").write_bytes(pickle.dumps(Hostile()))
+    with pytest.raises(DataError):
+        _ = load_run(run).model
+    (run / "config.yaml").write_text("training: !!python/object/apply:os.system [false]\n")
+    with pytest.raises(ValueError, match="could not determine a constructor"):
+        load_run(run)
+
+
+def test_latest_run(run, tmp_path, config):
+    assert latest_run(tmp_path / "runs") == run
+    newer = open_run_folder(tmp_path / "runs" / "newer", config)
+    assert latest_run(tmp_path / "runs") == newer
+    with pytest.raises(DataError, match="no run found; start one with"):
+        latest_run(tmp_path / "nowhere")
+
+
+def test_run_trained_in_bfloat16_is_loaded_in_float32(tmp_path):
+    (tmp_path / "run.yaml").write_text(TEXT)
+    config = load_config(tmp_path / "run.yaml", ["training.precision=mixed_bfloat16"])
+    folder = open_run_folder(tmp_path / "runs" / "rounded", config)
+    model = EVAE((16, 32), latent_dim=4, phases=False, precision=config.training.precision)
+    save_stage(folder, planned_stages(config)[0], model, METRICS, {"loss": [0.5, 0.5]})
+    loaded = load_run(folder).model
+    assert loaded.precision == "float32"
+    states = loaded.generate(3, seed=0)
+    assert states.dtype == np.float32
+    rounded = model.generate(3, seed=0)
+    # Angles of a few times 2^-8, the accuracy of bfloat16.
+    assert np.abs(states - rounded).max() > 0 and np.abs(states - rounded).mean() < 0.02

@@ -1,0 +1,151 @@
+"""Folders of finished stages: they appear whole, and damage to any of their files is noticed."""
+
+import functools
+import json
+import pickle
+import shutil
+import subprocess
+
+import h5py
+import keras
+import numpy as np
+import pytest
+
+from keras_evae.errors import DataError
+from keras_evae.model.evae import EVAE
+from keras_evae.runs.stage_folder import finished_stages, load_stage_weights, refuse_orphans, save_stage
+from keras_evae.runs.stage_plan import plan_stages
+from tests.helpers.damage import random_flips
+
+METRICS = {"train": {"loss": 1.0}, "validation": {"loss": 2.0}, "generated": {"fft_mse": 3.0}}
+STAGES = plan_stages([1e-4, 1e-3, 1e-2], 2)
+FILES = ["model.weights.h5", "metrics.json", "history.csv", "checksums.sha256"]
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """A run folder with two of three stages."""
+    folder = tmp_path_factory.mktemp("run")
+    for stage in STAGES[:2]:
+        save_stage(folder, stage, EVAE((16, 16), latent_dim=4, seed=stage.index), METRICS, {"loss": [0.5, 0.25]})
+    return folder
+
+
+@pytest.fixture
+def run(written, tmp_path):
+    return shutil.copytree(written, tmp_path / "run")
+
+
+@functools.cache
+def model():
+    return EVAE((16, 16), latent_dim=4)
+
+
+def load(run):
+    """Reads all that there is of the last stage."""
+    stages = finished_stages(run, STAGES)
+    load_stage_weights(model(), stages[-1])
+    return model()
+
+
+def test_stage_comes_back(run):
+    first, second = finished_stages(run, STAGES)
+    assert (first.name, second.beta, second.gamma) == ("00_beta_0.0001_gamma_0", 1e-3, 0.0)
+    assert second.metrics == METRICS
+    assert (second.path / "history.csv").read_text().splitlines() == ["epoch,loss", "2,0.5", "3,0.25"]
+    expected = EVAE((16, 16), latent_dim=4, seed=1).generate(2, seed=0)
+    np.testing.assert_array_equal(load(run).generate(2, seed=0), expected)
+    assert sorted(path.name for path in second.path.iterdir()) == sorted(FILES)
+    # Anyone can check the folder without this package.
+    assert subprocess.run(["sha256sum", "--check", "--quiet", "checksums.sha256"], cwd=second.path).returncode == 0
+
+
+def test_unfinished_stage_does_not_count(run):
+    (run / "stages" / f".{STAGES[2].name}.partial").mkdir()
+    assert len(finished_stages(run, STAGES)) == 2
+
+
+def test_stage_is_not_trained_before_one_that_is_there(run):
+    (run / "stages" / STAGES[0].name).rename(run / "elsewhere")
+    assert finished_stages(run, STAGES) == ()
+    with pytest.raises(DataError, match=r"expected no stage after the missing 00_beta.*found .*01_beta.*delete them"):
+        refuse_orphans(run, STAGES)
+    (run / "elsewhere").rename(run / "stages" / STAGES[0].name)
+    refuse_orphans(run, STAGES[2:])
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("kept", [0, 1, 0.5, -1])
+def test_truncation_is_noticed(run, name, kept):
+    file = run / "stages" / STAGES[1].name / name
+    content = file.read_bytes()
+    file.write_bytes(content[: len(content) // 2] if kept == 0.5 else content[:kept])
+    with pytest.raises(DataError, match=r"missing or damaged.*delete the folder .*01_beta_0.001_gamma_0 and later"):
+        load(run)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_flipped_bits_are_noticed(run, name):
+    file = run / "stages" / STAGES[1].name / name
+    for flipped in random_flips(file.read_bytes(), 20):
+        file.write_bytes(flipped)
+        with pytest.raises(DataError, match="missing or damaged"):
+            load(run)
+
+
+@pytest.mark.parametrize("name", FILES[:3])
+def test_missing_files_are_noticed(run, name):
+    (run / "stages" / STAGES[1].name / name).unlink()
+    with pytest.raises(DataError, match=f"{name}: missing or damaged"):
+        load(run)
+
+
+def test_folder_with_the_checksum_of_the_weights_alone(run):
+    """As the first runs were written."""
+    folder = run / "stages" / STAGES[1].name
+    checksum = (folder / "checksums.sha256").read_text().split()[0]
+    (folder / "checksums.sha256").unlink()
+    with pytest.raises(DataError, match="missing or damaged"):
+        load(run)
+    record = json.loads((folder / "metrics.json").read_text()) | {"weights_sha256": checksum}
+    (folder / "metrics.json").write_text(json.dumps(record))
+    load(run)
+    (folder / "model.weights.h5").write_bytes(b"x")
+    with pytest.raises(DataError, match="model.weights.h5: missing or damaged"):
+        load(run)
+
+
+class Hostile:
+    def __reduce__(self):
+        return (exec, ("raise SystemExit('executed')",))
+
+
+def hostile_pickle(path):
+    path.write_bytes(pickle.dumps(Hostile()))
+
+
+def hostile_model(path):
+    """A whole Keras model whose description has code in it."""
+    layer = keras.layers.Lambda(lambda x: exec("raise SystemExit('executed')") or x)  # noqa: S102
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)])
+    model.save(path.with_suffix(".keras"))
+    path.with_suffix(".keras").rename(path)
+    with h5py.File(path.with_name("config.h5"), "w") as file:
+        file.attrs["model_config"] = json.dumps(keras.saving.serialize_keras_object(layer))
+
+
+def hostile_h5(path):
+    hostile_model(path)
+    path.with_name("config.h5").rename(path)
+
+
+@pytest.mark.parametrize("write", [hostile_pickle, hostile_model, hostile_h5])
+def test_hostile_weights_with_a_right_checksum_are_refused(run, write):
+    """Nothing but arrays is read: what is not the weights of this network is named in one line."""
+    folder = run / "stages" / STAGES[1].name
+    write(folder / "model.weights.h5")
+    checksums = subprocess.run(["sha256sum", *FILES[:3]], cwd=folder, capture_output=True, text=True).stdout
+    (folder / "checksums.sha256").write_text(checksums)
+    with pytest.raises(DataError, match="expected the weights of this network, found something else") as caught:
+        load(run)
+    assert "\n" not in str(caught.value)

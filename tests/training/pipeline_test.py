@@ -1,0 +1,150 @@
+"""tf.data pipelines: every sample once an epoch, an order that follows from (seed, epoch), exact augmentation."""
+
+import gc
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from keras_evae.annealing import anneal
+from keras_evae.dataset import DatasetSpecification, generate_dataset, read_split
+from keras_evae.errors import DataError
+from keras_evae.geometry import make_geometry
+from keras_evae.hamiltonian import Hamiltonian
+from keras_evae.monte_carlo.schedule import AnnealingSchedule
+from keras_evae.training.pipeline import evaluation_batches, streaming_batches, training_batches
+
+HAMILTONIAN = Hamiltonian()
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    file = tmp_path_factory.mktemp("data") / "spins.h5"
+    schedule = AnnealingSchedule(temperatures=5, max_greedy_sweeps=50)
+    generate_dataset(file, DatasetSpecification(HAMILTONIAN, (16, 16), (10, 5, 1), 0, schedule))
+    return file
+
+
+def stream(path, epochs, seed=0, augment=None, batch_size=5):
+    return np.stack([batch.numpy() for batch in training_batches(path, batch_size, epochs, seed, augment)])
+
+
+def test_each_epoch_is_a_permutation_of_the_split(path):
+    spins = read_split(path, "train")
+    batches = stream(path, range(3))
+    assert batches.shape == (6, 5, 16, 16, 3)
+    epochs = batches.reshape(3, 10, -1)
+    for epoch in epochs:
+        order = [int(np.flatnonzero((spins.reshape(10, -1) == sample).all(axis=1))[0]) for sample in epoch]
+        assert sorted(order) == list(range(10))
+    assert not np.array_equal(epochs[0], epochs[1])
+
+
+def test_remainder_is_left_out_and_length_is_known(path):
+    batches = training_batches(path, 4, range(2, 5))
+    assert len(batches) == 6
+    assert [batch.shape[0] for batch in batches] == [4] * 6
+
+
+@pytest.mark.parametrize("augment", [None, HAMILTONIAN])
+def test_order_follows_from_seed_and_epoch(path, augment):
+    whole = stream(path, range(4), seed=3, augment=augment)
+    np.testing.assert_array_equal(stream(path, range(2, 4), seed=3, augment=augment), whole[4:])
+    assert not np.array_equal(stream(path, range(4), seed=4, augment=augment), whole)
+
+
+def test_augmentation_moves_every_sample_and_keeps_its_energy(path):
+    plain, moved = stream(path, range(1)), stream(path, range(1), augment=HAMILTONIAN)
+    assert np.abs(plain - moved).max(axis=(2, 3, 4)).min() > 1e-3
+    energies = HAMILTONIAN.energy(np.stack((plain, moved)).astype(np.float64))
+    np.testing.assert_allclose(energies[1], energies[0], rtol=1e-13)
+
+
+def test_evaluation_keeps_order_and_every_sample(path):
+    batches = evaluation_batches(path, "validation", 2)
+    assert len(batches) == 3
+    np.testing.assert_array_equal(np.concatenate([b.numpy() for b in batches]), read_split(path, "validation"))
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(DataError, match="found no file"):
+        training_batches(tmp_path / "absent.h5", 5, range(1))
+
+
+SPECIFICATION = DatasetSpecification(
+    HAMILTONIAN, (16, 16), (3, 2, 1), seed=2, schedule=AnnealingSchedule(temperatures=5, max_greedy_sweeps=50)
+)
+
+
+def streamed(epochs, workers=None):
+    return np.concatenate([batch.numpy() for batch in streaming_batches(SPECIFICATION, 4, epochs, 9, workers=workers)])
+
+
+def test_stream_goes_on_where_the_dataset_ends():
+    spins = streamed(range(2))
+    assert spins.shape == (16, 16, 16, 3)
+    expected = [anneal(HAMILTONIAN, (16, 16), SPECIFICATION.schedule, seed=2, index=6 + k) for k in range(16)]
+    np.testing.assert_array_equal(spins, expected)
+
+
+def test_augmented_stream_keeps_the_energies():
+    batches = streaming_batches(SPECIFICATION, 4, range(2), 9, seed=1, augment=HAMILTONIAN)
+    moved = np.concatenate([batch.numpy() for batch in batches]).astype(np.float64)
+    plain = streamed(range(2)).astype(np.float64)
+    np.testing.assert_allclose(HAMILTONIAN.energy(moved), HAMILTONIAN.energy(plain), rtol=1e-13)
+    assert np.abs(moved - plain).max(axis=(1, 2, 3)).min() > 1e-3
+
+
+def test_stream_depends_on_the_epoch_alone():
+    np.testing.assert_array_equal(streamed(range(1, 3), workers=1), streamed(range(3), workers=2)[8:])
+
+
+def test_dropped_stream_stops_its_threads_and_runs_only_a_little_ahead():
+    batches = iter(streaming_batches(SPECIFICATION, 4, range(10**6), 9))
+    next(batches)
+    assert any(thread.name.startswith("anneal") for thread in threading.enumerate())
+    del batches
+    gc.collect()
+    deadline = time.monotonic() + 300
+    while any(thread.name.startswith("anneal") for thread in threading.enumerate()):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_masked_stream_is_augmented_inside_the_mask():
+    geometry = make_geometry("wire", (10, 32))
+    hamiltonian = Hamiltonian(boundary=geometry.boundary, mask=geometry.mask)
+    schedule = AnnealingSchedule(temperatures=5, max_greedy_sweeps=50)
+    specification = DatasetSpecification(hamiltonian, geometry.lattice_shape, (2, 1, 1), 0, schedule)
+    (batch,) = streaming_batches(specification, 4, range(1), 4, augment=hamiltonian)
+    (plain,) = streaming_batches(specification, 4, range(1), 4)
+    np.testing.assert_array_equal(batch.numpy().any(axis=-1), np.broadcast_to(geometry.mask, (4, 16, 32)))
+    np.testing.assert_allclose(hamiltonian.energy(batch), hamiltonian.energy(plain), rtol=1e-5)
+    assert np.abs(batch - plain).max() > 0.1
+
+
+@pytest.mark.parametrize("augment", [None, HAMILTONIAN])
+def test_epoch_goes_on_at_any_step(path, augment):
+    whole = stream(path, range(1, 3), augment=augment, batch_size=3)
+    for step in range(3):
+        rest = training_batches(path, 3, range(1, 3), 0, augment, first_step=step)
+        assert len(rest) == 6 - step
+        np.testing.assert_array_equal([batch.numpy() for batch in rest], whole[step:])
+
+
+@pytest.mark.parametrize("augment", [None, HAMILTONIAN])
+def test_stream_goes_on_at_any_step(augment):
+    def batches(**options):
+        stream = streaming_batches(SPECIFICATION, 4, range(1, 3), 9, seed=1, augment=augment, **options)
+        return [batch.numpy() for batch in stream]
+
+    np.testing.assert_array_equal(batches(first_step=1), batches()[1:])
+
+
+def test_lattice_that_is_not_square_goes_on_too(tmp_path):
+    specification = DatasetSpecification(HAMILTONIAN, (16, 32), (6, 2, 1), 0, SPECIFICATION.schedule)
+    generate_dataset(tmp_path / "spins.h5", specification)
+    whole = stream(tmp_path / "spins.h5", range(1), augment=HAMILTONIAN, batch_size=2)
+    rest = training_batches(tmp_path / "spins.h5", 2, range(1), 0, HAMILTONIAN, first_step=2)
+    np.testing.assert_array_equal([batch.numpy() for batch in rest], whole[2:])

@@ -1,0 +1,88 @@
+"""TensorBoard's logs: each epoch once, in order, whatever was cut short."""
+
+import re
+import resource
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_evae.errors import DiskError
+from keras_evae.training.tensorboard_logs import EpochScalars, log_hyperparameters, log_stage
+from tests.helpers.training_cases import read_events
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+def write(folder, stage, first_epoch, history, epochs):
+    """A stage that has a history already and trains some more epochs."""
+    with EpochScalars(folder, stage, first_epoch, history) as scalars:
+        for epoch in epochs:
+            scalars.on_epoch_end(epoch, {"loss": float(epoch), "val_loss": epoch + 0.5, "beta": 1e-3})
+
+
+def history(epochs):
+    return {"loss": [float(e) for e in epochs], "val_loss": [e + 0.5 for e in epochs], "beta": [1e-3 for e in epochs]}
+
+
+def scalars(folder, split, tag):
+    events = [(step, value) for step, value in read_events(folder / split) if value.tag == tag]
+    return [(step, float(tf.make_ndarray(value.tensor))) for step, value in events]
+
+
+def test_each_epoch_once_whatever_was_cut_short(tmp_path):
+    write(tmp_path, "00_a", 0, {}, range(2))
+    # Cut short without a checkpoint, with one after two epochs, and gone on to the end.
+    write(tmp_path, "01_b", 2, {}, range(2, 6))
+    write(tmp_path, "01_b", 2, {}, range(2, 5))
+    write(tmp_path, "01_b", 2, history(range(2, 4)), range(4, 7))
+    write(tmp_path, "02_c", 7, {}, range(7, 8))
+    for split, shift in (("train", 0.0), ("validation", 0.5)):
+        assert scalars(tmp_path, split, "epoch_loss") == [(epoch, epoch + shift) for epoch in range(8)]
+    assert [step for step, _ in scalars(tmp_path, "train", "epoch_beta")] == list(range(8))
+    assert scalars(tmp_path, "validation", "epoch_beta") == []
+
+
+def test_files_are_read_in_the_order_of_the_stages(tmp_path):
+    """More stages than digits sort as text, each shorter than a second."""
+    for stage in range(4):
+        write(tmp_path, f"{stage:02d}_s", stage, {}, range(stage, stage + 1))
+    names = sorted(file.name for file in (tmp_path / "train").iterdir())
+    assert [re.search(r"\.(\d\d)_s$", name)[1] for name in names] == ["00", "01", "02", "03"]
+
+
+def test_end_of_a_stage_replaces_what_a_kill_has_left(tmp_path):
+    spins = np.zeros((3, 8, 8, 3), np.float32)
+    spins[..., 2] = 1.0
+    for value in (1.0, 2.0):
+        with EpochScalars(tmp_path, "00_a", 0, history(range(3))):
+            pass
+        log_stage(
+            tmp_path,
+            "00_a",
+            2,
+            {"generated": {"fft_mse": value}},
+            {"X_out": spins},
+            {"theta/X_out": np.linspace(0, 3, 50)},
+        )
+    log_hyperparameters(tmp_path, "run", {"beta": 1e-3, "lattice": "16 x 32", "augmentation": True, "seed": 1})
+    log_hyperparameters(tmp_path, "run", {"beta": 1e-3, "lattice": "16 x 32", "augmentation": True, "seed": 1})
+    assert scalars(tmp_path, "stages", "stage_generated/fft_mse") == [(2, 2.0)]
+    tags = [value.tag for _, value in read_events(tmp_path / "stages")]
+    assert tags.count("X_out") == tags.count("theta/X_out") == tags.count("_hparams_/session_start_info") == 1
+
+
+@pytest.fixture
+def full_disk():
+    """No file can grow beyond some bytes."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_full_disk_is_said_in_one_line(tmp_path, full_disk):
+    with pytest.raises(DiskError, match="tensorboard"):
+        write(tmp_path / "tensorboard", "00_a", 0, {}, range(2))
+    with pytest.raises(DiskError, match="tensorboard"):
+        log_stage(tmp_path / "tensorboard", "00_a", 0, {"validation": {"kl_loss": 1.0}}, {}, {})

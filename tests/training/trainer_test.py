@@ -1,0 +1,139 @@
+"""What the recipe of train.py refuses."""
+
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+
+from keras_evae.config import Config, load_config
+from keras_evae.errors import ConfigError, DataError, LockedError
+from keras_evae.files import hold_lock
+from keras_evae.model.evae import EVAE
+from keras_evae.runs.checkpoints import CHECKPOINT, Checkpoint, read_values, write_checkpoint
+from keras_evae.runs.stage_plan import plan_stages
+from keras_evae.training import trainer
+from keras_evae.training.recipe import train
+from keras_evae.training.trainer import find_checkpoint, reset_optimizer, samples_to_go
+from tests.helpers.training_cases import CONFIG
+
+
+def configured(folder):
+    (folder / "run.yaml").write_text(CONFIG)
+    return load_config(folder / "run.yaml", [f"dataset.path={folder}/spins.h5"])
+
+
+def test_reset_optimizer_forgets_the_moments_but_not_the_learning_rate():
+    optimizer = keras.optimizers.Adam(0.01)
+    variable = keras.Variable([1.0, 2.0])
+    optimizer.apply_gradients([(np.array([1.0, -1.0], np.float32), variable)])
+    reset_optimizer(optimizer)
+    assert float(optimizer.learning_rate) == pytest.approx(0.01) and int(optimizer.iterations) == 0
+    before = variable.numpy()
+    optimizer.apply_gradients([(np.array([5.0, -5.0], np.float32), variable)])
+    # The first step of a fresh Adam is the learning rate, whatever the size of the gradient.
+    np.testing.assert_allclose(before - variable.numpy(), [0.01, -0.01], rtol=1e-4)
+
+
+STAGES = plan_stages([1e-4, 1e-3, 1e-2], 10)
+
+
+@pytest.fixture(scope="module")
+def model():
+    model = EVAE((16, 16), latent_dim=4)
+    model.compile(optimizer=keras.optimizers.Adam(1e-3))
+    model.optimizer.build(model.trainable_variables)
+    return model
+
+
+def checkpoint_of(folder, model, stage, threads=1):
+    checkpoint = Checkpoint(stage.name, stage.first_epoch + 4, 7, threads, {}, read_values(model))
+    write_checkpoint(folder / CHECKPOINT, checkpoint)
+    return checkpoint
+
+
+def test_checkpoint_of_the_first_missing_stage_is_taken(tmp_path, model):
+    checkpoint_of(tmp_path, model, STAGES[1])
+    found = find_checkpoint(tmp_path, model, STAGES, finished=1)
+    assert (found.stage, found.epoch, found.step) == (STAGES[1].name, 14, 7)
+    # The paper's 300 steps of 100: six epochs less seven steps here, and ten in the last stage.
+    assert samples_to_go(Config(), STAGES[1:], found) == (16 * 300 - 7) * 100
+    assert samples_to_go(Config(), STAGES[1:], None) == 20 * 300 * 100
+
+
+@pytest.mark.parametrize("finished", [2, 3])
+def test_checkpoint_of_a_finished_stage_is_removed(tmp_path, model, finished):
+    """A kill may strike between the stage's appearance and the removal of its checkpoint."""
+    checkpoint_of(tmp_path, model, STAGES[1])
+    assert find_checkpoint(tmp_path, model, STAGES, finished) is None
+    assert not (tmp_path / CHECKPOINT).exists()
+
+
+def test_checkpoint_whose_predecessor_is_missing_is_refused(tmp_path, model):
+    checkpoint_of(tmp_path, model, STAGES[2])
+    with pytest.raises(DataError, match="expected the stage 01_beta_0.001_gamma_0, found 02_beta.*; delete it"):
+        find_checkpoint(tmp_path, model, STAGES, finished=1)
+    assert (tmp_path / CHECKPOINT).exists()
+
+
+@pytest.mark.parametrize(("threads", "warnings"), [(3, 0), (5, 1)])
+def test_another_number_of_threads_is_said(tmp_path, model, monkeypatch, caplog, threads, warnings):
+    monkeypatch.setattr(trainer, "thread_count", lambda: 3)
+    trainer._restore(model, checkpoint_of(tmp_path, model, STAGES[1], threads))
+    messages = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert len(messages) == warnings
+    assert all("with 5 threads, this process has 3: the last bits will differ" in text for text in messages)
+
+
+@pytest.mark.parametrize(("replicas", "warnings"), [(1, 0), (2, 1)])
+def test_another_number_of_replicas_is_said(tmp_path, model, caplog, replicas, warnings):
+    checkpoint = checkpoint_of(tmp_path, model, STAGES[1], trainer.thread_count())
+    trainer._restore(model, dataclasses.replace(checkpoint, replicas=replicas))
+    messages = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert len(messages) == warnings
+    assert all("with 2 replicas, this process has 1" in text for text in messages)
+
+
+def test_number_of_threads_as_tensorflow_takes_it(monkeypatch):
+    monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "7")
+    assert trainer.thread_count() == 7
+    monkeypatch.delenv("TF_NUM_INTRAOP_THREADS")
+    assert trainer.thread_count() >= 1
+
+
+def test_strategy_cannot_be_compiled(tmp_path):
+    with pytest.raises(ConfigError, match="training.jit_compile: expected false with --strategy"):
+        train(Config(training={"jit_compile": True}), tmp_path / "run", strategy="mirrored")
+    assert not (tmp_path / "run").exists()
+
+
+def test_nothing_is_written_while_another_training_starts(tmp_path):
+    """It may be about to write another configuration."""
+    with hold_lock(tmp_path / "run" / ".lock"), pytest.raises(LockedError):
+        train(configured(tmp_path), tmp_path / "run")
+    assert [file.name for file in (tmp_path / "run").iterdir()] == [".lock"]
+
+
+def test_folder_of_something_else_is_not_touched(tmp_path):
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "thesis.tex").touch()
+    (tmp_path / "file").touch()
+    for name in ("thesis", "file"):
+        with pytest.raises(DataError, match=f"{name}: expected a run folder or an empty one"):
+            train(configured(tmp_path), tmp_path / name)
+    assert [file.name for file in (tmp_path / "thesis").iterdir()] == ["thesis.tex"]
+
+
+def test_nothing_is_traced_again_after_the_first_step(tmp_path, monkeypatch):
+    """Stages differ in beta, gamma and epochs; the training step and the evaluation are compiled once for all."""
+    loss_terms, traces = EVAE._loss_terms, []
+
+    def counting(self, spins, training, share=None):
+        # Python runs this only while TensorFlow traces it.
+        traces.append("training" if training else "evaluation")
+        return loss_terms(self, spins, training, share)
+
+    monkeypatch.setattr(EVAE, "_loss_terms", counting)
+    train(configured(tmp_path), tmp_path / "run")
+    assert len(list((tmp_path / "run" / "stages").iterdir())) == 3
+    assert sorted(traces) == ["evaluation", "training"]
