@@ -15,13 +15,13 @@ from __future__ import annotations
 
 import collections
 import itertools
-import os
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
 from keras_evae.hamiltonian import Hamiltonian
+from keras_evae.machine import usable_cores
 from keras_evae.monte_carlo.checkerboard import MonteCarlo
 from keras_evae.monte_carlo.checks import check_integer, check_shape, check_stream
 from keras_evae.monte_carlo.general import GeneralMonteCarlo
@@ -88,7 +88,7 @@ def anneal_many(
     check_integer("count", count, 0)
     check_stream(seed, start)
     if workers is None:
-        workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        workers = usable_cores()
     check_integer("workers", workers, 1)
     return _anneal_in_order(hamiltonian, shape, schedule, seed, workers, range(start, start + count))
 

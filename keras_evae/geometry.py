@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_evae.errors import ConfigError
-from keras_evae.lattice import LATTICE_MULTIPLE, bonds_along
+from keras_evae.lattice import LATTICE_MULTIPLE, Lattice
 
 OPEN, PERIODIC = "open", "periodic"
 
@@ -110,7 +110,8 @@ def count_parts(mask: np.ndarray, periodic: tuple[bool, bool]) -> int:
     from scipy.sparse.csgraph import connected_components
 
     sites = np.arange(mask.size).reshape(mask.shape)
-    bonds = [bonds_along(mask, axis, closed) for axis, closed in enumerate(periodic)]
+    lattice = Lattice((mask.shape[0], mask.shape[1]), periodic, mask)
+    bonds = [lattice.bonds(1, 0), lattice.bonds(0, 1)]
     starts = np.concatenate([sites[has] for has in bonds])
     ends = np.concatenate([np.roll(sites, -1, axis)[has] for axis, has in enumerate(bonds)])
     links = coo_array((np.ones(len(starts)), (starts, ends)), shape=(mask.size, mask.size))

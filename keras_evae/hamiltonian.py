@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -26,7 +27,7 @@ from typing import Any
 import numpy as np
 
 from keras_evae.errors import changed_fields
-from keras_evae.lattice import AXES, Lattice, as_type_of, bonds_along, decode_mask, encode_mask
+from keras_evae.lattice import AXES, Lattice, as_mask, as_type_of, encode_mask
 from keras_evae.terms import EnergyTerm, SecondNeighbours, as_terms, check_term
 
 DMI_TYPES = ("neel", "bloch")
@@ -95,7 +96,7 @@ class Hamiltonian:
         # One spelling for each geometry, so that equal Hamiltonians compare equal.
         object.__setattr__(self, "boundary", boundary[0] if boundary[0] == boundary[1] else boundary)
         if self.mask is not None:
-            mask = _as_mask(self.mask)
+            mask = as_mask(self.mask)
             object.__setattr__(self, "mask", mask)
             object.__setattr__(self, "mask_text", encode_mask(mask))
         object.__setattr__(self, "terms", as_terms(self.terms))
@@ -172,14 +173,10 @@ class Hamiltonian:
         -2J on a periodic lattice, as in Equation 3 of the paper; open edges and masks have fewer bonds. It is a
         reference only, to which J2 and further terms, as D, B and K, do not belong.
         """
-        sites = self.count_sites(shape)
-        height, width = shape
-        periodic_y, periodic_x = self.periodic
-        if self.mask is not None:
-            bonds = sum(int(bonds_along(self.mask, axis, self.periodic[axis]).sum()) for axis in (0, 1))
-            return -self.J * bonds / sites
-        bonds = (height if periodic_y else height - 1) * width + height * (width if periodic_x else width - 1)
-        return -self.J * bonds / sites
+        self.check_lattice(shape)
+        lattice = Lattice(shape, self.periodic, self.mask)
+        bonds = sum(int(np.count_nonzero(lattice.bonds(*step))) for step in ((1, 0), (0, 1)))
+        return -self.J * bonds / self.count_sites(shape)
 
     def to_config(self) -> dict[str, Any]:
         """Plain numbers, strings and lists that rebuild the Hamiltonian with `Hamiltonian(**config)`.
@@ -216,7 +213,10 @@ class Hamiltonian:
         Returns:
             `(3, 3)` matrix, J on the diagonal and the Dzyaloshinskii-Moriya vector off it.
         """
-        return coupling_matrix(self.J, self.D, self.dmi, axis)
+        direction = np.array(BOND_DIRECTIONS[axis])
+        d = np.cross((0.0, 0.0, 1.0), direction) if self.dmi == "neel" else direction
+        # d.(S_i x S_j) = S_i.(S_j x d), and S_j x d is linear in S_j.
+        return self.J * np.eye(3) + self.D * np.cross(np.eye(3), d).T
 
     def lattice(self, shape: tuple[int, int]) -> Lattice:
         """The lattice `(y, x)` with the edges and absent sites of the Hamiltonian; checks the terms when it is new.
@@ -239,8 +239,17 @@ class Hamiltonian:
         return vectors * constant(self.mask[..., None], vectors.dtype)
 
     def _bond_field(self, spins: Any, xp: Any, backward: bool) -> Any:
-        couplings = [self.coupling(axis) for axis in range(2)]
-        return bond_field(spins, xp, couplings, self.periodic, backward)
+        """Field from the next neighbours along both axes, each bond once; from the previous ones too if `backward`."""
+        field, whole = 0.0, Lattice((spins.shape[-3], spins.shape[-2]), self.periodic)
+        for axis, step in itertools.product((0, 1), (1, -1) if backward else (1,)):
+            neighbour = xp.roll(spins, -step, AXES[axis])
+            if not self.periodic[axis]:
+                bonds = whole.bonds(step, 0) if axis == 0 else whole.bonds(0, step)
+                neighbour = neighbour * constant(bonds[..., None], spins.dtype)
+            # S_i C S_j seen from j is S_j C^T S_i: the transpose couples to the previous neighbour.
+            coupling = self.coupling(axis).T if step == 1 else self.coupling(axis)
+            field = field + xp.matmul(neighbour, constant(coupling, spins.dtype))
+        return field
 
     def _effective_field(self, spins: Any, xp: Any) -> Any:
         field = self._bond_field(spins, xp, backward=True) + constant((0.0, 0.0, self.B), spins.dtype)
@@ -289,18 +298,6 @@ def _tensorflow() -> Any:
     return tensorflow
 
 
-def _as_mask(mask: Any) -> np.ndarray:
-    """A read-only copy of a mask, or that of a text."""
-    array = decode_mask(mask) if isinstance(mask, str) else np.array(mask)
-    if array.ndim != 2 or array.dtype != np.bool_ or not array.any():
-        raise ValueError(
-            "`mask` must be a Boolean array (y, x) with at least one True, or its text. "
-            f"Received: mask of shape {array.shape}, type {array.dtype}, {np.count_nonzero(array)} sites"
-        )
-    array.setflags(write=False)
-    return array
-
-
 def _as_spins(spins: Any) -> Any:
     if len(spins.shape) < 3 or spins.shape[-1] != 3:
         raise ValueError(f"Spins must have the shape (..., y, x, 3). Received: shape={tuple(spins.shape)}")
@@ -310,51 +307,6 @@ def _as_spins(spins: Any) -> Any:
     return spins
 
 
-def coupling_matrix(J: float, D: float, dmi: str, axis: int) -> np.ndarray:
-    """Matrix C `(3, 3)` of the bond from a site to its next neighbour along an axis (0: y, 1: x): E = -S_i . (C S_j).
-
-    J on the diagonal and the Dzyaloshinskii-Moriya vector off it.
-    """
-    direction = np.array(BOND_DIRECTIONS[axis])
-    d = np.cross((0.0, 0.0, 1.0), direction) if dmi == "neel" else direction
-    # d.(S_i x S_j) = S_i.(S_j x d), and S_j x d is linear in S_j.
-    return J * np.eye(3) + D * np.cross(np.eye(3), d).T
-
-
-def bond_field(
-    spins: Any, xp: Any, couplings: Sequence[np.ndarray], periodic: tuple[bool, bool], backward: bool
-) -> Any:
-    """Field on each site from its next (and previous, if `backward`) neighbours along both axes.
-
-    Args:
-        spins: `(..., y, x, 3)`.
-        xp: NumPy for an array, TensorFlow for a tensor.
-        couplings: Coupling matrix along y and along x.
-        periodic: Whether the y and the x axis close on themselves.
-        backward: Both bonds of each axis, for the effective field; or the next one alone, each bond once, for the
-            energy.
-
-    Returns:
-        Fields of the shape of the spins.
-    """
-    field = 0.0
-    for axis, (coupling, closed) in enumerate(zip(couplings, periodic, strict=True)):
-        for shift in (-1, 1) if backward else (-1,):
-            neighbour = xp.roll(spins, shift, AXES[axis])
-            if not closed:
-                neighbour = neighbour * _inner_bonds(spins.shape[AXES[axis]], shift, axis, spins.dtype)
-            # S_i C S_j seen from j is S_j C^T S_i: the transpose couples to the previous neighbour.
-            field = field + xp.matmul(neighbour, constant(coupling.T if shift == -1 else coupling, spins.dtype))
-    return field
-
-
 def constant(values: Any, dtype: Any) -> np.ndarray:
     """An array in the precision of an array or tensor with that `dtype`."""
     return np.asarray(values, dtype=getattr(dtype, "as_numpy_dtype", dtype))
-
-
-def _inner_bonds(side: int, shift: int, axis: int, dtype: Any) -> np.ndarray:
-    """Weights that remove the one bond which a roll by `shift` wraps around an open edge."""
-    weights = constant(np.ones(side), dtype)
-    weights[-1 if shift == -1 else 0] = 0.0
-    return weights.reshape((side, 1, 1) if axis == 0 else (1, side, 1))

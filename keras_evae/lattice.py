@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from keras_evae.model.networks import SIDE_MULTIPLE
-
 # Array axes of a lattice stored as (..., y, x, 3).
 AXES = (-3, -2)
+# The encoder halves each side four times.
+LATTICE_MULTIPLE = 16
 
 
 class Lattice:
@@ -134,10 +134,6 @@ def _places_in_blocks(side: int, length: int) -> np.ndarray:
     return np.concatenate([np.arange(len(block)) for block in blocks])
 
 
-# The encoder halves each side four times.
-LATTICE_MULTIPLE = 16
-
-
 def encode_mask(mask: np.ndarray) -> str:
     """The text of a mask."""
     flat = np.concatenate([[False], mask.ravel()])
@@ -161,18 +157,22 @@ def decode_mask(text: str) -> np.ndarray:
     raise ValueError("a mask as text: rows x columns, then runs of absent and present sites, such as '2x3 1 2 2 1'")
 
 
-def bonds_along(mask: np.ndarray, axis: int, periodic: bool) -> np.ndarray:
-    """Sites `(y, x)` that have a bond with their next neighbour along an axis: both carry a spin."""
-    bonds = mask & np.roll(mask, -1, axis)
-    if not periodic:
-        np.moveaxis(bonds, axis, 0)[-1] = False
-    return bonds
+def as_mask(mask: Any) -> np.ndarray:
+    """A read-only copy of a mask, or that of a text."""
+    array = decode_mask(mask) if isinstance(mask, str) else np.array(mask)
+    if array.ndim != 2 or array.dtype != np.bool_ or not array.any():
+        raise ValueError(
+            "`mask` must be a Boolean array (y, x) with at least one True, or its text. "
+            f"Received: mask of shape {array.shape}, type {array.dtype}, {np.count_nonzero(array)} sites"
+        )
+    array.setflags(write=False)
+    return array
 
 
 def check_lattice_shape(lattice_shape: tuple[int, int]) -> None:
     """Raises `ValueError` unless both sides can be halved four times."""
-    if len(lattice_shape) != 2 or any(side <= 0 or side % SIDE_MULTIPLE for side in lattice_shape):
+    if len(lattice_shape) != 2 or any(side <= 0 or side % LATTICE_MULTIPLE for side in lattice_shape):
         raise ValueError(
-            f"`lattice_shape` must be (y, x), each side a multiple of {SIDE_MULTIPLE}: the encoder halves it four "
+            f"`lattice_shape` must be (y, x), each side a multiple of {LATTICE_MULTIPLE}: the encoder halves it four "
             f"times. Received: lattice_shape={lattice_shape}"
         )

@@ -12,10 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import tensorflow as tf
-
 import keras_evae
-from keras_evae.runs.environment import TRAINING_VERSION
 
 PACKAGES = ("tensorflow", "keras", "numpy", "numba", "h5py", "matplotlib", "pydantic", "PyYAML")
 
@@ -50,7 +47,6 @@ def describe_environment() -> dict[str, Any]:
     return {
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
         "commit": _commit(),
-        "training_version": TRAINING_VERSION,
         "python": platform.python_version(),
         "machine": platform.platform(),
         "processor": platform.machine(),
@@ -73,5 +69,12 @@ def _commit() -> str | None:
 
 def thread_count() -> int:
     """Threads that TensorFlow computes one operation with."""
+    import tensorflow as tf
+
     chosen = tf.config.threading.get_intra_op_parallelism_threads() or int(os.environ.get("TF_NUM_INTRAOP_THREADS", 0))
-    return chosen or (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    return chosen or usable_cores()
+
+
+def usable_cores() -> int:
+    """Cores that this process may use; fewer than the machine has where a scheduler or container says so."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

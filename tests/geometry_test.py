@@ -6,7 +6,7 @@ from matplotlib.image import imsave
 
 from keras_evae.errors import ConfigError
 from keras_evae.geometry import SHAPES, count_parts, make_geometry, read_geometry
-from keras_evae.lattice import bonds_along, decode_mask, encode_mask
+from keras_evae.lattice import Lattice, decode_mask, encode_mask
 
 # A ring of sites, which is connected, around a hole, and a corner that touches it by its corner only.
 RING = np.array([[1, 1, 1, 0], [1, 0, 1, 0], [1, 1, 1, 0], [0, 0, 0, 1]], bool)
@@ -108,9 +108,9 @@ def test_texts_that_are_no_mask(text):
 
 
 def test_bonds_need_both_ends():
-    np.testing.assert_array_equal(bonds_along(RING, 1, False).sum(axis=1), [2, 0, 2, 0])
-    np.testing.assert_array_equal(bonds_along(RING, 0, False).sum(axis=0), [2, 0, 2, 0])
-    np.testing.assert_array_equal(bonds_along(np.ones((2, 5), bool), 1, True), True)
+    np.testing.assert_array_equal(Lattice(RING.shape, (False, False), RING).bonds(0, 1).sum(axis=1), [2, 0, 2, 0])
+    np.testing.assert_array_equal(Lattice(RING.shape, (False, False), RING).bonds(1, 0).sum(axis=0), [2, 0, 2, 0])
+    np.testing.assert_array_equal(Lattice((2, 5), (True, True), np.ones((2, 5), bool)).bonds(0, 1), True)
 
 
 @pytest.mark.parametrize(

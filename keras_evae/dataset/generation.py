@@ -11,7 +11,6 @@ import concurrent.futures
 import contextlib
 import itertools
 import logging
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -27,6 +26,7 @@ from keras_evae.dataset.shards import anneal_shard
 from keras_evae.dataset.specification import DatasetSpecification
 from keras_evae.errors import DataError, DiskError
 from keras_evae.files import disk_errors, publish
+from keras_evae.machine import usable_cores
 
 if TYPE_CHECKING:
     import distributed
@@ -117,7 +117,7 @@ def _check_disk(path: Path, specification: DatasetSpecification) -> None:
 def _thread_pool(workers: int | None) -> Iterator[tuple[concurrent.futures.Executor, Callable[[], int]]]:
     """Threads, which the kernels use in parallel, and their number."""
     if workers is None:
-        workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        workers = usable_cores()
     pool = concurrent.futures.ThreadPoolExecutor(workers, thread_name_prefix="anneal")
     try:
         yield pool, lambda: workers

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from keras_evae.lattice import check_lattice_shape
+from keras_evae.lattice import LATTICE_MULTIPLE, check_lattice_shape
 from keras_evae.layers import L2Normalization, PeriodicPadding2D, SiteMask
 
 ENCODER_FILTERS = (6, 12, 24, 48)
@@ -23,8 +23,6 @@ NEGATIVE_SLOPE = 0.3
 MOMENTUM = 0.9
 # Whatever the precision of the other layers: what the losses are computed from.
 OUTPUT_TYPE = "float32"
-# Four poolings by two: each lattice side must be a multiple of this.
-SIDE_MULTIPLE = 16
 
 
 def build_encoder(
@@ -81,7 +79,7 @@ def build_decoder(
     """
     check_lattice_shape(lattice_shape)
     initializers = _initializers(seed)
-    coarse = (lattice_shape[0] // SIDE_MULTIPLE, lattice_shape[1] // SIDE_MULTIPLE, ENCODER_FILTERS[-1])
+    coarse = (lattice_shape[0] // LATTICE_MULTIPLE, lattice_shape[1] // LATTICE_MULTIPLE, ENCODER_FILTERS[-1])
     latent = features = keras.Input((latent_dim,), name="latent")
     for units in (DENSE_UNITS, math.prod(coarse)):
         features = _activation(layers.Dense(units, kernel_initializer=next(initializers))(features), synchronized)

@@ -26,7 +26,7 @@ def record_start(path: Path, details: Mapping[str, Any] | None = None) -> None:
     """
     (path / "stages").mkdir(parents=True, exist_ok=True)
     if not training_begun(path) and _training_version(path) != TRAINING_VERSION:
-        write_whole(path / ENVIRONMENT, _json({**describe_environment(), **(details or {})}))
+        write_whole(path / ENVIRONMENT, _json({**_describe_start(), **(details or {})}))
     check_training_version(path)
 
 
@@ -72,7 +72,11 @@ def read_environment(path: Path) -> dict[str, Any]:
 def add_to_environment(path: Path, entries: Mapping[str, Any]) -> None:
     """Adds to what a run folder says about its first start."""
     with disk_errors(path / ENVIRONMENT):
-        write_whole(path / ENVIRONMENT, _json({**(read_environment(path) or describe_environment()), **entries}))
+        write_whole(path / ENVIRONMENT, _json({**(read_environment(path) or _describe_start()), **entries}))
+
+
+def _describe_start() -> dict[str, Any]:
+    return {**describe_environment(), "training_version": TRAINING_VERSION}
 
 
 def _json(values: Mapping[str, Any]) -> bytes:

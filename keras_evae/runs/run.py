@@ -18,13 +18,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from keras_evae.config import Config, load_config
-from keras_evae.dataset import open_dataset, read_energies
+from keras_evae.config import Config, dump_config, load_config
+from keras_evae.dataset import SPLITS, open_dataset, read_energies, read_split
 from keras_evae.errors import ConfigError, DataError, MismatchError, in_brief
 from keras_evae.hamiltonian import Hamiltonian
-from keras_evae.runs.from_config import planned_stages
+from keras_evae.runs.from_config import make_model, planned_stages
 from keras_evae.runs.run_folder import CONFIG
 from keras_evae.runs.stage_folder import FinishedStage, finished_stages, load_stage_weights
+from keras_evae.runs.stage_plan import Stage
 from keras_evae.terms import EnergyTerm
 
 if TYPE_CHECKING:
@@ -76,19 +77,72 @@ class Run:
         """The model with the weights of the selected stage."""
         if self.selected is None:
             raise DataError(f"{self.path}: no stage is finished yet, so there is no model to load")
-        # Imported here: everything else about a run can be read without waiting for TensorFlow.
-        from keras_evae.model.evae import EVAE
-
-        # The configuration builds the model; the file gives arrays only.
-        model = EVAE(
-            lattice_shape=self.config.dataset.shape,
-            latent_dim=self.config.network.latent_dim,
-            hamiltonian=self.hamiltonian,
-            seed=self.config.training.seed,
-            largest_log_variance=self.config.network.largest_log_variance,
-        )
+        model = self.new_model()
         load_stage_weights(model, self.selected)
         return model
+
+    def new_model(self) -> EVAE:
+        """A model of this run with new weights."""
+        return make_model(self.config, self.hamiltonian)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of its lattice, `(y, x)`."""
+        return self.config.dataset.shape
+
+    @property
+    def dataset_path(self) -> Path:
+        """File of its annealed configurations."""
+        return self.config.dataset.path
+
+    @property
+    def evae_beta(self) -> float | None:
+        """Beta of its E-VAE; None for a VAE alone."""
+        return self.config.evae.beta if self.config.evae else None
+
+    @property
+    def planned(self) -> tuple[Stage, ...]:
+        """All its stages, finished or not, in the order of training."""
+        return planned_stages(self.config)
+
+    @property
+    def seeds(self) -> dict[str, int]:
+        """Seeds of its dataset and of its training."""
+        return {"dataset": self.config.dataset.seed, "training": self.config.training.seed}
+
+    @property
+    def config_text(self) -> str:
+        """Its whole configuration as YAML."""
+        return dump_config(self.config)
+
+    def samples(self, stage: Stage) -> int:
+        """Configurations that a stage is trained on, repetitions included; only full batches count."""
+        batch = self.config.training.batch_size
+        return stage.epochs * (self.config.dataset.train // batch) * batch
+
+    def count(self, split: str) -> int:
+        """Configurations in a split of its dataset."""
+        return getattr(self.config.dataset, split)
+
+    def read_split(self, split: str, count: int | None = None) -> np.ndarray:
+        """The first configurations of a split of its dataset, `(count, y, x, 3)` float32; all if None."""
+        return read_split(self.dataset_path, split, count)
+
+    def stream_split(self, split: str) -> Iterator[np.ndarray]:
+        """The configurations of a split, `(up to 100, y, x, 3)` at a time."""
+        with open_dataset(self.dataset_path) as file:
+            spins = file[split]["spins"]
+            for start in range(0, len(spins), BATCH):
+                yield spins[start : start + BATCH]
+
+    def data_energy(self) -> float:
+        """L_H of the training data: mean of (E - E0) / N."""
+        energies = read_energies(self.dataset_path, "train")
+        return float(energies.mean()) - self.hamiltonian.reference_energy_per_site(self.shape)
+
+    def lowest_annealed(self) -> float:
+        """The lowest E/N of the annealed data, all splits."""
+        return float(min(read_energies(self.dataset_path, split).min() for split in SPLITS))
 
 
 def load_run(path: str | Path, stage: str | int | None = None, terms: Sequence[EnergyTerm] = ()) -> Run:
@@ -144,22 +198,3 @@ def _select(path: Path, stages: Sequence[FinishedStage], wanted: str | int | Non
             return stage
     known = ", ".join(stage.name for stage in stages) or "none"
     raise DataError(f"{path}: expected a finished stage {wanted!r}, found: {known}")
-
-
-def data_energy(run: Run) -> float:
-    """L_H of the training data: mean of (E - E0) / N."""
-    energies = read_energies(run.config.dataset.path, "train")
-    return float(energies.mean()) - run.hamiltonian.reference_energy_per_site(run.config.dataset.shape)
-
-
-def stream_split(run: Run, split: str) -> Iterator[np.ndarray]:
-    """The configurations of a split of the run's dataset, `(up to 100, y, x, 3)` at a time."""
-    with open_dataset(run.config.dataset.path) as file:
-        spins = file[split]["spins"]
-        for start in range(0, len(spins), BATCH):
-            yield spins[start : start + BATCH]
-
-
-def lowest_annealed(run: Run) -> float:
-    """The lowest E/N of the run's annealed data, all splits."""
-    return float(min(read_energies(run.config.dataset.path, split).min() for split in ("train", "validation", "test")))

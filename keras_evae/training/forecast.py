@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import itertools
-import os
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
@@ -13,9 +13,9 @@ import tensorflow as tf
 from keras_evae.analysis import critical_beta
 from keras_evae.analysis.principal_components import SAMPLES
 from keras_evae.annealing import anneal
-from keras_evae.config import Config
 from keras_evae.console import format_seconds
 from keras_evae.dataset import DatasetSpecification, finished_share, read_split
+from keras_evae.machine import usable_cores
 from keras_evae.model.evae import EVAE
 from keras_evae.runs.stage_plan import Stage
 
@@ -23,7 +23,7 @@ PROBE_BATCH = 100
 
 
 def describe_plan(
-    config: Config,
+    path: Path,
     specification: DatasetSpecification,
     model: EVAE,
     stages: Sequence[Stage],
@@ -33,8 +33,8 @@ def describe_plan(
     """Lines that say the Hamiltonian, the dataset, the stages, and the time that what is missing will take.
 
     Args:
-        config: The run's configuration.
-        specification: Its dataset.
+        path: File of the dataset.
+        specification: The dataset.
         model: The model to be trained; a few samples are passed through it to measure its speed.
         stages: All stages.
         finished: Number of stages that are there already.
@@ -42,11 +42,11 @@ def describe_plan(
     """
     height, width = specification.shape
     yield f"Hamiltonian  {specification.hamiltonian.describe()}"
-    share = finished_share(config.dataset.path, specification)
+    share = finished_share(path, specification)
     seconds = 0.0 if share == 1.0 else _annealing_seconds(specification, share)
     done = f", {share:.0%} there" if share else ""
     todo = "there" if share == 1.0 else f"to anneal{done}, about {format_seconds(seconds)}"
-    yield f"Dataset      {config.dataset.path}: {specification.count} lattices of {height} x {width}; {todo}"
+    yield f"Dataset      {path}: {specification.count} lattices of {height} x {width}; {todo}"
     for part, group in itertools.groupby(stages, key=lambda stage: "E-VAE" if stage.gamma else "VAE"):
         yield from _describe_stages(part, list(group), finished)
     if samples:
@@ -56,12 +56,12 @@ def describe_plan(
     yield f"Time         about {format_seconds(seconds)} in all, from a short trial on this machine"
 
 
-def describe_posterior_collapse(config: Config, specification: DatasetSpecification, stages: Sequence[Stage]) -> str:
+def describe_posterior_collapse(path: Path, specification: DatasetSpecification, stages: Sequence[Stage]) -> str:
     """One line: where the principal components of the training data let expect it, and which stages lie beyond.
 
     See `keras_evae.analysis.principal_components`.
     """
-    spins = read_split(config.dataset.path, "train", SAMPLES)
+    spins = read_split(path, "train", SAMPLES)
     estimate = critical_beta(spins, specification.hamiltonian.periodic)
     beyond = ", ".join(f"{beta:g}" for beta in sorted({stage.beta for stage in stages if stage.beta > estimate}))
     return (
@@ -91,7 +91,7 @@ def _annealing_seconds(specification: DatasetSpecification, share: float) -> flo
         start = time.perf_counter()
         anneal(specification.hamiltonian, specification.shape, specification.schedule, specification.seed)
         durations.append(time.perf_counter() - start)
-    return durations[-1] * specification.count / (os.cpu_count() or 1) * (1.0 - share)
+    return durations[-1] * specification.count / usable_cores() * (1.0 - share)
 
 
 def _seconds_per_sample(model: EVAE) -> float:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 import tensorflow as tf
 
 from keras_evae.config import Config, load_config
-from keras_evae.dataset import check_specification, ensure_dataset, read_energies
+from keras_evae.dataset import DatasetSpecification, check_specification, ensure_dataset, read_energies
 from keras_evae.errors import ConfigError, DataError
 from keras_evae.files import hold_lock
 from keras_evae.runs.environment import check_training_version
-from keras_evae.runs.from_config import build_model, dataset_specification, planned_stages
+from keras_evae.runs.from_config import dataset_specification, make_model, planned_stages
 from keras_evae.runs.run import Run, load_run
 from keras_evae.runs.run_folder import CONFIG, LOCK, check_same_config, open_run_folder, refuse_foreign_folder
 from keras_evae.runs.stage_folder import finished_stages, refuse_orphans
+from keras_evae.runs.stage_plan import Stage
 from keras_evae.runs.taken_stages import describe_taken_stages, shared_stages, take_stages
 from keras_evae.training.forecast import describe_plan, describe_posterior_collapse
 from keras_evae.training.replicas import (
@@ -26,7 +28,8 @@ from keras_evae.training.replicas import (
     record_strategy,
     report_lost_workers,
 )
-from keras_evae.training.trainer import find_checkpoint, samples_to_go, train_missing
+from keras_evae.training.tensorboard_logs import log_hyperparameters
+from keras_evae.training.trainer import Trainer, compile_model
 
 logger = logging.getLogger(__name__)
 
@@ -79,22 +82,24 @@ def _lead(config: Config, output: str | Path, devices: tf.distribute.Strategy, s
         finished = finished_stages(folder, stages)
         missing = stages[len(finished) :]
         refuse_orphans(folder, missing)
-        model = build_model(config, specification.hamiltonian, devices)
-        checkpoint = find_checkpoint(folder, model, stages, len(finished))
-        samples = samples_to_go(config, missing, checkpoint)
-        for line in describe_plan(config, specification, model, stages, len(finished), samples):
+        trainer = make_trainer(config, specification, folder, devices)
+        checkpoint = trainer.find_checkpoint(stages, len(finished))
+        samples, path = trainer.samples_to_go(missing, checkpoint), config.dataset.path
+        for line in describe_plan(path, specification, trainer.model, stages, len(finished), samples):
             logger.info(line)
         for line in describe_taken_stages(folder):
             logger.info(line)
         _log_devices(config, devices)
         logger.info(f"{'Run folder':12s} {folder}")
-        ensure_dataset(config.dataset.path, specification)
-        energies = read_energies(config.dataset.path, "train")
+        ensure_dataset(path, specification)
+        energies = read_energies(path, "train")
         logger.info("Annealed     mean E/N %.5f, lowest %.5f", energies.mean(), energies.min())
-        logger.info(describe_posterior_collapse(config, specification, stages))
+        logger.info(describe_posterior_collapse(path, specification, stages))
         meet_workers(devices, len(finished))
         if missing:
-            train_missing(config, folder, model, stages, finished, checkpoint)
+            values = _hyperparameters(config, stages)
+            log_hyperparameters(folder / "tensorboard", folder.resolve().name, values)
+            trainer.train(stages, finished, checkpoint)
     logger.info("Run finished: %s. Look at it with: evae-evaluate --run %s", folder, folder)
 
 
@@ -103,7 +108,7 @@ def _follow(config: Config, folder: Path, devices: tf.distribute.Strategy) -> No
     logger.setLevel(logging.WARNING)
     specification, stages = dataset_specification(config), planned_stages(config)
     # Variables get the chief's values: this waits until the chief has opened the run folder and builds its model.
-    model = build_model(config, specification.hamiltonian, devices)
+    trainer = make_trainer(config, specification, folder, devices)
     _expect_shared(folder / CONFIG)
     check_same_config(folder / CONFIG, config)
     check_training_version(folder)
@@ -112,7 +117,21 @@ def _follow(config: Config, folder: Path, devices: tf.distribute.Strategy) -> No
     meet_workers(devices, len(finished))
     _expect_shared(config.dataset.path)
     check_specification(config.dataset.path, specification)
-    train_missing(config, folder, model, stages, finished, None)
+    if len(finished) < len(stages):
+        trainer.train(stages, finished, None)
+
+
+def make_trainer(
+    config: Config, specification: DatasetSpecification, folder: Path, devices: tf.distribute.Strategy
+) -> Trainer:
+    """The trainer of a configuration, with a new model, in a folder."""
+    training = config.training
+    # Half resolution is for one device in float32.
+    phases = training.phases and devices.num_replicas_in_sync == 1 and training.precision == "float32"
+    with devices.scope():
+        model = make_model(config, specification.hamiltonian, phases, training.precision)
+        compile_model(model, training)
+    return Trainer(model, specification, config.dataset, training, folder)
 
 
 def _expect_shared(file: Path) -> None:
@@ -130,3 +149,21 @@ def _log_devices(config: Config, devices: tf.distribute.Strategy) -> None:
     without = "; training.phases is for one device in float32, so without" if training.phases else ""
     words = describe_strategy(devices, training.batch_size)
     logger.info(f"{'Devices':12s} {words}, in {training.precision}{without}")
+
+
+def _hyperparameters(config: Config, stages: Sequence[Stage]) -> dict[str, bool | int | float | str]:
+    """What a sweep may vary, by the names of the field."""
+    training, (height, width) = config.training, config.dataset.shape
+    physics = config.hamiltonian.model_dump(include={"J", "D", "B", "K", "J2", "dmi"})
+    choices = training.model_dump(include={"learning_rate", "batch_size", "seed", "augmentation", "reset_optimizer"})
+    return {
+        "beta": stages[-1].beta,
+        "largest gamma": stages[-1].gamma,
+        "lattice": f"{height} x {width}",
+        "latent_dim": config.network.latent_dim,
+        "training samples": config.dataset.train,
+        "epochs": stages[-1].last_epoch,
+        "gradient_clip_norm": training.gradient_clip_norm or 0.0,
+        **physics,
+        **choices,
+    }

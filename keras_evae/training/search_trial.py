@@ -14,16 +14,16 @@ from keras_evae.analysis.transitions import COLLAPSED_KL, Transition
 from keras_evae.config import Config, EVAEConfig
 from keras_evae.errors import ConfigError, DataError
 from keras_evae.machine import quiet_tensorflow
-from keras_evae.runs.checkpoints import CHECKPOINT, Checkpoint, check_values, read_checkpoint, remove_checkpoint
+from keras_evae.runs.checkpoints import CHECKPOINT, remove_checkpoint
 from keras_evae.runs.environment import record_start
-from keras_evae.runs.from_config import samples_of_stage
+from keras_evae.runs.from_config import dataset_specification
 from keras_evae.runs.run import Run
 from keras_evae.runs.stage_folder import FinishedStage, finished_stages, load_stage_weights, save_stage
 from keras_evae.runs.stage_plan import Stage
 from keras_evae.training.collapse_search import Outcome, Probe, find_collapse, is_collapsed
 
 if TYPE_CHECKING:
-    from keras_evae.model.evae import EVAE
+    from keras_evae.training.trainer import Trainer
 
 
 logger = logging.getLogger(__name__)
@@ -225,49 +225,29 @@ class Prober:
             )
 
     def _train(self, stage: Stage, parent: FinishedStage) -> None:
-        model = self._model
         with quiet_tensorflow():
             from keras_evae.training.progress import Pace
-            from keras_evae.training.stage_metrics import evaluate_stage
-            from keras_evae.training.trainer import fit_stage, reset_optimizer
-        clock = time.process_time()
-        checkpoint = self._read_checkpoint(stage)
-        total = samples_of_stage(self._config, stage)
-        done = self._samples_done(stage, checkpoint)
+        clock, trainer = time.process_time(), self._trainer
+        checkpoint = trainer.find_checkpoint([stage], 0)
+        samples = trainer.samples_to_go([stage], checkpoint)
         if checkpoint is None:
-            load_stage_weights(model, parent)
-            if self._config.training.reset_optimizer:
-                reset_optimizer(model.optimizer)
-        history = fit_stage(self._config, self._folder, model, stage, stage.index + 1, checkpoint, Pace(total - done))
-        metrics, _, _ = evaluate_stage(self._config, model)
+            load_stage_weights(trainer.model, parent)
+            trainer.reset()
+        history = trainer.fit(stage, stage.index + 1, checkpoint, Pace(samples))
+        metrics, _, _ = trainer.measure()
         seconds = time.process_time() - clock
-        metrics[RECORD] = {"start_gamma": parent.gamma, "measured_samples": total - done, "cpu_seconds": seconds}
-        save_stage(self._folder, stage, model, metrics, history)
+        metrics[RECORD] = {"start_gamma": parent.gamma, "measured_samples": samples, "cpu_seconds": seconds}
+        save_stage(self._folder, stage, trainer.model, metrics, history)
         remove_checkpoint(self._folder / CHECKPOINT)
 
     @functools.cached_property
-    def _model(self) -> EVAE:
+    def _trainer(self) -> Trainer:
         with quiet_tensorflow():
             import tensorflow as tf
 
-            from keras_evae.runs.from_config import build_model
-        return build_model(self._config, self._hamiltonian, tf.distribute.get_strategy())
-
-    def _read_checkpoint(self, stage: Stage) -> Checkpoint | None:
-        file = self._folder / CHECKPOINT
-        checkpoint = read_checkpoint(file)
-        if checkpoint is None or checkpoint.stage != stage.name:
-            # A kill may strike between a probe's appearance and the removal of its checkpoint.
-            remove_checkpoint(file)
-            return None
-        check_values(file, self._model, checkpoint)
-        return checkpoint
-
-    def _samples_done(self, stage: Stage, checkpoint: Checkpoint | None) -> int:
-        if checkpoint is None:
-            return 0
-        epoch = samples_of_stage(self._config, stage) // stage.epochs
-        return (checkpoint.epoch - stage.first_epoch) * epoch + checkpoint.step * self._config.training.batch_size
+            from keras_evae.training.recipe import make_trainer
+        specification = dataclasses.replace(dataset_specification(self._config), hamiltonian=self._hamiltonian)
+        return make_trainer(self._config, specification, self._folder, tf.distribute.get_strategy())
 
 
 def _index(stage: Path) -> int:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 
 from keras_evae.analysis import fft_mse, topological_charge
 from keras_evae.analysis.field import local_angles
-from keras_evae.config import Config
 from keras_evae.dataset import read_split
 from keras_evae.errors import NumericalError
 from keras_evae.hamiltonian import Hamiltonian
@@ -22,10 +22,9 @@ PICTURES = 3
 
 
 def evaluate_stage(
-    config: Config, model: EVAE
+    path: Path, batch_size: int, model: EVAE
 ) -> tuple[dict[str, dict[str, float]], dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Losses in inference mode on both splits, statistics of generated states, pictures, and angles theta."""
-    path, batch_size = config.dataset.path, config.training.batch_size
     metrics = {}
     for split in ("train", "validation"):
         batches = evaluation_batches(path, split, batch_size)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,8 @@ import numpy as np
 import tensorflow as tf
 from tensorboard.plugins.hparams import api as hparams
 
-from keras_evae.config import Config
 from keras_evae.files import disk_errors
 from keras_evae.plotting.colors import spin_colors
-from keras_evae.runs.stage_plan import Stage
 
 # Measures by which TensorBoard compares the runs of a sweep: of the states generated at the last stage's end.
 COMPARED = {"stage_generated/fft_mse": "FFT-MSE", "stage_generated/energy_per_site_mean": "E/N"}
@@ -138,21 +136,3 @@ def _writer(folder: Path, name: str) -> tf.summary.SummaryWriter:
     while any(folder.glob(f"events*.{int(time.time())}.*")):
         time.sleep(0.01)
     return tf.summary.create_file_writer(str(folder), filename_suffix=f".{name}")
-
-
-def hyperparameters(config: Config, stages: Sequence[Stage]) -> dict[str, bool | int | float | str]:
-    """What a sweep may vary, by the names of the field."""
-    training, (height, width) = config.training, config.dataset.shape
-    physics = config.hamiltonian.model_dump(include={"J", "D", "B", "K", "J2", "dmi"})
-    choices = training.model_dump(include={"learning_rate", "batch_size", "seed", "augmentation", "reset_optimizer"})
-    return {
-        "beta": stages[-1].beta,
-        "largest gamma": stages[-1].gamma,
-        "lattice": f"{height} x {width}",
-        "latent_dim": config.network.latent_dim,
-        "training samples": config.dataset.train,
-        "epochs": stages[-1].last_epoch,
-        "gradient_clip_norm": training.gradient_clip_norm or 0.0,
-        **physics,
-        **choices,
-    }

@@ -11,10 +11,12 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from keras_evae.config import Config
+from keras_evae.config import DatasetConfig, TrainingConfig
+from keras_evae.dataset import DatasetSpecification
 from keras_evae.errors import DataError
 from keras_evae.machine import thread_count
 from keras_evae.model.evae import EVAE
+from keras_evae.model.fused_adam import FusedAdam
 from keras_evae.runs.checkpoints import (
     CHECKPOINT,
     Checkpoint,
@@ -25,7 +27,6 @@ from keras_evae.runs.checkpoints import (
     remove_checkpoint,
     write_checkpoint,
 )
-from keras_evae.runs.from_config import dataset_specification
 from keras_evae.runs.stage_folder import FinishedStage, load_stage_weights, save_stage
 from keras_evae.runs.stage_plan import Stage
 from keras_evae.training.callbacks import (
@@ -42,74 +43,207 @@ from keras_evae.training.pipeline import evaluation_batches, streaming_batches, 
 from keras_evae.training.progress import Pace, StageProgress, log_stage_line
 from keras_evae.training.replicas import is_chief, share_batches, spans_hosts
 from keras_evae.training.stage_metrics import evaluate_stage
-from keras_evae.training.tensorboard_logs import EpochScalars, hyperparameters, log_hyperparameters, log_stage
+from keras_evae.training.tensorboard_logs import EpochScalars, log_stage
 
 logger = logging.getLogger(__name__)
 
 
-def fit_stage(
-    config: Config, folder: Path, model: EVAE, stage: Stage, stages: int, resumed: Checkpoint | None, pace: Pace
-) -> dict[str, list[float]]:
-    """Trains one stage to its end, writing checkpoints.
+def compile_model(model: EVAE, training: TrainingConfig) -> None:
+    """Gives a model its optimiser, with all variables built; call it in the scope of the strategy, if there is one."""
+    # With a strategy the variables have copies on several devices, which only Keras' Adam knows.
+    adam = keras.optimizers.Adam if tf.distribute.has_strategy() else FusedAdam
+    optimizer = adam(training.learning_rate, beta_1=0.9, beta_2=0.999, global_clipnorm=training.gradient_clip_norm)
+    optimizer.build(model.trainable_variables)
+    model.compile(optimizer=optimizer, jit_compile=training.jit_compile)
+
+
+def reset_optimizer(optimizer: keras.optimizers.Optimizer) -> None:
+    """Zeroes Adam's moments and step count; a new optimiser would need a new trace of the training step."""
+    for variable in optimizer.variables:
+        if variable.name != "learning_rate":
+            variable.assign(tf.zeros_like(variable))
+
+
+class Trainer:
+    """Trains stages of one model in a folder, to which checkpoints, logs and finished stages go.
 
     Args:
-        config: The run's configuration.
-        folder: The run's folder.
-        model: The compiled model, in the state at the end of the stage before.
-        stage: The stage.
-        stages: Number of stages in the run, to be shown.
-        resumed: Where the stage goes on; None: at its start.
-        pace: Pace of the run.
-
-    Returns:
-        History of the stage: a list for each name, one value an epoch.
+        model: The compiled model, see `compile_model`.
+        specification: The dataset.
+        dataset, training: Sections of the configuration.
+        folder: The folder.
     """
-    history = {name: list(values) for name, values in resumed.history.items()} if resumed else {}
-    position = Position(resumed.epoch, resumed.step) if resumed else Position(stage.first_epoch)
-    steps, batch_size = steps_per_epoch(config), config.training.batch_size
-    done = ((position.epoch - stage.first_epoch) * steps + position.step) * batch_size
-    words = f"stage {stage.index + 1}/{stages} beta {stage.beta:g} gamma {stage.gamma:g}"
-    if resumed:
-        _restore(model, resumed)
 
-    def save() -> None:
-        values = read_values(model)
-        write_checkpoint(
-            folder / CHECKPOINT,
-            Checkpoint(stage.name, position.epoch, position.step, thread_count(), history, values, model.replicas),
+    def __init__(
+        self,
+        model: EVAE,
+        specification: DatasetSpecification,
+        dataset: DatasetConfig,
+        training: TrainingConfig,
+        folder: Path,
+    ) -> None:
+        self.model = model
+        self.folder = folder
+        self._specification, self._dataset, self._training = specification, dataset, training
+        # Full batches in an epoch.
+        self._steps = dataset.train // training.batch_size
+
+    def samples_to_go(self, missing: Sequence[Stage], checkpoint: Checkpoint | None) -> int:
+        """Samples that stages are still to be trained on, the first of them from a checkpoint if there is one."""
+        steps = sum(stage.epochs for stage in missing) * self._steps
+        if checkpoint:
+            steps -= (checkpoint.epoch - missing[0].first_epoch) * self._steps + checkpoint.step
+        return steps * self._training.batch_size
+
+    def find_checkpoint(self, stages: Sequence[Stage], finished: int) -> Checkpoint | None:
+        """The checkpoint of the first missing stage, if there is one.
+
+        Raises:
+            DataError: If the checkpoint is damaged, or of a stage that the one before is missing for.
+        """
+        file = self.folder / CHECKPOINT
+        checkpoint = read_checkpoint(file)
+        names = [stage.name for stage in stages]
+        if checkpoint is None or checkpoint.stage not in names[finished:]:
+            remove_checkpoint(file)
+            return None
+        if checkpoint.stage != names[finished]:
+            raise DataError(
+                f"{file}: expected the stage {names[finished]}, found {checkpoint.stage}; "
+                f"delete it, and training goes on after the last finished stage"
+            )
+        if spans_hosts(self.model.distribute_strategy):
+            raise DataError(
+                f"{file}: expected none, as several hosts go on from finished stages only; finish {checkpoint.stage} "
+                f"on one host, or delete the file, and training goes on after the last finished stage"
+            )
+        check_values(file, self.model, checkpoint)
+        return checkpoint
+
+    def train(self, stages: Sequence[Stage], finished: Sequence[FinishedStage], checkpoint: Checkpoint | None) -> None:
+        """Trains the stages that are missing of a run, one after the other."""
+        missing = stages[len(finished) :]
+        pace = Pace(self.samples_to_go(missing, checkpoint))
+        if finished and checkpoint is None:
+            load_stage_weights(self.model, finished[-1])
+        for stage in missing:
+            self._train_stage(stage, len(stages), checkpoint, pace)
+            checkpoint = None
+
+    def _train_stage(self, stage: Stage, stages: int, resumed: Checkpoint | None, pace: Pace) -> None:
+        start, left = time.perf_counter(), pace.left
+        if stage.index and resumed is None:
+            self.reset()
+        history = self.fit(stage, stages, resumed, pace)
+        seconds = time.perf_counter() - start
+        metrics, pictures, angles = self.measure()
+        if not is_chief(self.model.distribute_strategy):
+            return
+        log_stage(self.folder / "tensorboard", stage.name, stage.last_epoch - 1, metrics, pictures, angles)
+        save_stage(self.folder, stage, self.model, metrics, history)
+        # After a kill between these two lines the checkpoint is known to be of a stage that is finished.
+        remove_checkpoint(self.folder / CHECKPOINT)
+        log_stage_line(stage, metrics, seconds, left - pace.left)
+
+    def reset(self) -> None:
+        """Forgets the optimiser's state, if the configuration asks for that at each stage."""
+        if self._training.reset_optimizer:
+            reset_optimizer(self.model.optimizer)
+
+    def measure(self) -> tuple[dict[str, dict[str, float]], dict, dict]:
+        """What the model has become, see `evaluate_stage`."""
+        return evaluate_stage(self._dataset.path, self._training.batch_size, self.model)
+
+    def fit(self, stage: Stage, stages: int, resumed: Checkpoint | None, pace: Pace) -> dict[str, list[float]]:
+        """Trains one stage to its end, writing checkpoints.
+
+        Args:
+            stage: The stage; the model is in the state at the end of the stage before.
+            stages: Number of stages in the run, to be shown.
+            resumed: Where the stage goes on; None: at its start.
+            pace: Pace of the run.
+
+        Returns:
+            History of the stage: a list for each name, one value an epoch.
+        """
+        history = {name: list(values) for name, values in resumed.history.items()} if resumed else {}
+        position = Position(resumed.epoch, resumed.step) if resumed else Position(stage.first_epoch)
+        if resumed:
+            _restore(self.model, resumed)
+
+        def save() -> None:
+            state = stage.name, position.epoch, position.step, thread_count(), history, read_values(self.model)
+            write_checkpoint(self.folder / CHECKPOINT, Checkpoint(*state, self.model.replicas))
+
+        alone = not spans_hosts(self.model.distribute_strategy)
+        with contextlib.ExitStack() as stack:
+            callbacks = self._callbacks(stage, stages, position, history, pace, stack)
+            # Several hosts could read the variables only all at the same step: they keep finished stages alone.
+            if alone:
+                stop, minutes = stack.enter_context(StopRequest()), self._training.checkpoint_minutes
+                callbacks.append(SaveCheckpoints(save, position, self._steps, minutes, stop))
+            if resumed and resumed.step:
+                first = range(resumed.epoch, resumed.epoch + 1)
+                self._fit_epochs(first, resumed.step, [ResumeEpoch(resumed), *callbacks])
+            self._fit_epochs(range(position.epoch, stage.last_epoch), 0, callbacks)
+            if alone:
+                # What interrupts the evaluation that follows then costs nothing but the evaluation.
+                save()
+        return history
+
+    def _callbacks(
+        self,
+        stage: Stage,
+        stages: int,
+        position: Position,
+        history: dict[str, list[float]],
+        pace: Pace,
+        stack: contextlib.ExitStack,
+    ) -> list[keras.callbacks.Callback]:
+        callbacks = [
+            position,
+            BetaScheduler(lambda epoch: stage.beta),
+            GammaScheduler(lambda epoch: stage.gamma),
+            StopOnNonFinite(),
+            EpochHistory(history),
+        ]
+        if is_chief(self.model.distribute_strategy):
+            words = f"stage {stage.index + 1}/{stages} beta {stage.beta:g} gamma {stage.gamma:g}"
+            batch = self._training.batch_size
+            done = ((position.epoch - stage.first_epoch) * self._steps + position.step) * batch
+            scalars = EpochScalars(self.folder / "tensorboard", stage.name, stage.first_epoch, history)
+            callbacks.append(stack.enter_context(scalars))
+            progress = StageProgress(words, stage.epochs * self._steps * batch, done, batch, pace)
+            callbacks.append(stack.enter_context(progress))
+        return callbacks
+
+    def _fit_epochs(self, epochs: range, first_step: int, callbacks: list[keras.callbacks.Callback]) -> None:
+        """Trains for some epochs, the first of which has done `first_step` steps already."""
+        if not epochs:
+            return
+        batches = self._training_batches(epochs, first_step)
+        validation = evaluation_batches(self._dataset.path, "validation", self._training.batch_size)
+        devices = self.model.distribute_strategy
+        self.model.fit(
+            share_batches(batches, devices),
+            initial_epoch=epochs.start,
+            epochs=epochs.stop,
+            steps_per_epoch=len(batches) // len(epochs),
+            validation_data=share_batches(validation, devices),
+            validation_steps=len(validation),
+            verbose=0,
+            # The pipeline shuffles; Keras would only warn that it cannot.
+            shuffle=False,
+            callbacks=callbacks,
         )
 
-    devices = model.distribute_strategy
-    callbacks = [
-        position,
-        BetaScheduler(lambda epoch: stage.beta),
-        GammaScheduler(lambda epoch: stage.gamma),
-        StopOnNonFinite(),
-        EpochHistory(history),
-    ]
-    with contextlib.ExitStack() as stack:
-        if is_chief(devices):
-            samples = stage.epochs * steps * batch_size
-            scalars = EpochScalars(folder / "tensorboard", stage.name, stage.first_epoch, history)
-            callbacks.append(stack.enter_context(scalars))
-            callbacks.append(stack.enter_context(StageProgress(words, samples, done, batch_size, pace)))
-        # Several hosts could read the variables only all at the same step: they keep finished stages alone.
-        if not spans_hosts(devices):
-            stop, minutes = stack.enter_context(StopRequest()), config.training.checkpoint_minutes
-            callbacks.append(SaveCheckpoints(save, position, steps, minutes, stop))
-        if resumed and resumed.step:
-            first = range(resumed.epoch, resumed.epoch + 1)
-            _fit(config, model, first, resumed.step, [ResumeEpoch(resumed), *callbacks])
-        _fit(config, model, range(position.epoch, stage.last_epoch), 0, callbacks)
-        if not spans_hosts(devices):
-            # What interrupts the evaluation that follows then costs nothing but the evaluation.
-            save()
-    return history
-
-
-def steps_per_epoch(config: Config) -> int:
-    """Full batches in an epoch."""
-    return config.dataset.train // config.training.batch_size
+    def _training_batches(self, epochs: range, first_step: int) -> tf.data.Dataset:
+        specification, dataset, training = self._specification, self._dataset, self._training
+        batch, seed = training.batch_size, training.seed
+        augment = specification.hamiltonian if training.augmentation else None
+        if dataset.source == "stream":
+            return streaming_batches(specification, batch, epochs, dataset.train, seed, augment, None, first_step)
+        return training_batches(dataset.path, batch, epochs, seed, augment, first_step)
 
 
 def _restore(model: EVAE, checkpoint: Checkpoint) -> None:
@@ -129,117 +263,3 @@ def _restore(model: EVAE, checkpoint: Checkpoint) -> None:
             checkpoint.replicas,
             model.replicas,
         )
-
-
-def _fit(
-    config: Config, model: EVAE, epochs: range, first_step: int, callbacks: list[keras.callbacks.Callback]
-) -> None:
-    """Trains for some epochs, the first of which has done `first_step` steps already."""
-    if not epochs:
-        return
-    batches = _training_batches(config, epochs, first_step)
-    validation = evaluation_batches(config.dataset.path, "validation", config.training.batch_size)
-    model.fit(
-        share_batches(batches, model.distribute_strategy),
-        initial_epoch=epochs.start,
-        epochs=epochs.stop,
-        steps_per_epoch=len(batches) // len(epochs),
-        validation_data=share_batches(validation, model.distribute_strategy),
-        validation_steps=len(validation),
-        verbose=0,
-        # The pipeline shuffles; Keras would only warn that it cannot.
-        shuffle=False,
-        callbacks=callbacks,
-    )
-
-
-def _training_batches(config: Config, epochs: range, first_step: int) -> tf.data.Dataset:
-    specification, training = dataset_specification(config), config.training
-    augment = specification.hamiltonian if training.augmentation else None
-    if config.dataset.source == "stream":
-        return streaming_batches(
-            specification, training.batch_size, epochs, config.dataset.train, training.seed, augment, None, first_step
-        )
-    return training_batches(config.dataset.path, training.batch_size, epochs, training.seed, augment, first_step)
-
-
-def find_checkpoint(folder: Path, model: EVAE, stages: tuple[Stage, ...], finished: int) -> Checkpoint | None:
-    """The checkpoint of the first missing stage, if there is one.
-
-    Raises:
-        DataError: If the checkpoint is damaged, or of a stage that the one before is missing for.
-    """
-    file = folder / CHECKPOINT
-    checkpoint = read_checkpoint(file)
-    names = [stage.name for stage in stages]
-    if checkpoint is None or checkpoint.stage not in names[finished:]:
-        remove_checkpoint(file)
-        return None
-    if checkpoint.stage != names[finished]:
-        raise DataError(
-            f"{file}: expected the stage {names[finished]}, found {checkpoint.stage}; "
-            f"delete it, and training goes on after the last finished stage"
-        )
-    if spans_hosts(model.distribute_strategy):
-        raise DataError(
-            f"{file}: expected none, as several hosts go on from finished stages only; finish {checkpoint.stage} on "
-            f"one host, or delete the file, and training goes on after the last finished stage"
-        )
-    check_values(file, model, checkpoint)
-    return checkpoint
-
-
-def samples_to_go(config: Config, missing: Sequence[Stage], checkpoint: Checkpoint | None) -> int:
-    steps = sum(stage.epochs for stage in missing) * steps_per_epoch(config)
-    if checkpoint:
-        steps -= (checkpoint.epoch - missing[0].first_epoch) * steps_per_epoch(config) + checkpoint.step
-    return steps * config.training.batch_size
-
-
-def train_missing(
-    config: Config,
-    folder: Path,
-    model: EVAE,
-    stages: tuple[Stage, ...],
-    finished: tuple[FinishedStage, ...],
-    checkpoint: Checkpoint | None,
-) -> None:
-    pace = Pace(samples_to_go(config, stages[len(finished) :], checkpoint))
-    if is_chief(model.distribute_strategy):
-        log_hyperparameters(folder / "tensorboard", folder.resolve().name, hyperparameters(config, stages))
-    if finished and checkpoint is None:
-        load_stage_weights(model, finished[-1])
-    for stage in stages[len(finished) :]:
-        _train_stage(config, folder, model, stages, stage, checkpoint, pace)
-        checkpoint = None
-
-
-def reset_optimizer(optimizer: keras.optimizers.Optimizer) -> None:
-    """Zeroes Adam's moments and step count; a new optimiser would need a new trace of the training step."""
-    for variable in optimizer.variables:
-        if variable.name != "learning_rate":
-            variable.assign(tf.zeros_like(variable))
-
-
-def _train_stage(
-    config: Config,
-    folder: Path,
-    model: EVAE,
-    stages: tuple[Stage, ...],
-    stage: Stage,
-    resumed: Checkpoint | None,
-    pace: Pace,
-) -> None:
-    start, left = time.perf_counter(), pace.left
-    if config.training.reset_optimizer and stage.index and resumed is None:
-        reset_optimizer(model.optimizer)
-    history = fit_stage(config, folder, model, stage, len(stages), resumed, pace)
-    seconds = time.perf_counter() - start
-    metrics, pictures, angles = evaluate_stage(config, model)
-    if not is_chief(model.distribute_strategy):
-        return
-    log_stage(folder / "tensorboard", stage.name, stage.last_epoch - 1, metrics, pictures, angles)
-    save_stage(folder, stage, model, metrics, history)
-    # After a kill between these two lines the checkpoint is known to be of a stage that is finished.
-    remove_checkpoint(folder / CHECKPOINT)
-    log_stage_line(stage, metrics, seconds, left - pace.left)

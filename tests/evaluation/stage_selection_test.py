@@ -18,7 +18,7 @@ def test_generated_states_are_the_same_in_pieces(smoke_run, monkeypatch):
 
 def test_the_whole_split_goes_through_in_pieces(smoke_run, monkeypatch):
     monkeypatch.setattr(stage_selection, "BATCH", 15)
-    assert [part.shape for part in stage_selection.stream_split(smoke_run, "test")] == [(15, 32, 32, 3), (5, 32, 32, 3)]
+    assert [part.shape for part in stage_selection.smoke_run.stream_split("test")] == [(15, 32, 32, 3), (5, 32, 32, 3)]
     outputs = np.concatenate(list(stage_selection.stream_reconstructed(smoke_run, smoke_run.stages[0], "test")))
     assert outputs.shape == (20, 32, 32, 3)
     np.testing.assert_allclose(np.linalg.norm(outputs, axis=-1), 1.0, atol=1e-5)
