@@ -27,10 +27,11 @@ import tensorflow as tf
 
 from keras_evae.model.evae import EVAE
 from keras_evae.model.losses import hamiltonian_loss, kl_loss, reconstruction_loss
-from keras_evae.runs.from_config import build_model
+from keras_evae.runs.from_config import dataset_specification
 from keras_evae.runs.run import Run, load_run
 from keras_evae.runs.stage_folder import load_stage_weights
 from keras_evae.training.pipeline import training_batches
+from keras_evae.training.recipe import make_trainer
 
 # Largest log-variance with its exponential, and bound on the gradient's norm.
 VARIANTS = {"exponential": (20.0, None), "clipped": (20.0, 5.0), "tangent": (4.0, None)}
@@ -47,7 +48,8 @@ def trace(
     training = run.config.training.model_copy(update={"gradient_clip_norm": clip_norm})
     network = run.config.network.model_copy(update={"largest_log_variance": largest})
     config = run.config.model_copy(update={"training": training, "network": network})
-    model = build_model(config, run.hamiltonian, tf.distribute.get_strategy())
+    devices = tf.distribute.get_strategy()
+    model = make_trainer(config, dataset_specification(config), run.path, devices).model
     load_stage_weights(model, run.selected)
     model.beta.assign(beta)
     model.gamma.assign(gamma)

@@ -9,7 +9,6 @@ import numpy as np
 from keras import ops
 
 from keras_evae.lattice import decode_mask, encode_mask
-from keras_evae.training.replicas import Share
 
 # Beyond the collapse in gamma one optimiser step can throw a log-variance past 88, where its exponential overflows
 # and one NaN ends the run. Up to this bound nothing is changed.
@@ -181,7 +180,7 @@ class Sampling(keras.layers.Layer):
         self.largest_log_variance = largest_log_variance
         self.seed_generator = keras.random.SeedGenerator(seed)
 
-    def call(self, inputs: tuple[Any, Any], share: Share | None = None) -> Any:
+    def call(self, inputs: tuple[Any, Any], share: Any = None) -> Any:
         mean, log_variance = inputs
         shape = ops.shape(mean) if share is None else (share.batch_size, mean.shape[-1])
         noise = keras.random.normal(shape, dtype=mean.dtype, seed=self.seed_generator)

@@ -163,7 +163,7 @@ def _final_state(run: Run, name: str) -> FinalState:
         stage=stages[-1],
         collapsed=collapsed,
         spins=spins[0],
-        spread=_largest_distance(spins, run.hamiltonian.count_sites(run.config.dataset.shape)),
+        spread=_largest_distance(spins, run.hamiltonian.count_sites(run.shape)),
         aligned_spread=max(found.distance for found in aligned),
         slide=max(math.hypot(*found.shift) for found in aligned),
         relaxed=relaxed,
@@ -171,7 +171,7 @@ def _final_state(run: Run, name: str) -> FinalState:
 
 
 def _system(run: Run) -> tuple:
-    return run.hamiltonian, run.config.dataset.shape
+    return run.hamiltonian, run.shape
 
 
 def _compare(one: FinalState, other: FinalState) -> Comparison:

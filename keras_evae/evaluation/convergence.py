@@ -10,7 +10,7 @@ from scipy.stats import linregress
 
 from keras_evae.evaluation.results import Cell, Section, Table
 from keras_evae.evaluation.stage_selection import file_name, labels
-from keras_evae.runs.run import Run, data_energy
+from keras_evae.runs.run import Run
 from keras_evae.runs.stage_folder import FinishedStage, read_history
 
 LOSSES = {"L_RC": "reconstruction_loss", "L_KL": "kl_loss", "L_H": "hamiltonian_loss"}
@@ -73,8 +73,7 @@ def extrapolate_energy(reconstruction: Sequence[float], energy: Sequence[float])
 
 def _doubling_row(run: Run, stage: FinishedStage) -> list[Cell]:
     shares = changes_on_doubling(read_history(stage), stage.stage.epochs)
-    batches = run.config.dataset.train // run.config.training.batch_size
-    samples = stage.stage.epochs * batches * run.config.training.batch_size
+    samples = run.samples(stage.stage)
     return [stage.beta, stage.gamma, stage.stage.epochs, samples, *shares, in_words(shares)]
 
 
@@ -97,7 +96,7 @@ def _extrapolation_table(file: str, label: str, run: Run) -> Table:
     stage = run.stages[0]
     history = read_history(stage)
     reconstruction, energy = history["val_reconstruction_loss"], history["val_hamiltonian_loss"]
-    row = [stage.beta, reconstruction[-1], energy[-1], extrapolate_energy(reconstruction, energy), data_energy(run)]
+    row = [stage.beta, reconstruction[-1], energy[-1], extrapolate_energy(reconstruction, energy), run.data_energy()]
     caption = f"{label}: L_H of the first stage, extrapolated to L_RC = 0 (validation split)"
     header = ["beta", "L_RC", "L_H", "L_H_at_L_RC=0", "L_H_of_the_data"]
     return Table("extrapolation", caption, header, [row], label, file)

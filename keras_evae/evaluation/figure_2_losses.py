@@ -12,7 +12,6 @@ from matplotlib.lines import Line2D
 from keras_evae import plotting
 from keras_evae.analysis import critical_beta
 from keras_evae.analysis.principal_components import SAMPLES
-from keras_evae.dataset import read_split
 from keras_evae.evaluation.results import Cell, Picture, Section, Table
 from keras_evae.evaluation.stage_selection import (
     Transitions,
@@ -23,8 +22,7 @@ from keras_evae.evaluation.stage_selection import (
     ladder_of_gamma,
     vae_transitions,
 )
-from keras_evae.runs.from_config import planned_stages
-from keras_evae.runs.run import Run, data_energy
+from keras_evae.runs.run import Run
 from keras_evae.runs.stage_folder import FinishedStage
 
 SPLITS = ("train", "validation")
@@ -46,7 +44,7 @@ STYLES = {"beta_c": "--", "gamma_RC": ":", "gamma_c": "--"}
 def make_losses(runs: Sequence[Run], output: Path) -> Section:
     """The three losses against beta for the VAE and against gamma for each E-VAE, in one picture."""
     names = labels(runs)
-    means = {names[run.path]: data_energy(run) for run in runs}
+    means = {names[run.path]: run.data_energy() for run in runs}
     vaes = {names[run.path]: run for run in _vae_runs(runs)}
     betas = {name: ladder_of_beta(run) for name, run in vaes.items()}
     gammas = {names[run.path]: ladder_of_gamma(run) for run in runs if any(stage.gamma for stage in run.stages)}
@@ -56,7 +54,7 @@ def make_losses(runs: Sequence[Run], output: Path) -> Section:
         name: {
             "data_hamiltonian_loss": means[name],
             "data_mean_spin": _mean_spin(run),
-            "all_stages_finished": len(run.stages) == len(planned_stages(run.config)),
+            "all_stages_finished": len(run.stages) == len(run.planned),
             "ladder_of_beta_shown": name in betas,
             "beta_of_ladder_of_gamma": gammas[name][0].beta if name in gammas else None,
             "beta_c_expected": estimates.get(name),
@@ -76,22 +74,22 @@ def make_losses(runs: Sequence[Run], output: Path) -> Section:
 
 def _vae_runs(runs: Sequence[Run]) -> list[Run]:
     """Whose ladders of beta are shown: the VAEs', or the longest of the E-VAEs', whose ladders end at their beta."""
-    vaes = [run for run in runs if run.config.evae is None]
+    vaes = [run for run in runs if run.evae_beta is None]
     return vaes or [max(runs, key=lambda run: len(ladder_of_beta(run)))]
 
 
 def _mean_spin(run: Run) -> float:
     """Length of the mean spin of the data over states and all sites that symmetry makes equal; mean over the others."""
-    spins = read_split(run.config.dataset.path, "train", SAMPLES)
+    spins = run.read_split("train", SAMPLES)
     hamiltonian = run.hamiltonian
     equal = [axis for axis, closed in enumerate(hamiltonian.periodic) if closed and hamiltonian.mask is None]
     mean = spins.mean(axis=(0, *(1 + axis for axis in equal)), dtype=np.float64, keepdims=True)[0]
-    lengths = np.broadcast_to(np.linalg.norm(mean, axis=-1), run.config.dataset.shape)
+    lengths = np.broadcast_to(np.linalg.norm(mean, axis=-1), run.shape)
     return float(hamiltonian.on_sites(lengths).mean())
 
 
 def _estimate(run: Run) -> float:
-    return critical_beta(read_split(run.config.dataset.path, "train", SAMPLES), run.hamiltonian.periodic)
+    return critical_beta(run.read_split("train", SAMPLES), run.hamiltonian.periodic)
 
 
 def _loss_table(run: Run, runs: Sequence[Run], data_mean: float) -> Table:

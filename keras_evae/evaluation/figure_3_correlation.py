@@ -10,12 +10,11 @@ from tqdm import tqdm
 
 from keras_evae import analysis, plotting
 from keras_evae.analysis import AngleDistribution, angle_distribution, field_angle
-from keras_evae.dataset import read_split
 from keras_evae.evaluation.results import Cell, Picture, Section, Table
 from keras_evae.evaluation.stage_selection import awaits_nearer, file_name, labels, nearest_gammas
 from keras_evae.evaluation.stage_states import generate, reconstruct, stream_generated, stream_reconstructed
 from keras_evae.hamiltonian import Hamiltonian
-from keras_evae.runs.run import BATCH, Run, stream_split
+from keras_evae.runs.run import BATCH, Run
 from keras_evae.runs.stage_folder import FinishedStage
 
 GAMMAS = (0.0, 1.0, 100.0)
@@ -71,7 +70,7 @@ def make_local_correlation(runs: Sequence[Run], output: Path) -> Section:
 
 def _collect(run: Run, stages: Sequence[FinishedStage]) -> list[Row]:
     """Test configurations, then what each stage makes of them and what it generates."""
-    spins = read_split(run.config.dataset.path, "test", BATCH)
+    spins = run.read_split("test", BATCH)
     rows: list[Row] = [(None, {"X_In": spins})]
     for stage in tqdm(stages, "local correlation", unit="stage", leave=False, delay=5):
         rows.append(
@@ -139,13 +138,13 @@ def make_theta(runs: Sequence[Run], output: Path) -> Section:
 
 def _collect_angles(run: Run) -> tuple[Distributions, list[str]]:
     stages, notes = nearest_gammas(run, GAMMAS)
-    count = run.config.dataset.test
+    count = run.count("test")
     with tqdm(None, "theta", count * (1 + 2 * len(stages)), unit="state", leave=False, delay=5) as progress:
 
         def distribution(states: Iterable[np.ndarray]) -> AngleDistribution:
             return angle_distribution(_angles(states, run.hamiltonian, progress))
 
-        found: Distributions = {("X_In", None): distribution(stream_split(run, "test"))}
+        found: Distributions = {("X_In", None): distribution(run.stream_split("test"))}
         for stage in stages:
             found["X_Out", stage.gamma] = distribution(stream_reconstructed(run, stage, "test"))
             found["X'_Out", stage.gamma] = distribution(stream_generated(run, stage, count))

@@ -70,7 +70,7 @@ def make_interpolation(runs: Sequence[Run], output: Path) -> Section:
         stages, left_out = _uncollapsed(run)
         notes += left_out
         try:
-            targets = make_targets(run.hamiltonian, run.config.dataset.shape)
+            targets = make_targets(run.hamiltonian, run.shape)
         except DataError as error:
             notes.append(f"{run.name}: {error}")
             continue

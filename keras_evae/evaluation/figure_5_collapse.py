@@ -26,7 +26,7 @@ from keras_evae.evaluation.stage_selection import (
 )
 from keras_evae.evaluation.stage_states import generate
 from keras_evae.minima.distinct import SAME_STATE
-from keras_evae.runs.run import Run, lowest_annealed
+from keras_evae.runs.run import Run
 from keras_evae.runs.stage_folder import FinishedStage
 
 # Stages in the picture before the first collapsed one, and from it on: 500, 1000, 1500 | 2000, 5000 in the paper.
@@ -127,7 +127,7 @@ def _numbers(run: Run, stages: Sequence[FinishedStage]) -> dict[str, Cell]:
     found = critical_gamma(stages)
     return {
         "last_stage_finished": is_finished(run),
-        "lowest_annealed_energy_per_site": lowest_annealed(run) if stages[-1].gamma else None,
+        "lowest_annealed_energy_per_site": run.lowest_annealed() if stages[-1].gamma else None,
         "gamma_c_before": found.before if found else None,
         "gamma_c_after": found.after if found else None,
         "gamma_c": found.mark if found else None,
@@ -135,5 +135,5 @@ def _numbers(run: Run, stages: Sequence[FinishedStage]) -> dict[str, Cell]:
 
 
 def _are_alike(runs: Sequence[Run]) -> bool:
-    alike = {(run.hamiltonian, run.config.dataset.shape, run.config.evae and run.config.evae.gammas) for run in runs}
+    alike = {(run.hamiltonian, run.shape, tuple(stage.gamma for stage in run.planned)) for run in runs}
     return len(alike) == 1

@@ -10,7 +10,6 @@ from matplotlib.axes import Axes
 from tqdm import tqdm
 
 from keras_evae import plotting
-from keras_evae.dataset import read_split
 from keras_evae.evaluation.results import Cell, Picture, Section, Table
 from keras_evae.evaluation.stage_selection import file_name, labels
 from keras_evae.evaluation.stage_states import generate, reconstruct
@@ -29,7 +28,7 @@ def make_reconstructions(runs: Sequence[Run], output: Path) -> Section:
     """One test configuration, its reconstruction and a generated state for each stage."""
     tables, pictures = [], []
     for run in runs:
-        spins = read_split(run.config.dataset.path, "test", 1)
+        spins = run.read_split("test", 1)
         stages = tqdm(run.stages, "stages", unit="stage", leave=False, delay=5)
         states = [(reconstruct(run, stage, spins)[0], generate(run, stage, 1)[0]) for stage in stages]
         file, label = file_name("reconstructions", run, runs), labels(runs)[run.path]
@@ -76,7 +75,7 @@ def _draw(run: Run, spins: np.ndarray, states: Sequence[tuple[np.ndarray, np.nda
     """
     bands = _bands(run.stages)
     columns = max(map(len, bands))
-    height, width = run.config.dataset.shape
+    height, width = run.shape
     # Room for the colour wheel and two lines of a title in any case.
     size = (1.1, max(0.3 + 0.92 * height / width, 0.9))
     figure, axes = plotting.new_figure(2 * len(bands), columns + 1, size=size)

@@ -10,7 +10,6 @@ import numpy as np
 
 from keras_evae import plotting
 from keras_evae.analysis import delaunay_bonds, ring_average
-from keras_evae.dataset import read_split
 from keras_evae.dataset.spin_files import read_spins, split_source
 from keras_evae.errors import DataError, MismatchError
 from keras_evae.evaluation.measured_samples import QUANTITIES, TEXT, Sample, measure, sample_tables
@@ -43,7 +42,7 @@ def make_analyse(runs: Sequence[Run], output: Path) -> Section:
         tables += [table.of_run(label, "analyse", file) for table in sample_tables("analyse", label, samples, test)]
         shown = [test, *(generated[stage.name] for stage in _shown(run))]
         pictures += draw_samples(file, shown, run.hamiltonian, output)
-        numbers[label] = {"beta_of_ladder_of_gamma": run.config.evae.beta if run.config.evae else None}
+        numbers[label] = {"beta_of_ladder_of_gamma": run.evae_beta}
     return Section("analyse", "Analysis of generated states", TEXT, tables, pictures, numbers=numbers)
 
 
@@ -61,9 +60,9 @@ def analyse_file(source: str, hamiltonian: Hamiltonian, run: Run | None, output:
         MismatchError: If its lattice is not that of the run.
     """
     spins, count = read_spins(source, FILE_COUNT, hamiltonian.mask)
-    if run and spins.shape[1:3] != run.config.dataset.shape:
+    if run and spins.shape[1:3] != run.shape:
         raise MismatchError(
-            f"{source}: expected the lattice of {run.path}, {run.config.dataset.shape}, found {spins.shape[1:3]}; "
+            f"{source}: expected the lattice of {run.path}, {run.shape}, found {spins.shape[1:3]}; "
             f"leave --run out, and give its config.yaml as --config"
         )
     present = spins[0].any(axis=-1)
@@ -98,7 +97,7 @@ def draw_samples(name: str, samples: Sequence[Sample], hamiltonian: Hamiltonian,
 
 
 def _split_sample(run: Run, split: str) -> Sample:
-    return measure(f"{split} data", read_split(run.config.dataset.path, split, COUNT), run.hamiltonian)
+    return measure(f"{split} data", run.read_split(split, COUNT), run.hamiltonian)
 
 
 def _generated_sample(run: Run, stage: FinishedStage) -> Sample:

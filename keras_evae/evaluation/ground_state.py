@@ -30,8 +30,8 @@ from keras_evae.minima.distinct import distinct_states
 from keras_evae.minima.relaxation import relax_states
 from keras_evae.minima.slow_anneals import Anneals, anneal_for
 from keras_evae.runs.environment import check_training_version
-from keras_evae.runs.from_config import dataset_specification, planned_stages, samples_of_stage
-from keras_evae.runs.run import Run, load_run, lowest_annealed
+from keras_evae.runs.from_config import dataset_specification, planned_stages
+from keras_evae.runs.run import Run, load_run
 from keras_evae.runs.run_folder import CONFIG, LOCK, check_same_config, refuse_foreign_folder
 from keras_evae.runs.stage_plan import Stage
 from keras_evae.training.search_trial import PROBES, Trial, run_trial, searched_evae
@@ -98,10 +98,10 @@ def _open_run(path: str | Path, config: Config, beta: float) -> Run:
     if not any(stage.beta == beta and stage.gamma == 0 for stage in run.stages):
         raise DataError(f"{path}: expected a finished VAE at beta = {beta:g}, found none; let evae-train go on")
     expected, shape = dataset_specification(config).hamiltonian, config.dataset.shape
-    if (run.hamiltonian.to_config(), run.config.dataset.shape) != (expected.to_config(), shape):
+    if (run.hamiltonian.to_config(), run.shape) != (expected.to_config(), shape):
         raise MismatchError(
             f"{path}: expected a run of one system with the others, {shape} and {expected.describe()}, found "
-            f"{run.config.dataset.shape} and {run.hamiltonian.describe()}"
+            f"{run.shape} and {run.hamiltonian.describe()}"
         )
     searched_evae(run.config)
     return run
@@ -188,7 +188,7 @@ def _found_here(
         Candidate("collapse of the E-VAE", energy, f"{states}, relaxed; {len(trials)} trials, {seconds:.0f} s of CPU"),
         Candidate("collapse of the E-VAE, as generated", generated, states),
         Candidate("slow anneals in the same CPU time", anneals.energy_per_site, f"{len(anneals.energies)} lattices"),
-        Candidate("annealed data", lowest_annealed(trials[0].run), "all its splits"),
+        Candidate("annealed data", trials[0].run.lowest_annealed(), "all its splits"),
     ]
 
 
@@ -273,8 +273,8 @@ def training_costs(runs: Sequence[Run], probes: Sequence[Stage], measured: Seque
         measured: Samples with their CPU time in seconds: all samples but those before an interruption.
     """
     samples, seconds = (sum(values) for values in zip(*measured, strict=True))
-    probed = sum(samples_of_stage(runs[0].config, stage) for stage in probes)
-    before = sum(samples_of_stage(run.config, finished.stage) for run in runs for finished in run.stages)
+    probed = sum(runs[0].samples(stage) for stage in probes)
+    before = sum(run.samples(finished.stage) for run in runs for finished in run.stages)
     pace = seconds / (samples or probed)
     return [
         Cost("training before the probes", before * pace, f"{before} samples, at the pace of the probes"),

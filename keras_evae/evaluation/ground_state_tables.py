@@ -97,7 +97,7 @@ def make_headline(findings: Findings, name: str) -> Headline:
     """The first lines of the report."""
     trial = findings.trials[0]
     lowest = findings.certificates[0]
-    height, width = trial.run.config.dataset.shape
+    height, width = trial.run.shape
     sentences = [f"Lowest candidate: E/N = {lowest['energy_per_site']:.7f}.", f"{_verdict(findings)}."]
     facts = [
         ("Lattice", f"{height} × {width}"),

@@ -165,10 +165,7 @@ def results_folder(output: Path) -> Iterator[None]:
     if output.exists() and not output.is_dir():
         raise DataError(f"{output}: expected a folder for the results, found a file; choose another --output")
     output.mkdir(parents=True, exist_ok=True)
-    import matplotlib
-
     from keras_evae import plotting
 
-    matplotlib.use("Agg")
     with plotting.style():
         yield

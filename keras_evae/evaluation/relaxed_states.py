@@ -20,7 +20,7 @@ from keras_evae.files import disk_errors, publish
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.minima.certificate import CERTIFICATE, GENERATED, SAME_ENERGY, BestKnown, Candidate, best_known, certify
 from keras_evae.minima.relaxation import relax_states
-from keras_evae.runs.run import Run, lowest_annealed
+from keras_evae.runs.run import Run
 from keras_evae.runs.stage_folder import FinishedStage
 
 FORMAT_VERSION = 1
@@ -36,7 +36,7 @@ Certificates = dict[str, np.ndarray]
 
 def annealed_candidate(run: Run) -> Candidate:
     """The lowest state of the run's dataset, as it was annealed."""
-    return Candidate("annealed data", lowest_annealed(run), f"all splits of {run.config.dataset.path}")
+    return Candidate("annealed data", run.lowest_annealed(), f"all splits of {run.dataset_path}")
 
 
 def evae_candidate(relaxed: np.ndarray, run: Run, stage: str) -> Candidate:
@@ -90,7 +90,7 @@ def export_states(run: Run, path: Path) -> tuple[dict[str, Certificates], BestKn
         The certificates of each stage, the best known energies, and of each stage the values of `CHANGES`.
     """
     partial = path.with_name(f"{path.name}.partial")
-    state_bytes = 4 * 3 * int(np.prod(run.config.dataset.shape)) + CERTIFICATE.itemsize + METADATA_BYTES
+    state_bytes = 4 * 3 * int(np.prod(run.shape)) + CERTIFICATE.itemsize + METADATA_BYTES
     # 64 KiB a stage for what HDF5 writes beside the arrays.
     room = len(run.stages) * (len(KINDS) * GENERATED * state_bytes + 2**16)
     with disk_errors(path):
@@ -131,7 +131,7 @@ def _states(run: Run) -> Iterator[tuple[FinishedStage, dict[str, np.ndarray]]]:
 
 def _best_known(run: Run, folder: Path, lowest: Sequence[Candidate]) -> BestKnown:
     of_the_model = min(lowest, key=lambda candidate: candidate.energy_per_site)
-    return best_known(run.hamiltonian, run.config.dataset.shape, folder, [annealed_candidate(run), of_the_model])
+    return best_known(run.hamiltonian, run.shape, folder, [annealed_candidate(run), of_the_model])
 
 
 def _write_spins(file: h5py.File, stage: FinishedStage, states: dict[str, np.ndarray]) -> None:
@@ -151,7 +151,7 @@ def _write_attributes(file: h5py.File, run: Run, best: BestKnown) -> None:
     write_attribute(file, "hamiltonian", run.hamiltonian.to_config())
     write_attribute(file, "best_known", dataclasses.asdict(best))
     write_attribute(file, "versions", VERSIONS)
-    write_attribute(file, "run", {"name": run.name, "shape": list(run.config.dataset.shape)})
+    write_attribute(file, "run", {"name": run.name, "shape": list(run.shape)})
 
 
 def _tables(
@@ -205,7 +205,7 @@ def _best_known_table(run: Run, runs: Sequence[Run], best: BestKnown) -> Table:
         ]
         for candidate in best.candidates
     ]
-    height, width = run.config.dataset.shape
+    height, width = run.shape
     present = "" if run.hamiltonian.mask is None else f", {run.hamiltonian.count_sites((height, width))} with a spin"
     label, file = labels(runs)[run.path], file_name("best_known", run, runs)
     caption = f"{label}: best known energy on {height} x {width} sites{present}: {best.energy_per_site:.8f}"

@@ -19,7 +19,6 @@ from typing import Any
 
 import jinja2
 
-from keras_evae.config import dump_config
 from keras_evae.errors import DataError
 from keras_evae.evaluation.results import Picture, Section, read_section
 from keras_evae.evaluation.stage_selection import labels
@@ -27,7 +26,6 @@ from keras_evae.evaluation.stage_states import GENERATION_SEED
 from keras_evae.evaluation.verdict import make_verdict
 from keras_evae.files import write_whole
 from keras_evae.machine import describe_environment
-from keras_evae.runs.from_config import planned_stages
 from keras_evae.runs.run import Run
 
 logger = logging.getLogger(__name__)
@@ -56,12 +54,12 @@ class Headline:
 
 def headline(run: Run, name: str, sections: Sequence[Section] = ()) -> Headline:
     """The headline of a run with at least one finished stage; `name` is its label in the tables of the sections."""
-    height, width = run.config.dataset.shape
+    height, width = run.shape
     last = run.stages[-1]
     present = "" if run.hamiltonian.mask is None else f", spins on {run.hamiltonian.count_sites((height, width))} sites"
     facts = [
         ("Lattice", f"{height} × {width}{present}"),
-        ("Stages", f"{len(run.stages)} of {len(planned_stages(run.config))} finished"),
+        ("Stages", f"{len(run.stages)} of {len(run.planned)} finished"),
         ("Last stage", f"β = {last.beta:g}, γ = {last.gamma:g}"),
     ]
     # A formula does not break across lines.
@@ -131,7 +129,7 @@ def render(
         outdated=outdated,
         images={picture.file: _image(picture, section, output) for section in sections for picture in section.pictures},
         gaps={name.replace("_", "-"): reason for name, reason in gaps.items()},
-        provenance=[(names[run.path], _provenance(run), dump_config(run.config)) for run in runs],
+        provenance=[(names[run.path], _provenance(run), run.config_text) for run in runs],
         made=_in_words(describe_environment()),
         date=datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
         generation_seed=GENERATION_SEED,
@@ -160,7 +158,7 @@ def _outdated(runs: Sequence[Run], sections: Sequence[Section], output: Path) ->
 
 
 def _provenance(run: Run) -> dict[str, str]:
-    seeds = {"seeds": f"dataset {run.config.dataset.seed}, training {run.config.training.seed}"}
+    seeds = {"seeds": ", ".join(f"{name} {seed}" for name, seed in run.seeds.items())}
     try:
         recorded = json.loads((run.path / "environment.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from keras_evae.analysis import Transition, generation_collapse, posterior_collapse, reconstruction_rise
 from keras_evae.errors import DataError
-from keras_evae.runs.from_config import planned_stages
 from keras_evae.runs.run import Run
 from keras_evae.runs.stage_folder import FinishedStage
 
@@ -43,7 +42,7 @@ def ladder_of_gamma(run: Run) -> list[FinishedStage]:
     Raises:
         DataError: If the run has no E-VAE, or has not reached the stage from which it starts.
     """
-    beta = run.config.evae.beta if run.config.evae else None
+    beta = run.evae_beta
     stages = [stage for stage in run.stages if stage.beta == beta]
     if not stages:
         wanted = "a run with an evae section" if beta is None else f"the stage at beta = {beta:g}, not reached yet"
@@ -89,9 +88,9 @@ def nearest_gammas(run: Run, wanted: Sequence[float]) -> tuple[list[FinishedStag
 
 def awaits_nearer(run: Run, wanted: Sequence[float]) -> bool:
     """Whether a stage that is planned, but not finished, is nearer to a wanted gamma than those that are."""
-    if run.config.evae is None:
+    if run.evae_beta is None:
         return False
-    planned = [stage.gamma for stage in planned_stages(run.config) if stage.beta == run.config.evae.beta]
+    planned = [stage.gamma for stage in run.planned if stage.beta == run.evae_beta]
     finished = [stage.gamma for stage in ladder_of_gamma(run)]
     return any(
         min(_decades(other, gamma) for other in planned) < min(_decades(other, gamma) for other in finished)
@@ -101,7 +100,7 @@ def awaits_nearer(run: Run, wanted: Sequence[float]) -> bool:
 
 def is_finished(run: Run) -> bool:
     """Whether the last stage that is planned is finished."""
-    last, planned = run.stages[-1], planned_stages(run.config)[-1]
+    last, planned = run.stages[-1], run.planned[-1]
     return (last.beta, last.gamma) == (planned.beta, planned.gamma)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from keras_evae.machine import quiet_tensorflow
-from keras_evae.runs.run import BATCH, Run, stream_split
+from keras_evae.runs.run import BATCH, Run
 from keras_evae.runs.stage_folder import FinishedStage, load_stage_weights
 
 # Seed of the latent vectors of generated states: the same ones for each stage and run.
@@ -36,7 +36,7 @@ def generate(run: Run, stage: FinishedStage, count: int) -> np.ndarray:
 def stream_reconstructed(run: Run, stage: FinishedStage, split: str) -> Iterator[np.ndarray]:
     """X_Out of a stage for a whole split, `(up to 100, y, x, 3)` at a time."""
     load_stage(run, stage)
-    for spins in stream_split(run, split):
+    for spins in run.stream_split(split):
         yield np.asarray(run.model(spins, training=False))
 
 

@@ -12,7 +12,7 @@ from keras_evae.errors import DataError
 from keras_evae.evaluation.results import Section
 from keras_evae.evaluation.stage_selection import first_collapsed, ladder_of_gamma
 from keras_evae.minima.certificate import SAME_ENERGY
-from keras_evae.runs.run import Run, lowest_annealed
+from keras_evae.runs.run import Run
 
 # Mean |S - S_relaxed|^2 above which relaxation leads to another state: spins then turn by more than 0.1 rad (root mean
 # square), which is more than the noise that a collapsed model leaves on the spins of a minimum.
@@ -43,7 +43,7 @@ def make_verdict(run: Run, label: str, sections: Sequence[Section]) -> tuple[str
 
 def _collapse(run: Run) -> tuple[bool, str]:
     """Whether the last stage generates one state, and a sentence that says so."""
-    if run.config.evae is None:
+    if run.evae_beta is None:
         return False, "A VAE without Hamiltonian loss (γ = 0): there is no collapse to one state to look for."
     try:
         stages = ladder_of_gamma(run)
@@ -69,7 +69,7 @@ def _height(run: Run, one: bool, known: Sequence[tuple[Any, Any]]) -> str:
     subject = "That state has" if one else "Generated states of the last stage have"
     text = f"{subject} E/N = {_number(energy)} on average"
     with contextlib.suppress(DataError):
-        known = [*known, (lowest_annealed(run), "annealed data")]
+        known = [*known, (run.lowest_annealed(), "annealed data")]
     if not known:
         return f"{text}; no energy is known to compare with."
     lowest = min(found for found, _ in known)

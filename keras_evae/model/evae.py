@@ -16,7 +16,6 @@ from keras_evae.layers import LARGEST_LOG_VARIANCE, Sampling
 from keras_evae.model import polyphase
 from keras_evae.model.losses import hamiltonian_loss, kl_loss, reconstruction_loss
 from keras_evae.model.networks import build_decoder, build_encoder
-from keras_evae.training.replicas import Share, mean_over_replicas, share_of_replica, spans_hosts
 
 # States decoded at once by `generate`; bounds its memory.
 GENERATE_BATCH = 100
@@ -46,14 +45,15 @@ class EVAE(keras.Model):
         beta: Weight of the Kullback-Leibler loss.
         gamma: Weight of the Hamiltonian loss.
         seed: Seed of the initial weights and of the sampling noise.
-        phases: Compute training and evaluation in the form of `keras_evae.model.polyphase`: equal up to rounding, and faster
+        phases: Compute training and evaluation in the form of `model.polyphase`: equal up to rounding, and faster
             on a CPU. False: call the encoder and decoder layer by layer. True needs one device and float32.
         precision: Keras' dtype policy of the layers: `float32`, `mixed_bfloat16`, or `float64` for comparisons. With
             `mixed_bfloat16` weights, latent vectors, output spins and losses stay float32.
         largest_log_variance: Bound of the posteriors' log-variances in L_KL and in the noise, see `losses.kl_loss`.
+        replicas: Replicas that share each batch, `keras_evae.training.replicas.Replicas`; None for one device.
 
-    Built in the scope of a `tf.distribute` strategy, the model trains on all its replicas: give `fit` and `evaluate`
-    the batches of `keras_evae.training.replicas.share_batches`.
+    Built in the scope of a `tf.distribute` strategy with `replicas=Replicas(strategy)`, the model trains on all of
+    them: give `fit` and `evaluate` the batches of `keras_evae.training.replicas.share_batches`.
 
     Example:
 
@@ -78,12 +78,14 @@ class EVAE(keras.Model):
         phases: bool = True,
         precision: str = "float32",
         largest_log_variance: float = LARGEST_LOG_VARIANCE,
+        replicas: Any = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         if precision not in PRECISIONS:
             raise ValueError(f"`precision` must be one of {PRECISIONS}. Received: precision={precision!r}")
-        self.replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        self._share = replicas
+        self.replicas = 1 if replicas is None else replicas.count
         if phases and (self.replicas > 1 or precision != "float32"):
             raise ValueError(
                 f"`phases=True` needs one device and float32; set phases=False. "
@@ -164,7 +166,7 @@ class EVAE(keras.Model):
             return polyphase.decode(self.decoder, latent, self.hamiltonian.periodic, training)
         return self.decoder(latent, training=training)
 
-    def _loss_terms(self, spins: Any, training: bool, share: Share | None = None) -> dict[str, Any]:
+    def _loss_terms(self, spins: Any, training: bool, share: Any = None) -> dict[str, Any]:
         """The named loss terms and their weighted sum, for `train_step` and `test_step` alike."""
         mean, log_variance = self.run_encoder(spins, training)
         outputs = self.run_decoder(self.sampling((mean, log_variance), share=share), training)
@@ -179,7 +181,7 @@ class EVAE(keras.Model):
         }
 
     def train_step(self, data: Any) -> dict[str, Any]:
-        spins, share = _own_spins(data)
+        spins, share = self._own_spins(data)
         with tf.GradientTape() as tape:
             terms = self._loss_terms(spins, training=True, share=share)
             # The optimizer sums over the replicas, each of which sees an equal part of the batch.
@@ -187,10 +189,8 @@ class EVAE(keras.Model):
         # Biases before a batch normalisation do not matter for the loss.
         variables = [variable.value for variable in self.trainable_variables]
         gradients = tape.gradient(loss, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-        if self.replicas > 1 and self.optimizer.global_clipnorm:
-            # The optimizer would clip the parts before it sums them; what has its N-th of the norm it leaves alone.
-            bound = self.optimizer.global_clipnorm / self.replicas
-            gradients, _ = tf.clip_by_global_norm(mean_over_replicas(gradients), bound)
+        if self._share:
+            gradients = self._share.clip(gradients, self.optimizer.global_clipnorm)
         self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
         # A loss can be finite where its gradient or the batch normalisation's statistics are not.
         statistics = [variable.value for variable in self.non_trainable_variables]
@@ -198,9 +198,15 @@ class EVAE(keras.Model):
         return self._update_metrics(terms, tf.shape(spins)[0] if share is None else share.count)
 
     def test_step(self, data: Any) -> dict[str, Any]:
-        spins, share = _own_spins(data)
+        spins, share = self._own_spins(data)
         terms = self._loss_terms(spins, training=False, share=share)
         return self._update_metrics(terms, tf.shape(spins)[0] if share is None else share.count)
+
+    def _own_spins(self, data: Any) -> tuple[Any, Any]:
+        """The spins that this replica works on, and their place in the batch; None if it works on all."""
+        spins = keras.utils.unpack_x_y_sample_weight(data)[0]
+        share = self._share.of_batch(spins) if self._share else None
+        return (spins if share is None else spins[share.rows]), share
 
     def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
         """Nothing: with a strategy, Keras would take a batch out of the data to build a model that is built already."""
@@ -209,8 +215,7 @@ class EVAE(keras.Model):
         # Weighted by the batch size: the last batch of a split may be smaller than the others.
         for name, metric in self.loss_metrics.items():
             metric.update_state(terms[name], sample_weight=tf.cast(count, tf.float32))
-        # Keras averages over the first axis where there are several workers, so there has to be one.
-        shape = (1,) if spans_hosts(self.distribute_strategy) else ()
+        shape = self._share.result_shape if self._share else ()
         return {name: tf.reshape(metric.result(), shape) for name, metric in self.loss_metrics.items()}
 
     def get_config(self) -> dict[str, Any]:
@@ -237,13 +242,6 @@ def _nan_unless_finite(loss: tf.Tensor, witnesses: Sequence[Any]) -> tf.Tensor:
     # NaN and infinity survive a sum: one pass, and nothing is written.
     total = tf.add_n([tf.reduce_sum(tf.cast(witness, tf.float32)) for witness in witnesses])
     return tf.where(tf.math.is_finite(total), loss, tf.constant(math.nan, loss.dtype))
-
-
-def _own_spins(data: Any) -> tuple[Any, Share | None]:
-    """The spins that this replica works on, and their place in the batch."""
-    spins = keras.utils.unpack_x_y_sample_weight(data)[0]
-    share = share_of_replica(spins)
-    return (spins if share is None else spins[share.rows]), share
 
 
 @contextlib.contextmanager

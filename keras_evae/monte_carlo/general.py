@@ -34,7 +34,7 @@ from keras_evae.terms import SecondNeighbours
 
 
 class GeneralMonteCarlo:
-    """A lattice under Monte Carlo, with the methods of `keras_evae.monte_carlo.checkerboard.MonteCarlo`, for any Hamiltonian.
+    """A lattice under Monte Carlo, with the methods of `checkerboard.MonteCarlo`, for any Hamiltonian.
 
     Args:
         hamiltonian: The Hamiltonian.

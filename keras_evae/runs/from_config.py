@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from keras_evae.config import Config
 from keras_evae.dataset import DatasetSpecification
@@ -36,7 +36,9 @@ def dataset_specification(config: Config) -> DatasetSpecification:
     )
 
 
-def make_model(config: Config, hamiltonian: Hamiltonian, phases: bool = True, precision: str = "float32") -> EVAE:
+def make_model(
+    config: Config, hamiltonian: Hamiltonian, phases: bool = True, precision: str = "float32", replicas: Any = None
+) -> EVAE:
     """A model with new weights: the configuration builds it, files give arrays only."""
     # Imported here: everything else about a run can be read without waiting for TensorFlow.
     from keras_evae.model.evae import EVAE
@@ -49,4 +51,5 @@ def make_model(config: Config, hamiltonian: Hamiltonian, phases: bool = True, pr
         phases=phases,
         precision=precision,
         largest_log_variance=config.network.largest_log_variance,
+        replicas=replicas,
     )

@@ -21,6 +21,7 @@ from keras_evae.runs.stage_plan import Stage
 from keras_evae.runs.taken_stages import describe_taken_stages, shared_stages, take_stages
 from keras_evae.training.forecast import describe_plan, describe_posterior_collapse
 from keras_evae.training.replicas import (
+    Replicas,
     choose_strategy,
     describe_strategy,
     is_chief,
@@ -127,9 +128,10 @@ def make_trainer(
     """The trainer of a configuration, with a new model, in a folder."""
     training = config.training
     # Half resolution is for one device in float32.
-    phases = training.phases and devices.num_replicas_in_sync == 1 and training.precision == "float32"
+    replicas = Replicas(devices) if devices.num_replicas_in_sync > 1 else None
+    phases = training.phases and replicas is None and training.precision == "float32"
     with devices.scope():
-        model = make_model(config, specification.hamiltonian, phases, training.precision)
+        model = make_model(config, specification.hamiltonian, phases, training.precision, replicas)
         compile_model(model, training)
     return Trainer(model, specification, config.dataset, training, folder)
 

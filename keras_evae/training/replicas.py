@@ -134,7 +134,7 @@ def describe_strategy(strategy: tf.distribute.Strategy, batch_size: int) -> str:
 
 
 def share_batches(batches: tf.data.Dataset, strategy: tf.distribute.Strategy) -> Any:
-    """Batches that `fit` and `evaluate` hand to every replica whole; `share_of_replica` gives each its rows.
+    """Batches that `fit` and `evaluate` hand to every replica whole; `Replicas.of_batch` gives each its rows.
 
     The number of batches must be told to `fit` and `evaluate`.
     """
@@ -148,19 +148,36 @@ def share_batches(batches: tf.data.Dataset, strategy: tf.distribute.Strategy) ->
     return strategy.distribute_datasets_from_function(copies)
 
 
-def share_of_replica(batch: Any) -> Share | None:
-    """The share of the replica that calls, of a batch `(n, ...)`; None where there is one replica only."""
-    context = tf.distribute.get_replica_context()
-    if context is None or context.num_replicas_in_sync == 1:
-        return None
-    size, replicas, index = tf.shape(batch)[0], context.num_replicas_in_sync, context.replica_id_in_sync_group
-    start, stop = size * index // replicas, size * (index + 1) // replicas
-    return Share(slice(start, tf.maximum(stop, start + 1)), stop - start, size)
+class Replicas:
+    """The replicas of a strategy as a model needs them, see `keras_evae.model.EVAE`.
 
+    Args:
+        strategy: The strategy in whose scope the model is built.
+    """
 
-def mean_over_replicas(values: Any) -> Any:
-    """Mean of each tensor over all replicas; called on every replica."""
-    return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.MEAN, values)
+    def __init__(self, strategy: tf.distribute.Strategy) -> None:
+        self.count = strategy.num_replicas_in_sync
+        # Keras averages over the first axis where there are several workers, so there has to be one.
+        self.result_shape = (1,) if spans_hosts(strategy) else ()
+
+    def of_batch(self, batch: Any) -> Share | None:
+        """The share of the replica that calls, of a batch `(n, ...)`; None outside of the strategy's `run`."""
+        context = tf.distribute.get_replica_context()
+        if context is None or context.num_replicas_in_sync == 1:
+            return None
+        size, replicas, index = tf.shape(batch)[0], context.num_replicas_in_sync, context.replica_id_in_sync_group
+        start, stop = size * index // replicas, size * (index + 1) // replicas
+        return Share(slice(start, tf.maximum(stop, start + 1)), stop - start, size)
+
+    def clip(self, gradients: Any, norm: float | None) -> Any:
+        """Bounds the norm of the sum of all replicas' gradients; called on every replica.
+
+        The optimizer would clip the parts before it sums them; what has its N-th of the norm it leaves alone.
+        """
+        if not norm:
+            return gradients
+        mean = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.MEAN, gradients)
+        return tf.clip_by_global_norm(mean, norm / self.count)[0]
 
 
 def meet_workers(strategy: tf.distribute.Strategy, finished: int) -> None:

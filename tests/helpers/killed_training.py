@@ -21,11 +21,11 @@ import sys
 import tempfile
 
 from keras_evae import files
-from keras_evae.training import recipe, trainer
+from keras_evae.training import trainer
 from tests.helpers.dataset_kills import Tripwire, fork
 from tests.helpers.training_cases import ROOT
 
-# What `durable.write_whole` does to the disk, in order; the last is the folder's fsync, after the renaming.
+# What `files.write_whole` does to the disk, in order; the last is the folder's fsync, after the renaming.
 OPERATIONS = ("opened", "half written", "written", "synced", "renamed")
 
 
@@ -54,9 +54,9 @@ def prepare(moment, number, arguments):
         operation = arguments.pop(0)
         count(trainer, "write_checkpoint", number, lambda: arm(operation))
     if moment == "saved":
-        count(recipe, "remove_checkpoint", number, lambda: os.kill(os.getpid(), signal.SIGKILL))
+        count(trainer, "remove_checkpoint", number, lambda: os.kill(os.getpid(), signal.SIGKILL))
     if moment == "evaluate":
-        count(recipe, "evaluate_stage", number, lambda: os.kill(os.getpid(), signal.SIGINT))
+        count(trainer, "evaluate_stage", number, lambda: os.kill(os.getpid(), signal.SIGINT))
     if moment == "term":
         count(trainer.Position, "on_train_batch_end", number, lambda: os.kill(os.getpid(), signal.SIGTERM))
 

@@ -19,7 +19,7 @@ import tensorflow as tf
 
 from keras_evae.model import networks
 from keras_evae.model.evae import EVAE
-from keras_evae.training.replicas import choose_strategy, is_chief, share_batches
+from keras_evae.training.replicas import Replicas, choose_strategy, is_chief, share_batches
 from tests.helpers.states import random_spins
 
 SHAPE, BATCH, STEPS = (16, 32), 8, 3
@@ -31,7 +31,9 @@ EVALUATED = 9
 
 def make_model(strategy):
     with strategy.scope():
-        model = EVAE(SHAPE, latent_dim=8, beta=1e-2, gamma=1e-2, phases=False, precision="float64")
+        model = EVAE(
+            SHAPE, latent_dim=8, beta=1e-2, gamma=1e-2, phases=False, precision="float64", replicas=Replicas(strategy)
+        )
         optimizer = keras.optimizers.Adam(1e-3, global_clipnorm=LARGEST_NORM)
         optimizer.build(model.trainable_variables)
         model.compile(optimizer=optimizer)

@@ -1,13 +1,11 @@
 import numpy as np
 import pytest
 
-from keras_evae.evaluation.relaxed_states import best_known_of_run
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.minima import certificate
 from keras_evae.minima.certificate import Candidate, best_known, certify
 from keras_evae.minima.relaxation import relax_states
 from keras_evae.minima.skyrmion_lattices import triangular_skyrmions
-from keras_evae.runs.run import load_run
 from tests.helpers.states import random_spins, uniform
 
 
@@ -104,12 +102,3 @@ def test_without_skyrmions_the_anneals_remain(tmp_path):
     best = best_known(Hamiltonian(D=0.0), (16, 32), tmp_path)
     assert [candidate.search for candidate in best.candidates] == ["slow anneals"]
     assert best.energy_per_site == pytest.approx(-2.05, abs=1e-7)
-
-
-def test_best_known_of_a_run(smoke_folder, tmp_path, monkeypatch):
-    monkeypatch.chdir(smoke_folder)
-    run = load_run("runs/smoke")
-    best = best_known_of_run(run, tmp_path)
-    assert {"annealed data", "relaxed generated states", "slow anneals"} <= {c.search for c in best.candidates}
-    monkeypatch.setattr(certificate, "generate", None)
-    assert best_known_of_run(run, tmp_path) == best

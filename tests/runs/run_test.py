@@ -68,9 +68,7 @@ def test_commit_of_a_checkout_and_none_of_an_installed_package(tmp_path, monkeyp
     if (Path(keras_evae.__file__).parents[1] / ".git").exists():
         assert re.fullmatch("[0-9a-f]{40}(-dirty)?", describe_environment()["commit"])
     # An environment inside another project's checkout does not take that one's commit for its own.
-    monkeypatch.setattr(
-        "keras_evae.runs.environment.__file__", str(tmp_path / "site-packages" / "keras_evae" / "environment.py")
-    )
+    monkeypatch.setattr("keras_evae.machine.__file__", str(tmp_path / "site-packages" / "keras_evae" / "machine.py"))
     (tmp_path / ".git").mkdir()
     assert describe_environment()["commit"] is None
 

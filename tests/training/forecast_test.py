@@ -14,10 +14,10 @@ def test_expected_posterior_collapse(smoke_folder, monkeypatch):
     config = load_run("runs/smoke").config
     specification = dataset_specification(config)
     estimate = critical_beta(read_split(config.dataset.path, "train"), (True, True))
-    line = describe_posterior_collapse(config, specification, planned_stages(config))
+    line = describe_posterior_collapse(config.dataset.path, specification, planned_stages(config))
     assert f"about {estimate:.2g} (" in line and line.endswith("beyond it: none")
     vae = config.model_copy(update={"evae": None, "vae": config.vae.model_copy(update={"betas": (1e-4, 0.9, 1.5)})})
-    line = describe_posterior_collapse(vae, specification, planned_stages(vae))
+    line = describe_posterior_collapse(vae.dataset.path, specification, planned_stages(vae))
     assert line.endswith("beyond it: 0.9, 1.5")
     (first,) = re.findall(r"^Collapse .*$", (smoke_folder / "first.txt").read_text(), re.MULTILINE)
     assert f"about {estimate:.2g} (" in first

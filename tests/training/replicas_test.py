@@ -14,12 +14,12 @@ import tensorflow as tf
 from keras_evae.errors import ConfigError
 from keras_evae.runs.run import load_run
 from keras_evae.training.replicas import (
+    Replicas,
     check_cluster,
     choose_strategy,
     describe_strategy,
     is_chief,
     record_strategy,
-    share_of_replica,
 )
 from tests.helpers.commands import SMOKE, call_here
 from tests.helpers.replicas import EVALUATED, LARGEST_NORM, STEPS
@@ -257,6 +257,6 @@ def test_batch_that_the_replicas_cannot_share(monkeypatch):
 def test_one_device_shares_nothing():
     strategy = choose_strategy(None, 7)
     assert is_chief(strategy) and describe_strategy(strategy, 7) == "one CPU"
-    assert share_of_replica(tf.zeros((7, 2))) is None
+    assert Replicas(tf.distribute.get_strategy()).of_batch(tf.zeros((7, 2))) is None
     assert record_strategy(strategy) == {"name": "none", "replicas": 1, "workers": 1}
     assert record_strategy(choose_strategy("mirrored", 7)) == {"name": "mirrored", "replicas": 1, "workers": 1}

@@ -11,10 +11,11 @@ from keras_evae.errors import ConfigError, DataError, LockedError
 from keras_evae.files import hold_lock
 from keras_evae.model.evae import EVAE
 from keras_evae.runs.checkpoints import CHECKPOINT, Checkpoint, read_values, write_checkpoint
+from keras_evae.runs.from_config import dataset_specification
 from keras_evae.runs.stage_plan import plan_stages
 from keras_evae.training import trainer
 from keras_evae.training.recipe import train
-from keras_evae.training.trainer import find_checkpoint, reset_optimizer, samples_to_go
+from keras_evae.training.trainer import Trainer, reset_optimizer
 from tests.helpers.training_cases import CONFIG
 
 
@@ -46,6 +47,12 @@ def model():
     return model
 
 
+def trainer_of(folder, model):
+    """Of the paper's training: 300 steps of 100 an epoch."""
+    config = Config()
+    return Trainer(model, dataset_specification(config), config.dataset, config.training, folder)
+
+
 def checkpoint_of(folder, model, stage, threads=1):
     checkpoint = Checkpoint(stage.name, stage.first_epoch + 4, 7, threads, {}, read_values(model))
     write_checkpoint(folder / CHECKPOINT, checkpoint)
@@ -54,25 +61,25 @@ def checkpoint_of(folder, model, stage, threads=1):
 
 def test_checkpoint_of_the_first_missing_stage_is_taken(tmp_path, model):
     checkpoint_of(tmp_path, model, STAGES[1])
-    found = find_checkpoint(tmp_path, model, STAGES, finished=1)
+    found = trainer_of(tmp_path, model).find_checkpoint(STAGES, finished=1)
     assert (found.stage, found.epoch, found.step) == (STAGES[1].name, 14, 7)
-    # The paper's 300 steps of 100: six epochs less seven steps here, and ten in the last stage.
-    assert samples_to_go(Config(), STAGES[1:], found) == (16 * 300 - 7) * 100
-    assert samples_to_go(Config(), STAGES[1:], None) == 20 * 300 * 100
+    # Six epochs less seven steps here, and ten in the last stage.
+    assert trainer_of(tmp_path, model).samples_to_go(STAGES[1:], found) == (16 * 300 - 7) * 100
+    assert trainer_of(tmp_path, model).samples_to_go(STAGES[1:], None) == 20 * 300 * 100
 
 
 @pytest.mark.parametrize("finished", [2, 3])
 def test_checkpoint_of_a_finished_stage_is_removed(tmp_path, model, finished):
     """A kill may strike between the stage's appearance and the removal of its checkpoint."""
     checkpoint_of(tmp_path, model, STAGES[1])
-    assert find_checkpoint(tmp_path, model, STAGES, finished) is None
+    assert trainer_of(tmp_path, model).find_checkpoint(STAGES, finished) is None
     assert not (tmp_path / CHECKPOINT).exists()
 
 
 def test_checkpoint_whose_predecessor_is_missing_is_refused(tmp_path, model):
     checkpoint_of(tmp_path, model, STAGES[2])
     with pytest.raises(DataError, match="expected the stage 01_beta_0.001_gamma_0, found 02_beta.*; delete it"):
-        find_checkpoint(tmp_path, model, STAGES, finished=1)
+        trainer_of(tmp_path, model).find_checkpoint(STAGES, finished=1)
     assert (tmp_path / CHECKPOINT).exists()
 
 
