@@ -16,7 +16,7 @@ from distributed import Client, Security
 from keras_evae.config import load_config
 from keras_evae.console import run_command
 from keras_evae.dataset import ensure_dataset
-from keras_evae.runs import dataset_specification
+from keras_evae.runs.from_config import dataset_specification
 
 JOBS, CORES, MEMORY, WALLTIME = 8, 16, "16GB", "02:00:00"
 

@@ -2,8 +2,8 @@ r"""Simulated annealing of spin configurations from above the Curie temperature 
 
 A configuration is cooled with heat-bath and over-relaxation sweeps along a geometric schedule and then
 relaxed at T = 0 until no spin feels a torque. It comes out as a local minimum of the energy in which skyrmion
-domains have formed locally. The sweeps are in `sampler`, its kernels in `monte_carlo`; Hamiltonians with J2 or terms
-of a user's own have the sweeps of `general_sampler`.
+domains have formed locally. The sweeps are in `monte_carlo.checkerboard`; Hamiltonians with J2 or terms
+of a user's own have those of `monte_carlo.general`.
 
 Reproducibility: the bits of a configuration follow from its seed and index, the Hamiltonian, the schedule, the
 shape and `KERNEL_VERSION`, never from the number of workers or their order. The compiler contracts a * b + c

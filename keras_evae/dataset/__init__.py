@@ -2,9 +2,11 @@
 
 specification   what fixes the content of a dataset
 shards          the unit of work: annealed, as bytes
-folder          the shards of an unfinished generation, their checksums, and who is at work on them
-generation      makes what is missing, here or on a Dask cluster, and packs it
-file            the finished file: written, checked, read
+shard_folder    the shards of an unfinished generation, their checksums, and who is at work on them
+generation      makes what is missing, and packs it
+cluster         the same on a Dask cluster
+hdf5            the finished file: written, checked, read
+spin_files      spins from files of other programs
 """
 
 from keras_evae.dataset.generation import ensure_dataset, generate_dataset

@@ -135,5 +135,5 @@ def _numbers(run: Run, stages: Sequence[FinishedStage]) -> dict[str, Cell]:
 
 
 def _are_alike(runs: Sequence[Run]) -> bool:
-    alike = {(run.hamiltonian, run.shape, tuple(stage.gamma for stage in run.planned)) for run in runs}
+    alike = {(run.hamiltonian, run.shape, tuple(stage.gamma for stage in run.planned if stage.gamma)) for run in runs}
     return len(alike) == 1

@@ -1,6 +1,6 @@
 """A spin lattice under Monte Carlo: its spins in the layout of the kernels, its random streams, its sweeps.
 
-The kernels are in `monte_carlo`. Absent sites of the Hamiltonian's mask are lanes like any other, but their spins
+The kernels are in `kernels`. Absent sites of the Hamiltonian's mask are lanes like any other, but their spins
 are zero vectors from beginning to end: then the fields of their neighbours lack them, and only the heat bath, which
 draws a new spin whatever the old one was, has to be told where they are.
 """

@@ -116,7 +116,7 @@ def test_full_disk(call, tmp_path):
 # The command sends a signal to itself when it has written the second shard.
 SIGNALLED = """
 import itertools, os
-from keras_evae.dataset.folder import ShardFolder
+from keras_evae.dataset.shard_folder import ShardFolder
 write, written = ShardFolder.write, itertools.count(1)
 def writing(self, *arguments):
     write(self, *arguments)

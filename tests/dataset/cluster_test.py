@@ -19,6 +19,8 @@ from keras_evae.dataset.shard_folder import ShardFolder
 from keras_evae.errors import ClusterError, ConfigError, MismatchError
 from tests.helpers.dataset_cases import CONFIG, SPECIFICATION, digest, of_size
 
+ANNEAL = "import sys; from keras_evae.commands.evae_anneal import main; sys.exit(main())"
+
 # Workers that start on a busy machine: Dask's own 30 s may be too little. Their processes read it here, too.
 os.environ["DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT"] = "300s"
 distributed = pytest.importorskip("distributed")
@@ -109,7 +111,7 @@ def test_threads_finish_what_a_cluster_began(client, tmp_path, whole, caplog, mo
 def test_command_on_an_existing_cluster(client, tmp_path):
     (tmp_path / "run.yaml").write_text(CONFIG.format(train=5))
     result = subprocess.run(
-        [sys.executable, "-m", "keras_evae.dataset", "--config", "run.yaml", "--scheduler", client.scheduler.address],
+        [sys.executable, "-c", ANNEAL, "--config", "run.yaml", "--scheduler", client.scheduler.address],
         cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
@@ -119,7 +121,7 @@ def test_command_on_an_existing_cluster(client, tmp_path):
 
 
 def test_worker_with_other_kernels_is_refused(client, tmp_path, monkeypatch):
-    monkeypatch.setattr("keras_evae.annealing.KERNEL_VERSION", 999)
+    monkeypatch.setattr("keras_evae.dataset.generation.KERNEL_VERSION", 999)
     with pytest.raises(MismatchError, match="install the same version of keras_evae everywhere"):
         generate_dataset(tmp_path / "spins.h5", SPECIFICATION, client=client)
 
@@ -244,7 +246,7 @@ def test_shard_that_kills_its_workers(client, tmp_path, monkeypatch):
 
     allowed = client.run_on_scheduler(lambda dask_scheduler: dask_scheduler.allowed_failures)
     client.run_on_scheduler(lambda dask_scheduler: setattr(dask_scheduler, "allowed_failures", 0))
-    monkeypatch.setattr("keras_evae.dataset.shards.anneal_shard", deadly)
+    monkeypatch.setattr("keras_evae.dataset.generation.anneal_shard", deadly)
     with pytest.raises(ClusterError, match="the Dask cluster was lost .* finished shards are kept") as error:
         generate_dataset(tmp_path / "spins.h5", SPECIFICATION, client=client)
     assert "\n" not in str(error.value)

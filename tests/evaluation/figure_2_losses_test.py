@@ -8,6 +8,7 @@ import pytest
 
 from keras_evae.evaluation import figure_2_losses as module
 from keras_evae.evaluation.figure_2_losses import make_losses
+from keras_evae.runs.run import Run
 
 
 def test_an_uninformed_output_may_know_the_edges(smoke_run, monkeypatch):
@@ -15,7 +16,7 @@ def test_an_uninformed_output_may_know_the_edges(smoke_run, monkeypatch):
     y = np.arange(32)[:, None, None] / 32
     row = np.concatenate([np.sin(np.pi * y), 0 * y, np.cos(np.pi * y)], axis=-1)
     spins = np.broadcast_to(row, (4, 32, 32, 3)).astype(np.float32)
-    monkeypatch.setattr(module, "read_split", lambda *arguments: spins)
+    monkeypatch.setattr(Run, "read_split", lambda *arguments: spins)
 
     def mean_spin(boundary):
         section = smoke_run.config.hamiltonian.model_copy(update={"boundary": boundary})

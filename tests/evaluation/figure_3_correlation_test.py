@@ -14,6 +14,7 @@ from keras_evae.evaluation import figure_3_correlation as maps
 from keras_evae.evaluation.figure_3_correlation import make_local_correlation, make_theta
 from keras_evae.geometry import make_geometry
 from keras_evae.lattice import encode_mask
+from keras_evae.runs.run import Run
 
 NOTES = ["smoke has no finished stage at gamma = 1; the nearest is 10",
          "smoke has no finished stage at gamma = 100; the nearest is 10"]  # fmt: skip
@@ -55,7 +56,7 @@ def test_local_correlation_over_present_sites(smoke_run, tmp_path, monkeypatch):
     system = smoke_run.config.hamiltonian.model_copy(update={"mask": encode_mask(sample.mask), "boundary": "open"})
     masked = dataclasses.replace(smoke_run, config=smoke_run.config.model_copy(update={"hamiltonian": system}))
     spins = with_noise(monkeypatch, smoke_run, {0.0: 0.2, 10.0: 0.1})
-    monkeypatch.setattr(maps, "read_split", lambda *_: spins * sample.mask[..., None])
+    monkeypatch.setattr(Run, "read_split", lambda *_: spins * sample.mask[..., None])
     section = make_local_correlation([masked], tmp_path)
     assert all(np.isfinite(row[2:]).all() for row in section.tables[0].rows)
     means = [row[3] for row in section.tables[0].rows if row[1] == "X_Out"]

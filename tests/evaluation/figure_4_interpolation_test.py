@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from keras_evae.analysis.barrier import find_barrier
-from keras_evae.config import EVAEConfig, VAEConfig
 from keras_evae.evaluation import figure_4_interpolation as recipe
 from keras_evae.evaluation import interpolation_paths
 from keras_evae.evaluation.interpolation_paths import IMAGES, POINTS, REACHED, SHOWN_STEPS, Passage
@@ -15,7 +14,7 @@ from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.minima.interstitial import Targets
 from keras_evae.runs.run import load_run
 from keras_evae.runs.stage_folder import FinishedStage
-from keras_evae.runs.stage_plan import Stage
+from keras_evae.runs.stage_plan import Stage, plan_stages
 from tests.helpers.states import skyrmion, uniform
 
 SHAPE = (24, 40)
@@ -38,9 +37,9 @@ def finished(index, gamma, fft_mse):
 @pytest.fixture
 def run():
     stages = [finished(1, 0.0, 1e-5), finished(2, 10.0, 1e-5), finished(3, 100.0, 1e-5), finished(4, 1e3, 1e-8)]
-    ladders = {"vae": VAEConfig(betas=(1e-3,), epochs=1), "evae": EVAEConfig(gammas=(10.0, 100.0, 1e3), epochs=1)}
-    config = SimpleNamespace(**ladders, dataset=SimpleNamespace(shape=SHAPE))
-    return SimpleNamespace(name="run", path=Path("run"), stages=stages, config=config, hamiltonian=Hamiltonian())
+    planned = plan_stages((1e-3,), 1, 1e-3, (10.0, 100.0, 1e3), 1)
+    facts = {"shape": SHAPE, "hamiltonian": Hamiltonian(), "evae_beta": 1e-3, "planned": planned}
+    return SimpleNamespace(name="run", path=Path("run"), stages=stages, **facts)
 
 
 @pytest.fixture

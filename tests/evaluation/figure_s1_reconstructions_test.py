@@ -8,6 +8,7 @@ from keras_evae.evaluation import figure_s1_reconstructions as module
 from keras_evae.evaluation.figure_s1_reconstructions import make_reconstructions
 from keras_evae.geometry import make_geometry
 from keras_evae.lattice import encode_mask
+from keras_evae.runs.run import Run
 from keras_evae.runs.stage_folder import FinishedStage
 from keras_evae.runs.stage_plan import Stage
 from tests.helpers.states import random_spins, skyrmion, uniform
@@ -34,7 +35,7 @@ def test_means_are_over_present_sites(smoke_run, tmp_path, monkeypatch):
     system = smoke_run.config.hamiltonian.model_copy(update={"mask": encode_mask(sample.mask), "boundary": "open"})
     masked = dataclasses.replace(smoke_run, config=smoke_run.config.model_copy(update={"hamiltonian": system}))
     up = uniform((32, 32)) * sample.mask[..., None]
-    monkeypatch.setattr(module, "read_split", lambda *_: -up[None])
+    monkeypatch.setattr(Run, "read_split", lambda *_: -up[None])
     for name in ("reconstruct", "generate"):
         monkeypatch.setattr(module, name, lambda *_: up[None])
     rows = make_reconstructions([masked], tmp_path).tables[0].rows

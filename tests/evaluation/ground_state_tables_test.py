@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from keras_evae.analysis.transitions import Transition
-from keras_evae.evaluation import ground_state_tables
+from keras_evae.evaluation.ground_state_tables import draw_phase_curve, phase_curve_tables
 from keras_evae.training.search_trial import Trial
 
 
@@ -20,7 +20,7 @@ CURVE = {
 
 
 def test_rows_are_of_all_trials():
-    summary, _ = ground_state_tables.make_tables(CURVE)
+    summary, _ = phase_curve_tables(CURVE)
     rows = [dict(zip(summary.header, row, strict=True)) for row in summary.rows]
     # Logarithms of 200 and 800 are ln 2 to each side of their mean: a standard deviation of sqrt 2 ln 2.
     assert rows[0]["gamma_c"] == pytest.approx(400.0) and (rows[0]["lowest"], rows[0]["highest"]) == (200.0, 800.0)
@@ -31,13 +31,13 @@ def test_rows_are_of_all_trials():
 
 
 def test_each_trial_has_its_row():
-    _, each = ground_state_tables.make_tables(CURVE)
+    _, each = phase_curve_tables(CURVE)
     assert [row[0] for row in each.rows] == [1e-4, 1e-4, 3e-4, 3e-4, 1e-3, 1e-3]
     assert each.rows[1][2:] == [400.0, 1600.0, 800.0] and each.rows[3][2:] == [None] * 3
 
 
 def test_picture_needs_two_betas(tmp_path):
-    assert ground_state_tables.draw({1e-4: CURVE[1e-4], 1e-3: CURVE[1e-3]}, tmp_path / "curve.png") is None
+    assert draw_phase_curve({1e-4: CURVE[1e-4], 1e-3: CURVE[1e-3]}, tmp_path / "curve.png") is None
     assert not list(tmp_path.iterdir())
-    assert ground_state_tables.draw(CURVE, tmp_path / "curve.png").file == "curve.png"
+    assert draw_phase_curve(CURVE, tmp_path / "curve.png").file == "curve.png"
     assert (tmp_path / "curve.png").stat().st_size > 0

@@ -22,6 +22,7 @@ from keras_evae.geometry import make_geometry
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.lattice import encode_mask
 from keras_evae.minima.interstitial import make_targets
+from keras_evae.runs.run import Run
 from tests.helpers.commands import smoke
 from tests.helpers.states import random_spins, uniform
 
@@ -40,7 +41,7 @@ def disc_run(smoke_run):
 def give(monkeypatch, recipe, data, outputs):
     """Data, and what models make of them and generate, for a recipe."""
     module = sys.modules[recipe.__module__]
-    monkeypatch.setattr(module, "read_split", lambda path, split, count: data[:count])
+    monkeypatch.setattr(Run, "read_split", lambda run, split, count: data[:count])
     for name in ("reconstruct", "generate"):
         monkeypatch.setattr(module, name, lambda run, stage, what: outputs)
 
