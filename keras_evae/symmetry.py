@@ -96,21 +96,13 @@ def apply_point_operation(spins: np.ndarray, operation: PointOperation, dmi: str
 
 def random_symmetry(spins: np.ndarray, hamiltonian: Hamiltonian, random: np.random.Generator) -> np.ndarray:
     """One configuration `(y, x, 3)` under a random point operation and a random translation along periodic axes."""
-    operation, shifts = draw_symmetry(spins.shape[:2], hamiltonian, random)
-    return np.roll(apply_point_operation(spins, operation, hamiltonian.dmi), shifts, axis=(0, 1))
-
-
-def draw_symmetry(
-    shape: tuple[int, int], hamiltonian: Hamiltonian, random: np.random.Generator
-) -> tuple[PointOperation, list[int]]:
-    """A random element of the point group, and shifts along y and x, zero along open axes."""
+    shape = spins.shape[0], spins.shape[1]
     operations = point_group(hamiltonian, shape)
     operation = operations[random.integers(len(operations))]
-    # Only a square is transposed: the shape stays.
-    drawn = random.integers(0, shape)
-    steps = translation_steps(hamiltonian, shape)
-    # The steps divide the sides: each of their multiples is as likely.
-    return operation, [int(shift) // step * step for shift, step in zip(drawn, steps, strict=True)]
+    # Only a square is transposed: the shape stays. The steps divide the sides: each of their multiples is as likely.
+    drawn, steps = random.integers(0, shape), translation_steps(hamiltonian, shape)
+    shifts = [int(shift) // step * step for shift, step in zip(drawn, steps, strict=True)]
+    return np.roll(apply_point_operation(spins, operation, hamiltonian.dmi), shifts, axis=(0, 1))
 
 
 def _is_period(hamiltonian: Hamiltonian, shape: tuple[int, int], step: int, axis: int) -> bool:

@@ -1,8 +1,8 @@
-"""Checkpoints inside a stage: all that training needs to go on without a trace, in one file.
+"""Checkpoints at the ends of epochs: all that training needs to go on without a trace, in one file.
 
 The file is an uncompressed `.npz` of arrays, followed by the 32 bytes of its SHA-256:
 
-    record       JSON as bytes: stage, epoch, step, threads, history, replicas
+    record       JSON as bytes: stage, epoch, threads, replicas, history
     0, 1, ...    values of all variables, in the order of `training_variables`
 """
 
@@ -32,32 +32,28 @@ DIGEST_BYTES = hashlib.sha256().digest_size
 
 @dataclasses.dataclass(frozen=True)
 class Checkpoint:
-    """The state of a training between two steps.
+    """The state of a training between two epochs.
 
     Args:
         stage: Name of the stage.
-        epoch: The epoch that goes on, counted over the whole run.
-        step: Steps of that epoch that are done.
+        epoch: The next epoch, counted over the whole run.
         threads: Threads that a step was computed with; another number rounds differently.
+        replicas: Replicas that shared each batch; another number rounds differently too.
         history: Logs of the stage's finished epochs, a list for each name.
         values: Values of all variables, in the order of `training_variables`.
-        replicas: Replicas that shared each batch; another number rounds differently too.
     """
 
     stage: str
     epoch: int
-    step: int
     threads: int
+    replicas: int
     history: Mapping[str, list[float]]
     values: Sequence[np.ndarray]
-    # Not in the checkpoints of older versions.
-    replicas: int = 1
 
 
 def training_variables(model: EVAE) -> list[Any]:
-    """Everything that a training step changes: weights, statistics, loss weights, noise, optimiser, running losses."""
-    metrics = [variable for metric in model.metrics for variable in metric.variables]
-    return [*model.variables, *model.optimizer.variables, *metrics]
+    """Everything that an epoch changes and the next one reads: weights, statistics, loss weights, noise, optimiser."""
+    return [*model.variables, *model.optimizer.variables]
 
 
 def read_values(model: EVAE) -> list[np.ndarray]:
@@ -117,7 +113,7 @@ def read_checkpoint(path: Path) -> Checkpoint | None:
     if hashlib.sha256(arrays).digest() != digest:
         raise _damaged(path, "truncated or damaged (its checksum is not the one written with it)")
     try:
-        return _decode(arrays)
+        return _decode(path, arrays)
     except (ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise _damaged(path, "expected arrays and the record of a training, found something else") from error
 
@@ -128,10 +124,13 @@ def remove_checkpoint(path: Path) -> None:
         file.unlink(missing_ok=True)
 
 
-def _decode(content: bytes) -> Checkpoint:
+def _decode(path: Path, content: bytes) -> Checkpoint:
     with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
         values = [arrays[str(index)] for index in range(len(arrays) - 1)]
-        return Checkpoint(**json.loads(arrays["record"].tobytes()), values=values)
+        record = json.loads(arrays["record"].tobytes())
+        if "step" in record:
+            raise _damaged(path, "written by a version before 0.1.0, which this one cannot resume")
+        return Checkpoint(**record, values=values)
 
 
 def _damaged(path: Path, problem: str) -> DataError:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import signal
-import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -13,9 +11,7 @@ import keras
 import numpy as np
 
 from keras_evae.errors import NumericalError
-from keras_evae.runs.checkpoints import Checkpoint, assign_values
-
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+from keras_evae.runs.checkpoints import Checkpoint
 
 
 class _LossWeightScheduler(keras.callbacks.Callback):
@@ -60,27 +56,6 @@ class GammaScheduler(_LossWeightScheduler):
     """
 
     weight = "gamma"
-
-
-class Position(keras.callbacks.Callback):
-    """Counts the epochs and steps that are done, also when training goes on inside an epoch.
-
-    It comes first in the list of callbacks: the others read it.
-
-    Args:
-        epoch: The first epoch.
-        step: Steps of that epoch that are done already.
-    """
-
-    def __init__(self, epoch: int, step: int = 0) -> None:
-        super().__init__()
-        self.epoch, self.step = epoch, step
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        self.step += 1
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        self.epoch, self.step = epoch + 1, 0
 
 
 class EpochHistory(keras.callbacks.Callback):
@@ -137,91 +112,30 @@ def _not_finite(variables: Sequence[Any]) -> list[str]:
     return [variable.path for variable in variables if not np.isfinite(variable.numpy()).all()]
 
 
-class ResumeEpoch(keras.callbacks.Callback):
-    """Gives an epoch that goes on the running losses of its first steps, which Keras resets when it begins.
+class KeepState(keras.callbacks.Callback):
+    """Copies the state at each epoch's end, and writes the copy when the last one on disk is some minutes old.
+
+    It comes last in the list of callbacks: only an epoch that the others have passed is kept.
 
     Args:
-        checkpoint: Where the epoch was left.
+        copy: Gives the state before an epoch.
+        write: Writes a state to the disk.
+        minutes: Time between two writings.
     """
 
-    def __init__(self, checkpoint: Checkpoint) -> None:
+    def __init__(self, copy: Callable[[int], Checkpoint], write: Callable[[Checkpoint], None], minutes: float) -> None:
         super().__init__()
-        self.checkpoint = checkpoint
-
-    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        if epoch == self.checkpoint.epoch and self.checkpoint.step:
-            assign_values(self.model, self.checkpoint)
-
-
-class SaveCheckpoints(keras.callbacks.Callback):
-    """Saves a checkpoint every few minutes, and when the process is asked to stop, which it then does.
-
-    It comes last in the list of callbacks: only a step that the others have passed is kept.
-
-    Args:
-        save: Writes the checkpoint.
-        position: Where the training stands.
-        steps: Steps of an epoch. After its last step the validation comes first.
-        minutes: Time between two checkpoints.
-        stop: Whether the process was asked to stop.
-    """
-
-    def __init__(
-        self, save: Callable[[], None], position: Position, steps: int, minutes: float, stop: StopRequest
-    ) -> None:
-        super().__init__()
-        self.save, self.position, self.steps, self.stop = save, position, steps, stop
-        self.seconds = 60.0 * minutes
-        self.saved = time.monotonic()
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        if self.position.step < self.steps:
-            self._save_if_due()
+        self.copy, self.write, self.seconds = copy, write, 60.0 * minutes
+        self.state: Checkpoint | None = None
+        self.written = time.monotonic()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        self._save_if_due()
-
-    def _save_if_due(self) -> None:
-        asked = self.stop.number is not None
-        if asked or time.monotonic() - self.saved >= self.seconds:
+        self.state = self.copy(epoch + 1)
+        if time.monotonic() - self.written >= self.seconds:
             self.save()
-            self.saved = time.monotonic()
-        if asked:
-            self.stop.obey()
 
-
-class StopRequest:
-    """While the block runs, the first Ctrl-C or SIGTERM is only noted; a second one acts at once.
-
-    Outside the main thread, where Python takes no signals, nothing is noted.
-    """
-
-    def __init__(self) -> None:
-        self.number: int | None = None
-        self._previous: dict[int, Any] = {}
-
-    def __enter__(self) -> StopRequest:
-        if threading.current_thread() is threading.main_thread():
-            self._previous = {number: signal.signal(number, self._note) for number in SIGNALS}
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._restore()
-        if self.number is not None and error[0] is None:
-            self.obey()
-
-    def obey(self) -> None:
-        """Does what the signal would have done at once."""
-        number, self.number = self.number, None
-        self._restore()
-        if number is not None:
-            signal.raise_signal(number)
-
-    def _note(self, number: int, frame: object) -> None:
-        self.number = number
-        self._restore()
-
-    def _restore(self) -> None:
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)
-        self._previous = {}
+    def save(self) -> None:
+        """Writes the last state, unless it is on the disk already."""
+        if self.state is not None:
+            self.write(self.state)
+            self.state, self.written = None, time.monotonic()

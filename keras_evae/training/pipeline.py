@@ -1,7 +1,7 @@
 """tf.data pipelines that feed annealed configurations to the model, from a file or straight from the annealer.
 
 The order of the training data and its augmentation depend on (seed, epoch, position) alone, so that a run
-that goes on at some step of some epoch sees what an uninterrupted run would have seen.
+that goes on at some epoch sees what an uninterrupted run would have seen.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from keras_evae.annealing import anneal_many
 from keras_evae.dataset import DatasetSpecification, open_dataset
 from keras_evae.dataset.hdf5 import StoredSpins
 from keras_evae.hamiltonian import Hamiltonian
-from keras_evae.symmetry import draw_symmetry, random_symmetry
+from keras_evae.symmetry import random_symmetry
 
 # Keep the streams of shuffling and augmentation of one (seed, epoch) apart.
 SHUFFLE, AUGMENT = 0, 1
@@ -30,12 +30,11 @@ def training_batches(
     epochs: range,
     seed: int = 0,
     augment: Hamiltonian | None = None,
-    first_step: int = 0,
 ) -> tf.data.Dataset:
     """Shuffled batches `(batch, y, x, 3)` of the training split, epoch after epoch in one stream.
 
     The remainder that does not fill a batch is left out, another one in each epoch. The dataset knows its
-    length: epochs times full batches in the split, less those left out at the start.
+    length: epochs times full batches in the split.
 
     Args:
         path: HDF5 dataset.
@@ -43,18 +42,16 @@ def training_batches(
         epochs: Numbers of the epochs to stream.
         seed: Seed of the order and the augmentation.
         augment: Hamiltonian under whose symmetries each sample is moved at random; None: as stored.
-        first_step: Batches of the first epoch to leave out: the epoch goes on after them.
     """
 
     def batches() -> Iterator[np.ndarray]:
         with open_dataset(path) as file:
             spins = file["train"]["spins"]
             for epoch in epochs:
-                skipped = first_step if epoch == epochs.start else 0
-                yield from _epoch_batches(spins, batch_size, seed, epoch, augment, skipped)
+                yield from _epoch_batches(spins, batch_size, seed, epoch, augment)
 
     size, shape = _split_shape(path, "train")
-    return _stream(batches, (batch_size, *shape), len(epochs) * (size // batch_size) - first_step)
+    return _stream(batches, (batch_size, *shape), len(epochs) * (size // batch_size))
 
 
 def streaming_batches(
@@ -65,7 +62,6 @@ def streaming_batches(
     seed: int = 0,
     augment: Hamiltonian | None = None,
     workers: int | None = None,
-    first_step: int = 0,
 ) -> tf.data.Dataset:
     """Batches of new configurations, annealed in the background while the model trains; no file holds them.
 
@@ -81,13 +77,12 @@ def streaming_batches(
         seed: Seed of the augmentation.
         augment: As in `training_batches`.
         workers: Threads of the annealer; all cores by default. The result does not depend on it.
-        first_step: As in `training_batches`.
     """
     steps = samples // batch_size
-    length = len(epochs) * steps - first_step
+    length = len(epochs) * steps
 
     def batches() -> Iterator[np.ndarray]:
-        start = specification.count + (epochs.start * steps + first_step) * batch_size
+        start = specification.count + epochs.start * steps * batch_size
         configurations = anneal_many(
             specification.hamiltonian,
             specification.shape,
@@ -100,9 +95,8 @@ def streaming_batches(
         # Closed with this generator, when the iterator is dropped: its threads stop.
         with contextlib.closing(configurations):
             for epoch in epochs:
-                skipped = first_step if epoch == epochs.start else 0
-                random = _augmentation(seed, epoch, skipped * batch_size, specification.shape, augment)
-                for _ in range(skipped, steps):
+                random = np.random.default_rng((seed, epoch, AUGMENT))
+                for _ in range(steps):
                     yield _batch(itertools.islice(configurations, batch_size), augment, random)
 
     return _stream(batches, (batch_size, *specification.shape, 3), length)
@@ -122,23 +116,12 @@ def evaluation_batches(path: str | Path, split: str, batch_size: int) -> tf.data
 
 
 def _epoch_batches(
-    spins: StoredSpins, batch_size: int, seed: int, epoch: int, augment: Hamiltonian | None, skipped: int
+    spins: StoredSpins, batch_size: int, seed: int, epoch: int, augment: Hamiltonian | None
 ) -> Iterator[np.ndarray]:
     order = np.random.default_rng((seed, epoch, SHUFFLE)).permutation(len(spins))
-    random = _augmentation(seed, epoch, skipped * batch_size, spins.shape[1:3], augment)
-    for start in range(skipped * batch_size, len(order) - batch_size + 1, batch_size):
-        yield _batch((spins[index] for index in order[start : start + batch_size]), augment, random)
-
-
-def _augmentation(
-    seed: int, epoch: int, skipped: int, shape: tuple[int, int], augment: Hamiltonian | None
-) -> np.random.Generator:
-    """Random numbers of an epoch's augmentation, after those of the samples that are skipped."""
     random = np.random.default_rng((seed, epoch, AUGMENT))
-    if augment is not None:
-        for _ in range(skipped):
-            draw_symmetry(shape, augment, random)
-    return random
+    for start in range(0, len(order) - batch_size + 1, batch_size):
+        yield _batch((spins[index] for index in order[start : start + batch_size]), augment, random)
 
 
 def _batch(samples: Iterable[np.ndarray], augment: Hamiltonian | None, random: np.random.Generator) -> np.ndarray:

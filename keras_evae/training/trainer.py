@@ -1,4 +1,4 @@
-"""Training of the stages that a run lacks, each from its start or from a checkpoint inside it."""
+"""Training of the stages that a run lacks, each from its start or from the end of one of its epochs."""
 
 from __future__ import annotations
 
@@ -33,11 +33,8 @@ from keras_evae.training.callbacks import (
     BetaScheduler,
     EpochHistory,
     GammaScheduler,
-    Position,
-    ResumeEpoch,
-    SaveCheckpoints,
+    KeepState,
     StopOnNonFinite,
-    StopRequest,
 )
 from keras_evae.training.pipeline import evaluation_batches, streaming_batches, training_batches
 from keras_evae.training.progress import Pace, StageProgress, log_stage_line
@@ -85,6 +82,7 @@ class Trainer:
         self.model = model
         self.folder = folder
         self._specification, self._dataset, self._training = specification, dataset, training
+        self._minutes = training.checkpoint_minutes
         # Full batches in an epoch.
         self._steps = dataset.train // training.batch_size
 
@@ -92,7 +90,7 @@ class Trainer:
         """Samples that stages are still to be trained on, the first of them from a checkpoint if there is one."""
         steps = sum(stage.epochs for stage in missing) * self._steps
         if checkpoint:
-            steps -= (checkpoint.epoch - missing[0].first_epoch) * self._steps + checkpoint.step
+            steps -= (checkpoint.epoch - missing[0].first_epoch) * self._steps
         return steps * self._training.batch_size
 
     def find_checkpoint(self, stages: Sequence[Stage], finished: int) -> Checkpoint | None:
@@ -155,7 +153,7 @@ class Trainer:
         return evaluate_stage(self._dataset.path, self._training.batch_size, self.model)
 
     def fit(self, stage: Stage, stages: int, resumed: Checkpoint | None, pace: Pace) -> dict[str, list[float]]:
-        """Trains one stage to its end, writing checkpoints.
+        """Trains one stage to its end; the state at the end of its last epoch is kept whatever stops the training.
 
         Args:
             stage: The stage; the model is in the state at the end of the stage before.
@@ -167,41 +165,34 @@ class Trainer:
             History of the stage: a list for each name, one value an epoch.
         """
         history = {name: list(values) for name, values in resumed.history.items()} if resumed else {}
-        position = Position(resumed.epoch, resumed.step) if resumed else Position(stage.first_epoch)
+        first = resumed.epoch if resumed else stage.first_epoch
         if resumed:
             _restore(self.model, resumed)
 
-        def save() -> None:
-            state = stage.name, position.epoch, position.step, thread_count(), history, read_values(self.model)
-            write_checkpoint(self.folder / CHECKPOINT, Checkpoint(*state, self.model.replicas))
+        def copy(epoch: int) -> Checkpoint:
+            known = {name: list(values) for name, values in history.items()}
+            return Checkpoint(stage.name, epoch, thread_count(), self.model.replicas, known, read_values(self.model))
 
-        alone = not spans_hosts(self.model.distribute_strategy)
+        keep = KeepState(copy, lambda state: write_checkpoint(self.folder / CHECKPOINT, state), self._minutes)
         with contextlib.ExitStack() as stack:
-            callbacks = self._callbacks(stage, stages, position, history, pace, stack)
+            callbacks = self._callbacks(stage, stages, first, history, pace, stack)
             # Several hosts could read the variables only all at the same step: they keep finished stages alone.
-            if alone:
-                stop, minutes = stack.enter_context(StopRequest()), self._training.checkpoint_minutes
-                callbacks.append(SaveCheckpoints(save, position, self._steps, minutes, stop))
-            if resumed and resumed.step:
-                first = range(resumed.epoch, resumed.epoch + 1)
-                self._fit_epochs(first, resumed.step, [ResumeEpoch(resumed), *callbacks])
-            self._fit_epochs(range(position.epoch, stage.last_epoch), 0, callbacks)
-            if alone:
-                # What interrupts the evaluation that follows then costs nothing but the evaluation.
-                save()
+            if not spans_hosts(self.model.distribute_strategy):
+                callbacks.append(keep)
+                stack.callback(keep.save)
+            self._fit_epochs(range(first, stage.last_epoch), callbacks)
         return history
 
     def _callbacks(
         self,
         stage: Stage,
         stages: int,
-        position: Position,
+        first: int,
         history: dict[str, list[float]],
         pace: Pace,
         stack: contextlib.ExitStack,
     ) -> list[keras.callbacks.Callback]:
         callbacks = [
-            position,
             BetaScheduler(lambda epoch: stage.beta),
             GammaScheduler(lambda epoch: stage.gamma),
             StopOnNonFinite(),
@@ -210,18 +201,17 @@ class Trainer:
         if is_chief(self.model.distribute_strategy):
             words = f"stage {stage.index + 1}/{stages} beta {stage.beta:g} gamma {stage.gamma:g}"
             batch = self._training.batch_size
-            done = ((position.epoch - stage.first_epoch) * self._steps + position.step) * batch
+            done = (first - stage.first_epoch) * self._steps * batch
             scalars = EpochScalars(self.folder / "tensorboard", stage.name, stage.first_epoch, history)
             callbacks.append(stack.enter_context(scalars))
             progress = StageProgress(words, stage.epochs * self._steps * batch, done, batch, pace)
             callbacks.append(stack.enter_context(progress))
         return callbacks
 
-    def _fit_epochs(self, epochs: range, first_step: int, callbacks: list[keras.callbacks.Callback]) -> None:
-        """Trains for some epochs, the first of which has done `first_step` steps already."""
+    def _fit_epochs(self, epochs: range, callbacks: list[keras.callbacks.Callback]) -> None:
         if not epochs:
             return
-        batches = self._training_batches(epochs, first_step)
+        batches = self._training_batches(epochs)
         validation = evaluation_batches(self._dataset.path, "validation", self._training.batch_size)
         devices = self.model.distribute_strategy
         self.model.fit(
@@ -237,18 +227,18 @@ class Trainer:
             callbacks=callbacks,
         )
 
-    def _training_batches(self, epochs: range, first_step: int) -> tf.data.Dataset:
+    def _training_batches(self, epochs: range) -> tf.data.Dataset:
         specification, dataset, training = self._specification, self._dataset, self._training
         batch, seed = training.batch_size, training.seed
         augment = specification.hamiltonian if training.augmentation else None
         if dataset.source == "stream":
-            return streaming_batches(specification, batch, epochs, dataset.train, seed, augment, None, first_step)
-        return training_batches(dataset.path, batch, epochs, seed, augment, first_step)
+            return streaming_batches(specification, batch, epochs, dataset.train, seed, augment)
+        return training_batches(dataset.path, batch, epochs, seed, augment)
 
 
 def _restore(model: EVAE, checkpoint: Checkpoint) -> None:
     assign_values(model, checkpoint)
-    logger.info("Going on     in %s at epoch %d, step %d", checkpoint.stage, checkpoint.epoch, checkpoint.step)
+    logger.info("Going on     in %s at epoch %d", checkpoint.stage, checkpoint.epoch)
     if checkpoint.threads != thread_count():
         logger.warning(
             "The checkpoint was computed with %d threads, this process has %d: the last bits will differ from those of "

@@ -58,7 +58,7 @@ def prepare(moment, number, arguments):
     if moment == "evaluate":
         count(trainer, "evaluate_stage", number, lambda: os.kill(os.getpid(), signal.SIGINT))
     if moment == "term":
-        count(trainer.Position, "on_train_batch_end", number, lambda: os.kill(os.getpid(), signal.SIGTERM))
+        count(trainer.StopOnNonFinite, "on_train_batch_end", number, lambda: os.kill(os.getpid(), signal.SIGTERM))
 
 
 def run_train(words, output, errors):

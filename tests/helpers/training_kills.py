@@ -33,8 +33,8 @@ def training(config, run, *moment):
 
 
 def each(config, folder):
-    """Kills in turn at each operation of a checkpoint inside an epoch, at an epoch's end, and at each stage's end."""
-    moments = [("write", number, operation) for number in (3, 5, 10, 12) for operation in OPERATIONS]
+    """Kills in turn at each operation of a checkpoint inside a stage and at its end, and at each stage's appearance."""
+    moments = [("write", number, operation) for number in (1, 2, 3, 5) for operation in OPERATIONS]
     moments += [("saved", number) for number in (1, 2, 3)]
     kills = equal = 0
     for index, moment in enumerate(moments):

@@ -1,6 +1,5 @@
 """Checkpoints: whole or not at all, damage is noticed, and loading executes nothing."""
 
-import dataclasses
 import hashlib
 import io
 import json
@@ -30,7 +29,7 @@ from tests.helpers.damage import random_flips
 from tests.helpers.states import random_spins
 from tests.helpers.training_cases import ROOT
 
-SMALL = Checkpoint("01_beta", 7, 3, 2, {"loss": [0.1, 1e-45], "beta": [1e-3, 1e-3]}, [np.arange(20.0), np.int64(5)])
+SMALL = Checkpoint("01_beta", 7, 2, 1, {"loss": [0.1, 1e-45], "beta": [1e-3, 1e-3]}, [np.arange(20.0), np.int64(5)])
 
 
 @pytest.fixture
@@ -46,21 +45,18 @@ def compiled(seed):
     return model
 
 
-def test_checkpoint_of_an_older_version_is_of_one_replica(tmp_path):
-    write_checkpoint(tmp_path / "new.npz", dataclasses.replace(SMALL, replicas=2))
-    assert read_checkpoint(tmp_path / "new.npz").replicas == 2
-    with np.load(tmp_path / "new.npz") as arrays:
-        record = json.loads(arrays["record"].tobytes())
-        del record["replicas"]
-        content = io.BytesIO()
-        np.savez(content, **{**arrays, "record": np.frombuffer(json.dumps(record).encode(), np.uint8)})
-    old = content.getvalue() + hashlib.sha256(content.getvalue()).digest()
-    (tmp_path / "old.npz").write_bytes(old)
-    assert read_checkpoint(tmp_path / "old.npz").replicas == 1
+def test_checkpoint_inside_an_epoch_is_of_a_version_before(path):
+    """Such files have a step; they are intact, but nothing goes on inside an epoch any more."""
+    with np.load(path) as arrays:
+        record = json.loads(arrays["record"].tobytes()) | {"step": 3}
+        content = archive(**{**arrays, "record": np.frombuffer(json.dumps(record).encode(), np.uint8)})
+    path.write_bytes(content + hashlib.sha256(content).digest())
+    with pytest.raises(DataError, match="before 0.1.0, which this one cannot resume; delete it, and training goes on"):
+        read_checkpoint(path)
 
 
 def test_every_variable_comes_back(tmp_path):
-    """Also Adam's moments, batch normalisation, noise, loss weights and running losses."""
+    """Also Adam's moments, batch normalisation, noise and loss weights."""
     trained, fresh = compiled(seed=0), compiled(seed=1)
     trained.gamma.assign(10.0)
     trained.fit(random_spins(8, 16, 16).astype(np.float32), batch_size=4, verbose=0)
@@ -70,16 +66,16 @@ def test_every_variable_comes_back(tmp_path):
     check_values(tmp_path, fresh, read)
     assign_values(fresh, read)
     paths = " ".join(variable.path for variable in training_variables(fresh))
-    for part in ("kernel", "moving_variance", "seed_generator", "velocity", "iteration", "gamma", "kl_loss/total"):
+    for part in ("kernel", "moving_variance", "seed_generator", "velocity", "iteration", "gamma"):
         assert part in paths
     for expected, found in zip(training_variables(trained), training_variables(fresh), strict=True):
         np.testing.assert_array_equal(found.numpy(), expected.numpy())
-    assert int(fresh.optimizer.iterations) == 2 and float(fresh.metrics[0].count) == 8
+    assert int(fresh.optimizer.iterations) == 2
 
 
 def test_record_comes_back(path):
     read = read_checkpoint(path)
-    assert (read.stage, read.epoch, read.step, read.threads) == ("01_beta", 7, 3, 2)
+    assert (read.stage, read.epoch, read.threads, read.replicas) == ("01_beta", 7, 2, 1)
     assert read.history == SMALL.history
     assert read_checkpoint(path.with_name("absent.npz")) is None
 
@@ -127,7 +123,7 @@ def test_full_disk_keeps_the_old_checkpoint(path):
     resource.setrlimit(resource.RLIMIT_FSIZE, (500, limit[1]))
     try:
         with pytest.raises(DiskError, match="checkpoint.npz: the disk is full"):
-            write_checkpoint(path, Checkpoint("other", 8, 0, 2, {}, SMALL.values))
+            write_checkpoint(path, Checkpoint("other", 8, 2, 1, {}, SMALL.values))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limit)
         signal.signal(signal.SIGXFSZ, handler)
@@ -173,7 +169,7 @@ def test_checkpoint_of_another_network_is_refused(path):
         check_values(path, compiled(seed=0), read_checkpoint(path))
 
 
-@pytest.mark.parametrize("part", ["kernel", "moving_mean", "velocity", "kl_loss/total"])
+@pytest.mark.parametrize("part", ["kernel", "moving_mean", "velocity"])
 def test_state_that_is_not_finite_is_not_kept(part):
     model = compiled(seed=0)
     variable = next(variable for variable in training_variables(model) if part in variable.path)

@@ -1,4 +1,4 @@
-import signal
+import contextlib
 
 import keras
 import numpy as np
@@ -10,10 +10,8 @@ from keras_evae.model.evae import EVAE
 from keras_evae.training.callbacks import (
     BetaScheduler,
     GammaScheduler,
-    Position,
-    SaveCheckpoints,
+    KeepState,
     StopOnNonFinite,
-    StopRequest,
 )
 from tests.helpers.states import random_spins
 
@@ -109,15 +107,32 @@ def test_validation_loss_that_is_not_finite_stops_at_the_end_of_the_epoch(spins)
         )
 
 
-def test_checkpoints_at_steps_and_ends_of_epochs_and_on_request(model, spins):
-    """The last step of an epoch waits for the validation; what was asked is done after the checkpoint."""
-    saved, position, stop = [], Position(3, step=1), StopRequest()
-    every = SaveCheckpoints(lambda: saved.append((position.epoch, position.step)), position, 3, 1e-9, stop)
-    model.fit(spins, batch_size=4, initial_epoch=3, epochs=4, verbose=0, callbacks=[position, every])
-    assert saved == [(3, 2), (4, 0)]
-    saved.clear()
-    seldom = SaveCheckpoints(every.save, position, 2, 60.0, stop)
-    request = AtStep(0, lambda _: signal.raise_signal(signal.SIGINT))
-    with pytest.raises(KeyboardInterrupt), stop:
-        model.fit(spins, batch_size=4, initial_epoch=4, epochs=9, verbose=0, callbacks=[position, request, seldom])
-    assert saved == [(4, 1)]
+def test_state_is_copied_at_each_epoch_and_written_when_due_and_when_asked(model, spins):
+    written = []
+    keep = KeepState(lambda epoch: epoch, written.append, 1e-9)
+    model.fit(spins, batch_size=4, initial_epoch=3, epochs=5, verbose=0, callbacks=[keep])
+    assert written == [4, 5]
+    # What is on the disk already is not written again.
+    keep.save()
+    assert written == [4, 5]
+    seldom = KeepState(lambda epoch: epoch, written.append, 60.0)
+    model.fit(spins, batch_size=4, initial_epoch=5, epochs=7, verbose=0, callbacks=[seldom])
+    assert written == [4, 5]
+    seldom.save()
+    assert written == [4, 5, 7]
+
+
+def test_state_whose_writing_is_cut_short_can_be_written_again():
+    attempts = []
+
+    def write(state):
+        attempts.append(state)
+        if len(attempts) == 1:
+            raise KeyboardInterrupt
+
+    keep = KeepState(lambda epoch: epoch, write, 60.0)
+    keep.on_epoch_end(0)
+    for _ in range(2):
+        with contextlib.suppress(KeyboardInterrupt):
+            keep.save()
+    assert attempts == [1, 1] and keep.state is None

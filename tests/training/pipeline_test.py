@@ -122,29 +122,3 @@ def test_masked_stream_is_augmented_inside_the_mask():
     np.testing.assert_array_equal(batch.numpy().any(axis=-1), np.broadcast_to(geometry.mask, (4, 16, 32)))
     np.testing.assert_allclose(hamiltonian.energy(batch), hamiltonian.energy(plain), rtol=1e-5)
     assert np.abs(batch - plain).max() > 0.1
-
-
-@pytest.mark.parametrize("augment", [None, HAMILTONIAN])
-def test_epoch_goes_on_at_any_step(path, augment):
-    whole = stream(path, range(1, 3), augment=augment, batch_size=3)
-    for step in range(3):
-        rest = training_batches(path, 3, range(1, 3), 0, augment, first_step=step)
-        assert len(rest) == 6 - step
-        np.testing.assert_array_equal([batch.numpy() for batch in rest], whole[step:])
-
-
-@pytest.mark.parametrize("augment", [None, HAMILTONIAN])
-def test_stream_goes_on_at_any_step(augment):
-    def batches(**options):
-        stream = streaming_batches(SPECIFICATION, 4, range(1, 3), 9, seed=1, augment=augment, **options)
-        return [batch.numpy() for batch in stream]
-
-    np.testing.assert_array_equal(batches(first_step=1), batches()[1:])
-
-
-def test_lattice_that_is_not_square_goes_on_too(tmp_path):
-    specification = DatasetSpecification(HAMILTONIAN, (16, 32), (6, 2, 1), 0, SPECIFICATION.schedule)
-    generate_dataset(tmp_path / "spins.h5", specification)
-    whole = stream(tmp_path / "spins.h5", range(1), augment=HAMILTONIAN, batch_size=2)
-    rest = training_batches(tmp_path / "spins.h5", 2, range(1), 0, HAMILTONIAN, first_step=2)
-    np.testing.assert_array_equal([batch.numpy() for batch in rest], whole[2:])

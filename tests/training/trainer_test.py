@@ -54,7 +54,7 @@ def trainer_of(folder, model):
 
 
 def checkpoint_of(folder, model, stage, threads=1):
-    checkpoint = Checkpoint(stage.name, stage.first_epoch + 4, 7, threads, {}, read_values(model))
+    checkpoint = Checkpoint(stage.name, stage.first_epoch + 4, threads, 1, {}, read_values(model))
     write_checkpoint(folder / CHECKPOINT, checkpoint)
     return checkpoint
 
@@ -62,9 +62,9 @@ def checkpoint_of(folder, model, stage, threads=1):
 def test_checkpoint_of_the_first_missing_stage_is_taken(tmp_path, model):
     checkpoint_of(tmp_path, model, STAGES[1])
     found = trainer_of(tmp_path, model).find_checkpoint(STAGES, finished=1)
-    assert (found.stage, found.epoch, found.step) == (STAGES[1].name, 14, 7)
-    # Six epochs less seven steps here, and ten in the last stage.
-    assert trainer_of(tmp_path, model).samples_to_go(STAGES[1:], found) == (16 * 300 - 7) * 100
+    assert (found.stage, found.epoch) == (STAGES[1].name, 14)
+    # Six epochs here, and ten in the last stage.
+    assert trainer_of(tmp_path, model).samples_to_go(STAGES[1:], found) == 16 * 300 * 100
     assert trainer_of(tmp_path, model).samples_to_go(STAGES[1:], None) == 20 * 300 * 100
 
 
