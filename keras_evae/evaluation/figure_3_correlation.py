@@ -14,7 +14,7 @@ from keras_evae.evaluation.results import Cell, Picture, Section, Table
 from keras_evae.evaluation.stage_selection import awaits_nearer, file_name, labels, nearest_gammas
 from keras_evae.evaluation.stage_states import generate, reconstruct, stream_generated, stream_reconstructed
 from keras_evae.hamiltonian import Hamiltonian
-from keras_evae.runs.run import BATCH, Run
+from keras_evae.runs.run import Run
 from keras_evae.runs.stage_folder import FinishedStage
 
 GAMMAS = (0.0, 1.0, 100.0)
@@ -70,7 +70,7 @@ def make_local_correlation(runs: Sequence[Run], output: Path) -> Section:
 
 def _collect(run: Run, stages: Sequence[FinishedStage]) -> list[Row]:
     """Test configurations, then what each stage makes of them and what it generates."""
-    spins = run.read_split("test", BATCH)
+    spins = run.read_split("test", 100)
     rows: list[Row] = [(None, {"X_In": spins})]
     for stage in tqdm(stages, "local correlation", unit="stage", leave=False, delay=5):
         rows.append(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from tqdm import tqdm
@@ -15,6 +16,9 @@ from keras_evae.machine import quiet_tensorflow
 from keras_evae.minima.interstitial import Targets
 from keras_evae.runs.run import Run
 from keras_evae.runs.stage_folder import FinishedStage
+
+if TYPE_CHECKING:
+    from keras_evae.model.evae import EVAE
 
 # Images of the targets that are tried through the encoder, and how many of them are mapped.
 CANDIDATES, IMAGES = 64, 4
@@ -115,8 +119,7 @@ def _nearest_images(run: Run, stages: Sequence[FinishedStage], images: Sequence[
     states = np.concatenate([image.states for image in images]).astype(np.float32)
     worst = np.zeros(len(images))
     for stage in stages:
-        load_stage(run, stage)
-        losses = np.sum((reconstruct_mean(run.model, states) - states) ** 2, axis=-1).mean(axis=(1, 2))
+        losses = np.sum((reconstruct_mean(load_stage(run, stage), states) - states) ** 2, axis=-1).mean(axis=(1, 2))
         worst = np.maximum(worst, losses.reshape(-1, 2).sum(axis=1))
     return [images[index] for index in np.argsort(worst)[:IMAGES]]
 
@@ -125,17 +128,17 @@ def _pass(run: Run, stage: FinishedStage, images: Sequence[Targets]) -> list[Pas
     """The passages of one stage: all targets are mapped in one batch."""
     from keras_evae.model.latent import inverse_mapping
 
-    load_stage(run, stage)
-    latent, losses = inverse_mapping(run.model, np.concatenate([image.states for image in images]), max_steps=MAX_STEPS)
+    model, states = load_stage(run, stage), np.concatenate([image.states for image in images])
+    latent, losses = inverse_mapping(model, states, max_steps=MAX_STEPS)
     ends = zip(images, latent.reshape(len(images), 2, -1), np.split(losses, len(images), axis=1), strict=True)
-    return [_follow(run, image, *each) for image, *each in ends]
+    return [_follow(model, image, *each) for image, *each in ends]
 
 
-def _follow(run: Run, image: Targets, ends: np.ndarray, losses: np.ndarray) -> Passage:
+def _follow(model: EVAE, image: Targets, ends: np.ndarray, losses: np.ndarray) -> Passage:
     from keras_evae.model.latent import decode, interpolate
 
-    spins = decode(run.model, interpolate(ends[0], ends[1], POINTS))
-    energies = np.array([run.hamiltonian.energy_per_site(state.astype(np.float64)) for state in spins])
+    spins = decode(model, interpolate(ends[0], ends[1], POINTS))
+    energies = np.array([model.hamiltonian.energy_per_site(state.astype(np.float64)) for state in spins])
     charges = topological_charge(spins)
     found, wanted = (np.rint(values).astype(int) for values in (charges[[0, -1]], topological_charge(image.states)))
     reached = bool(np.all(losses[-1] < REACHED * image.distance) and np.all(found == wanted))

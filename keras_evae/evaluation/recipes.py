@@ -12,6 +12,7 @@ from pathlib import Path
 from keras_evae.errors import DataError, EVAEError
 from keras_evae.evaluation.results import Section
 from keras_evae.evaluation.stage_selection import with_ladder_of_gamma
+from keras_evae.evaluation.stage_states import release_models
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.runs.run import Run, load_run
 
@@ -161,11 +162,14 @@ def make_section(name: str, runs: Sequence[Run], output: Path) -> Section:
 
 @contextlib.contextmanager
 def results_folder(output: Path) -> Iterator[None]:
-    """Makes the folder of the results, and gives pictures their look."""
+    """Makes the folder of the results, gives pictures their look, and frees the models at the end."""
     if output.exists() and not output.is_dir():
         raise DataError(f"{output}: expected a folder for the results, found a file; choose another --output")
     output.mkdir(parents=True, exist_ok=True)
     from keras_evae import plotting
 
     with plotting.style():
-        yield
+        try:
+            yield
+        finally:
+            release_models()

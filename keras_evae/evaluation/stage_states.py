@@ -1,48 +1,67 @@
-"""Generated and reconstructed states of the stages of a run."""
+"""Generated and reconstructed states of the stages of a run, from one model that is loaded stage by stage."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from keras_evae.machine import quiet_tensorflow
-from keras_evae.runs.run import BATCH, Run
+from keras_evae.runs.run import Run
 from keras_evae.runs.stage_folder import FinishedStage, load_stage_weights
+
+if TYPE_CHECKING:
+    from keras_evae.model.evae import EVAE
 
 # Seed of the latent vectors of generated states: the same ones for each stage and run.
 GENERATION_SEED = 0
 
 
-def load_stage(run: Run, stage: FinishedStage) -> None:
-    """Gives the run's model the weights of a stage."""
+@functools.lru_cache(maxsize=1)
+def _model_of(run: Run) -> EVAE:
+    """A model for the run in hand; that of the run before is dropped."""
     with quiet_tensorflow():
-        load_stage_weights(run.model, stage)
+        return run.new_model()
 
 
-def reconstruct(run: Run, stage: FinishedStage, spins: np.ndarray) -> np.ndarray:
+def load_stage(run: Run, stage: FinishedStage) -> EVAE:
+    """A model with the weights of a stage, and its noise where the stage left it, until the next stage is loaded.
+
+    It is the evaluation's own: `run.model` stays what it is.
+    """
+    model = _model_of(run)
+    load_stage_weights(model, stage)
+    return model
+
+
+def release_models() -> None:
+    """Frees the weights that are in memory."""
+    _model_of.cache_clear()
+
+
+def reconstruct(run: Run, stage: FinishedStage, spins: np.ndarray, batch_size: int = 100) -> np.ndarray:
     """X_Out of a stage for configurations `(n, y, x, 3)`, through sampled latent vectors."""
-    load_stage(run, stage)
-    starts = range(0, len(spins), BATCH)
-    return np.concatenate([np.asarray(run.model(spins[s : s + BATCH], training=False)) for s in starts])
+    model, starts = load_stage(run, stage), range(0, len(spins), batch_size)
+    return np.concatenate([np.asarray(model(spins[s : s + batch_size], training=False)) for s in starts])
 
 
 def generate(run: Run, stage: FinishedStage, count: int) -> np.ndarray:
     """X'_Out of a stage, `(count, y, x, 3)`: the same latent vectors for each stage."""
-    load_stage(run, stage)
-    return run.model.generate(count, GENERATION_SEED)
+    return load_stage(run, stage).generate(count, GENERATION_SEED)
 
 
 def stream_reconstructed(run: Run, stage: FinishedStage, split: str) -> Iterator[np.ndarray]:
-    """X_Out of a stage for a whole split, `(up to 100, y, x, 3)` at a time."""
-    load_stage(run, stage)
+    """X_Out of a stage for a whole split, `(batch_size, y, x, 3)` at a time."""
+    model = load_stage(run, stage)
     for spins in run.stream_split(split):
-        yield np.asarray(run.model(spins, training=False))
+        yield np.asarray(model(spins, training=False))
 
 
-def stream_generated(run: Run, stage: FinishedStage, count: int) -> Iterator[np.ndarray]:
-    """The states of `generate`, `(up to 100, y, x, 3)` at a time."""
-    load_stage(run, stage)
-    latent = np.random.default_rng(GENERATION_SEED).standard_normal((count, run.model.latent_dim), dtype=np.float32)
-    for start in range(0, count, BATCH):
-        yield np.asarray(run.model.decode(latent[start : start + BATCH]))
+def stream_generated(run: Run, stage: FinishedStage, count: int, batch_size: int = 100) -> Iterator[np.ndarray]:
+    """The states of `generate`, `(batch_size, y, x, 3)` at a time."""
+    model = load_stage(run, stage)
+    latent = np.random.default_rng(GENERATION_SEED).standard_normal((count, model.latent_dim), dtype=np.float32)
+    for start in range(0, count, batch_size):
+        yield np.asarray(model.decode(latent[start : start + batch_size]))

@@ -32,11 +32,8 @@ if TYPE_CHECKING:
     from keras_evae.model.evae import EVAE
 
 
-# Configurations that go through the model at once.
-BATCH = 100
-
-
-@dataclasses.dataclass(frozen=True)
+# Compared and hashed as the object that it is.
+@dataclasses.dataclass(frozen=True, eq=False)
 class Run:
     """A run folder, finished or still in training.
 
@@ -128,12 +125,12 @@ class Run:
         """The first configurations of a split of its dataset, `(count, y, x, 3)` float32; all if None."""
         return read_split(self.dataset_path, split, count)
 
-    def stream_split(self, split: str) -> Iterator[np.ndarray]:
-        """The configurations of a split, `(up to 100, y, x, 3)` at a time."""
+    def stream_split(self, split: str, batch_size: int = 100) -> Iterator[np.ndarray]:
+        """The configurations of a split, `(batch_size, y, x, 3)` at a time, the last ones fewer."""
         with open_dataset(self.dataset_path) as file:
             spins = file[split]["spins"]
-            for start in range(0, len(spins), BATCH):
-                yield spins[start : start + BATCH]
+            for start in range(0, len(spins), batch_size):
+                yield spins[start : start + batch_size]
 
     def data_energy(self) -> float:
         """L_H of the training data: mean of (E - E0) / N."""
@@ -150,7 +147,8 @@ def load_run(path: str | Path, stage: str | int | None = None, terms: Sequence[E
 
     Args:
         path: The folder, such as `runs/quickstart`.
-        stage: Name or index of the finished stage whose weights `.model` shall carry; the last by default.
+        stage: The finished stage whose weights `.model` carries: its name, its index, or words such as `"gamma=100"`
+            or `"beta=1e-4, gamma=0"`, of which the last stage that fits is taken; the last of all by default.
         terms: The energy terms of a run that was trained with some; files do not hold them. Without them such a run has
             no `.hamiltonian` and no `.model`.
 
@@ -193,8 +191,19 @@ def _last_change(folder: Path) -> float:
 def _select(path: Path, stages: Sequence[FinishedStage], wanted: str | int | None) -> FinishedStage | None:
     if wanted is None:
         return stages[-1] if stages else None
-    for stage in stages:
-        if wanted in (stage.name, stage.stage.index):
+    for stage in reversed(stages):
+        if wanted in (stage.name, stage.stage.index) or _has_weights(stage, str(wanted)):
             return stage
     known = ", ".join(stage.name for stage in stages) or "none"
     raise DataError(f"{path}: expected a finished stage {wanted!r}, found: {known}")
+
+
+def _has_weights(stage: FinishedStage, words: str) -> bool:
+    """Whether all of `beta=NUMBER, gamma=NUMBER` are those of a stage."""
+    weights = dict(part.replace(" ", "").partition("=")[::2] for part in words.split(","))
+    try:
+        return weights.keys() <= {"beta", "gamma"} and all(
+            float(value) == getattr(stage, name) for name, value in weights.items()
+        )
+    except ValueError:
+        return False

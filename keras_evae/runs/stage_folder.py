@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import dataclasses
+import functools
 import hashlib
 import json
 import os
@@ -53,6 +54,17 @@ class FinishedStage:
     stage: Stage
     path: Path
     metrics: Mapping[str, Mapping[str, float]]
+
+    @functools.cached_property
+    def weights(self) -> Path:
+        """File of its weights, compared with its checksum when it is first asked for.
+
+        Raises:
+            DataError: If it is missing or not what was written, to the last bit.
+        """
+        file = self.path / WEIGHTS
+        _check(file, weights_checksum(self))
+        return file
 
     def __repr__(self) -> str:
         return f"<FinishedStage {self.name}>"
@@ -153,8 +165,7 @@ def load_stage_weights(model: EVAE, stage: FinishedStage) -> None:
     Raises:
         DataError: If the file is missing or not what was written, to the last bit, or not of this network.
     """
-    file = stage.path / WEIGHTS
-    _check(file, weights_checksum(stage))
+    file = stage.weights
     try:
         with warnings.catch_warnings():
             # Keras only warns where it leaves a layer as it was.

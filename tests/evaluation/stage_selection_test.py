@@ -1,28 +1,10 @@
 import dataclasses
 
-import numpy as np
 import pytest
 
 from keras_evae.errors import DataError
-from keras_evae.evaluation import stage_selection, stage_states
+from keras_evae.evaluation import stage_selection
 from keras_evae.evaluation.recipes import evaluate
-from keras_evae.runs import run as run_module
-
-
-def test_generated_states_are_the_same_in_pieces(smoke_run, monkeypatch):
-    monkeypatch.setattr(stage_states, "BATCH", 3)
-    pieces = list(stage_states.stream_generated(smoke_run, smoke_run.stages[1], 7))
-    assert [len(piece) for piece in pieces] == [3, 3, 1]
-    whole = stage_states.generate(smoke_run, smoke_run.stages[1], 7)
-    np.testing.assert_allclose(np.concatenate(pieces), whole, atol=1e-3)
-
-
-def test_the_whole_split_goes_through_in_pieces(smoke_run, monkeypatch):
-    monkeypatch.setattr(run_module, "BATCH", 15)
-    assert [part.shape for part in smoke_run.stream_split("test")] == [(15, 32, 32, 3), (5, 32, 32, 3)]
-    outputs = np.concatenate(list(stage_states.stream_reconstructed(smoke_run, smoke_run.stages[0], "test")))
-    assert outputs.shape == (20, 32, 32, 3)
-    np.testing.assert_allclose(np.linalg.norm(outputs, axis=-1), 1.0, atol=1e-5)
 
 
 @pytest.mark.parametrize(("wanted", "awaited"), [([0.0], False), ([0.0, 1.0], False), ([1e6], True)])

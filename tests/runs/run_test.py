@@ -86,6 +86,24 @@ def test_load_run_gives_the_last_or_the_chosen_stage(run):
         load_run(run, 7)
 
 
+@pytest.mark.parametrize(
+    ("words", "index"), [("beta=1e-4", 0), ("gamma=0", 1), ("beta = 0.0001, gamma = 0", 0), ("gamma=10", None)]
+)
+def test_stage_by_its_loss_weights(run, words, index):
+    """Of several that fit, the last."""
+    if index is None:
+        with pytest.raises(DataError, match="expected a finished stage 'gamma=10', found: 00_beta"):
+            load_run(run, words)
+    else:
+        assert load_run(run, words).selected.stage.index == index
+
+
+@pytest.mark.parametrize("words", ["", "gamma", "gamma=", "gamma=x", "epoch=1", "gamma=0, epoch=1"])
+def test_words_that_name_no_stage(run, words):
+    with pytest.raises(DataError, match="expected a finished stage"):
+        load_run(run, words)
+
+
 @pytest.mark.parametrize("left", [[], ["stages"], ["stages", "config.yaml.partial"], [".lock"]])
 def test_folder_of_a_run_that_was_cut_short_while_it_was_made(tmp_path, config, left):
     folder = tmp_path / "cut"
