@@ -1,51 +1,43 @@
-"""The search for the lowest state of a system: collapse of the E-VAE beside slow annealing in the same CPU time."""
+"""The search for the lowest state of a system by all methods: slow anneals, placed lattices, collapse of the E-VAE."""
 
 from __future__ import annotations
 
-import logging
+import functools
+import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import h5py
 import numpy as np
-from tqdm import tqdm
 
-from keras_evae import plotting
 from keras_evae.annealing import anneal_many
-from keras_evae.config import Config, VAEConfig, dump_config, load_config
+from keras_evae.config import Config, EVAEConfig, dump_config, load_config
 from keras_evae.dataset import DatasetSpecification, ensure_dataset
-from keras_evae.dataset.hdf5 import METADATA_BYTES, VERSIONS, create_file, write_attribute
-from keras_evae.errors import DataError, MismatchError
-from keras_evae.evaluation.ground_state_tables import Cost, Findings, Origin, PhaseCurve, make_headline, make_section
+from keras_evae.errors import ConfigError, DataError, MismatchError
+from keras_evae.evaluation.ground_state_tables import Row, draw_states, make_headline, make_section
+from keras_evae.evaluation.relaxed_states import write_states
 from keras_evae.evaluation.report import write_report
 from keras_evae.evaluation.results import Section
 from keras_evae.evaluation.stage_selection import labels
 from keras_evae.evaluation.stage_states import generate
-from keras_evae.files import disk_errors, hold_lock, publish, write_whole
-from keras_evae.hamiltonian import Hamiltonian
+from keras_evae.files import hold_lock, write_whole
 from keras_evae.machine import quiet_tensorflow
-from keras_evae.minima.certificate import CERTIFICATE, Candidate, best_known, certify
+from keras_evae.minima.certificate import CERTIFICATE, certify
 from keras_evae.minima.distinct import distinct_states
 from keras_evae.minima.relaxation import relax_states
-from keras_evae.minima.slow_anneals import Anneals, anneal_for
+from keras_evae.minima.skyrmion_lattices import relaxed_lattices
+from keras_evae.minima.slow_anneals import anneal_for
 from keras_evae.runs.environment import check_training_version
-from keras_evae.runs.from_config import dataset_specification, planned_stages
+from keras_evae.runs.from_config import dataset_specification
 from keras_evae.runs.run import Run, load_run
 from keras_evae.runs.run_folder import CONFIG, LOCK, check_same_config, refuse_foreign_folder
-from keras_evae.runs.stage_plan import Stage
-from keras_evae.training.search_trial import PROBES, Trial, run_trial, searched_evae
+from keras_evae.training.search_trial import RECORD, Trial
 
-logger = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from keras_evae.training.trainer import Trainer
 
-
-SETTINGS = "search.yaml"
-FORMAT_VERSION = 1
-# Generated states of each collapsed probe: nearly all are one, a few stray into another minimum.
-GENERATED = 20
-# The lowest distinct states that are kept: a probe that has not collapsed gives many.
-KEPT = 12
-TIMED = 16
+SETTINGS, RELAXED = "search.yaml", "generated states, relaxed"
 
 
 def find_ground_state(
@@ -54,17 +46,23 @@ def find_ground_state(
     seeds: int = 3,
     runs: Sequence[str | Path] = (),
     betas: Sequence[float] = (),
+    count: int = 20,
+    anneal_seconds: float | None = None,
+    bound: float = math.log(2),
+    factor: float = 30.0,
 ) -> Section:
-    """Searches the ground state of a configuration's Hamiltonian by the collapse of the E-VAE.
+    """Searches the lowest state of a configuration's Hamiltonian by slow anneals, placed lattices and the E-VAE.
 
     Args:
         config: As for `train`. The collapse is sought between the first and the last of `evae.gammas`, at `evae.beta`,
-            with probes of as many epochs as the longest stage of the E-VAE.
+            with probes, trainings at one gamma, of as many epochs as the longest stage of the E-VAE.
         output: Folder of the search; one that is there goes on.
         seeds: Number of trials, trained with the seeds `training.seed`, `training.seed` + 1, ...
         runs: Run folders of this configuration's system whose VAEs, and finished stages of an E-VAE, are taken instead.
-        betas: Values of beta at which the collapse is sought as well, by as many trials, for the curve of its critical
-            gamma.
+        betas: Values of beta at which the collapse is sought as well, by as many trials.
+        count: Generated states of each collapsed probe: nearly all are one, a few stray into another minimum.
+        anneal_seconds: CPU time of the slow anneals; by default that of the whole search with the E-VAE.
+        bound, factor: What counts as collapse, see `keras_evae.training.search_trial.Trial`.
 
     Returns:
         Tables, pictures and numbers, which are also written to the folder.
@@ -74,30 +72,50 @@ def find_ground_state(
     """
     if not isinstance(config, Config):
         config = load_config(config)
-    evae, output = searched_evae(config), Path(output)
+    beta, output = searched_evae(config).beta, Path(output)
     # A folder that is named twice is one trial.
-    given = [_open_run(path, config, evae.beta) for path in {Path(path).resolve(): path for path in runs}.values()]
+    given = [_open_run(path, config) for path in {Path(path).resolve(): path for path in runs}.values()]
     # Before the lock, which is a file in the folder.
     refuse_foreign_folder(output, "a folder of a search", SETTINGS)
     with hold_lock(output / LOCK):
-        _open_folder(output, config)
-        if given:
-            trials = _run_trials(config, output, evae.beta, given)
+        if (output / SETTINGS).is_file():
+            check_same_config(output / SETTINGS, config)
         else:
-            trials = [_seed_trial(config, output, evae.beta, seed) for seed in range(seeds)]
-        curve = {evae.beta: trials}
-        for beta in sorted(set(betas) - {evae.beta}):
-            curve[beta] = [_seed_trial(config, output, beta, seed, settle=False) for seed in range(len(trials))]
-        findings = _conclude(config, output, trials, dict(sorted(curve.items())))
-        return _show(findings, output)
+            write_whole(output / SETTINGS, dump_config(config).encode())
+        if given:
+            ensure_dataset(config.dataset.path, dataset_specification(config))
+        trial = functools.partial(_run_trial, config, output, {"bound": bound, "factor": factor})
+        named: Mapping[str, Run | None] = {name: run for run, name in zip(given, labels(given).values(), strict=True)}
+        named = named or {f"seed_{seed}": None for seed in range(seeds)}
+        trials = [trial(beta, name, run) for name, run in named.items()]
+        others = sorted(set(betas) - {beta})
+        curve = {other: [trial(other, f"seed_{seed}") for seed in range(len(trials))] for other in others}
+        curve = dict(sorted({**curve, beta: trials}.items()))
+        states, methods = _compare_methods(config, output, trials, count, anneal_seconds)
+        section = make_section(trials, curve, states, methods, output)
+        section.write(output)
+        section.log(output)
+        headline = make_headline(trials, states[0], methods, output.resolve().name)
+        write_report([trial.run for trial in trials], [section], {}, output, [headline])
+        return section
 
 
-def _open_run(path: str | Path, config: Config, beta: float) -> Run:
-    run = load_run(path)
+def searched_evae(config: Config) -> EVAEConfig:
+    """The E-VAE of a configuration whose ladder of gamma has two ends, between which the collapse is sought."""
+    if config.evae is None or len(config.evae.gammas) < 2:
+        raise ConfigError(
+            "evae.gammas: expected at least two values, such as [10, 10000], between which the collapse is sought, "
+            f"found {list(config.evae.gammas) if config.evae else 'no evae section'}"
+        )
+    return config.evae
+
+
+def _open_run(path: str | Path, config: Config) -> Run:
+    expected, shape, beta = dataset_specification(config).hamiltonian, config.dataset.shape, searched_evae(config).beta
+    run = load_run(path, terms=expected.terms)
     check_training_version(run.path)
     if not any(stage.beta == beta and stage.gamma == 0 for stage in run.stages):
         raise DataError(f"{path}: expected a finished VAE at beta = {beta:g}, found none; let evae-train go on")
-    expected, shape = dataset_specification(config).hamiltonian, config.dataset.shape
     if (run.hamiltonian.to_config(), run.shape) != (expected.to_config(), shape):
         raise MismatchError(
             f"{path}: expected a run of one system with the others, {shape} and {expected.describe()}, found "
@@ -107,176 +125,131 @@ def _open_run(path: str | Path, config: Config, beta: float) -> Run:
     return run
 
 
-def _run_trials(config: Config, output: Path, beta: float, runs: Sequence[Run]) -> list[Trial]:
-    """A trial of each given run, with its own training and ladder."""
-    ensure_dataset(config.dataset.path, dataset_specification(config))
-    return [
-        run_trial(name, run, run.config, beta, _beta_folder(output, beta) / _plain(name) / PROBES)
-        for run, name in zip(runs, labels(runs).values(), strict=True)
-    ]
+def _run_trial(
+    config: Config, output: Path, rule: Mapping[str, float], beta: float, name: str, run: Run | None = None
+) -> Trial:
+    """The trial of a given run, with its own E-VAE, or of a seed; at another beta only the collapse is sought."""
+    folder, evae = output / f"beta_{beta:g}" / name.strip("/.").replace("/", "_"), searched_evae(config)
+    run = run or _train_vae(config, folder, beta)
+    settle = beta == evae.beta
+    evae = run.config.evae or evae
+    # A probe is as long as the longest stage of the ladder.
+    epochs = evae.epochs if isinstance(evae.epochs, int) else max(evae.epochs)
 
-
-def _open_folder(output: Path, config: Config) -> None:
-    """Writes the configuration of a new search, or checks that the existing one is of the same configuration."""
-    if (output / SETTINGS).is_file():
-        check_same_config(output / SETTINGS, config)
-    else:
-        write_whole(output / SETTINGS, dump_config(config).encode())
-
-
-def _seed_trial(config: Config, output: Path, beta: float, seed: int, settle: bool = True) -> Trial:
-    """The trial of one seed: its VAE, if it is not there yet, then its probes."""
-    folder = _beta_folder(output, beta) / f"seed_{seed}"
-    training = config.training.model_copy(update={"seed": config.training.seed + seed})
-    vae = config.model_copy(update={"vae": _ladder_up_to(config.vae, beta), "evae": None, "training": training})
-    if not (folder / CONFIG).is_file() or len(load_run(folder).stages) < len(planned_stages(vae)):
+    def make_trainer() -> Trainer:
         with quiet_tensorflow():
-            from keras_evae.training.recipe import train
-        train(vae, folder)
+            from keras_evae.training.recipe import make_trainer
+        return make_trainer(run.config, dataset_specification(run.config), folder / "probes")
+
+    trial = Trial(name if settle else f"beta_{beta:g}_{name}", run, beta, folder / "probes", epochs, make_trainer, rule["factor"])
+    return trial.search(evae.gammas, settle, rule["bound"])
+
+
+def _train_vae(config: Config, folder: Path, beta: float) -> Run:
+    """The run of the seed that the folder is named after: a VAE up to beta."""
+    seed = config.training.seed + int(folder.name.removeprefix("seed_"))
+    training, terms = config.training.model_copy(update={"seed": seed}), dataset_specification(config).hamiltonian.terms
+    config = config.model_copy(update={"vae": config.vae.up_to(beta), "evae": None, "training": training})
+    if not (folder / CONFIG).is_file() or len(load_run(folder).stages) < len(config.vae.betas):
+        with quiet_tensorflow():
+            from keras_evae.training import train
+        train(config, folder)
     check_training_version(folder)
-    run = load_run(folder)
-    name = f"seed_{seed}" if settle else f"beta_{beta:g}_seed_{seed}"
-    return run_trial(name, run, run.config.model_copy(update={"evae": config.evae}), beta, folder / PROBES, settle)
+    return load_run(folder, terms=terms)
 
 
-def _ladder_up_to(vae: VAEConfig, beta: float) -> VAEConfig:
-    """The VAE's stages below beta, and one at beta, with the longest stage's epochs if the ladder leaves it out."""
-    epochs = [vae.epochs] * len(vae.betas) if isinstance(vae.epochs, int) else list(vae.epochs)
-    stages = {known: count for known, count in zip(vae.betas, epochs, strict=True) if known <= beta}
-    stages.setdefault(beta, max(epochs))
-    return VAEConfig(betas=tuple(stages), epochs=tuple(stages.values()))
-
-
-def _beta_folder(output: Path, beta: float) -> Path:
-    return output / f"beta_{beta:g}"
-
-
-def _plain(name: str) -> str:
-    return name.strip("/.").replace("/", "_")
-
-
-def _conclude(config: Config, output: Path, trials: Sequence[Trial], curve: PhaseCurve) -> Findings:
-    """Candidates, anneals in the same CPU time, and certificates, which go to a file."""
+def _compare_methods(
+    config: Config, output: Path, trials: Sequence[Trial], count: int, anneal_seconds: float | None, kept: int = 12
+) -> tuple[list[Row], list[Row]]:
+    """The lowest distinct states, which go to a file and a picture, and what each method has found and taken."""
     specification = dataset_specification(config)
     hamiltonian, shape = specification.hamiltonian, specification.shape
-    costs = [annealing_cost(specification), *_training_costs(trials)]
+    generated, sources = _generate(trials, count)
+    seconds, clock = _cpu_seconds(specification, trials), time.process_time()
+    relaxed = relax_states(generated, hamiltonian)
+    training, total = sum(seconds.values()), sum(seconds.values()) + time.process_time() - clock
+    anneals = anneal_for(hamiltonian, shape, total if anneal_seconds is None else anneal_seconds, output)
     clock = time.process_time()
-    spins, origins = relax_candidates(trials)
+    lattices, placed = relaxed_lattices(hamiltonian, shape)
+    placing = time.process_time() - clock
+
+    spins = np.concatenate([relaxed, anneals.spins[None], placed[:1]])
     energies = hamiltonian.energy_per_site(spins.astype(np.float64))
+    before = [*hamiltonian.energy_per_site(generated.astype(np.float64)), anneals.energies.min(), None]
+    evae, reached = float(energies[: len(relaxed)].min()), anneals.seconds_to(energies[: len(relaxed)].min())
+    arrived = "never as low as the E-VAE" if reached is None else f"as low as the E-VAE after {reached:.2g} s"
+    parts = ", ".join(f"{part} {value:.3g} s" for part, value in seconds.items())
+    found = [
+        ("slow anneals", len(anneals.energies), anneals.energy_per_site, anneals.cpu_seconds, arrived),
+        (RELAXED, len(relaxed), evae, total, f"{len(trials)} trials: {parts}, and relaxation"),
+        ("generated states", len(relaxed), float(min(before[: len(relaxed)])), training, "as the collapse leaves them"),
+        ("annealed data", specification.count, trials[0].run.lowest_annealed(), seconds["data"], "all splits"),
+    ]
+    if lattices:
+        words = f"the lowest from {len(lattices[0].positions)} skyrmions"
+        found.insert(1, ("placed lattices", len(lattices), float(energies[-1]), placing, words))
+    best = min(row[2] for row in found)
+    methods = [
+        {
+            "method": name,
+            "states": number,
+            "energy_per_site": energy,
+            "gap": energy - best,
+            "cpu_seconds": cpu,
+            "detail": detail,
+        }
+        for name, number, energy, cpu, detail in found
+    ]
+
     groups = distinct_states(spins, energies, hamiltonian)
-    costs.append(Cost("relaxation of candidates", time.process_time() - clock, f"{len(spins)} states, measured"))
-    seconds = sum(cost.cpu_seconds for cost in costs)
-    logger.info("Slow anneals for the same CPU time, %.0f s", seconds)
-    anneals = anneal_for(hamiltonian, shape, seconds, output)
-    others = _found_here(trials, origins, float(energies.min()), seconds, anneals)
-    best = best_known(hamiltonian, shape, output, others)
-    states = spins[[group.index for group in groups[:KEPT]]]
-    certificates = certify(states, hamiltonian, best.energy_per_site)
-    findings = Findings(trials, curve, states, groups, origins, certificates, anneals, costs, best)
-    names = [findings.origin(rank) for rank in range(len(states))]
-    write_candidates(output / "candidates.h5", states, certificates, hamiltonian, names)
-    return findings
-
-
-def _found_here(
-    trials: Sequence[Trial], origins: Sequence[Origin], energy: float, seconds: float, anneals: Anneals
-) -> list[Candidate]:
-    """The lowest states of the search and of what it is compared with."""
-    generated = min(origin.energy_per_site for origin in origins)
-    states = f"{len(origins)} generated states"
-    return [
-        Candidate("collapse of the E-VAE", energy, f"{states}, relaxed; {len(trials)} trials, {seconds:.0f} s of CPU"),
-        Candidate("collapse of the E-VAE, as generated", generated, states),
-        Candidate("slow anneals in the same CPU time", anneals.energy_per_site, f"{len(anneals.energies)} lattices"),
-        Candidate("annealed data", trials[0].run.lowest_annealed(), "all its splits"),
+    spins = spins[[group[0] for group in groups[:kept]]]
+    certificates = certify(spins, hamiltonian, best)
+    names = [_found_by([*sources, ("slow anneals", 0.0), ("placed lattices", 0.0)], group) for group in groups[:kept]]
+    states = [
+        {
+            "rank": rank,
+            **dict(zip(CERTIFICATE.names, certificate.item(), strict=True)),
+            "energy_before": before[group[0]],
+            "states": len(group),
+            "found_by": name,
+        }
+        for rank, (certificate, group, name) in enumerate(zip(certificates, groups[:kept], names, strict=True), start=1)
     ]
+    write_states(output / "candidates.h5", spins, certificates, hamiltonian, names)
+    draw_states(states, spins, output / "ground_state.png")
+    return states, methods
 
 
-def _training_costs(trials: Sequence[Trial]) -> list[Cost]:
-    probes = [finished for trial in trials for finished in trial.probes]
-    return training_costs(
-        [trial.run for trial in trials],
-        [finished.stage.stage for finished in probes],
-        [(finished.measured_samples, finished.cpu_seconds) for finished in probes],
-    )
+def _found_by(sources: Sequence[tuple[str, float]], group: Sequence[int]) -> str:
+    """Methods and trials that have found a state, these with the smallest gamma at which each has."""
+    gammas = dict(sorted((sources[index] for index in group), reverse=True))
+    return ", ".join(f"{name} from gamma = {gamma:g}" if gamma else name for name, gamma in sorted(gammas.items()))
 
 
-def _show(findings: Findings, output: Path) -> Section:
-    with plotting.style():
-        section = make_section(findings, output)
-    section.write(output)
-    section.log(output)
-    headlines = [make_headline(findings, output.resolve().name)]
-    write_report([trial.run for trial in findings.trials], [section], {}, output, headlines)
-    return section
+def _generate(trials: Sequence[Trial], count: int) -> tuple[np.ndarray, list[tuple[str, float]]]:
+    """States of the collapsed probes, or of the largest gamma where there is none, with trial and gamma of each."""
+    states, sources = [], []
+    for trial in trials:
+        collapsed = [probe for probe in trial.probes if probe.collapsed]
+        for probe in collapsed or [max(trial.probes, key=lambda probe: probe.gamma)]:
+            states.append(np.asarray(generate(trial.run, probe.stage, count), np.float32))
+            sources += [(trial.name, probe.gamma)] * count
+    return np.concatenate(states), sources
 
 
-def relax_candidates(trials: Sequence[Trial]) -> tuple[np.ndarray, list[Origin]]:
-    """Relaxed states of the collapsed probes of all trials, `(n, y, x, 3)`, and where each comes from.
-
-    The latent vectors are the same for each probe. A trial without collapse gives those of its largest gamma.
-    """
-    probes = [(trial, finished) for trial in trials for finished in trial.giving]
-    states, origins = [], []
-    for trial, finished in tqdm(probes, "relaxing candidates", unit="probe", leave=False, delay=1):
-        generated = np.asarray(generate(trial.run, finished.stage, GENERATED), np.float32)
-        states.append(relax_states(generated, trial.run.hamiltonian))
-        energies = trial.run.hamiltonian.energy_per_site(generated.astype(np.float64))
-        origins += [Origin(trial.name, finished.probe.gamma, float(energy)) for energy in energies]
-    return np.concatenate(states), origins
-
-
-def write_candidates(
-    path: Path, spins: np.ndarray, certificates: np.ndarray, hamiltonian: Hamiltonian, origins: Sequence[str]
-) -> None:
-    """Writes candidates with their certificates to an HDF5 file, which appears when it is complete.
-
-    Layout:
-
-        spins              (n, y, x, 3) float32, checksummed (fletcher32), the lowest first
-        energy_per_site    (n,), and so `torque`, `charge`, `skyrmions`, `gap`; see `evaluation.certificate.certify`
-
-    The attributes hold the Hamiltonian, where each state comes from, and the versions of software and format, as JSON.
-    """
-    partial = path.with_name(f"{path.name}.partial")
-    with disk_errors(path):
-        # 64 KiB for what HDF5 writes beside the arrays.
-        create_file(partial, spins.nbytes + len(spins) * (CERTIFICATE.itemsize + METADATA_BYTES) + 2**16)
-        with h5py.File(partial, "r+", libver="latest") as file:
-            file.create_dataset("spins", data=spins, chunks=(1, *spins.shape[1:]), fletcher32=True)
-            for name in CERTIFICATE.names or ():
-                file.create_dataset(name, data=certificates[name], chunks=certificates.shape, fletcher32=True)
-            file.attrs["format_version"] = FORMAT_VERSION
-            write_attribute(file, "hamiltonian", hamiltonian.to_config())
-            write_attribute(file, "versions", VERSIONS)
-            write_attribute(file, "origins", {str(index): origin for index, origin in enumerate(origins)})
-        publish(partial, path)
-
-
-def annealing_cost(specification: DatasetSpecification) -> Cost:
-    """CPU time of the dataset, from that of the first configurations, which are annealed again."""
-    hamiltonian, shape, schedule = specification.hamiltonian, specification.shape, specification.schedule
+def _cpu_seconds(specification: DatasetSpecification, trials: Sequence[Trial], timed: int = 16) -> dict[str, float]:
+    """CPU time of the data, of which some are annealed again, and of the training; where not measured, at that pace."""
+    given = specification.hamiltonian, specification.shape
     # The first one may compile.
-    list(anneal_many(hamiltonian, shape, 1, schedule))
-    start = time.process_time()
-    list(anneal_many(hamiltonian, shape, TIMED, schedule))
-    seconds = (time.process_time() - start) / TIMED * specification.count
-    return Cost("annealed data", seconds, f"{specification.count} configurations, at the pace of {TIMED} of them")
-
-
-def training_costs(runs: Sequence[Run], probes: Sequence[Stage], measured: Sequence[tuple[int, float]]) -> list[Cost]:
-    """CPU time of the runs that a search started from, and of its probes.
-
-    Args:
-        runs: The runs.
-        probes: Stages of the probes, of the same training as the first run.
-        measured: Samples with their CPU time in seconds: all samples but those before an interruption.
-    """
-    samples, seconds = (sum(values) for values in zip(*measured, strict=True))
-    probed = sum(runs[0].samples(stage) for stage in probes)
-    before = sum(run.samples(finished.stage) for run in runs for finished in run.stages)
-    pace = seconds / (samples or probed)
-    return [
-        Cost("training before the probes", before * pace, f"{before} samples, at the pace of the probes"),
-        Cost("probes", probed * pace, f"{probed} samples, {samples / probed:.0%} of them measured"),
-    ]
+    list(anneal_many(*given, 1, specification.schedule))
+    clock = time.process_time()
+    list(anneal_many(*given, timed, specification.schedule))
+    data = (time.process_time() - clock) / timed * specification.count
+    probes = [(trial.run, probe.stage) for trial in trials for probe in trial.probes]
+    samples = sum(run.samples(stage.stage) for run, stage in probes)
+    measured, cpu = (
+        sum(stage.metrics[RECORD][name] for _, stage in probes) for name in ("measured_samples", "cpu_seconds")
+    )
+    pace = cpu / (measured or samples)
+    before = sum(trial.run.samples(stage.stage) for trial in trials for stage in trial.run.stages)
+    return {"data": data, "training before the probes": before * pace, "probes": samples * pace}

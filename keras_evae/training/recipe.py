@@ -123,10 +123,13 @@ def _follow(config: Config, folder: Path, devices: tf.distribute.Strategy) -> No
 
 
 def make_trainer(
-    config: Config, specification: DatasetSpecification, folder: Path, devices: tf.distribute.Strategy
+    config: Config,
+    specification: DatasetSpecification,
+    folder: Path,
+    devices: tf.distribute.Strategy | None = None,
 ) -> Trainer:
-    """The trainer of a configuration, with a new model, in a folder."""
-    training = config.training
+    """The trainer of a configuration, with a new model, in a folder; on one device by default."""
+    training, devices = config.training, devices or tf.distribute.get_strategy()
     # Half resolution is for one device in float32.
     replicas = Replicas(devices) if devices.num_replicas_in_sync > 1 else None
     phases = training.phases and replicas is None and training.precision == "float32"
