@@ -15,8 +15,7 @@ from keras_evae.runs.run import load_run
 EPILOG = """The lowest state comes first, whichever method has found it, then how each method did:
   slow anneals       for the processor time that the search with the E-VAE took
   placed lattices    triangular lattices of skyrmions, relaxed
-  E-VAE              for each seed a VAE, the gamma of its collapse by bisection, a slow approach from below, and
-                     generated states of all collapsed trainings, relaxed
+  E-VAE              for each seed a VAE, the gamma of its collapse, and generated states, as they are and relaxed
 Stopped at any moment and started again with the same arguments, it continues; more --seeds or --betas extend it.
 
 examples:
@@ -29,15 +28,14 @@ def make_parser() -> argparse.ArgumentParser:
     parser = new_parser(__doc__, EPILOG)
     source = parser.add_mutually_exclusive_group(required=True)
     add_config(source)
-    run_help = "instead of --config and --seeds: a run of evae-train whose VAE, and stages of gamma, are taken"
-    source.add_argument("--run", type=Path, action="append", default=[], metavar="DIR", help=f"{run_help}; repeatable")
+    help = "instead of --config and --seeds: a run of evae-train whose VAE, and stages of gamma, are taken; repeatable"
+    source.add_argument("--run", type=Path, action="append", default=[], metavar="DIR", help=help)
     add_overrides(parser, "evae.epochs=20 for short probes")
-    parser.add_argument(
-        "--output", type=Path, metavar="DIR", help="default: runs/<name of the configuration or run>_ground_state"
-    )
+    help = "default: runs/<name of the configuration or run>_ground_state"
+    parser.add_argument("--output", type=Path, metavar="DIR", help=help)
     parser.add_argument("--seeds", type=int, metavar="N", help="independent trials at each beta (default: 3)")
-    betas_help = "also the critical gamma at these values of beta: tables and picture phase_curve"
-    parser.add_argument("--betas", type=float, nargs="+", default=[], metavar="BETA", help=betas_help)
+    help = "also the critical gamma at these values of beta: tables and picture phase_curve"
+    parser.add_argument("--betas", type=float, nargs="+", default=[], metavar="BETA", help=help)
     return parser
 
 

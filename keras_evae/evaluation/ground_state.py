@@ -1,13 +1,12 @@
-"""The search for the lowest state of a system by all methods: slow anneals, placed lattices, collapse of the E-VAE."""
+"""The search for the lowest state of a system: slow anneals, placed lattices, collapse of the E-VAE."""
 
 from __future__ import annotations
 
 import functools
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,7 +14,7 @@ from keras_evae.annealing import anneal_many
 from keras_evae.config import Config, EVAEConfig, dump_config, load_config
 from keras_evae.dataset import DatasetSpecification, ensure_dataset
 from keras_evae.errors import ConfigError, DataError, MismatchError
-from keras_evae.evaluation.ground_state_tables import Row, draw_states, make_headline, make_section
+from keras_evae.evaluation.ground_state_tables import Method, Row, draw_states, make_headline, make_section
 from keras_evae.evaluation.relaxed_states import write_states
 from keras_evae.evaluation.report import write_report
 from keras_evae.evaluation.results import Section
@@ -31,13 +30,14 @@ from keras_evae.minima.slow_anneals import anneal_for
 from keras_evae.runs.environment import check_training_version
 from keras_evae.runs.from_config import dataset_specification
 from keras_evae.runs.run import Run, load_run
-from keras_evae.runs.run_folder import CONFIG, LOCK, check_same_config, refuse_foreign_folder
+from keras_evae.runs.run_folder import LOCK, check_same_config, refuse_foreign_folder
 from keras_evae.training.search_trial import RECORD, Trial
 
-if TYPE_CHECKING:
-    from keras_evae.training.trainer import Trainer
-
-SETTINGS, RELAXED = "search.yaml", "generated states, relaxed"
+SETTINGS = "search.yaml"
+# The lowest distinct states that are kept: a probe that has not collapsed gives many.
+KEPT = 12
+# Of a state: method or trial, gamma of a probe, E/N before the relaxation.
+Origin = tuple[str, float, float]
 
 
 def find_ground_state(
@@ -84,15 +84,17 @@ def find_ground_state(
             write_whole(output / SETTINGS, dump_config(config).encode())
         if given:
             ensure_dataset(config.dataset.path, dataset_specification(config))
-        trial = functools.partial(_run_trial, config, output, {"bound": bound, "factor": factor})
-        named: Mapping[str, Run | None] = {name: run for run, name in zip(given, labels(given).values(), strict=True)}
-        named = named or {f"seed_{seed}": None for seed in range(seeds)}
-        trials = [trial(beta, name, run) for name, run in named.items()]
-        others = sorted(set(betas) - {beta})
-        curve = {other: [trial(other, f"seed_{seed}") for seed in range(len(trials))] for other in others}
-        curve = dict(sorted({**curve, beta: trials}.items()))
+        named = dict(zip(labels(given).values(), given, strict=True)) or dict.fromkeys(
+            f"seed_{k}" for k in range(seeds)
+        )
+        trial = functools.partial(_make_trial, config, output, factor)
+        trials = [trial(beta, name, run).search(bound) for name, run in named.items()]
+        curve = {beta: trials}
+        for other in sorted(set(betas) - {beta}):
+            # At another beta only the collapse is sought.
+            curve[other] = [trial(other, f"seed_{k}").search(bound, settle=False) for k in range(len(trials))]
         states, methods = _compare_methods(config, output, trials, count, anneal_seconds)
-        section = make_section(trials, curve, states, methods, output)
+        section = make_section(trials, dict(sorted(curve.items())), states, methods, output)
         section.write(output)
         section.log(output)
         headline = make_headline(trials, states[0], methods, output.resolve().name)
@@ -125,49 +127,27 @@ def _open_run(path: str | Path, config: Config) -> Run:
     return run
 
 
-def _run_trial(
-    config: Config, output: Path, rule: Mapping[str, float], beta: float, name: str, run: Run | None = None
-) -> Trial:
-    """The trial of a given run, with its own E-VAE, or of a seed; at another beta only the collapse is sought."""
+def _make_trial(config: Config, output: Path, factor: float, beta: float, name: str, run: Run | None = None) -> Trial:
+    """The trial of a given run, with its own E-VAE, or of a seed, whose VAE is trained if it is not finished."""
     folder, evae = output / f"beta_{beta:g}" / name.strip("/.").replace("/", "_"), searched_evae(config)
-    run = run or _train_vae(config, folder, beta)
-    settle = beta == evae.beta
-    evae = run.config.evae or evae
-    # A probe is as long as the longest stage of the ladder.
-    epochs = evae.epochs if isinstance(evae.epochs, int) else max(evae.epochs)
-
-    def make_trainer() -> Trainer:
+    if run is None:
         with quiet_tensorflow():
-            from keras_evae.training.recipe import make_trainer
-        return make_trainer(run.config, dataset_specification(run.config), folder / "probes")
-
-    trial = Trial(name if settle else f"beta_{beta:g}_{name}", run, beta, folder / "probes", epochs, make_trainer, rule["factor"])
-    return trial.search(evae.gammas, settle, rule["bound"])
-
-
-def _train_vae(config: Config, folder: Path, beta: float) -> Run:
-    """The run of the seed that the folder is named after: a VAE up to beta."""
-    seed = config.training.seed + int(folder.name.removeprefix("seed_"))
-    training, terms = config.training.model_copy(update={"seed": seed}), dataset_specification(config).hamiltonian.terms
-    config = config.model_copy(update={"vae": config.vae.up_to(beta), "evae": None, "training": training})
-    if not (folder / CONFIG).is_file() or len(load_run(folder).stages) < len(config.vae.betas):
-        with quiet_tensorflow():
-            from keras_evae.training import train
-        train(config, folder)
-    check_training_version(folder)
-    return load_run(folder, terms=terms)
+            from keras_evae.training.recipe import train_vae
+        run = train_vae(config, folder, beta, config.training.seed + int(name.removeprefix("seed_")))
+    name = name if beta == evae.beta else f"beta_{beta:g}_{name}"
+    return Trial(name, run, beta, run.config.evae or evae, folder / "probes", factor)
 
 
 def _compare_methods(
-    config: Config, output: Path, trials: Sequence[Trial], count: int, anneal_seconds: float | None, kept: int = 12
-) -> tuple[list[Row], list[Row]]:
-    """The lowest distinct states, which go to a file and a picture, and what each method has found and taken."""
-    specification = dataset_specification(config)
+    config: Config, output: Path, trials: Sequence[Trial], count: int, anneal_seconds: float | None
+) -> tuple[Sequence[Row], list[Method]]:
+    """The lowest distinct states, which go to a file and a picture, and what each method has found."""
+    specification, clock = dataset_specification(config), time.process_time()
     hamiltonian, shape = specification.hamiltonian, specification.shape
-    generated, sources = _generate(trials, count)
-    seconds, clock = _cpu_seconds(specification, trials), time.process_time()
+    generated, origins = _generate(trials, count)
     relaxed = relax_states(generated, hamiltonian)
-    training, total = sum(seconds.values()), sum(seconds.values()) + time.process_time() - clock
+    seconds = {"states": time.process_time() - clock, **_cpu_seconds(specification, trials)}
+    total = sum(seconds.values())
     anneals = anneal_for(hamiltonian, shape, total if anneal_seconds is None else anneal_seconds, output)
     clock = time.process_time()
     lattices, placed = relaxed_lattices(hamiltonian, shape)
@@ -175,81 +155,64 @@ def _compare_methods(
 
     spins = np.concatenate([relaxed, anneals.spins[None], placed[:1]])
     energies = hamiltonian.energy_per_site(spins.astype(np.float64))
-    before = [*hamiltonian.energy_per_site(generated.astype(np.float64)), anneals.energies.min(), None]
-    evae, reached = float(energies[: len(relaxed)].min()), anneals.seconds_to(energies[: len(relaxed)].min())
+    evae, as_generated = float(energies[: len(relaxed)].min()), min(origin[2] for origin in origins)
+    reached = anneals.seconds_to(evae)
     arrived = "never as low as the E-VAE" if reached is None else f"as low as the E-VAE after {reached:.2g} s"
     parts = ", ".join(f"{part} {value:.3g} s" for part, value in seconds.items())
-    found = [
-        ("slow anneals", len(anneals.energies), anneals.energy_per_site, anneals.cpu_seconds, arrived),
-        (RELAXED, len(relaxed), evae, total, f"{len(trials)} trials: {parts}, and relaxation"),
-        ("generated states", len(relaxed), float(min(before[: len(relaxed)])), training, "as the collapse leaves them"),
-        ("annealed data", specification.count, trials[0].run.lowest_annealed(), seconds["data"], "all splits"),
+    methods = [
+        Method("slow anneals", len(anneals.energies), anneals.energy_per_site, anneals.cpu_seconds, arrived),
+        Method("generated states, relaxed", len(relaxed), evae, total, parts),
+        Method("generated states", len(relaxed), as_generated, total, "as the collapse leaves them"),
+        Method("annealed data", specification.count, trials[0].run.lowest_annealed(), seconds["data"], "all splits"),
     ]
     if lattices:
         words = f"the lowest from {len(lattices[0].positions)} skyrmions"
-        found.insert(1, ("placed lattices", len(lattices), float(energies[-1]), placing, words))
-    best = min(row[2] for row in found)
-    methods = [
-        {
-            "method": name,
-            "states": number,
-            "energy_per_site": energy,
-            "gap": energy - best,
-            "cpu_seconds": cpu,
-            "detail": detail,
-        }
-        for name, number, energy, cpu, detail in found
-    ]
-
-    groups = distinct_states(spins, energies, hamiltonian)
-    spins = spins[[group[0] for group in groups[:kept]]]
-    certificates = certify(spins, hamiltonian, best)
-    names = [_found_by([*sources, ("slow anneals", 0.0), ("placed lattices", 0.0)], group) for group in groups[:kept]]
-    states = [
-        {
-            "rank": rank,
-            **dict(zip(CERTIFICATE.names, certificate.item(), strict=True)),
-            "energy_before": before[group[0]],
-            "states": len(group),
-            "found_by": name,
-        }
-        for rank, (certificate, group, name) in enumerate(zip(certificates, groups[:kept], names, strict=True), start=1)
-    ]
-    write_states(output / "candidates.h5", spins, certificates, hamiltonian, names)
-    draw_states(states, spins, output / "ground_state.png")
-    return states, methods
+        methods.insert(1, Method("placed lattices", len(lattices), float(energies[-1]), placing, words))
+    origins += [("slow anneals", 0.0, float(anneals.energies.min())), ("placed lattices", 0.0, math.nan)]
+    groups = distinct_states(spins, energies, hamiltonian)[:KEPT]
+    spins = spins[[group[0] for group in groups]]
+    certificates = certify(spins, hamiltonian, min(method.energy_per_site for method in methods))
+    found_by = [_in_words([origins[index] for index in group]) for group in groups]
+    write_states(output / "candidates.h5", spins, certificates, hamiltonian, found_by)
+    rows = [dict(zip(CERTIFICATE.names or (), certificate.item(), strict=True)) for certificate in certificates]
+    for row, group, names in zip(rows, groups, found_by, strict=True):
+        row |= {"energy_before": origins[group[0]][2], "states": len(group), "found_by": names}
+    draw_states(rows, spins, output / "ground_state.png")
+    return rows, methods
 
 
-def _found_by(sources: Sequence[tuple[str, float]], group: Sequence[int]) -> str:
+def _in_words(origins: Sequence[Origin]) -> str:
     """Methods and trials that have found a state, these with the smallest gamma at which each has."""
-    gammas = dict(sorted((sources[index] for index in group), reverse=True))
+    gammas = dict(sorted((origin[:2] for origin in origins), reverse=True))
     return ", ".join(f"{name} from gamma = {gamma:g}" if gamma else name for name, gamma in sorted(gammas.items()))
 
 
-def _generate(trials: Sequence[Trial], count: int) -> tuple[np.ndarray, list[tuple[str, float]]]:
-    """States of the collapsed probes, or of the largest gamma where there is none, with trial and gamma of each."""
-    states, sources = [], []
+def _generate(trials: Sequence[Trial], count: int) -> tuple[np.ndarray, list[Origin]]:
+    """States of the collapsed probes, or of the largest gamma where there is none."""
+    states, origins = [], []
     for trial in trials:
         collapsed = [probe for probe in trial.probes if probe.collapsed]
         for probe in collapsed or [max(trial.probes, key=lambda probe: probe.gamma)]:
             states.append(np.asarray(generate(trial.run, probe.stage, count), np.float32))
-            sources += [(trial.name, probe.gamma)] * count
-    return np.concatenate(states), sources
+            energies = trial.run.hamiltonian.energy_per_site(states[-1].astype(np.float64))
+            origins += [(f"E-VAE of {trial.name}", probe.gamma, float(energy)) for energy in energies]
+    return np.concatenate(states), origins
 
 
 def _cpu_seconds(specification: DatasetSpecification, trials: Sequence[Trial], timed: int = 16) -> dict[str, float]:
     """CPU time of the data, of which some are annealed again, and of the training; where not measured, at that pace."""
-    given = specification.hamiltonian, specification.shape
     # The first one may compile.
-    list(anneal_many(*given, 1, specification.schedule))
-    clock = time.process_time()
-    list(anneal_many(*given, timed, specification.schedule))
+    for number in (1, timed):
+        clock = time.process_time()
+        list(anneal_many(specification.hamiltonian, specification.shape, number, specification.schedule))
     data = (time.process_time() - clock) / timed * specification.count
-    probes = [(trial.run, probe.stage) for trial in trials for probe in trial.probes]
-    samples = sum(run.samples(stage.stage) for run, stage in probes)
-    measured, cpu = (
-        sum(stage.metrics[RECORD][name] for _, stage in probes) for name in ("measured_samples", "cpu_seconds")
-    )
-    pace = cpu / (measured or samples)
+    probes = [
+        (trial.run.samples(probe.stage.stage), probe.stage.metrics[RECORD])
+        for trial in trials
+        for probe in trial.probes
+    ]
+    samples = sum(number for number, _ in probes)
+    measured = sum(record["measured_samples"] for _, record in probes)
+    pace = sum(record["cpu_seconds"] for _, record in probes) / (measured or samples)
     before = sum(trial.run.samples(stage.stage) for trial in trials for stage in trial.run.stages)
     return {"data": data, "training before the probes": before * pace, "probes": samples * pace}

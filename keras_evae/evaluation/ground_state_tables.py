@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,14 +16,13 @@ from keras_evae.training.search_trial import RECORD, Trial
 NAME = "ground_state"
 MEASURED = ("energy_per_site_mean", "energy_per_site_std", "fft_mse")
 TEXT = (
-    "The lowest state is that of all methods together. Slow anneals take the CPU time that the search with the E-VAE "
-    "takes, data and all trials included. Placed lattices are triangular lattices of skyrmions. The E-VAE generates "
-    "one state only beyond a critical gamma (Section 3.5 of the paper): each trial brackets this collapse by bisection, "
-    "approaches it from below in small steps, and lets the collapsed state settle. A training counts as collapsed when "
-    "FFT-MSE and spread of E/N of 100 generated states are both 30 times lower than at gamma = 0. States are relaxed at "
-    "T = 0 to a torque |S x h| below 1e-5; those that are one up to translations and the joint point group of lattice "
-    "and spins count once. E/N is in units of the exchange constant; the gap is its height above the lowest one. "
-    "Energies that differ by up to 1e-7 are equal: single precision."
+    "The lowest state is that of all methods together. Slow anneals take the CPU time of the whole search with the "
+    "E-VAE, its data included. Placed lattices are triangular lattices of skyrmions. Beyond a critical gamma the E-VAE "
+    "generates one state only (Section 3.5 of the paper): FFT-MSE and spread of E/N of 100 generated states are 30 "
+    "times lower than at gamma = 0. Each trial brackets this collapse, approaches it from below in small steps, and "
+    "lets the collapsed state settle. States are relaxed at T = 0 to a torque |S x h| below 1e-5; those that are one "
+    "up to translations and the joint point group of lattice and spins count once. E/N is in units of the exchange "
+    "constant, the gap its height above the lowest one; energies that differ by up to 1e-7 are equal: single precision."
 )
 # A row of a table, by the names of its columns.
 Row = Mapping[str, Any]
@@ -31,29 +30,31 @@ Row = Mapping[str, Any]
 PhaseCurve = Mapping[float, Sequence[Trial]]
 
 
-def make_section(
-    trials: Sequence[Trial], curve: PhaseCurve, states: Sequence[Row], methods: Sequence[Row], output: Path
-) -> Section:
-    """Tables, pictures, which stand in `output`, and notes.
+class Method(NamedTuple):
+    """What a method has found: number of states, the lowest E/N of them, and the CPU time in seconds."""
 
-    Args:
-        trials: Those whose states are candidates.
-        curve: The trials at each beta.
-        states: Distinct states with their certificates, the lowest first.
-        methods: What each method has found.
-        output: Folder of the results.
-    """
-    pictures = [
-        Picture(f"{NAME}.png", "The distinct states, the lowest first"),
-        draw_phase_curve(curve, output / "phase_curve.png"),
-    ]
+    method: str
+    states: int
+    energy_per_site: float
+    cpu_seconds: float
+    detail: str
+
+
+def make_section(
+    trials: Sequence[Trial], curve: PhaseCurve, states: Sequence[Row], methods: Sequence[Method], output: Path
+) -> Section:
+    """Results of the trials and of all methods; `states` are rows of the distinct ones, the lowest first."""
+    best = min(method.energy_per_site for method in methods)
+    heights: list[list[Cell]] = [[*method, method.energy_per_site - best] for method in methods]
     tables = [
         _table(NAME, "the lowest state found by any method, with its certificate", states[:1]),
-        _table(f"{NAME}_methods", "how each method did: number of states, the lowest of them, CPU time", methods),
+        Table(f"{NAME}_methods", "how each method did, by its lowest state", [*Method._fields, "gap"], heights),
         _table(f"{NAME}_candidates", "the lowest distinct states, with certificates in candidates.h5", states),
         _table(f"{NAME}_probes", "probes in the order of training, 100 generated states of each", _probes(trials)),
         *phase_curve_tables(curve),
     ]
+    pictures = [Picture(f"{NAME}.png", "The distinct states, the lowest first, and who has found each")]
+    pictures += draw_phase_curve(curve, output / "phase_curve.png")
     notes = [
         f"{trial.name}: not collapsed up to gamma = {max(probe.gamma for probe in trial.probes):g}; its candidates are "
         f"states of that gamma. Raise the last of evae.gammas"
@@ -61,40 +62,34 @@ def make_section(
         if trial.transition is None
     ]
     numbers: Row = {"collapsed": any(trial.transition for trial in trials)}
-    return Section(
-        NAME, "Lowest states", TEXT, tables, [picture for picture in pictures if picture], notes, {"": numbers}
-    )
+    return Section(NAME, "Lowest states", TEXT, tables, pictures, notes, {"": numbers})
 
 
-def make_headline(trials: Sequence[Trial], lowest: Row, methods: Sequence[Row], name: str) -> Headline:
+def make_headline(trials: Sequence[Trial], lowest: Row, methods: Sequence[Method], name: str) -> Headline:
     """The first lines of the report."""
-    run = trials[0].run
-    equal = "as low"
-    heights = [
-        f"{row['method']} {equal if row['gap'] <= 1e-7 else format(row['gap'], '.1e') + ' higher'} "
-        f"({row['cpu_seconds']:.0f} s of CPU)"
-        for row in methods
-    ]
+    run, best = trials[0].run, min(method.energy_per_site for method in methods)
+    heights = "; ".join(f"{found.method} {found.energy_per_site - best:.1e} above the lowest" for found in methods)
     sentences = [
         f"Lowest state found: E/N = {lowest['energy_per_site']:.7f}, by {lowest['found_by']}.",
-        f"The lowest of each method: {', '.join(heights)}.",
+        f"The lowest of each method: {heights}.",
     ]
-    facts = {
-        "Lattice": f"{run.shape[0]} × {run.shape[1]}",
+    certificate = {
         "Charge Q": f"{lowest['charge']:.3f}",
         "Skyrmions": str(lowest["skyrmions"]),
         "Largest torque": f"{lowest['torque']:.1e}",
-        "Trials": f"{len(trials)} at β = {trials[0].beta:g}",
+        "Gap to the best known": f"{lowest['gap']:.1e}",
     }
+    height, width = run.shape
+    facts = {"Lattice": f"{height} × {width}", **certificate, "Trials": f"{len(trials)} at β = {trials[0].beta:g}"}
     return Headline(name, run.hamiltonian.describe(), sentences, list(facts.items()))
 
 
 def draw_states(states: Sequence[Row], spins: np.ndarray, path: Path) -> None:
     """The distinct states `(n, y, x, 3)`, each with its certificate and who has found it."""
     titles = [
-        f"{row['rank']}: E/N = {row['energy_per_site']:.7f}\nQ = {row['charge']:.2f}, {row['skyrmions']} skyrmions\n"
+        f"{rank}: E/N = {row['energy_per_site']:.7f}\nQ = {row['charge']:.2f}, {row['skyrmions']} skyrmions\n"
         + str(row["found_by"]).replace(", ", "\n")
-        for row in states
+        for rank, row in enumerate(states, start=1)
     ]
     plotting.save_figure(plotting.plot(spins, titles, columns=4), path)
 
@@ -149,17 +144,17 @@ def _summarise(beta: float, trials: Sequence[Trial]) -> Row:
     return row | {"gamma_c": mean, "lowest": min(marks), "highest": max(marks), "scatter": scatter}
 
 
-def draw_phase_curve(curve: PhaseCurve, path: Path) -> Picture | None:
-    """The picture of the curve; None if fewer than two values of beta have collapsed."""
+def draw_phase_curve(curve: PhaseCurve, path: Path) -> list[Picture]:
+    """The picture of the curve; none if fewer than two values of beta have collapsed."""
     found = {beta: [t.transition for t in trials if t.transition] for beta, trials in curve.items()}
     intervals = {beta: [(t.before, t.after) for t in transitions] for beta, transitions in found.items() if transitions}
     if len(intervals) < 2:
-        return None
+        return []
     figure, axes = plotting.new_figure(size=(4.5, 3.2))
     plotting.plot_phase_curve(axes[0, 0], intervals)
     plotting.save_figure(figure, path)
-    return Picture(
-        path.name,
+    caption = (
         "Critical gamma against beta: a point for each trial that collapses, with bars from the last gamma before it "
-        "(a decade lower if there is none) to the first one beyond; the line joins the geometric means",
+        "(a decade lower if there is none) to the first one beyond; the line joins the geometric means"
     )
+    return [Picture(path.name, caption)]

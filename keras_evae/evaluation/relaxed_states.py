@@ -133,7 +133,7 @@ def _new_states_file(path: Path, count: int, shape: tuple[int, int], hamiltonian
 def write_states(
     path: Path, spins: np.ndarray, certificates: np.ndarray, hamiltonian: Hamiltonian, origins: Sequence[str]
 ) -> None:
-    """Writes states `(n, y, x, 3)` to a file: `spins`, a dataset for each field of their certificates, and `origins`."""
+    """Writes states `(n, y, x, 3)` to a file: `spins`, the fields of their certificates, and `origins` as JSON."""
     with _new_states_file(path, len(spins), (spins.shape[1], spins.shape[2]), hamiltonian) as file:
         _write_spins(file, spins)
         _write_certificates(file, certificates)

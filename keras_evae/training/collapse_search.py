@@ -18,16 +18,9 @@ from keras_evae.runs.stage_folder import FinishedStage
 
 @dataclasses.dataclass(frozen=True)
 class Probe:
-    """A training at one gamma, which shows whether the E-VAE is collapsed there.
+    """A training at one gamma, from the weights of gamma = `start`, and whether its E-VAE is collapsed."""
 
-    Args:
-        purpose: `bracket`, `approach` or `settle`.
-        gamma: Weight of the Hamiltonian loss.
-        start: Gamma of the training whose weights it started from; 0 for the VAE.
-        stage: The stage that was trained.
-        collapsed: What it has shown.
-    """
-
+    # `bracket`, `approach` or `settle`.
     purpose: str
     gamma: float
     start: float
@@ -76,7 +69,10 @@ def find_collapse(
     """
     if not 0 < lower < upper < math.inf:
         raise ValueError(f"expected 0 < lower < upper. Received: lower={lower}, upper={upper}")
-    low, high = _bracket(train, lower, upper, *_known_bracket(known), bracket)
+    # The step after which all are collapsed for good: one training that strays does not move it.
+    low = max((gamma for gamma, collapsed in known if not collapsed), default=0.0)
+    high = min((gamma for gamma, collapsed in known if collapsed and gamma > low), default=None)
+    low, high = _bracket(train, lower, upper, low, high, bracket)
     if high is None:
         return None
     # A ladder that was trained before has climbed already.
@@ -84,20 +80,10 @@ def find_collapse(
     gamma = transition.after
     for _ in range(2 if settle else 0):
         start, gamma, before = gamma, _round(rise * gamma), energy
-        energy = _energy(train("settle", gamma, start))
+        energy = train("settle", gamma, start).stage.metrics["generated"]["energy_per_site_mean"]
         if abs(energy - before) < settled:
             break
     return transition
-
-
-def _known_bracket(known: Sequence[tuple[float, bool]]) -> tuple[float, float | None]:
-    """The step after which all are collapsed for good: one training that strays does not move it."""
-    high = None
-    for gamma, collapsed in sorted(known, reverse=True):
-        if not collapsed:
-            return gamma, high
-        high = gamma
-    return 0.0, high
 
 
 def _bracket(
@@ -128,13 +114,9 @@ def _approach(train: Train, low: float, high: float, climb: Sequence[float], ste
     for gamma in steps:
         probe = train("approach", gamma, start)
         if probe.collapsed:
-            return Transition(start, gamma), _energy(probe)
+            return Transition(start, gamma), probe.stage.metrics["generated"]["energy_per_site_mean"]
         start = gamma
     return Transition(low, high), math.inf
-
-
-def _energy(probe: Probe) -> float:
-    return probe.stage.metrics["generated"]["energy_per_site_mean"]
 
 
 def _round(gamma: float) -> float:

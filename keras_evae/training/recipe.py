@@ -139,6 +139,21 @@ def make_trainer(
     return Trainer(model, specification, config.dataset, training, folder)
 
 
+def make_probe_trainer(run: Run, folder: Path) -> Trainer:
+    """The trainer of further stages of a run, in a folder beside it."""
+    return make_trainer(run.config, dataset_specification(run.config), folder)
+
+
+def train_vae(config: Config, folder: Path, beta: float, seed: int) -> Run:
+    """The run of a configuration's VAE up to beta, with a seed of its own; trained if it is not finished."""
+    training, terms = config.training.model_copy(update={"seed": seed}), dataset_specification(config).hamiltonian.terms
+    config = config.model_copy(update={"vae": config.vae.up_to(beta), "evae": None, "training": training})
+    if not (folder / CONFIG).is_file() or len(load_run(folder).stages) < len(config.vae.betas):
+        train(config, folder)
+    check_training_version(folder)
+    return load_run(folder, terms=terms)
+
+
 def _expect_shared(file: Path) -> None:
     if not file.is_file():
         raise DataError(

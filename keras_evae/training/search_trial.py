@@ -7,15 +7,17 @@ that starts from whatever stage the search has chosen.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import logging
 import math
 import time
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from keras_evae.analysis.transitions import Transition
+from keras_evae.config import EVAEConfig
 from keras_evae.errors import ConfigError, DataError
+from keras_evae.machine import quiet_tensorflow
 from keras_evae.runs.environment import record_start
 from keras_evae.runs.run import Run
 from keras_evae.runs.stage_folder import FinishedStage, finished_stages
@@ -40,9 +42,8 @@ class Trial:
         name: By which it is known in tables and pictures.
         run: Has finished the stage of gamma = 0 at `beta`; nothing is written to its stages.
         beta: Weight of L_KL.
+        evae: The collapse is sought between the first and the last gamma, with probes as long as the longest stage.
         folder: Of the probes.
-        epochs: Of each probe.
-        make_trainer: Gives the trainer of the probes; called before each one that is to be trained.
         factor: See `is_collapsed`.
         probes: In the order of training.
         transition: The collapse; None before the search, and if the largest gamma has not collapsed.
@@ -51,23 +52,21 @@ class Trial:
     name: str
     run: Run
     beta: float
+    evae: EVAEConfig
     folder: Path
-    epochs: int
-    make_trainer: Callable[[], Trainer]
     factor: float = 30.0
     probes: list[Probe] = dataclasses.field(default_factory=list)
     transition: Transition | None = None
-    trainer: Trainer | None = None
 
-    def search(self, gammas: Sequence[float], settle: bool = True, bound: float = math.log(2)) -> Trial:
-        """Finds the collapse between the first and the last gamma; without `settle` no more than that.
+    def search(self, bound: float = math.log(2), settle: bool = True) -> Trial:
+        """Finds the collapse; without `settle` no more than that.
 
         Raises:
             ConfigError: If L_KL of the VAE lies below `bound`, in nats: its posterior has collapsed.
             DataError: If a probe in the folder is damaged or out of order.
             MismatchError: If another version has begun to train the probes.
         """
-        loss = self._stages[0].metrics["validation"]["kl_loss"]
+        loss, lower = self._stages[0].metrics["validation"]["kl_loss"], self.evae.gammas[0]
         if loss < bound:
             raise ConfigError(
                 f"{self.name}: expected a VAE of various states at beta = {self.beta:g}, found L_KL = {loss:.2g} nat: "
@@ -75,13 +74,19 @@ class Trial:
             )
         record_start(self.folder)
         known = [(stage.gamma, self._is_collapsed(stage)) for stage in self._stages]
-        self.transition = find_collapse(self._finish, gammas[0], gammas[-1], known, settle)
+        self.transition = find_collapse(self._finish, lower, self.evae.gammas[-1], known, settle)
         if not self.probes:
             raise ConfigError(
-                f"{self.name}: expected a first gamma of the ladder that is not collapsed, found {gammas[0]:g} "
-                f"collapsed; choose a smaller one"
+                f"{self.name}: expected a first gamma of the ladder that is not collapsed, found {lower:g} collapsed; "
+                f"choose a smaller one"
             )
         return self
+
+    @functools.cached_property
+    def _trainer(self) -> Trainer:
+        with quiet_tensorflow():
+            from keras_evae.training.recipe import make_probe_trainer
+        return make_probe_trainer(self.run, self.folder)
 
     @property
     def _stages(self) -> list[FinishedStage]:
@@ -96,11 +101,11 @@ class Trial:
         # Of several at one gamma the last: in the approach it comes from closer by than in the bisection.
         parent = [stage for stage in self._stages if stage.gamma == start][-1]
         last = (self.probes[-1].stage if self.probes else self.run.stages[-1]).stage
-        planned = Stage(last.index + 1, self.beta, gamma, last.last_epoch, self.epochs)
+        epochs = self.evae.epochs if isinstance(self.evae.epochs, int) else max(self.evae.epochs)
+        planned = Stage(last.index + 1, self.beta, gamma, last.last_epoch, epochs)
         if not (self.folder / "stages" / planned.name).is_dir():
             self._refuse_later(planned)
-            self.trainer = self.trainer or self.make_trainer()
-            _train(self.trainer, planned, parent)
+            self._train(planned, parent)
         (stage,) = finished_stages(self.folder, [planned])
         found = stage.metrics.get(RECORD, {}).get("start_gamma")
         if found != start:
@@ -123,14 +128,13 @@ class Trial:
                 f"delete them, and they will be trained again"
             )
 
+    def _train(self, stage: Stage, parent: FinishedStage) -> None:
+        clock, plan = time.process_time(), (parent.stage, stage)
+        checkpoint = self._trainer.find_checkpoint(plan, 1)
+        samples = self._trainer.samples_to_go([stage], checkpoint)
 
-def _train(trainer: Trainer, stage: Stage, parent: FinishedStage) -> None:
-    clock, plan = time.process_time(), (parent.stage, stage)
-    checkpoint = trainer.find_checkpoint(plan, 1)
-    samples = trainer.samples_to_go([stage], checkpoint)
+        def record() -> dict[str, dict[str, float]]:
+            seconds = time.process_time() - clock
+            return {RECORD: {"start_gamma": parent.gamma, "measured_samples": samples, "cpu_seconds": seconds}}
 
-    def record() -> dict[str, dict[str, float]]:
-        seconds = time.process_time() - clock
-        return {RECORD: {"start_gamma": parent.gamma, "measured_samples": samples, "cpu_seconds": seconds}}
-
-    trainer.train(plan, [parent], checkpoint, record)
+        self._trainer.train(plan, [parent], checkpoint, record)
