@@ -98,7 +98,7 @@ def find_ground_state(
         section.write(output)
         section.log(output)
         headline = make_headline(trials, states[0], methods, output.resolve().name)
-        write_report([trial.run for trial in trials], [section], {}, output, [headline])
+        write_report([found.run for found in trials], [section], {}, output, [headline])
         return section
 
 

@@ -18,6 +18,19 @@ from tests.helpers.killed_training import count, prepare
 
 # A few steps neither inform the latent space nor sharpen the collapse; one anneal, whatever the CPU time.
 SMALL = {"bound": 0.0, "factor": 10.0, "anneal_seconds": 0.0}
+CONFIG = """
+dataset:
+  path: {folder}/spins.h5
+  shape: [16, 16]
+  train: 40
+  validation: 8
+  test: 4
+  schedule: {{temperatures: 5, max_greedy_sweeps: 50}}
+network: {{latent_dim: 4}}
+training: {{batch_size: 8, augmentation: true, checkpoint_minutes: 1.0e-6}}
+vae: {{betas: [1e-4], epochs: 4}}
+evae: {{beta: 1e-4, gammas: [100, 100000], epochs: [1, 2]}}
+"""
 
 
 def prepare_kill(moment, number="1"):
