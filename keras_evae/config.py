@@ -178,13 +178,6 @@ class VAEConfig(_Section):
     betas: Ladder = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
     epochs: Epochs = 100
 
-    def up_to(self, beta: float) -> VAEConfig:
-        """The stages up to one at `beta`, with the longest stage's epochs if the ladder leaves it out."""
-        epochs = [self.epochs] * len(self.betas) if isinstance(self.epochs, int) else self.epochs
-        stages = {known: count for known, count in zip(self.betas, epochs, strict=True) if known <= beta}
-        stages.setdefault(beta, max(epochs))
-        return VAEConfig(betas=tuple(stages), epochs=tuple(stages.values()))
-
 
 class EVAEConfig(_Section):
     """Stages of the E-VAE, which starts from the VAE trained at `beta`; `epochs` as in the VAE."""

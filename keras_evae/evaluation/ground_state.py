@@ -36,8 +36,8 @@ from keras_evae.training.search_trial import RECORD, Trial
 SETTINGS = "search.yaml"
 # The lowest distinct states that are kept: a probe that has not collapsed gives many.
 KEPT = 12
-# Of a state: method or trial, gamma of a probe, E/N before the relaxation.
-Origin = tuple[str, float, float]
+# Of a state: method or trial, and gamma of the probe.
+Origin = tuple[str, float]
 
 
 def find_ground_state(
@@ -155,20 +155,22 @@ def _compare_methods(
 
     spins = np.concatenate([relaxed, anneals.spins[None], placed[:1]])
     energies = hamiltonian.energy_per_site(spins.astype(np.float64))
-    evae, as_generated = float(energies[: len(relaxed)].min()), min(origin[2] for origin in origins)
+    evae = float(energies[: len(relaxed)].min())
     reached = anneals.seconds_to(evae)
     arrived = "never as low as the E-VAE" if reached is None else f"as low as the E-VAE after {reached:.2g} s"
     parts = ", ".join(f"{part} {value:.3g} s" for part, value in seconds.items())
+    before = hamiltonian.energy_per_site(generated.astype(np.float64)).tolist()
     methods = [
         Method("slow anneals", len(anneals.energies), anneals.energy_per_site, anneals.cpu_seconds, arrived),
         Method("generated states, relaxed", len(relaxed), evae, total, parts),
-        Method("generated states", len(relaxed), as_generated, total, "as the collapse leaves them"),
+        Method("generated states", len(relaxed), min(before), total, "as the collapse leaves them"),
         Method("annealed data", specification.count, trials[0].run.lowest_annealed(), seconds["data"], "all splits"),
     ]
     if lattices:
         words = f"the lowest from {len(lattices[0].positions)} skyrmions"
         methods.insert(1, Method("placed lattices", len(lattices), float(energies[-1]), placing, words))
-    origins += [("slow anneals", 0.0, float(anneals.energies.min())), ("placed lattices", 0.0, math.nan)]
+    origins += [("slow anneals", 0.0), ("placed lattices", 0.0)]
+    before += [float(anneals.energies.min()), None]
     groups = distinct_states(spins, energies, hamiltonian)[:KEPT]
     spins = spins[[group[0] for group in groups]]
     certificates = certify(spins, hamiltonian, min(method.energy_per_site for method in methods))
@@ -176,14 +178,14 @@ def _compare_methods(
     write_states(output / "candidates.h5", spins, certificates, hamiltonian, found_by)
     rows = [dict(zip(CERTIFICATE.names or (), certificate.item(), strict=True)) for certificate in certificates]
     for row, group, names in zip(rows, groups, found_by, strict=True):
-        row |= {"energy_before": origins[group[0]][2], "states": len(group), "found_by": names}
+        row |= {"energy_before": before[group[0]], "states": len(group), "found_by": names}
     draw_states(rows, spins, output / "ground_state.png")
     return rows, methods
 
 
 def _in_words(origins: Sequence[Origin]) -> str:
     """Methods and trials that have found a state, these with the smallest gamma at which each has."""
-    gammas = dict(sorted((origin[:2] for origin in origins), reverse=True))
+    gammas = dict(sorted(origins, reverse=True))
     return ", ".join(f"{name} from gamma = {gamma:g}" if gamma else name for name, gamma in sorted(gammas.items()))
 
 
@@ -194,8 +196,7 @@ def _generate(trials: Sequence[Trial], count: int) -> tuple[np.ndarray, list[Ori
         collapsed = [probe for probe in trial.probes if probe.collapsed]
         for probe in collapsed or [max(trial.probes, key=lambda probe: probe.gamma)]:
             states.append(np.asarray(generate(trial.run, probe.stage, count), np.float32))
-            energies = trial.run.hamiltonian.energy_per_site(states[-1].astype(np.float64))
-            origins += [(f"E-VAE of {trial.name}", probe.gamma, float(energy)) for energy in energies]
+            origins += [(f"E-VAE of {trial.name}", probe.gamma)] * count
     return np.concatenate(states), origins
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from keras_evae.config import Config, load_config
+from keras_evae.config import Config, VAEConfig, load_config
 from keras_evae.dataset import DatasetSpecification, check_specification, ensure_dataset, read_energies
 from keras_evae.errors import ConfigError, DataError
 from keras_evae.files import hold_lock
@@ -145,11 +145,18 @@ def make_probe_trainer(run: Run, folder: Path) -> Trainer:
 
 
 def train_vae(config: Config, folder: Path, beta: float, seed: int) -> Run:
-    """The run of a configuration's VAE up to beta, with a seed of its own; trained if it is not finished."""
-    training, terms = config.training.model_copy(update={"seed": seed}), dataset_specification(config).hamiltonian.terms
-    config = config.model_copy(update={"vae": config.vae.up_to(beta), "evae": None, "training": training})
-    if not (folder / CONFIG).is_file() or len(load_run(folder).stages) < len(config.vae.betas):
-        train(config, folder)
+    """The run of a configuration's VAE up to beta, with a seed of its own; trained if it is not finished.
+
+    If the ladder leaves beta out, the stage there has the epochs of the longest one.
+    """
+    betas, epochs, terms = config.vae.betas, config.vae.epochs, dataset_specification(config).hamiltonian.terms
+    each = [epochs] * len(betas) if isinstance(epochs, int) else list(epochs)
+    stages = {known: count for known, count in zip(betas, each, strict=True) if known <= beta}
+    stages.setdefault(beta, max(each))
+    vae = VAEConfig(betas=tuple(stages), epochs=tuple(stages.values()))
+    training = config.training.model_copy(update={"seed": seed})
+    if not (folder / CONFIG).is_file() or len(load_run(folder).stages) < len(stages):
+        train(config.model_copy(update={"vae": vae, "evae": None, "training": training}), folder)
     check_training_version(folder)
     return load_run(folder, terms=terms)
 
