@@ -97,7 +97,7 @@ def find_ground_state(
         section = make_section(trials, dict(sorted(curve.items())), states, methods, output)
         section.write(output)
         section.log(output)
-        headline = make_headline(trials, states[0], methods, output.resolve().name)
+        headline = make_headline(section, trials[0].run, output.resolve().name)
         write_report([found.run for found in trials], [section], {}, output, [headline])
         return section
 
@@ -207,13 +207,10 @@ def _cpu_seconds(specification: DatasetSpecification, trials: Sequence[Trial], t
         clock = time.process_time()
         list(anneal_many(specification.hamiltonian, specification.shape, number, specification.schedule))
     data = (time.process_time() - clock) / timed * specification.count
-    probes = [
-        (trial.run.samples(probe.stage.stage), probe.stage.metrics[RECORD])
-        for trial in trials
-        for probe in trial.probes
-    ]
-    samples = sum(number for number, _ in probes)
-    measured = sum(record["measured_samples"] for _, record in probes)
-    pace = sum(record["cpu_seconds"] for _, record in probes) / (measured or samples)
+    probes = [(trial.run, probe.stage) for trial in trials for probe in trial.probes]
+    records = [stage.metrics[RECORD] for _, stage in probes]
+    samples = sum(run.samples(stage.stage) for run, stage in probes)
+    measured, cpu = (sum(record[name] for record in records) for name in ("measured_samples", "cpu_seconds"))
+    pace = cpu / (measured or samples)
     before = sum(trial.run.samples(stage.stage) for trial in trials for stage in trial.run.stages)
     return {"data": data, "training before the probes": before * pace, "probes": samples * pace}

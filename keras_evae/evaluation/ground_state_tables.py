@@ -11,6 +11,7 @@ import numpy as np
 from keras_evae import plotting
 from keras_evae.evaluation.report import Headline
 from keras_evae.evaluation.results import Cell, Picture, Section, Table
+from keras_evae.runs.run import Run
 from keras_evae.training.search_trial import RECORD, Trial
 
 NAME = "ground_state"
@@ -61,27 +62,19 @@ def make_section(
         for trial in trials
         if trial.transition is None
     ]
-    numbers: Row = {"collapsed": any(trial.transition for trial in trials)}
-    return Section(NAME, "Lowest states", TEXT, tables, pictures, notes, {"": numbers})
+    return Section(NAME, "Lowest states", TEXT, tables, pictures, notes)
 
 
-def make_headline(trials: Sequence[Trial], lowest: Row, methods: Sequence[Method], name: str) -> Headline:
-    """The first lines of the report."""
-    run, best = trials[0].run, min(method.energy_per_site for method in methods)
-    heights = "; ".join(f"{found.method} {found.energy_per_site - best:.1e} above the lowest" for found in methods)
+def make_headline(section: Section, run: Run, name: str) -> Headline:
+    """The first lines of the report: the lowest state with its certificate, and how far above it each method came."""
+    lowest, methods = section.tables[:2]
+    heights = "; ".join(f"{row[0]} {row[-1]:.1e} above it" for row in methods.rows)
     sentences = [
-        f"Lowest state found: E/N = {lowest['energy_per_site']:.7f}, by {lowest['found_by']}.",
+        f"Lowest state found: E/N = {lowest.rows[0][0]:.7f}, by {lowest.rows[0][-1]}.",
         f"The lowest of each method: {heights}.",
     ]
-    certificate = {
-        "Charge Q": f"{lowest['charge']:.3f}",
-        "Skyrmions": str(lowest["skyrmions"]),
-        "Largest torque": f"{lowest['torque']:.1e}",
-        "Gap to the best known": f"{lowest['gap']:.1e}",
-    }
-    height, width = run.shape
-    facts = {"Lattice": f"{height} × {width}", **certificate, "Trials": f"{len(trials)} at β = {trials[0].beta:g}"}
-    return Headline(name, run.hamiltonian.describe(), sentences, list(facts.items()))
+    facts = [(column.replace("_", " "), cell) for column, cell in zip(lowest.header, lowest.cells[0], strict=True)]
+    return Headline(name, run.hamiltonian.describe(), sentences, facts)
 
 
 def draw_states(states: Sequence[Row], spins: np.ndarray, path: Path) -> None:

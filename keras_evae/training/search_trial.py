@@ -75,6 +75,8 @@ class Trial:
         record_start(self.folder)
         known = [(stage.gamma, self._is_collapsed(stage)) for stage in self._stages]
         self.transition = find_collapse(self._finish, lower, self.evae.gammas[-1], known, settle)
+        # Its model and optimiser would stay in memory.
+        self.__dict__.pop("_trainer", None)
         if not self.probes:
             raise ConfigError(
                 f"{self.name}: expected a first gamma of the ladder that is not collapsed, found {lower:g} collapsed; "

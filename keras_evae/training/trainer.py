@@ -153,10 +153,11 @@ class Trainer:
         history = self.fit(stage, stages, resumed, pace)
         seconds = time.perf_counter() - start
         metrics, pictures, angles = self.measure()
+        recorded = {**metrics, **record()}
         if not is_chief(self.model.distribute_strategy):
             return
         log_stage(self.folder / "tensorboard", stage.name, stage.last_epoch - 1, metrics, pictures, angles)
-        save_stage(self.folder, stage, self.model, {**metrics, **record()}, history)
+        save_stage(self.folder, stage, self.model, recorded, history)
         # After a kill between these two lines the checkpoint is known to be of a stage that is finished.
         remove_checkpoint(self.folder / CHECKPOINT)
         log_stage_line(stage, metrics, seconds, left - pace.left)
