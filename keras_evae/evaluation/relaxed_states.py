@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -89,27 +91,64 @@ def export_states(run: Run, path: Path) -> tuple[dict[str, Certificates], BestKn
     Returns:
         The certificates of each stage, the best known energies, and of each stage the values of `CHANGES`.
     """
-    partial = path.with_name(f"{path.name}.partial")
-    state_bytes = 4 * 3 * int(np.prod(run.shape)) + CERTIFICATE.itemsize + METADATA_BYTES
-    # 64 KiB a stage for what HDF5 writes beside the arrays.
-    room = len(run.stages) * (len(KINDS) * GENERATED * state_bytes + 2**16)
-    with disk_errors(path):
-        create_file(partial, room)
-        with h5py.File(partial, "r+", libver="latest") as file:
-            certificates, lowest, changes = {}, [], {}
-            for stage, states in _states(run):
-                certificates[stage.name] = {kind: certify(states[kind], run.hamiltonian, 0.0) for kind in KINDS}
-                lowest.append(evae_candidate(states["relaxed"], run, stage.name))
-                changes[stage.name] = _changes(states["generated"], states["relaxed"], run.hamiltonian)
-                _write_spins(file, stage, states)
-            best = _best_known(run, path.parent, lowest)
-            for name, stage_certificates in certificates.items():
-                for kind, values in stage_certificates.items():
-                    values["gap"] = values["energy_per_site"] - best.energy_per_site
-                    _write_certificates(file[name][kind], values)
-            _write_attributes(file, run, best)
-        publish(partial, path)
+    with _new_states_file(path, len(run.stages) * len(KINDS) * GENERATED, run.shape, run.hamiltonian) as file:
+        certificates, lowest, changes = {}, [], {}
+        for stage, states in _states(run):
+            certificates[stage.name] = {kind: certify(states[kind], run.hamiltonian, 0.0) for kind in KINDS}
+            lowest.append(evae_candidate(states["relaxed"], run, stage.name))
+            changes[stage.name] = _changes(states["generated"], states["relaxed"], run.hamiltonian)
+            group = file.create_group(stage.name)
+            group.attrs["beta"], group.attrs["gamma"] = stage.beta, stage.gamma
+            for kind, spins in states.items():
+                _write_spins(group.create_group(kind), spins)
+        best = _best_known(run, path.parent, lowest)
+        for name, stage_certificates in certificates.items():
+            for kind, values in stage_certificates.items():
+                values["gap"] = values["energy_per_site"] - best.energy_per_site
+                _write_certificates(file[name][kind], values)
+        write_attribute(file, "best_known", dataclasses.asdict(best))
+        write_attribute(file, "run", {"name": run.name, "shape": list(run.shape)})
     return certificates, best, changes
+
+
+@contextlib.contextmanager
+def _new_states_file(path: Path, count: int, shape: tuple[int, int], hamiltonian: Hamiltonian) -> Iterator[h5py.File]:
+    """An HDF5 file for `count` states with certificates, which appears under its name when the block has ended.
+
+    Its attributes hold the Hamiltonian, and the versions of the software and of the format, as JSON.
+    """
+    partial = path.with_name(f"{path.name}.partial")
+    state_bytes = 4 * 3 * math.prod(shape) + CERTIFICATE.itemsize + METADATA_BYTES
+    with disk_errors(path):
+        # 64 KiB for each hundred states, for what HDF5 writes beside the arrays.
+        create_file(partial, count * state_bytes + 2**16 * math.ceil(count / 100))
+        with h5py.File(partial, "r+", libver="latest") as file:
+            file.attrs["format_version"] = FORMAT_VERSION
+            write_attribute(file, "hamiltonian", hamiltonian.to_config())
+            write_attribute(file, "versions", VERSIONS)
+            yield file
+        publish(partial, path)
+
+
+def write_states(
+    path: Path, spins: np.ndarray, certificates: np.ndarray, hamiltonian: Hamiltonian, origins: Sequence[str]
+) -> None:
+    """Writes states `(n, y, x, 3)` to a file: `spins`, the fields of their certificates, and `origins` as JSON."""
+    with _new_states_file(path, len(spins), (spins.shape[1], spins.shape[2]), hamiltonian) as file:
+        _write_spins(file, spins)
+        _write_certificates(file, certificates)
+        write_attribute(file, "origins", {str(index): origin for index, origin in enumerate(origins)})
+
+
+def _write_spins(group: h5py.Group, spins: np.ndarray) -> None:
+    """Writes states `(n, y, x, 3)`, checksummed."""
+    group.create_dataset("spins", data=spins, chunks=(1, *spins.shape[1:]), fletcher32=True)
+
+
+def _write_certificates(group: h5py.Group, certificates: np.ndarray) -> None:
+    """Writes certificates `(n,)`, a dataset for each of their fields."""
+    for name in CERTIFICATE.names or ():
+        group.create_dataset(name, data=certificates[name], chunks=certificates.shape, fletcher32=True)
 
 
 def _changes(generated: np.ndarray, relaxed: np.ndarray, hamiltonian: Hamiltonian) -> list[Cell]:
@@ -132,26 +171,6 @@ def _states(run: Run) -> Iterator[tuple[FinishedStage, dict[str, np.ndarray]]]:
 def _best_known(run: Run, folder: Path, lowest: Sequence[Candidate]) -> BestKnown:
     of_the_model = min(lowest, key=lambda candidate: candidate.energy_per_site)
     return best_known(run.hamiltonian, run.shape, folder, [annealed_candidate(run), of_the_model])
-
-
-def _write_spins(file: h5py.File, stage: FinishedStage, states: dict[str, np.ndarray]) -> None:
-    group = file.create_group(stage.name)
-    group.attrs["beta"], group.attrs["gamma"] = stage.beta, stage.gamma
-    for kind, spins in states.items():
-        group.create_dataset(f"{kind}/spins", data=spins, chunks=(1, *spins.shape[1:]), fletcher32=True)
-
-
-def _write_certificates(group: h5py.Group, certificates: np.ndarray) -> None:
-    for name in CERTIFICATE.names or ():
-        group.create_dataset(name, data=certificates[name], chunks=certificates.shape, fletcher32=True)
-
-
-def _write_attributes(file: h5py.File, run: Run, best: BestKnown) -> None:
-    file.attrs["format_version"] = FORMAT_VERSION
-    write_attribute(file, "hamiltonian", run.hamiltonian.to_config())
-    write_attribute(file, "best_known", dataclasses.asdict(best))
-    write_attribute(file, "versions", VERSIONS)
-    write_attribute(file, "run", {"name": run.name, "shape": list(run.shape)})
 
 
 def _tables(
