@@ -51,7 +51,7 @@ class Lattice:
         Returns:
             `(..., y, x, 3)`, zero vectors where the neighbour, or the site itself, is missing.
         """
-        rolled = _namespace(spins).roll(spins, (-dy, -dx), AXES)
+        rolled = namespace(spins).roll(spins, (-dy, -dx), AXES)
         if all(self.periodic) and self.mask is None:
             return rolled
         return rolled * as_type_of(self.bonds(dy, dx)[..., None], spins)
@@ -107,13 +107,13 @@ def as_type_of(values: Any, like: Any) -> Any:
     """Values in the precision of an array or tensor, and as one of its kind."""
     if isinstance(like, np.ndarray):
         return np.asarray(values, like.dtype)
-    tensorflow = _namespace(like)
+    tensorflow = namespace(like)
     if isinstance(values, tensorflow.Tensor):
         return tensorflow.cast(values, like.dtype)
     return tensorflow.constant(np.asarray(values, like.dtype.as_numpy_dtype))
 
 
-def _namespace(values: Any) -> Any:
+def namespace(values: Any) -> Any:
     """NumPy for arrays; TensorFlow for tensors, imported only when one is at hand: the import takes seconds."""
     if isinstance(values, np.ndarray):
         return np
@@ -125,7 +125,7 @@ def _namespace(values: Any) -> Any:
 def _sum(values: Any, axes: Any, keep: bool) -> Any:
     if isinstance(values, np.ndarray):
         return np.sum(values, axis=axes, keepdims=keep)
-    return _namespace(values).reduce_sum(values, axis=axes, keepdims=keep)
+    return namespace(values).reduce_sum(values, axis=axes, keepdims=keep)
 
 
 def _places_in_blocks(side: int, length: int) -> np.ndarray:

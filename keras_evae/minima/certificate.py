@@ -19,7 +19,6 @@ import numpy as np
 from tqdm import tqdm
 
 from keras_evae.analysis import topological_charge
-from keras_evae.analysis.field import torques_and_angles
 from keras_evae.analysis.skyrmions import skyrmions_against_field
 from keras_evae.annealing import KERNEL_VERSION, anneal_many, relax
 from keras_evae.files import write_whole
@@ -123,9 +122,9 @@ def best_known(
 def _certificate(spins: np.ndarray, hamiltonian: Hamiltonian, reference: float) -> tuple[float, ...]:
     spins = np.asarray(spins, np.float64)
     energy = _energy(spins, hamiltonian)
-    torques, _ = torques_and_angles(spins, hamiltonian)
     charge = float(topological_charge(spins, hamiltonian.periodic))
-    return energy, float(torques.max()), charge, len(skyrmions_against_field(spins, hamiltonian)), energy - reference
+    skyrmions, torque = len(skyrmions_against_field(spins, hamiltonian)), float(hamiltonian.torque(spins).max())
+    return energy, torque, charge, skyrmions, energy - reference
 
 
 def _slow(hamiltonian: Hamiltonian, shape: tuple[int, int], count: int) -> Candidate:
