@@ -29,6 +29,20 @@ def changed_fields(instance: Any, **texts: str) -> str:
     return f"{type(instance).__name__}({', '.join(f'{name}={text}' for name, text in shown.items())})"
 
 
+class ArgumentError(ValueError):
+    """An argument that cannot be used, by its name: a configuration reports it under that of the key.
+
+    Args:
+        name: Of the argument.
+        expected: What it must be, in words.
+        found: What it is.
+    """
+
+    def __init__(self, name: str, expected: str, found: Any) -> None:
+        super().__init__(f"`{name}` must be {expected}. Received: {name}={in_brief(found)}")
+        self.name, self.expected, self.found = name, expected, found
+
+
 class EVAEError(Exception):
     """Base of all errors that are reported as one line instead of a traceback."""
 

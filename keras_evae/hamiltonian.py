@@ -26,11 +26,11 @@ from typing import Any
 
 import numpy as np
 
-from keras_evae.errors import changed_fields
+from keras_evae.errors import ArgumentError, changed_fields
 from keras_evae.lattice import AXES, Lattice, as_mask, as_type_of, encode_mask, namespace
 from keras_evae.terms import EnergyTerm, SecondNeighbours, as_terms, check_term
 
-DMI_TYPES = ("neel", "bloch")
+DMI_TYPES = {"neel": "Neel type (d = z x r)", "bloch": "Bloch type (d = r)"}
 BOUNDARIES = ("periodic", "open")
 # Unit vectors of the bonds along the y and the x axis.
 BOND_DIRECTIONS = ((0.0, 1.0, 0.0), (1.0, 0.0, 0.0))
@@ -84,15 +84,12 @@ class Hamiltonian:
         for name in ("J", "D", "B", "K", "J2"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-                raise ValueError(f"`{name}` must be a finite number. Received: {name}={value!r}")
+                raise ArgumentError(name, "a finite number", value)
         if self.dmi not in DMI_TYPES:
-            raise ValueError(f"`dmi` must be one of {DMI_TYPES}. Received: dmi={self.dmi!r}")
+            raise ArgumentError("dmi", "'neel' or 'bloch'", self.dmi)
         boundary = (self.boundary,) * 2 if isinstance(self.boundary, str) else tuple(self.boundary)
         if len(boundary) != 2 or any(kind not in BOUNDARIES for kind in boundary):
-            raise ValueError(
-                f"`boundary` must be one of {BOUNDARIES}, or a pair of them for (y, x). "
-                f"Received: boundary={self.boundary!r}"
-            )
+            raise ArgumentError("boundary", "'periodic' or 'open', or a pair of them for (y, x)", self.boundary)
         # One spelling for each geometry, so that equal Hamiltonians compare equal.
         object.__setattr__(self, "boundary", boundary[0] if boundary[0] == boundary[1] else boundary)
         if self.mask is not None:
@@ -200,19 +197,17 @@ class Hamiltonian:
         Terms are given as texts, which say what is missing but are not executed: rebuild it with the objects.
         """
         config = {field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.init}
-        if isinstance(self.boundary, tuple):
-            config["boundary"] = list(self.boundary)
-        return {**config, "mask": self.mask_text, "terms": list(self.term_texts)}
+        boundary = self.boundary if isinstance(self.boundary, str) else list(self.boundary)
+        return {**config, "boundary": boundary, "mask": self.mask_text, "terms": list(self.term_texts)}
 
     def describe(self) -> str:
         """The Hamiltonian in words, one line."""
-        dmi = {"neel": "Neel type (d = z x r)", "bloch": "Bloch type (d = r)"}[self.dmi]
         edges = self.boundary if isinstance(self.boundary, str) else "y {}, x {}".format(*self.boundary)
         sample = f", spins on {self._sample()}" if self.mask is not None else ""
         second = f", second neighbours J2 = {self.J2:g}" if self.J2 else ""
         terms = "".join(f", {text}" for text in self.term_texts)
         return (
-            f"exchange J = {self.J:g}{second}, Dzyaloshinskii-Moriya D = {self.D:g} of {dmi}, "
+            f"exchange J = {self.J:g}{second}, Dzyaloshinskii-Moriya D = {self.D:g} of {DMI_TYPES[self.dmi]}, "
             f"field B = {self.B:g} along +z, anisotropy K = {self.K:g}{terms}, boundary {edges}{sample}"
         )
 

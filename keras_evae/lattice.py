@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from keras_evae.errors import ArgumentError
+
 # Array axes of a lattice stored as (..., y, x, 3).
 AXES = (-3, -2)
 # The encoder halves each side four times.
@@ -154,17 +156,17 @@ def decode_mask(text: str) -> np.ndarray:
         runs = [int(length) for length in lengths]
         if sum(runs) == height * width:
             return np.repeat(np.arange(len(runs)) % 2 == 1, runs).reshape(height, width)
-    raise ValueError("a mask as text: rows x columns, then runs of absent and present sites, such as '2x3 1 2 2 1'")
+    expected = "a mask as text: rows x columns, then runs of absent and present sites, such as '2x3 1 2 2 1'"
+    raise ArgumentError("mask", expected, text)
 
 
 def as_mask(mask: Any) -> np.ndarray:
     """A read-only copy of a mask, or that of a text."""
     array = decode_mask(mask) if isinstance(mask, str) else np.array(mask)
-    if array.ndim != 2 or array.dtype != np.bool_ or not array.any():
-        raise ValueError(
-            "`mask` must be a Boolean array (y, x) with at least one True, or its text. "
-            f"Received: mask of shape {array.shape}, type {array.dtype}, {np.count_nonzero(array)} sites"
-        )
+    if array.ndim != 2 or array.dtype != np.bool_:
+        raise ArgumentError("mask", "a Boolean array (y, x), or its text", f"{array.dtype} of shape {array.shape}")
+    if not array.any():
+        raise ArgumentError("mask", "a mask with at least one site that carries a spin", encode_mask(array))
     array.setflags(write=False)
     return array
 

@@ -33,5 +33,5 @@ def field_angle(spins: np.ndarray, hamiltonian: Hamiltonian) -> np.ndarray:
 
 
 def local_correlation(spins: np.ndarray, hamiltonian: Hamiltonian) -> np.ndarray:
-    """Cosine of `field_angle`, the map of Figure 3A: `(..., y, x)`, between -1 and 1; 1 everywhere in a relaxed state."""
+    """Cosine of `field_angle`, the map of Figure 3A: `(..., y, x)`, from -1 to 1; 1 everywhere in a relaxed state."""
     return np.cos(field_angle(spins, hamiltonian))
