@@ -8,6 +8,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+# Of files whose format is no longer read.
+TOO_OLD = "written by a version before 0.1.0, which this one cannot use"
 # Characters of a value in a message; a mask has thousands.
 LONGEST_VALUE = 100
 
