@@ -16,8 +16,8 @@ from tqdm import tqdm
 from keras_evae.analysis.neighbours import lattice_order
 from keras_evae.analysis.skyrmions import skyrmions_against_field
 from keras_evae.dataset.hdf5 import METADATA_BYTES, VERSIONS, create_file, write_attribute
-from keras_evae.evaluation.results import Cell, Section, Table
-from keras_evae.evaluation.stage_selection import file_name, is_finished, labels
+from keras_evae.evaluation.results import Cell, Section, Table, for_each_run
+from keras_evae.evaluation.stage_selection import is_finished
 from keras_evae.evaluation.stage_states import generate
 from keras_evae.files import disk_errors, publish
 from keras_evae.hamiltonian import Hamiltonian
@@ -47,21 +47,16 @@ def evae_candidate(relaxed: np.ndarray, run: Run, stage: str) -> Candidate:
     return Candidate("relaxed generated states", energy, f"{len(relaxed)} of stage {stage} of {run.name}")
 
 
-def make_relax(runs: Sequence[Run], output: Path, count: int = 100, anneals: int | None = None) -> Section:
+@for_each_run("relax")
+def make_relax(run: Run, output: Path, file: str, count: int = 100, anneals: int | None = None) -> Section:
     """Energy of generated states of each stage before and after relaxation; writes the states with certificates."""
-    tables, notes = [], []
-    numbers: dict[str, dict[str, Cell]] = {}
-    for run in runs:
-        file = output / f"{file_name('states', run, runs)}.h5"
-        certificates, best, changes = export_states(run, file, count, anneals)
-        tables += _tables(run, runs, certificates, changes, count)
-        tables.append(_best_known_table(run, runs, best))
-        numbers[labels(runs)[run.path]] = {
-            "last_stage_finished": is_finished(run),
-            "best_known_energy_per_site": best.energy_per_site,
-            "states_of_each_stage": count,
-        }
-        notes.append(f"all states with their certificates: {file.name}")
+    path = output / f"states{file.removeprefix('relax')}.h5"
+    certificates, best, changes = export_states(run, path, count, anneals)
+    numbers: dict[str, Cell] = {
+        "last_stage_finished": is_finished(run),
+        "best_known_energy_per_site": best.energy_per_site,
+        "states_of_each_stage": count,
+    }
     return Section(
         "relax",
         "Relaxation of generated states, and their certificates",
@@ -71,9 +66,9 @@ def make_relax(runs: Sequence[Run], output: Path, count: int = 100, anneals: int
         "torques the largest of all. change: |S_generated - S_relaxed|^2, mean over spins and states; from 0 to 4. "
         "psi6 and psi4: means over skyrmions, 1 in a triangular and in a square lattice; in psi4 neighbours count by "
         "the edge between the Voronoi cells.",
-        tables,
-        notes=notes,
-        numbers=numbers,
+        [*_tables(run, certificates, changes, count), _best_known_table(run, best)],
+        notes=[f"all states with their certificates: {path.name}"],
+        numbers={"": numbers},
     )
 
 
@@ -170,31 +165,20 @@ def _changes(generated: np.ndarray, relaxed: np.ndarray, hamiltonian: Hamiltonia
     return [float(hamiltonian.on_sites(change).mean()), psi6, psi4]
 
 
-def _tables(
-    run: Run, runs: Sequence[Run], certificates: dict[str, Certificates], changes: dict[str, list[Cell]], count: int
-) -> list[Table]:
+def _tables(run: Run, certificates: dict[str, Certificates], changes: dict[str, list[Cell]], count: int) -> list[Table]:
     """Energies and what else the certificates say, a row for each stage."""
-    label = labels(runs)[run.path]
-    energies: list[list[Cell]] = [
-        [stage.beta, stage.gamma, *_energies(certificates[stage.name])] for stage in run.stages
+    energies: list[list[Cell]] = []
+    qualities: list[list[Cell]] = []
+    for stage in run.stages:
+        energies.append([stage.beta, stage.gamma, *_energies(certificates[stage.name])])
+        qualities.append([stage.beta, stage.gamma, *_qualities(certificates[stage.name]), *changes[stage.name]])
+    contents = [
+        ("relax", "E/N before and after relaxation at T = 0", ENERGIES, energies),
+        ("relax_certificates", "largest torque, and means of what else is measured", QUALITIES + CHANGES, qualities),
     ]
-    qualities: list[list[Cell]] = [
-        [stage.beta, stage.gamma, *_qualities(certificates[stage.name]), *changes[stage.name]] for stage in run.stages
-    ]
-    contents: dict[str, tuple[str, list[str], list[list[Cell]]]] = {
-        "relax": ("E/N before and after relaxation at T = 0", ENERGIES, energies),
-        "relax_certificates": ("largest torque, and means of what else is measured", QUALITIES + CHANGES, qualities),
-    }
+    caption = f"{count} generated states of each stage"
     return [
-        Table(
-            name,
-            f"{label}: {count} generated states of each stage, {text}",
-            ["beta", "gamma", *header],
-            rows,
-            label,
-            file_name(name, run, runs),
-        )
-        for name, (text, header, rows) in contents.items()
+        Table(name, f"{caption}, {text}", ["beta", "gamma", *header], rows) for name, text, header, rows in contents
     ]
 
 
@@ -210,13 +194,12 @@ def _qualities(certificates: Certificates) -> list[float]:
     return torques + [float(certificates[kind][name].mean()) for name in ("charge", "skyrmions") for kind in KINDS]
 
 
-def _best_known_table(run: Run, runs: Sequence[Run], best: BestKnown) -> Table:
+def _best_known_table(run: Run, best: BestKnown) -> Table:
     energy = best.energy_per_site
     rows: list[list[Cell]] = [
         [found.search, found.energy_per_site, found.energy_per_site - energy, found.detail] for found in best.candidates
     ]
     height, width = run.shape
     present = "" if run.hamiltonian.mask is None else f", {run.hamiltonian.count_sites((height, width))} with a spin"
-    label, file = labels(runs)[run.path], file_name("best_known", run, runs)
-    caption = f"{label}: best known energy on {height} x {width} sites{present}: {energy:.8f}"
-    return Table("best_known", caption, BEST_KNOWN, rows, label, file)
+    caption = f"best known energy on {height} x {width} sites{present}: {energy:.8f}"
+    return Table("best_known", caption, BEST_KNOWN, rows)
