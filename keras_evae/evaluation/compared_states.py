@@ -14,6 +14,7 @@ from keras_evae.annealing import relax
 from keras_evae.evaluation.results import Cell, Table
 from keras_evae.evaluation.stage_selection import first_collapsed, is_finished, labels, ladder_of_gamma
 from keras_evae.evaluation.stage_states import generate
+from keras_evae.minima.certificate import precise_energy
 from keras_evae.minima.distinct import SAME_STATE
 from keras_evae.runs.run import Run
 from keras_evae.runs.stage_folder import FinishedStage
@@ -50,11 +51,11 @@ class FinalState:
 
     @property
     def energy(self) -> float:
-        return energy_per_site(self.run, self.spins)
+        return precise_energy(self.spins, self.run.hamiltonian)
 
     @property
     def relaxed_energy(self) -> float:
-        return energy_per_site(self.run, self.relaxed)
+        return precise_energy(self.relaxed, self.run.hamiltonian)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,11 +78,6 @@ class Comparison:
             return "another state"
         y, x = self.relaxed.shift
         return f"same state, shifted by ({y:.1f}, {x:.1f}), {NAMES[self.relaxed.operation]}"
-
-
-def energy_per_site(run: Run, spins: np.ndarray) -> float:
-    """E/N of one configuration, summed in double precision."""
-    return float(run.hamiltonian.energy_per_site(spins.astype(np.float64)))
 
 
 def final_states(runs: Sequence[Run]) -> list[FinalState]:

@@ -8,7 +8,6 @@ from pathlib import Path
 from keras_evae import plotting
 from keras_evae.evaluation.compared_states import (
     compare_all,
-    energy_per_site,
     final_states,
     numbers_of_states,
     table_of_pairs,
@@ -25,6 +24,7 @@ from keras_evae.evaluation.stage_selection import (
     nearest_gammas,
 )
 from keras_evae.evaluation.stage_states import generate
+from keras_evae.minima.certificate import precise_energy
 from keras_evae.minima.distinct import SAME_STATE
 from keras_evae.runs.run import Run
 from keras_evae.runs.stage_folder import FinishedStage
@@ -85,7 +85,7 @@ def _draw(runs: Sequence[Run], path: Path) -> list[str]:
             spins = generate(run, stage, 1)[0]
             cell.set_axis_on()
             plotting.plot_spins(cell, spins, rf"$\gamma$ = {stage.gamma:g}")
-            cell.set_xlabel(f"E/N = {energy_per_site(run, spins):.5f}")
+            cell.set_xlabel(f"E/N = {precise_energy(spins, run.hamiltonian):.5f}")
         axes[row, 0].set_ylabel(labels(runs)[run.path])
     plotting.plot_color_wheel(axes[0, -1])
     plotting.save_figure(figure, path)

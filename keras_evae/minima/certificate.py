@@ -127,7 +127,7 @@ def best_known(
 
 def _certificate(spins: np.ndarray, hamiltonian: Hamiltonian, reference: float) -> tuple[float, ...]:
     spins = np.asarray(spins, np.float64)
-    energy = _energy(spins, hamiltonian)
+    energy = precise_energy(spins, hamiltonian)
     charge = float(topological_charge(spins, hamiltonian.periodic))
     skyrmions, torque = len(skyrmions_against_field(spins, hamiltonian)), float(hamiltonian.torque(spins).max())
     return energy, torque, charge, skyrmions, energy - reference
@@ -136,9 +136,9 @@ def _certificate(spins: np.ndarray, hamiltonian: Hamiltonian, reference: float) 
 def _slow(hamiltonian: Hamiltonian, shape: tuple[int, int], count: int) -> Candidate:
     states = anneal_many(hamiltonian, shape, count, SLOW_SCHEDULE)
     progress = tqdm(states, "slow anneals", count, unit="lattice", leave=False, delay=1)
-    lowest = min(progress, key=lambda spins: _energy(spins, hamiltonian))
+    lowest = min(progress, key=lambda spins: precise_energy(spins, hamiltonian))
     spins, _ = relax(hamiltonian, lowest, TORQUE)
-    return Candidate("slow anneals", _energy(spins, hamiltonian), f"{count} lattices of SLOW_SCHEDULE, seed 0")
+    return Candidate("slow anneals", precise_energy(spins, hamiltonian), f"{count} lattices of SLOW_SCHEDULE, seed 0")
 
 
 def _triangular(hamiltonian: Hamiltonian, shape: tuple[int, int], shares: tuple[float, float]) -> Candidate:
@@ -160,10 +160,11 @@ def _triangular(hamiltonian: Hamiltonian, shape: tuple[int, int], shares: tuple[
 
 def _relaxed_energy(lattice: TriangularLattice, hamiltonian: Hamiltonian, shape: tuple[int, int]) -> float:
     spins = place_skyrmions(lattice.positions, lattice.spacing / 4, shape, hamiltonian)
-    return _energy(relax(hamiltonian, spins, TORQUE)[0], hamiltonian)
+    return precise_energy(relax(hamiltonian, spins, TORQUE)[0], hamiltonian)
 
 
-def _energy(spins: np.ndarray, hamiltonian: Hamiltonian) -> float:
+def precise_energy(spins: np.ndarray, hamiltonian: Hamiltonian) -> float:
+    """E/N of one configuration `(y, x, 3)`, summed in double precision."""
     return float(hamiltonian.energy_per_site(spins.astype(np.float64)))
 
 
