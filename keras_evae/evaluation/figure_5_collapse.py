@@ -44,16 +44,16 @@ TEXT = (
 GENERATED = ("fft_mse", "energy_per_site_mean", "energy_per_site_std")
 
 
-def make_collapse(runs: Sequence[Run], output: Path) -> Section:
+def make_collapse(runs: Sequence[Run], output: Path, count: int = 100) -> Section:
     """States around the collapse, a row for each run, and the last ones compared with each other."""
     notes = _draw(runs, output / "collapse.png")
-    finals = final_states(runs)
+    finals = final_states(runs, count)
     comparisons, differ = compare_all(finals)
     return Section(
         "collapse",
         "Figure 5A: the collapse to one state",
         TEXT,
-        [table_of_states(finals), *([table_of_pairs(comparisons)] if comparisons else [])],
+        [table_of_states(finals, count), *([table_of_pairs(comparisons)] if comparisons else [])],
         [Picture("collapse.png", "Generated states around the collapse, a row for each run", "collapse")],
         notes + differ,
         numbers_of_states(finals),
