@@ -97,7 +97,7 @@ def find_ground_state(
         section = make_section(trials, dict(sorted(curve.items())), states, methods, output)
         section.write(output)
         section.log(output)
-        headline = make_headline(section, trials[0].run, output.resolve().name)
+        headline = make_headline(section, methods, trials[0].run, output.resolve().name)
         write_report([found.run for found in trials], [section], {}, output, [headline])
         return section
 

@@ -46,10 +46,11 @@ def make_section(
 ) -> Section:
     """Results of the trials and of all methods; `states` are rows of the distinct ones, the lowest first."""
     best = min(method.energy_per_site for method in methods)
-    heights: list[list[Cell]] = [[*method, method.energy_per_site - best] for method in methods]
+    columns = [*Method._fields[:3], "gap", *Method._fields[3:]]
+    rows: list[list[Cell]] = [[*found[:3], found.energy_per_site - best, *found[3:]] for found in methods]
     tables = [
         _table(NAME, "the lowest state found by any method, with its certificate", states[:1]),
-        Table(f"{NAME}_methods", "how each method did, by its lowest state", [*Method._fields, "gap"], heights),
+        Table(f"{NAME}_methods", "how each method did, by its lowest state", columns, rows),
         _table(f"{NAME}_candidates", "the lowest distinct states, with certificates in candidates.h5", states),
         _table(f"{NAME}_probes", "probes in the order of training, 100 generated states of each", _probes(trials)),
         *phase_curve_tables(curve),
@@ -65,10 +66,11 @@ def make_section(
     return Section(NAME, "Lowest states", TEXT, tables, pictures, notes)
 
 
-def make_headline(section: Section, run: Run, name: str) -> Headline:
+def make_headline(section: Section, methods: Sequence[Method], run: Run, name: str) -> Headline:
     """The first lines of the report: the lowest state with its certificate, and how far above it each method came."""
-    lowest, methods = section.tables[:2]
-    heights = "; ".join(f"{row[0]} {row[-1]:.1e} above it" for row in methods.rows)
+    lowest, best = section.tables[0], min(method.energy_per_site for method in methods)
+    gaps = {method.method: method.energy_per_site - best for method in methods}
+    heights = "; ".join(f"{name} {'as low' if gap <= 1e-7 else f'{gap:.1e} higher'}" for name, gap in gaps.items())
     sentences = [
         f"Lowest state found: E/N = {lowest.rows[0][0]:.7f}, by {lowest.rows[0][-1]}.",
         f"The lowest of each method: {heights}.",
@@ -80,8 +82,8 @@ def make_headline(section: Section, run: Run, name: str) -> Headline:
 def draw_states(states: Sequence[Row], spins: np.ndarray, path: Path) -> None:
     """The distinct states `(n, y, x, 3)`, each with its certificate and who has found it."""
     titles = [
-        f"{rank}: E/N = {row['energy_per_site']:.7f}\nQ = {row['charge']:.2f}, {row['skyrmions']} skyrmions\n"
-        + str(row["found_by"]).replace(", ", "\n")
+        f"{rank}: E/N = {row['energy_per_site']:.7f}\nQ = {round(row['charge'], 2) + 0.0:g}, "
+        f"{row['skyrmions']} skyrmions\n" + row["found_by"].replace(", ", "\n")
         for rank, row in enumerate(states, start=1)
     ]
     plotting.save_figure(plotting.plot(spins, titles, columns=4), path)

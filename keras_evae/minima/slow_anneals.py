@@ -60,10 +60,11 @@ def anneal_slowly(
     """Adds `count` slow anneals to those before; seed 0 is that of datasets and certificates. See `anneal_many`."""
     clock = time.process_time() - (before.cpu_seconds if before else 0.0)
     energies, lowest = (before.energies.tolist(), before.spins) if before else ([], np.zeros((*shape, 3)))
+    best = min(energies, default=math.inf)
     for spins in anneal_many(hamiltonian, shape, count, schedule, seed, start=len(energies)):
-        energy = float(hamiltonian.energy_per_site(spins.astype(np.float64)))
-        lowest = spins if energy < min(energies, default=math.inf) else lowest
-        energies.append(energy)
+        energies.append(float(hamiltonian.energy_per_site(spins.astype(np.float64))))
+        if energies[-1] < best:
+            best, lowest = energies[-1], spins
     relaxed, _ = relax(hamiltonian, lowest, TORQUE)
     energy = float(hamiltonian.energy_per_site(relaxed.astype(np.float64)))
     return Anneals(np.array(energies), relaxed, energy, time.process_time() - clock)

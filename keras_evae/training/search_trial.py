@@ -20,7 +20,7 @@ from keras_evae.errors import ConfigError, DataError
 from keras_evae.machine import quiet_tensorflow
 from keras_evae.runs.environment import record_start
 from keras_evae.runs.run import Run
-from keras_evae.runs.stage_folder import FinishedStage, finished_stages
+from keras_evae.runs.stage_folder import FinishedStage, finished_stages, refuse_orphans
 from keras_evae.runs.stage_plan import Stage
 from keras_evae.training.collapse_search import Probe, find_collapse, is_collapsed
 
@@ -106,7 +106,7 @@ class Trial:
         epochs = self.evae.epochs if isinstance(self.evae.epochs, int) else max(self.evae.epochs)
         planned = Stage(last.index + 1, self.beta, gamma, last.last_epoch, epochs)
         if not (self.folder / "stages" / planned.name).is_dir():
-            self._refuse_later(planned)
+            refuse_orphans(self.folder, [planned])
             self._train(planned, parent)
         (stage,) = finished_stages(self.folder, [planned])
         found = stage.metrics.get(RECORD, {}).get("start_gamma")
@@ -119,16 +119,6 @@ class Trial:
         verdict = "collapsed" if self.probes[-1].collapsed else "not collapsed"
         logger.info("%s: %s, gamma %g from %g: %s", self.name, purpose, gamma, start, verdict)
         return self.probes[-1]
-
-    def _refuse_later(self, missing: Stage) -> None:
-        """Probes after a missing one started from another training, or from another gamma."""
-        names = [path.name for path in (self.folder / "stages").glob("[0-9]*")]
-        later = sorted(name for name in names if int(name.partition("_")[0]) >= missing.index)
-        if later:
-            raise DataError(
-                f"{self.folder}: expected no probe after the missing {missing.name}, found {', '.join(later)}; "
-                f"delete them, and they will be trained again"
-            )
 
     def _train(self, stage: Stage, parent: FinishedStage) -> None:
         clock, plan = time.process_time(), (parent.stage, stage)

@@ -41,8 +41,8 @@ def test_killed_inside_a_probe_and_between_two(tmp_path):
     first = search(tmp_path, whole)
     assert first.returncode == 0, first.stderr
 
-    # Ten steps and one checkpoint each make a probe.
-    assert search(tmp_path, killed, "write", "15").returncode == -signal.SIGKILL
+    # Two epochs make a probe, each with a checkpoint at its end.
+    assert search(tmp_path, killed, "write", "4").returncode == -signal.SIGKILL
     assert probes(killed) == probes(whole)[:1]
     checkpoint = killed / "beta_0.0001" / "seed_0" / "probes" / "checkpoint.npz"
     assert checkpoint.is_file()

@@ -229,7 +229,7 @@ def test_probe_cut_short_goes_on_from_its_checkpoint(copied, trained, monkeypatc
 def test_missing_probe_in_the_middle_is_refused(copied):
     output, config, _ = copied
     shutil.rmtree(stages(output)[0])
-    with pytest.raises(DataError, match="expected no probe after the missing 01_beta.*delete them"):
+    with pytest.raises(DataError, match="expected no stage after the missing 01_beta.*delete them"):
         find_ground_state(config, output, seeds=1, **SEARCH)
 
 
