@@ -14,6 +14,7 @@ from keras_evae.monte_carlo import checkerboard, kernels
 from keras_evae.monte_carlo.checkerboard import MonteCarlo
 from keras_evae.monte_carlo.schedule import AnnealingSchedule
 from tests.helpers.thermal import (
+    HAMILTONIANS,
     assert_configurational_temperature,
     assert_same_means,
     logistic_slope,
@@ -25,14 +26,6 @@ from tests.helpers.thermal import (
 )
 
 QUICK = AnnealingSchedule(start_temperature=1.0, end_temperature=0.05, temperatures=20)
-# K of both signs and all kinds of edges; D and B large, so that a wrong sign shows.
-HAMILTONIANS = [
-    Hamiltonian(D=0.8, B=0.3),
-    Hamiltonian(D=0.8, B=0.3, dmi="bloch", boundary="open"),
-    Hamiltonian(D=0.8, B=0.3, K=0.6, boundary=("open", "periodic")),
-    Hamiltonian(D=0.8, B=0.3, K=-0.6, dmi="bloch"),
-    Hamiltonian(D=0.8, B=-0.3, K=-0.6, boundary=("periodic", "open")),
-]
 
 
 @pytest.fixture(params=[1, pytest.param(6, marks=pytest.mark.slow)], ids=["", "longer"])

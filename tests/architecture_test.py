@@ -1,4 +1,7 @@
-"""The plan of the house: rooms import downwards, names say one thing, what needs no TensorFlow does not import it."""
+"""The plan of the house: rooms import downwards, names say one thing, what needs no TensorFlow does not import it.
+
+Tests stand in the rooms of what they test, and import none of one another.
+"""
 
 import ast
 import collections
@@ -49,6 +52,19 @@ UPWARD_IMPORTS: set[tuple[str, str]] = set()
 CIRCLES: set[frozenset[str]] = set()
 CONFIG_TOO = {"training/search_trial.py"}
 LONG_FILES = {"monte_carlo/kernels.py", "evaluation/ground_state_tables.py"}
+
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
+# Tests of several modules, or of the whole package.
+OF_NO_MODULE = {
+    *("architecture", "doctest", "front_door", "packaging", "readme"),
+    *(
+        "dataset/slurm",
+        "evaluation/masked",
+        "evaluation/own_terms",
+        "evaluation/ground_state_resume",
+        "training/resume",
+    ),
+}
 
 
 def module_name(file):
@@ -167,6 +183,26 @@ def test_the_configuration_ends_where_it_becomes_objects():
 def test_a_file_is_read_in_one_sitting():
     lengths = {file: len((PACKAGE / file).read_text().splitlines()) for file in FILES}
     assert {file: lines for file, lines in lengths.items() if lines > MOST_LINES and file not in LONG_FILES} == {}
+
+
+def test_tests_stand_where_their_modules_stand():
+    """Beside them are helpers and fixtures alone."""
+    names = {path.relative_to(ROOT / "tests").with_suffix("").as_posix() for path in TESTS}
+    tests = {name.removesuffix("_test") for name in names if name.endswith("_test")}
+    assert {
+        name for name in tests if not any((top / f"{name}.py").is_file() for top in (PACKAGE, ROOT))
+    } == OF_NO_MODULE
+    others = {name for name in names if not name.endswith(("_test", "/__init__", "conftest")) and name != "__init__"}
+    assert {name for name in others if not name.startswith("helpers/")} == set()
+
+
+def test_no_test_imports_another():
+    for path in TESTS:
+        nodes = [
+            node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Import | ast.ImportFrom)
+        ]
+        names = [name for node in nodes for name in (getattr(node, "module", ""), *(item.name for item in node.names))]
+        assert not [name for name in names if (name or "").endswith(("_test", "conftest"))], path
 
 
 @pytest.mark.parametrize(

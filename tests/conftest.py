@@ -6,6 +6,8 @@ import signal
 
 import pytest
 
+from keras_evae import plotting
+from keras_evae.runs.run import load_run
 from tests.helpers.commands import smoke
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -52,3 +54,11 @@ def smoke_folder(tmp_path_factory):
             assert result.returncode == 0, result.stderr
             (folder / "first.txt").write_text(result.stdout)
     return folder
+
+
+@pytest.fixture
+def smoke_run(smoke_folder, monkeypatch):
+    """The finished smoke run, opened in the folder to which the paths of its configuration belong."""
+    monkeypatch.chdir(smoke_folder)
+    with plotting.style():
+        yield load_run("runs/smoke")

@@ -9,8 +9,8 @@ import sys
 import h5py
 import pytest
 
-from tests.evaluation.ground_state_test import CONFIG
 from tests.helpers.commands import ROOT
+from tests.helpers.search_cases import CONFIG
 
 
 def search(folder, output, *moment):

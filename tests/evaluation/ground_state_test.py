@@ -21,23 +21,9 @@ from keras_evae.runs.run import load_run
 from keras_evae.runs.run_folder import open_run_folder
 from keras_evae.training import collapse_search, search_trial
 from tests.helpers.commands import call
+from tests.helpers.run_folders import record_version, write_stage
+from tests.helpers.search_cases import CONFIG
 from tests.helpers.states import uniform
-from tests.runs.run_test import record_version
-from tests.runs.taken_stages_test import write_stage
-
-CONFIG = """
-dataset:
-  path: {folder}/spins.h5
-  shape: [16, 16]
-  train: 40
-  validation: 8
-  test: 4
-  schedule: {{temperatures: 5, max_greedy_sweeps: 50}}
-network: {{latent_dim: 4}}
-training: {{batch_size: 8, augmentation: true, checkpoint_minutes: 1.0e-6}}
-vae: {{betas: [1e-4], epochs: 4}}
-evae: {{beta: 1e-4, gammas: [100, 100000], epochs: [1, 2]}}
-"""
 
 
 @pytest.fixture(scope="module", autouse=True)

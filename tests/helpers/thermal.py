@@ -5,7 +5,19 @@ import itertools
 import numba
 import numpy as np
 
+from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.monte_carlo.checkerboard import MonteCarlo
+
+# K of both signs and all kinds of edges; D and B large, so that a wrong sign shows.
+HAMILTONIANS = [
+    Hamiltonian(D=0.8, B=0.3),
+    Hamiltonian(D=0.8, B=0.3, dmi="bloch", boundary="open"),
+    Hamiltonian(D=0.8, B=0.3, K=0.6, boundary=("open", "periodic")),
+    Hamiltonian(D=0.8, B=0.3, K=-0.6, dmi="bloch"),
+    Hamiltonian(D=0.8, B=-0.3, K=-0.6, boundary=("periodic", "open")),
+]
+# A cluster of seven sites, with a hole that is filled across the periodic edge, on more than one row and column.
+CLUSTER = np.array([[1, 1, 0, 1], [0, 1, 0, 0], [1, 1, 0, 0], [0, 0, 0, 1]], bool)
 
 
 def thermal_states(

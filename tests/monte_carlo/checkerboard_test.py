@@ -9,6 +9,7 @@ from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.monte_carlo.checkerboard import MonteCarlo
 from keras_evae.monte_carlo.schedule import AnnealingSchedule
 from tests.helpers.thermal import (
+    CLUSTER,
     assert_same_means,
     mean_and_error,
     metropolis_observables,
@@ -18,8 +19,6 @@ from tests.helpers.thermal import (
 )
 
 QUICK = AnnealingSchedule(start_temperature=1.0, end_temperature=0.05, temperatures=20, over_relaxation=1)
-# A cluster of seven sites, with a hole that is filled across the periodic edge, on more than one row and column.
-CLUSTER = np.array([[1, 1, 0, 1], [0, 1, 0, 0], [1, 1, 0, 0], [0, 0, 0, 1]], bool)
 CASES = [
     Hamiltonian(D=0.8, B=0.3, mask=CLUSTER),
     Hamiltonian(D=0.8, B=-0.3, K=0.6, dmi="bloch", boundary="open", mask=CLUSTER),

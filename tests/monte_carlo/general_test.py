@@ -13,9 +13,10 @@ from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.monte_carlo.checkerboard import MonteCarlo
 from keras_evae.monte_carlo.general import GeneralMonteCarlo
 from keras_evae.monte_carlo.schedule import AnnealingSchedule
-from tests.annealing_test import HAMILTONIANS
 from tests.helpers.energy_terms import RIGHT, Compass, CubicAnisotropy, FourSpins, ThirdNeighbours
 from tests.helpers.thermal import (
+    CLUSTER,
+    HAMILTONIANS,
     assert_configurational_temperature,
     assert_same_means,
     logistic_slope,
@@ -26,7 +27,6 @@ from tests.helpers.thermal import (
     relaxation_energies,
     thermal_states,
 )
-from tests.monte_carlo.checkerboard_test import CLUSTER
 
 states_of = functools.partial(thermal_states, sampler=GeneralMonteCarlo, burn_in=100)
 QUICK = AnnealingSchedule(start_temperature=1.0, end_temperature=0.05, temperatures=20, over_relaxation=1)

@@ -19,6 +19,7 @@ from keras_evae.runs.from_config import planned_stages
 from keras_evae.runs.run import latest_run, load_run
 from keras_evae.runs.run_folder import open_run_folder
 from keras_evae.runs.stage_folder import save_stage
+from tests.helpers.run_folders import record_version
 
 METRICS = {"train": {"loss": 1.0}, "validation": {"loss": 2.0}, "generated": {"fft_mse": 3.0}}
 TEXT = """
@@ -114,15 +115,6 @@ def test_another_configuration_is_refused(run, tmp_path):
     ):
         open_run_folder(run, other)
     assert (run / "config.yaml").read_bytes() == before
-
-
-def record_version(folder, version):
-    """As another version of the package has left it: the first one recorded none."""
-    file = folder / "environment.json"
-    environment = json.loads(file.read_text()) | {"training_version": version}
-    if version == 1:
-        del environment["training_version"]
-    file.write_text(json.dumps(environment))
 
 
 @pytest.mark.parametrize("version", [1, TRAINING_VERSION + 1])

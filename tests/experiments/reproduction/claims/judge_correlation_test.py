@@ -13,7 +13,7 @@ from keras_evae.evaluation import figure_3_correlation as maps
 from keras_evae.evaluation.figure_3_correlation import make_local_correlation, make_theta
 from keras_evae.evaluation.measured_samples import measure, sample_tables
 from keras_evae.hamiltonian import Hamiltonian
-from tests.experiments.reproduction.claims.ladders import verdicts
+from tests.helpers.ladders import verdicts
 from tests.helpers.states import skyrmion
 
 ANGLES = ["states-fewer-irregularities", "states-theta-of-reconstructed", "states-theta-of-generated"]
