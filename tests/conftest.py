@@ -57,6 +57,19 @@ def smoke_folder(tmp_path_factory):
 
 
 @pytest.fixture
+def drawn(monkeypatch):
+    """The figures that recipes save, by the names of their files."""
+    figures = {}
+
+    def keep(figure, path):
+        figure.savefig(path)
+        figures[path.name] = figure
+
+    monkeypatch.setattr(plotting, "save_figure", keep)
+    return figures
+
+
+@pytest.fixture
 def smoke_run(smoke_folder, monkeypatch):
     """The finished smoke run, opened in the folder to which the paths of its configuration belong."""
     monkeypatch.chdir(smoke_folder)

@@ -3,11 +3,10 @@
 import csv
 import dataclasses
 
-import matplotlib.image
 import numpy as np
 import pytest
 
-from keras_evae.analysis import field_angle
+from keras_evae.analysis import field_angle, local_correlation
 from keras_evae.dataset import read_split
 from keras_evae.evaluation import figure_3_correlation as densities
 from keras_evae.evaluation import figure_3_correlation as maps
@@ -15,6 +14,7 @@ from keras_evae.evaluation.figure_3_correlation import make_local_correlation, m
 from keras_evae.geometry import make_geometry
 from keras_evae.lattice import encode_mask
 from keras_evae.runs.run import Run
+from tests.helpers.pictures import assert_shows, curves, grid_of
 
 NOTES = ["smoke has no finished stage at gamma = 1; the nearest is 10",
          "smoke has no finished stage at gamma = 100; the nearest is 10"]  # fmt: skip
@@ -39,7 +39,7 @@ def with_noise(monkeypatch, run, noise):
     return spins
 
 
-def test_local_correlation(smoke_run, tmp_path):
+def test_local_correlation(smoke_run, tmp_path, drawn):
     section = make_local_correlation([smoke_run], tmp_path)
     rows = section.tables[0].rows
     assert [(row[0], row[1]) for row in rows] == [
@@ -48,7 +48,20 @@ def test_local_correlation(smoke_run, tmp_path):
     # The data are relaxed to a torque of 1e-4, with fields of about 4 J.
     assert rows[0][2] == pytest.approx(1.0, abs=1e-8) and rows[0][4] < 0.01
     assert section.notes == NOTES
-    assert matplotlib.image.imread(tmp_path / "local_correlation.png").std() > 0.01
+    data, first = smoke_run.read_split("test", 20), smoke_run.stages[1]
+    reconstructed = maps.reconstruct(smoke_run, first, data)
+    black = np.percentile(local_correlation(reconstructed, smoke_run.hamiltonian), 2)
+    grid = grid_of(drawn["local_correlation.png"], rows=3)
+    shown = [(grid[0], [data], "$X_{In}$"), (grid[1], [reconstructed, maps.generate(smoke_run, first, 20)], None)]
+    for row, kinds, title in shown:
+        for left, right, spins in zip(row[::2], row[1::2], np.concatenate([kind[:2] for kind in kinds]), strict=False):
+            assert_shows(left, spins, title)
+            cosines = local_correlation(spins, smoke_run.hamiltonian)
+            np.testing.assert_allclose(right.images[0].get_array(), cosines, atol=1e-5)
+            assert right.images[0].get_clim() == pytest.approx((black, 1.0), abs=1e-5)
+    assert [axes.get_title() for axes in grid[2, ::2]] == [
+        rf"{kind}, $\gamma$ = 10" for kind in ("$X_{Out}$", "$X'_{Out}$") for _ in range(2)
+    ]
 
 
 def test_local_correlation_over_present_sites(smoke_run, tmp_path, monkeypatch):
@@ -63,14 +76,21 @@ def test_local_correlation_over_present_sites(smoke_run, tmp_path, monkeypatch):
     assert means[1] < means[0]
 
 
-def test_theta(smoke_run, tmp_path):
+def test_theta(smoke_run, tmp_path, drawn):
     section = make_theta([smoke_run], tmp_path)
-    assert section.notes == NOTES and (tmp_path / "theta.png").is_file()
+    assert section.notes == NOTES
     with open(tmp_path / "theta_densities.csv") as file:
         columns = list(zip(*[map(float, row) for row in list(csv.reader(file))[1:]], strict=True))
     assert len(columns) == 6
     for density in columns[1:]:
         assert sum(density) * 0.05 == pytest.approx(1.0)
+    # Angles, the data, and for each stage X_Out before X'_Out.
+    for axes, places in zip(drawn["theta.png"].axes, ((2, 4), (3, 5)), strict=True):
+        found = curves(axes)
+        for label, place in zip((r"$\gamma$ = 0", r"$\gamma$ = 10", "data, $X_{In}$"), (*places, 1), strict=True):
+            expected = columns[0], columns[place]
+            np.testing.assert_allclose(found.pop(label)[:, : len(columns[0])], expected, rtol=1e-4, atol=1e-6)
+        assert not found
     spins = read_split(smoke_run.config.dataset.path, "test")
     mean = np.degrees(field_angle(spins, smoke_run.hamiltonian)).mean()
     assert section.tables[0].rows[0][3] == pytest.approx(mean, rel=1e-4)
