@@ -225,5 +225,6 @@ def test_help_needs_no_tensorflow():
     commands = [Path(file).stem for file in FILES if file.startswith("commands/evae_")]
     code = f"import sys, importlib\nfor name in {commands}:\n"
     code += "    module = importlib.import_module(f'keras_evae.commands.{name}')\n"
-    code += f"    try:\n        module.main(['--help'])\n    except SystemExit as stop:\n        print(name, stop.code, {LOADED})"
+    code += "    try:\n        module.main(['--help'])\n"
+    code += f"    except SystemExit as stop:\n        print(name, stop.code, {LOADED})"
     assert set(run_python(code)) >= {f"{name} 0 []" for name in commands} and len(commands) == 4
