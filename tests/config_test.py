@@ -106,10 +106,7 @@ def test_overrides(load):
         ("hamiltonian: {boundary: [open]}", "hamiltonian.boundary"),
         ("training: {seed: -1}", "training.seed: expected greater than or equal to 0, found -1"),
         ("training: {augmentation: yes}", "training.augmentation: expected a valid boolean, found 'yes'"),
-        (
-            "training: {precision: float16}",
-            "precision: expected 'float32' or 'mixed_bfloat16', found 'float16'",
-        ),
+        ("training: {precision: float16}", "precision: expected 'float32' or 'mixed_bfloat16', found 'float16'"),
         ("evae: {beta: 3}", "evae.beta: expected one of vae.betas"),
         ("vae: {betas: [1, 0.1]}", "vae.betas: expected increasing values"),
         ("vae: {epochs: [1, 2]}", "vae.epochs: expected one number, or 7 of them"),

@@ -205,10 +205,7 @@ def scheduler(tmp_path):
     """Process and address of a scheduler with one worker."""
     options = {"cwd": tmp_path, "env": {**os.environ, "PYTHONPATH": str(ROOT)}, "stderr": subprocess.DEVNULL}
     file = tmp_path / "scheduler.json"
-    commands = [
-        ["scheduler", "--host", "127.0.0.1", "--port", "0"],
-        ["worker", "--no-nanny", "--nthreads", "1"],
-    ]
+    commands = [["scheduler", "--host", "127.0.0.1", "--port", "0"], ["worker", "--no-nanny", "--nthreads", "1"]]
     processes = [
         subprocess.Popen(
             [sys.executable, "-m", f"distributed.cli.dask_{name}", *arguments, "--no-dashboard"]
