@@ -11,9 +11,6 @@ from keras_evae.dataset import read_split
 from keras_evae.evaluation import figure_3_correlation as densities
 from keras_evae.evaluation import figure_3_correlation as maps
 from keras_evae.evaluation.figure_3_correlation import make_local_correlation, make_theta
-from keras_evae.geometry import make_geometry
-from keras_evae.lattice import encode_mask
-from keras_evae.runs.run import Run
 from tests.helpers.pictures import assert_shows, curves, grid_of
 
 NOTES = ["smoke has no finished stage at gamma = 1; the nearest is 10",
@@ -62,18 +59,6 @@ def test_local_correlation(smoke_run, tmp_path, drawn):
     assert [axes.get_title() for axes in grid[2, ::2]] == [
         rf"{kind}, $\gamma$ = 10" for kind in ("$X_{Out}$", "$X'_{Out}$") for _ in range(2)
     ]
-
-
-def test_local_correlation_over_present_sites(smoke_run, tmp_path, monkeypatch):
-    sample = make_geometry("disc", 30, (32, 32))
-    system = smoke_run.config.hamiltonian.model_copy(update={"mask": encode_mask(sample.mask), "boundary": "open"})
-    masked = dataclasses.replace(smoke_run, config=smoke_run.config.model_copy(update={"hamiltonian": system}))
-    spins = with_noise(monkeypatch, smoke_run, {0.0: 0.2, 10.0: 0.1})
-    monkeypatch.setattr(Run, "read_split", lambda *_: spins * sample.mask[..., None])
-    section = make_local_correlation([masked], tmp_path)
-    assert all(np.isfinite(row[2:]).all() for row in section.tables[0].rows)
-    means = [row[3] for row in section.tables[0].rows if row[1] == "X_Out"]
-    assert means[1] < means[0]
 
 
 def test_theta(smoke_run, tmp_path, drawn):

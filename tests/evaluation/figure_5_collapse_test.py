@@ -13,8 +13,6 @@ from keras_evae.evaluation.compared_states import FinalState, compare_all, numbe
 from keras_evae.evaluation.figure_5_collapse import make_collapse, make_fft_mse
 from keras_evae.evaluation.stage_selection import first_collapsed
 from keras_evae.evaluation.stage_states import generate
-from keras_evae.geometry import make_geometry
-from keras_evae.lattice import encode_mask
 from keras_evae.runs.run import load_run
 from keras_evae.symmetry import apply_point_operation
 from tests.helpers.pictures import assert_shows, curves, grid_of
@@ -73,15 +71,6 @@ def test_different_hamiltonians_are_not_compared(run):
     spins = anneal(run.hamiltonian, (32, 32))
     pairs, notes = compare_all([final(run, spins, "one"), final(other, spins, "two")])
     assert pairs == [] and "different lattices or Hamiltonians" in notes[0]
-
-
-def test_distances_are_means_over_present_sites(run):
-    sample = make_geometry("disc", 30, (32, 32))
-    system = run.config.hamiltonian.model_copy(update={"mask": encode_mask(sample.mask), "boundary": "open"})
-    masked = dataclasses.replace(run, config=run.config.model_copy(update={"hamiltonian": system}))
-    up = np.zeros((32, 32, 3)) + sample.mask[..., None] * np.array((0.0, 0.0, 1.0))
-    (pair,), _ = compare_all([final(masked, up, "one"), final(masked, -up, "two")])
-    assert pair.as_generated == pair.aligned.distance == pytest.approx(4.0)
 
 
 def test_section_of_two_runs(run, tmp_path, drawn):

@@ -5,9 +5,6 @@ import pytest
 
 from keras_evae.evaluation import figure_s1_reconstructions as module
 from keras_evae.evaluation.figure_s1_reconstructions import make_reconstructions
-from keras_evae.geometry import make_geometry
-from keras_evae.lattice import encode_mask
-from keras_evae.runs.run import Run
 from keras_evae.runs.stage_folder import FinishedStage
 from keras_evae.runs.stage_plan import Stage
 from tests.helpers.pictures import assert_shows, grid_of, is_empty
@@ -37,18 +34,6 @@ def test_collapsed_stages_are_told_by_their_uniform_state(smoke_run, tmp_path, m
     rows = make_reconstructions([smoke_run], tmp_path).tables[0].rows
     assert [row[4] for row in rows] == ["no", "yes", "yes", "no"]
     assert [row[3] for row in rows[1:3]] == [1.0, -1.0]
-
-
-def test_means_are_over_present_sites(smoke_run, tmp_path, monkeypatch):
-    sample = make_geometry("disc", 30, (32, 32))
-    system = smoke_run.config.hamiltonian.model_copy(update={"mask": encode_mask(sample.mask), "boundary": "open"})
-    masked = dataclasses.replace(smoke_run, config=smoke_run.config.model_copy(update={"hamiltonian": system}))
-    up = uniform((32, 32)) * sample.mask[..., None]
-    monkeypatch.setattr(Run, "read_split", lambda *_: -up[None])
-    for name in ("reconstruct", "generate"):
-        monkeypatch.setattr(module, name, lambda *_: up[None])
-    rows = make_reconstructions([masked], tmp_path).tables[0].rows
-    assert [row[2:] for row in rows] == [[4.0, 1.0, "yes", 1.0]] * 4
 
 
 @pytest.mark.parametrize("betas, gammas, bands", [(1, 0, [1]), (7, 12, [7, 7, 5]), (8, 1, [7, 1, 1])])
