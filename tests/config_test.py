@@ -92,7 +92,7 @@ def test_overrides(load):
         ("hamiltonian: {boundary: wrap}", "hamiltonian.boundary: expected 'periodic' or 'open', found 'wrap'"),
         (
             "hamiltonian: {boundary: [open]}",
-            "hamiltonian.boundary: expected 'periodic' or 'open', found ['open'] (and 1 more)",
+            "boundary: expected 'periodic' or 'open', found ['open'] (and 1 more",
         ),
         ("training: {seed: -1}", "training.seed: expected greater than or equal to 0, found -1"),
         ("training: {augmentation: yes}", "training.augmentation: expected a valid boolean, found 'yes'"),

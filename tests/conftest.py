@@ -17,19 +17,24 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The files that take longest, which begin first: so the processes of pytest-xdist end at about the same time.
 LONGEST = [
-    "commands_test.py",
-    "strategies_test.py",
+    "ground_state_test.py",
     "resume_test.py",
-    "search_test.py",
-    "model_test.py",
-    "general_sampler_test.py",
+    "evae_test.py",
+    "evae_train_test.py",
+    "general_test.py",
+    "replicas_test.py",
+    "report_test.py",
+    "taken_stages_test.py",
+    "polyphase_test.py",
     "cluster_test.py",
     "annealing_test.py",
-    "command_test.py",
-    "phases_test.py",
+    "own_terms_test.py",
     "masked_test.py",
-    "energies_test.py",
-    "training_test.py",
+    "generated_states_test.py",
+    "page_test.py",
+    "evae_anneal_test.py",
+    "packaging_test.py",
+    "compilation_test.py",
 ]
 
 

@@ -15,7 +15,7 @@ from keras_evae.errors import DataError
 from keras_evae.model.evae import EVAE
 from keras_evae.runs.stage_folder import finished_stages, load_stage_weights, refuse_orphans, save_stage
 from keras_evae.runs.stage_plan import plan_stages
-from tests.helpers.damage import random_flips
+from tests.helpers.damage import Hostile, random_flips
 
 METRICS = {"train": {"loss": 1.0}, "validation": {"loss": 2.0}, "generated": {"fft_mse": 3.0}}
 STAGES = plan_stages([1e-4, 1e-3, 1e-2], 2)
@@ -113,11 +113,6 @@ def test_folder_with_the_checksum_of_the_weights_alone(run):
     (folder / "model.weights.h5").write_bytes(b"x")
     with pytest.raises(DataError, match="model.weights.h5: missing or damaged"):
         load(run)
-
-
-class Hostile:
-    def __reduce__(self):
-        return (exec, ("raise SystemExit('executed')",))
 
 
 def hostile_pickle(path):
