@@ -17,6 +17,10 @@ import pytest
 import tensorflow as tf
 
 from keras_evae.config import load_config
+from keras_evae.dataset import read_split
+from keras_evae.evaluation.stage_states import generate
+from keras_evae.plotting.colors import spin_colors
+from keras_evae.runs.run import load_run
 from keras_evae.training.recipe import train
 from tests.helpers.browser import browse
 from tests.helpers.commands import SMOKE, call, call_here, command, smoke
@@ -63,12 +67,18 @@ def test_tensorboard_has_one_epoch_axis_and_pictures(folder):
     for tag in ("epoch_loss", "epoch_reconstruction_loss", "epoch_beta", "epoch_gamma"):
         assert scalars[tag] == set(range(7))
     assert scalars["stage_generated/fft_mse"] == {1, 3, 4, 6}
-    for tag in ("X_in", "X_out", "X_out_generated"):
+    run = load_run(folder / "runs" / "smoke", stage=0)
+    spins = read_split(folder / "data" / "smoke_32x32.h5", "validation", 1)
+    # Reconstructions have noise in latent space.
+    states = {"X_in": spins, "X_out": None, "X_out_generated": generate(run, run.stages[0], 1)}
+    for tag, shown in states.items():
         assert scalars[tag] == {1, 3, 4, 6}
-        # The first two strings are width and height, the others the pictures.
+        # The first two strings are width and height, the others the pictures, with y = 0 at the lower edge.
         image = next(tf.make_ndarray(value.tensor) for _, value in events if value.tag == tag)
-        picture = tf.io.decode_png(image[2]).numpy()
-        assert picture.shape == (32, 32, 3) and picture.std() > 10
+        picture = tf.io.decode_png(image[2]).numpy()[::-1]
+        assert picture.shape == (32, 32, 3)
+        if shown is not None:
+            np.testing.assert_allclose(picture / 255, spin_colors(shown[0]), atol=0.01)
 
 
 def test_second_call_has_nothing_to_do(folder, caplog):
