@@ -19,14 +19,10 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from keras_evae.config_text import (
-    Boundary,
     Count,
     Epochs,
     Extent,
-    Finite,
     Ladder,
-    MaskText,
-    NonNegative,
     Positive,
     Seed,
     Side,
@@ -39,7 +35,9 @@ from keras_evae.config_text import (
 )
 from keras_evae.errors import ConfigError, MismatchError
 from keras_evae.geometry import Geometry, make_geometry, read_geometry
+from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.lattice import decode_mask, encode_mask
+from keras_evae.monte_carlo.schedule import AnnealingSchedule
 from keras_evae.terms import EnergyTerm, as_terms
 
 
@@ -58,21 +56,26 @@ class _Section(BaseModel):
 
 
 class HamiltonianConfig(_Section):
-    """Parameters of Equation 1, in units of the exchange constant; the mask as text, see `keras_evae.geometry`.
+    """The arguments of `keras_evae.Hamiltonian`, which says what they may be; the mask as text.
 
-    J2 is the exchange of second neighbours. `terms` in a file only says which energy terms belong to the run: the
+    `terms` in a file only says which energy terms belong to the run: the
     objects come from Python, with `Config.with_terms` (docs/energies.md).
     """
 
-    J: Finite = 1.0
-    D: Finite = 0.3
-    B: Finite = 0.05
-    K: Finite = 0.0
-    dmi: Literal["neel", "bloch"] = "neel"
-    boundary: Boundary | Annotated[tuple[Boundary, Boundary], Field(strict=False)] = "periodic"
-    mask: MaskText | None = None
-    J2: Finite = 0.0
+    J: float = 1.0
+    D: float = 0.3
+    B: float = 0.05
+    K: float = 0.0
+    dmi: str = "neel"
+    boundary: str | Annotated[tuple[str, str], Field(strict=False)] = "periodic"
+    mask: str | None = None
+    J2: float = 0.0
     terms: Annotated[tuple[Term, ...], Field(strict=False)] = ()
+
+    @model_validator(mode="after")
+    def _suit_the_hamiltonian(self) -> HamiltonianConfig:
+        Hamiltonian(**{**dict(self), "terms": ()})
+        return self
 
 
 class GeometryConfig(_Section):
@@ -104,15 +107,20 @@ class GeometryConfig(_Section):
 
 
 class AnnealingConfig(_Section):
-    """Schedule of the simulated annealing; see `keras_evae.monte_carlo.schedule.AnnealingSchedule`."""
+    """The arguments of `keras_evae.AnnealingSchedule`, which says what they may be."""
 
-    start_temperature: Positive = 2.0
-    end_temperature: Positive = 0.05
-    temperatures: Count = 150
-    sweeps: Count = 1
-    over_relaxation: Annotated[int, Field(ge=0)] = 0
-    torque_tolerance: Positive = 1e-4
-    max_greedy_sweeps: Annotated[int, Field(ge=0)] = 20_000
+    start_temperature: float = 2.0
+    end_temperature: float = 0.05
+    temperatures: int = 150
+    sweeps: int = 1
+    over_relaxation: int = 0
+    torque_tolerance: float = 1e-4
+    max_greedy_sweeps: int = 20_000
+
+    @model_validator(mode="after")
+    def _suit_the_schedule(self) -> AnnealingConfig:
+        AnnealingSchedule(**dict(self))
+        return self
 
 
 class DatasetConfig(_Section):
@@ -182,7 +190,7 @@ class VAEConfig(_Section):
 class EVAEConfig(_Section):
     """Stages of the E-VAE, which starts from the VAE trained at `beta`; `epochs` as in the VAE."""
 
-    beta: NonNegative = 1e-3
+    beta: float = 1e-3
     gammas: Ladder = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0, 500.0, 1000.0, 1500.0, 2000.0, 5000.0, 1e4, 1e5, 1e6)
     epochs: Epochs = 100
 
@@ -217,29 +225,20 @@ class Config(_Section):
         return self
 
     @model_validator(mode="after")
-    def _mask_fits_the_lattice(self) -> Config:
-        text = self.hamiltonian.mask
-        if text is not None and decode_mask(text).shape != self.dataset.shape:
-            expected = f"a mask of dataset.shape = {list(self.dataset.shape)}"
-            raise mismatch("hamiltonian.mask", expected, list(decode_mask(text).shape))
-        return self
-
-    @model_validator(mode="after")
     def _sections_fit_together(self) -> Config:
-        if self.training.batch_size > self.dataset.train:
-            raise mismatch(
-                "training.batch_size", f"at most dataset.train = {self.dataset.train}", self.training.batch_size
-            )
-        schedule = self.dataset.schedule
-        if schedule.end_temperature > schedule.start_temperature:
-            expected = f"at most dataset.schedule.start_temperature = {schedule.start_temperature}"
-            raise mismatch("dataset.schedule.end_temperature", expected, schedule.end_temperature)
+        shape, text = self.dataset.shape, self.hamiltonian.mask
+        if text and decode_mask(text).shape != shape:
+            raise mismatch("hamiltonian.mask", f"a mask of dataset.shape = {list(shape)}", decode_mask(text).shape)
+        batch, train = self.training.batch_size, self.dataset.train
+        if batch > train:
+            raise mismatch("training.batch_size", f"at most dataset.train = {train}", batch)
         if self.evae and self.evae.beta not in self.vae.betas:
             raise mismatch("evae.beta", f"one of vae.betas = {list(self.vae.betas)}", self.evae.beta)
-        for name, epochs, ladder in self._ladders():
-            if isinstance(epochs, tuple) and len(epochs) != len(ladder):
-                expected = f"one number, or {len(ladder)} of them, one for each stage"
-                raise mismatch(f"{name}.epochs", expected, list(epochs))
+        ladders = [("vae", self.vae.epochs, len(self.vae.betas))]
+        ladders += [("evae", self.evae.epochs, len(self.evae.gammas))] if self.evae else []
+        for name, epochs, count in ladders:
+            if isinstance(epochs, tuple) and len(epochs) != count:
+                raise mismatch(f"{name}.epochs", f"one number, or {count} of them, one for each stage", list(epochs))
         return self
 
     def with_terms(self, *terms: EnergyTerm) -> Config:
@@ -254,11 +253,6 @@ class Config(_Section):
         if known and expected != found:
             raise MismatchError(f"hamiltonian.terms: expected {list(expected)} as configured, found {list(found)}")
         return self.model_copy(update={"hamiltonian": self.hamiltonian.model_copy(update={"terms": terms})})
-
-    def _ladders(self) -> Iterable[tuple[str, Any, tuple[float, ...]]]:
-        yield "vae", self.vae.epochs, self.vae.betas
-        if self.evae:
-            yield "evae", self.evae.epochs, self.evae.gammas
 
 
 def load_config(path: str | Path, overrides: Iterable[str] = ()) -> Config:

@@ -6,13 +6,13 @@ import difflib
 import os
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import yaml
 from pydantic import AfterValidator, BaseModel, Field, InstanceOf, PlainSerializer, ValidationError
 
-from keras_evae.errors import ConfigError, in_brief
-from keras_evae.lattice import LATTICE_MULTIPLE, decode_mask, encode_mask
+from keras_evae.errors import ArgumentError, ConfigError, in_brief
+from keras_evae.lattice import LATTICE_MULTIPLE
 from keras_evae.terms import EnergyTerm
 
 
@@ -82,11 +82,8 @@ _Loader.add_implicit_resolver(
 _Loader.add_constructor("tag:yaml.org,2002:int", _construct_int)
 
 
-Boundary = Literal["periodic", "open"]
 Count = Annotated[int, Field(gt=0)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
@@ -100,13 +97,6 @@ def _increasing(values: tuple[float, ...]) -> tuple[float, ...]:
     if list(values) != sorted(set(values)):
         raise ValueError("increasing values, each once: stages follow one another from the weak to the strong")
     return values
-
-
-def _mask_text(text: str) -> str:
-    mask = decode_mask(text)
-    if not mask.any():
-        raise ValueError("a mask with at least one site that carries a spin")
-    return encode_mask(mask)
 
 
 def _expand_home(path: Path) -> Path:
@@ -128,7 +118,6 @@ Ladder = Annotated[
     AfterValidator(_increasing),
 ]
 Epochs = Count | Annotated[tuple[Annotated[int, Field(gt=0, strict=True)], ...], Field(strict=False, min_length=1)]
-MaskText = Annotated[str, AfterValidator(_mask_text)]
 UserPath = Annotated[Path, Field(strict=False), AfterValidator(_expand_home)]
 # What to write, where pydantic names a Python type.
 EXPECTED = {"tuple_type": "a list, such as [1, 2]", "model_type": "a section with keys"}
@@ -153,6 +142,8 @@ def first_problem(error: ValidationError, model: type[BaseModel]) -> str:
     if isinstance(cause, (Mismatch, ConfigError)):
         return str(cause)
     key = _dotted(first["loc"])
+    if isinstance(cause, ArgumentError):
+        return f"{key}.{cause.name}: expected {cause.expected}, found {in_brief(cause.found)}{more}"
     if first["type"] == "extra_forbidden":
         return f"{key}: unknown key{_nearest(key.split('.'), model)}{more}"
     if first["type"] == "missing":
@@ -166,8 +157,8 @@ def _dotted(location: tuple[int | str, ...]) -> str:
 
 
 def _is_union_branch(part: Any) -> bool:
-    # pydantic inserts the name of the union's member into the location, such as "tuple[...]" or "literal[...]".
-    return isinstance(part, str) and ("constrained-" in part or "[" in part)
+    # pydantic inserts the name of the union's member into the location, such as "str" or "tuple[...]".
+    return isinstance(part, str) and (part == "str" or "constrained-" in part or "[" in part)
 
 
 def _nearest(keys: list[str], section: type[BaseModel]) -> str:

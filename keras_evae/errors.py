@@ -8,6 +8,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+# Of files whose format is no longer read.
+TOO_OLD = "written by a version before 0.1.0, which this one cannot use"
 # Characters of a value in a message; a mask has thousands.
 LONGEST_VALUE = 100
 
@@ -27,6 +29,20 @@ def changed_fields(instance: Any, **texts: str) -> str:
         if field.init and repr(getattr(instance, field.name)) != repr(field.default)
     }
     return f"{type(instance).__name__}({', '.join(f'{name}={text}' for name, text in shown.items())})"
+
+
+class ArgumentError(ValueError):
+    """An argument that cannot be used, by its name: a configuration reports it under that of the key.
+
+    Args:
+        name: Of the argument.
+        expected: What it must be, in words.
+        found: What it is.
+    """
+
+    def __init__(self, name: str, expected: str, found: Any) -> None:
+        super().__init__(f"`{name}` must be {expected}. Received: {name}={in_brief(found)}")
+        self.name, self.expected, self.found = name, expected, found
 
 
 class EVAEError(Exception):

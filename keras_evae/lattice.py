@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from keras_evae.errors import ArgumentError
+
 # Array axes of a lattice stored as (..., y, x, 3).
 AXES = (-3, -2)
 # The encoder halves each side four times.
@@ -51,7 +53,7 @@ class Lattice:
         Returns:
             `(..., y, x, 3)`, zero vectors where the neighbour, or the site itself, is missing.
         """
-        rolled = _namespace(spins).roll(spins, (-dy, -dx), AXES)
+        rolled = namespace(spins).roll(spins, (-dy, -dx), AXES)
         if all(self.periodic) and self.mask is None:
             return rolled
         return rolled * as_type_of(self.bonds(dy, dx)[..., None], spins)
@@ -107,13 +109,13 @@ def as_type_of(values: Any, like: Any) -> Any:
     """Values in the precision of an array or tensor, and as one of its kind."""
     if isinstance(like, np.ndarray):
         return np.asarray(values, like.dtype)
-    tensorflow = _namespace(like)
+    tensorflow = namespace(like)
     if isinstance(values, tensorflow.Tensor):
         return tensorflow.cast(values, like.dtype)
     return tensorflow.constant(np.asarray(values, like.dtype.as_numpy_dtype))
 
 
-def _namespace(values: Any) -> Any:
+def namespace(values: Any) -> Any:
     """NumPy for arrays; TensorFlow for tensors, imported only when one is at hand: the import takes seconds."""
     if isinstance(values, np.ndarray):
         return np
@@ -125,7 +127,7 @@ def _namespace(values: Any) -> Any:
 def _sum(values: Any, axes: Any, keep: bool) -> Any:
     if isinstance(values, np.ndarray):
         return np.sum(values, axis=axes, keepdims=keep)
-    return _namespace(values).reduce_sum(values, axis=axes, keepdims=keep)
+    return namespace(values).reduce_sum(values, axis=axes, keepdims=keep)
 
 
 def _places_in_blocks(side: int, length: int) -> np.ndarray:
@@ -154,17 +156,17 @@ def decode_mask(text: str) -> np.ndarray:
         runs = [int(length) for length in lengths]
         if sum(runs) == height * width:
             return np.repeat(np.arange(len(runs)) % 2 == 1, runs).reshape(height, width)
-    raise ValueError("a mask as text: rows x columns, then runs of absent and present sites, such as '2x3 1 2 2 1'")
+    expected = "a mask as text: rows x columns, then runs of absent and present sites, such as '2x3 1 2 2 1'"
+    raise ArgumentError("mask", expected, text)
 
 
 def as_mask(mask: Any) -> np.ndarray:
     """A read-only copy of a mask, or that of a text."""
     array = decode_mask(mask) if isinstance(mask, str) else np.array(mask)
-    if array.ndim != 2 or array.dtype != np.bool_ or not array.any():
-        raise ValueError(
-            "`mask` must be a Boolean array (y, x) with at least one True, or its text. "
-            f"Received: mask of shape {array.shape}, type {array.dtype}, {np.count_nonzero(array)} sites"
-        )
+    if array.ndim != 2 or array.dtype != np.bool_:
+        raise ArgumentError("mask", "a Boolean array (y, x), or its text", f"{array.dtype} of shape {array.shape}")
+    if not array.any():
+        raise ArgumentError("mask", "a mask with at least one site that carries a spin", encode_mask(array))
     array.setflags(write=False)
     return array
 

@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 
-from keras_evae.analysis.field import torques_and_angles
+from keras_evae.analysis.field import field_angle
 from keras_evae.analysis.neighbours import lattice_order, neighbour_counts
 from keras_evae.analysis.skyrmions import Skyrmions, skyrmions_against_field
 from keras_evae.analysis.structure import BraggPeaks, bragg_peaks, structure_factor
@@ -55,17 +55,15 @@ def describe_state(spins: np.ndarray, hamiltonian: Hamiltonian) -> StateDescript
     """
     spins = np.asarray(spins, np.float64)
     shape = spins.shape[0], spins.shape[1]
-    torques, theta = torques_and_angles(spins, hamiltonian)
+    theta = np.degrees(hamiltonian.on_sites(field_angle(spins, hamiltonian)))
     skyrmions = skyrmions_against_field(spins, hamiltonian)
     lattice = skyrmions.positions, shape, hamiltonian.periodic
     psi6, psi4 = lattice_order(*lattice)
     return StateDescription(
         energy_per_site=float(hamiltonian.energy_per_site(spins)),
         magnetization=spins.mean(axis=(0, 1)) * (shape[0] * shape[1] / hamiltonian.count_sites(shape)),
-        torque=float(torques.max()),
-        theta=np.quantile(
-            np.degrees(hamiltonian.on_sites(theta)), (np.arange(THETA_QUANTILES) + 0.5) / THETA_QUANTILES
-        ),
+        torque=float(hamiltonian.torque(spins).max()),
+        theta=np.quantile(theta, (np.arange(THETA_QUANTILES) + 0.5) / THETA_QUANTILES),
         charge=float(topological_charge(spins, hamiltonian.periodic)),
         skyrmions=skyrmions,
         neighbours=neighbour_counts(*lattice),

@@ -23,8 +23,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.linalg import eigh
 
-# Configurations that are enough for an estimate, and those that are transformed at once.
-SAMPLES, BATCH = 1000, 100
+# Configurations that are enough for an estimate.
+SAMPLES = 1000
 
 
 def critical_beta(spins: np.ndarray, periodic: tuple[bool, bool]) -> float:
@@ -64,7 +64,7 @@ def largest_component(spins: np.ndarray) -> float:
     return float(eigh(products, eigvals_only=True, subset_by_index=(last, last))[0]) / count / (height * width)
 
 
-def largest_fourier_component(spins: np.ndarray) -> float:
+def largest_fourier_component(spins: np.ndarray, batch_size: int = 100) -> float:
     """The same for the samples and all their translations, which are not formed.
 
     The components are then plane waves. With the transforms S_a(q) = sum_r S_a(r) exp(-i q r), the mean taken out at
@@ -73,6 +73,7 @@ def largest_fourier_component(spins: np.ndarray) -> float:
 
     Args:
         spins: `(n, y, x, 3)`, periodic along both axes.
+        batch_size: Configurations that are transformed at once.
 
     Returns:
         The maximum over q of the largest eigenvalue, divided by the number of sites N.
@@ -80,8 +81,8 @@ def largest_fourier_component(spins: np.ndarray) -> float:
     count, height, width, _ = spins.shape
     sites = height * width
     power = np.zeros((height, width // 2 + 1, 3, 3), np.complex128)
-    for start in range(0, count, BATCH):
-        waves = np.fft.rfft2(spins[start : start + BATCH], axes=(1, 2)) / sites
+    for start in range(0, count, batch_size):
+        waves = np.fft.rfft2(spins[start : start + batch_size], axes=(1, 2)) / sites
         power += np.einsum("nyxa,nyxb->yxab", waves.conj(), waves)
     mean = np.mean(spins, axis=(0, 1, 2), dtype=np.float64)
     power /= count

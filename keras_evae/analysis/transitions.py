@@ -36,7 +36,9 @@ class Transition:
         return math.sqrt(self.before * self.after) or self.after
 
 
-def posterior_collapse(betas: Sequence[float], kl_losses: Sequence[float]) -> Transition | None:
+def posterior_collapse(
+    betas: Sequence[float], kl_losses: Sequence[float], bound: float = COLLAPSED_KL
+) -> Transition | None:
     """Critical beta of the posterior collapse: from it on, L_KL stays below ln 2.
 
     L_KL bounds the mutual information between inputs and latent vectors from above, in nats. Below ln 2, one bit, the
@@ -47,6 +49,7 @@ def posterior_collapse(betas: Sequence[float], kl_losses: Sequence[float]) -> Tr
     Args:
         betas: Weights of the ladder, rising.
         kl_losses: L_KL at each, in nats.
+        bound: L_KL below which a stage has collapsed; ln 2 by default.
 
     Returns:
         The interval, or None if the ladder ends before the collapse.
@@ -59,10 +62,12 @@ def posterior_collapse(betas: Sequence[float], kl_losses: Sequence[float]) -> Tr
     >>> posterior_collapse([1e-3, 1e-2, 1e-1], [107.0, 26.0, 0.01])
     Transition(before=0.01, after=0.1)
     """
-    return _crossing(betas, [loss < COLLAPSED_KL for loss in kl_losses])
+    return _crossing(betas, [loss < bound for loss in kl_losses])
 
 
-def reconstruction_rise(gammas: Sequence[float], reconstruction_losses: Sequence[float]) -> Transition | None:
+def reconstruction_rise(
+    gammas: Sequence[float], reconstruction_losses: Sequence[float], factor: float = RECONSTRUCTION_RISE
+) -> Transition | None:
     """Gamma from which on L_RC stays more than 1.5 times above its plateau, the dashed line of Figure 2B.
 
     The plateau at each gamma is the smallest L_RC at smaller ones: in short stages L_RC still falls along the plateau.
@@ -70,6 +75,7 @@ def reconstruction_rise(gammas: Sequence[float], reconstruction_losses: Sequence
     Args:
         gammas: Weights of the ladder, rising, usually from 0.
         reconstruction_losses: L_RC at each.
+        factor: How far above the plateau.
 
     Returns:
         The interval, or None if L_RC does not rise.
@@ -80,13 +86,13 @@ def reconstruction_rise(gammas: Sequence[float], reconstruction_losses: Sequence
     Transition(before=10, after=100)
     """
     plateaus = [min(reconstruction_losses[: index + 1]) for index in range(len(reconstruction_losses))]
-    risen = [
-        loss > RECONSTRUCTION_RISE * plateau for loss, plateau in zip(reconstruction_losses, plateaus, strict=True)
-    ]
+    risen = [loss > factor * plateau for loss, plateau in zip(reconstruction_losses, plateaus, strict=True)]
     return _crossing(gammas, risen)
 
 
-def generation_collapse(gammas: Sequence[float], fft_mses: Sequence[float]) -> Transition | None:
+def generation_collapse(
+    gammas: Sequence[float], fft_mses: Sequence[float], factor: float = LIKENESS_DROP
+) -> Transition | None:
     """Critical gamma of the collapse to one state: from it on, FFT-MSE stays 30 times below its first value.
 
     The first value of the ladder, at gamma = 0, is the diversity of the standard VAE.
@@ -94,6 +100,7 @@ def generation_collapse(gammas: Sequence[float], fft_mses: Sequence[float]) -> T
     Args:
         gammas: Weights of the ladder, rising, the first one usually 0.
         fft_mses: FFT-MSE of generated states at each, see `keras_evae.analysis.fft_mse`; it may reach 0.
+        factor: How far below the first value.
 
     Returns:
         The interval, or None if the ladder ends before the collapse.
@@ -103,7 +110,7 @@ def generation_collapse(gammas: Sequence[float], fft_mses: Sequence[float]) -> T
     >>> generation_collapse([0, 100, 1000, 3000], [3.1e-6, 6.9e-6, 5.0e-6, 3.0e-8])
     Transition(before=1000, after=3000)
     """
-    return _crossing(gammas, [LIKENESS_DROP * value < fft_mses[0] for value in fft_mses])
+    return _crossing(gammas, [factor * value < fft_mses[0] for value in fft_mses])
 
 
 def _crossing(weights: Sequence[float], beyond: Sequence[bool]) -> Transition | None:

@@ -23,20 +23,17 @@ logger = logging.getLogger(__name__)
 
 
 LOOPBACK = "127.0.0.1"
-# Time for a scheduler to answer.
-CONNECT_SECONDS = 10
-# How often the event loop of a cluster or a client, each with 10 s to begin, is tried.
-ATTEMPTS = 6
 Started = TypeVar("Started")
 
 
 @contextlib.contextmanager
-def connect(scheduler: str, workers: int | None = None) -> Iterator[distributed.Client]:
+def connect(scheduler: str, workers: int | None = None, seconds: float = 10.0) -> Iterator[distributed.Client]:
     """A client of a running scheduler (`tcp://host:8786`), or of single-threaded processes on this machine (`local`).
 
     Args:
         scheduler: Address, or `local`.
         workers: Number of the processes of `local`; all cores by default.
+        seconds: Time for the scheduler to answer.
 
     Raises:
         ConfigError: If Dask is not installed, or no scheduler answers.
@@ -54,7 +51,7 @@ def connect(scheduler: str, workers: int | None = None) -> Iterator[distributed.
         try:
             if scheduler == "local":
                 address = stack.enter_context(_start(lambda: _local_cluster(workers)))
-            client = _start(lambda: distributed.Client(address, timeout=CONNECT_SECONDS))
+            client = _start(lambda: distributed.Client(address, timeout=seconds))
         except (OSError, ValueError, TypeError, RuntimeError, AssertionError) as error:
             reason = (str(error).splitlines() or [f"{type(error).__name__}: is this machine too busy?"])[0]
             raise ConfigError(f"--scheduler {scheduler}: expected a Dask scheduler, found none ({reason})") from error
@@ -74,8 +71,8 @@ def _local_cluster(workers: int | None) -> distributed.LocalCluster:
     )
 
 
-def _start(make: Callable[[], Started]) -> Started:
-    """A cluster or a client, made again where its event loop has not begun in time.
+def _start(make: Callable[[], Started], attempts: int = 6) -> Started:
+    """A cluster or a client, made again where its event loop has not begun in time, up to a number of attempts.
 
     Dask starts the loop in a thread and asserts that it runs within 10 s. On a machine so busy that a new thread, or
     this whole process, gets no processor time for as long, it does not, and is there at once the next time.
@@ -89,7 +86,7 @@ def _start(make: Callable[[], Started]) -> Started:
             return make()
         except AssertionError:
             failed += 1
-            if failed == ATTEMPTS:
+            if failed == attempts:
                 raise
 
 

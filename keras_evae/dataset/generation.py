@@ -22,7 +22,7 @@ from keras_evae.annealing import KERNEL_VERSION
 from keras_evae.dataset.cluster import cluster_pool
 from keras_evae.dataset.hdf5 import check_dataset, write_dataset
 from keras_evae.dataset.shard_folder import ShardFolder, open_parts, parts_path, remove_parts
-from keras_evae.dataset.shards import anneal_shard
+from keras_evae.dataset.shards import LONGEST_SHARD, anneal_shard
 from keras_evae.dataset.specification import DatasetSpecification
 from keras_evae.errors import DataError, DiskError
 from keras_evae.files import disk_errors, publish
@@ -47,6 +47,7 @@ def ensure_dataset(
     specification: DatasetSpecification,
     workers: int | None = None,
     client: distributed.Client | None = None,
+    longest_shard: int = LONGEST_SHARD,
 ) -> None:
     """Checks a dataset to the last bit if it is there, generates it if not; see `generate_dataset`.
 
@@ -59,7 +60,7 @@ def ensure_dataset(
         remove_parts(path)
         logger.info("%s: complete, %d configurations; nothing to do", path, specification.count)
     else:
-        generate_dataset(path, specification, workers, client)
+        generate_dataset(path, specification, workers, client, longest_shard)
 
 
 def generate_dataset(
@@ -67,6 +68,7 @@ def generate_dataset(
     specification: DatasetSpecification,
     workers: int | None = None,
     client: distributed.Client | None = None,
+    longest_shard: int = LONGEST_SHARD,
 ) -> None:
     """Anneals all configurations of a dataset and writes its file, which appears only when it is complete.
 
@@ -77,6 +79,7 @@ def generate_dataset(
         specification: What to anneal.
         workers: Threads; all cores by default. The result does not depend on it.
         client: Dask client, whose workers anneal instead of threads here. The result does not depend on it.
+        longest_shard: Configurations in a shard at most: what a kill can lose. The result does not depend on it.
 
     Raises:
         DataError: If the file exists.
@@ -88,7 +91,7 @@ def generate_dataset(
     path = Path(path)
     _refuse_existing(path)
     _check_disk(path, specification)
-    with disk_errors(path), open_parts(path, specification) as parts:
+    with disk_errors(path), open_parts(path, specification, longest_shard) as parts:
         # Again under the lock: the generator that held it before may have finished.
         _refuse_existing(path)
         _make_missing(parts, specification, cluster_pool(client) if client else _thread_pool(workers))

@@ -28,7 +28,7 @@ from tqdm import tqdm
 import keras_evae
 from keras_evae.annealing import KERNEL_VERSION
 from keras_evae.dataset.specification import SPLITS, DatasetSpecification, describe_difference
-from keras_evae.errors import DataError, MismatchError
+from keras_evae.errors import TOO_OLD, DataError, MismatchError
 from keras_evae.lattice import decode_mask
 
 FORMAT_VERSION = 1
@@ -124,8 +124,10 @@ def read_attributes(path: str | Path) -> dict[str, Any]:
         version = file.attrs.get("format_version")
         if version != FORMAT_VERSION:
             raise DataError(f"{path}: expected a spin dataset of format version {FORMAT_VERSION}, found {version}")
-        # Files that do not name their storage hold float32.
-        return {"dataset.storage": "float32"} | json.loads(bytes(file.attrs["specification"]))
+        attributes = json.loads(bytes(file.attrs["specification"]))
+    if not {"dataset.storage", "hamiltonian.J2"} <= attributes.keys():
+        raise DataError(f"{path}: {TOO_OLD}; delete it, and it will be generated again")
+    return attributes
 
 
 def read_split(path: str | Path, split: str, count: int | None = None) -> np.ndarray:

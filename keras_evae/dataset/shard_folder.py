@@ -13,7 +13,6 @@ manifest is in the format of `sha256sum --check manifest.sha256`.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import logging
 import re
@@ -24,10 +23,10 @@ import numpy as np
 from tqdm import tqdm
 
 from keras_evae.annealing import KERNEL_VERSION
-from keras_evae.dataset.shards import decode_shard, encode_shard, shard_indices, shard_length
+from keras_evae.dataset.shards import LONGEST_SHARD, decode_shard, encode_shard, shard_indices, shard_length
 from keras_evae.dataset.specification import DatasetSpecification, describe_difference
 from keras_evae.errors import DataError, MismatchError
-from keras_evae.files import append_line, hold_lock, sync_folder, write_whole
+from keras_evae.files import append_line, checksum, hold_lock, sync_folder, write_whole
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +41,9 @@ def parts_path(target: Path) -> Path:
 
 
 @contextlib.contextmanager
-def open_parts(target: Path, specification: DatasetSpecification) -> Iterator[ShardFolder]:
+def open_parts(
+    target: Path, specification: DatasetSpecification, longest_shard: int = LONGEST_SHARD
+) -> Iterator[ShardFolder]:
     """Locks the work folder of a target, creates it if it is missing, and looks at what is finished.
 
     Raises:
@@ -52,7 +53,7 @@ def open_parts(target: Path, specification: DatasetSpecification) -> Iterator[Sh
     """
     path = parts_path(target)
     with hold_lock(path / LOCK):
-        parts = ShardFolder(path, specification)
+        parts = ShardFolder(path, specification, longest_shard)
         try:
             parts.open()
             yield parts
@@ -84,11 +85,12 @@ class ShardFolder:
     Args:
         path: The folder.
         specification: The dataset.
+        longest_shard: Configurations in a shard at most.
     """
 
-    def __init__(self, path: Path, specification: DatasetSpecification) -> None:
+    def __init__(self, path: Path, specification: DatasetSpecification, longest_shard: int = LONGEST_SHARD) -> None:
         self.path = path
-        self.length = shard_length(specification)
+        self.length = shard_length(specification, longest_shard)
         self.shards = shard_indices(specification, self.length)
         self._expected = specification.attributes() | {
             "kernel version": KERNEL_VERSION,
@@ -107,7 +109,7 @@ class ShardFolder:
             self._check_specification()
             self._checksums = self._verified(self._read_manifest())
         _remove(self.path, keep=(LOCK, SPECIFICATION, MANIFEST, *self._checksums))
-        lines = [f"{checksum}  {name}\n" for name, checksum in self._checksums.items()]
+        lines = [f"{digest}  {name}\n" for name, digest in self._checksums.items()]
         write_whole(self.path / MANIFEST, "".join(lines).encode())
         if not (self.path / SPECIFICATION).exists():
             write_whole(self.path / SPECIFICATION, json.dumps(self._expected, indent=2).encode() + b"\n")
@@ -120,10 +122,10 @@ class ShardFolder:
     def write(self, shard: int, arrays: Mapping[str, np.ndarray]) -> None:
         """Writes a finished shard, then its line in the manifest."""
         name, content = _shard_name(shard), encode_shard(arrays)
-        checksum = hashlib.sha256(content).hexdigest()
+        digest = checksum(content)
         write_whole(self.path / name, content)
-        append_line(self.path / MANIFEST, f"{checksum}  {name}")
-        self._checksums[name] = checksum
+        append_line(self.path / MANIFEST, f"{digest}  {name}")
+        self._checksums[name] = digest
 
     def read(self, shard: int) -> dict[str, np.ndarray]:
         """The arrays of a finished shard.
@@ -146,7 +148,7 @@ class ShardFolder:
         try:
             found = json.loads(file.read_bytes())
             difference = describe_difference(self._expected, found)
-            # A damaged name is no other value where None or a default stands for what is missing.
+            # A damaged name is no other value where the value is None.
             if not difference and found.keys() != self._expected.keys():
                 raise ValueError(f"other keys: {sorted(found.keys() ^ self._expected.keys())}")
         except (ValueError, AttributeError) as error:
@@ -180,13 +182,13 @@ def _shard_name(shard: int) -> str:
     return f"{shard:06d}.npz"
 
 
-def _read_verified(file: Path, checksum: str) -> bytes | None:
+def _read_verified(file: Path, expected: str) -> bytes | None:
     """The content of a file, or None if it has another checksum or is missing."""
     try:
         content = file.read_bytes()
     except FileNotFoundError:
         return None
-    return content if hashlib.sha256(content).hexdigest() == checksum else None
+    return content if checksum(content) == expected else None
 
 
 def _remove(path: Path, keep: tuple[str, ...] = ()) -> None:

@@ -24,13 +24,13 @@ RELAXATION_SWEEPS = 1000
 GENERAL_UPDATE = 40
 
 
-def shard_length(specification: DatasetSpecification) -> int:
-    """Configurations in each shard but the last: 64, less where lattices are large or cooled slowly."""
+def shard_length(specification: DatasetSpecification, longest: int = LONGEST_SHARD) -> int:
+    """Configurations in each shard but the last: the longest, less where lattices are large or cooled slowly."""
     height, width = specification.shape
     updates = height * width * (specification.schedule.thermal_sweeps + RELAXATION_SWEEPS)
     if specification.hamiltonian.further_terms:
         updates *= GENERAL_UPDATE
-    return max(1, min(LONGEST_SHARD, int(SHARD_UPDATES / updates)))
+    return max(1, min(longest, int(SHARD_UPDATES / updates)))
 
 
 def shard_indices(specification: DatasetSpecification, length: int) -> list[range]:

@@ -13,8 +13,6 @@ from keras_evae.monte_carlo.schedule import AnnealingSchedule
 
 SPLITS = ("train", "validation", "test")
 STORAGES = ("float32", "float16")
-# What datasets that do not name these were made with.
-UNNAMED = {"hamiltonian.J2": 0.0, "hamiltonian.terms": []}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,7 +69,6 @@ class DatasetSpecification:
 
 def describe_difference(expected: Mapping[str, Any], found: Mapping[str, Any]) -> str | None:
     """The first key whose values differ, in words, or None if there is none."""
-    found = {**UNNAMED, **found}
     for key, value in expected.items():
         if found.get(key) != value:
             return f"{key}: expected {in_brief(value)} as configured, found {in_brief(found.get(key))}"

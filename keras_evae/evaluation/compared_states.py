@@ -92,56 +92,52 @@ def final_states(runs: Sequence[Run]) -> list[FinalState]:
 def compare_all(finals: Sequence[FinalState]) -> tuple[list[Comparison], list[str]]:
     """Comparisons of all pairs of runs of one system, and a sentence if there are pairs of different ones."""
     pairs = list(itertools.combinations(finals, 2))
-    alike = [pair for pair in pairs if _system(pair[0].run) == _system(pair[1].run)]
+    systems = {final.name: (final.run.hamiltonian, final.run.shape) for final in finals}
+    alike = [(one, other) for one, other in pairs if systems[one.name] == systems[other.name]]
     differ = "Runs of different lattices or Hamiltonians are not compared with each other"
     return [_compare(*pair) for pair in alike], [differ] if len(alike) < len(pairs) else []
 
 
 def table_of_states(finals: Sequence[FinalState]) -> Table:
-    header = [
-        "run", "beta", "gamma", "fft_mse", "largest_distance", "largest_aligned_distance", "largest_slide",
-        "energy_per_site", "relaxed_energy_per_site", "charge",
-    ]  # fmt: skip
-    rows: list[list[Cell]] = [
-        [
-            final.name,
-            final.stage.beta,
-            final.stage.gamma,
-            final.stage.metrics["generated"]["fft_mse"],
-            final.spread,
-            final.aligned_spread,
-            final.slide,
-            final.energy,
-            final.relaxed_energy,
-            float(topological_charge(final.relaxed, final.run.hamiltonian.periodic)),
-        ]
+    """The states of each run among each other, and the first of them."""
+    records: list[dict[str, Cell]] = [
+        {
+            "run": final.name,
+            "beta": final.stage.beta,
+            "gamma": final.stage.gamma,
+            "fft_mse": final.stage.metrics["generated"]["fft_mse"],
+            "largest_distance": final.spread,
+            "largest_aligned_distance": final.aligned_spread,
+            "largest_slide": final.slide,
+            "energy_per_site": final.energy,
+            "relaxed_energy_per_site": final.relaxed_energy,
+            "charge": float(topological_charge(final.relaxed, final.run.hamiltonian.periodic)),
+        }
         for final in finals
     ]
     caption = f"last stage of each run: {GENERATED} generated states among each other, and the first of them"
-    return Table("collapse", caption, header, rows)
+    return Table.of_records("collapse", caption, records)
 
 
 def table_of_pairs(comparisons: Sequence[Comparison]) -> Table:
-    header = [
-        "run", "other_run", "distance", "aligned_distance", "relaxed_distance", "shift_y", "shift_x", "operation",
-        "energy_difference_per_site", "verdict",
-    ]  # fmt: skip
-    rows: list[list[Cell]] = [
-        [
-            pair.one.name,
-            pair.other.name,
-            pair.as_generated,
-            pair.aligned.distance,
-            pair.relaxed.distance,
-            *pair.relaxed.shift,
-            NAMES[pair.relaxed.operation],
-            pair.other.relaxed_energy - pair.one.relaxed_energy,
-            pair.verdict,
-        ]
+    """One generated state of each of two runs, compared."""
+    records: list[dict[str, Cell]] = [
+        {
+            "run": pair.one.name,
+            "other_run": pair.other.name,
+            "distance": pair.as_generated,
+            "aligned_distance": pair.aligned.distance,
+            "relaxed_distance": pair.relaxed.distance,
+            "shift_y": pair.relaxed.shift[0],
+            "shift_x": pair.relaxed.shift[1],
+            "operation": NAMES[pair.relaxed.operation],
+            "energy_difference_per_site": pair.other.relaxed_energy - pair.one.relaxed_energy,
+            "verdict": pair.verdict,
+        }
         for pair in comparisons
     ]
     caption = "generated states of two runs; shift (sites), operation and energy difference after relaxation"
-    return Table("collapse_pairs", caption, header, rows)
+    return Table.of_records("collapse_pairs", caption, records)
 
 
 def numbers_of_states(finals: Sequence[FinalState]) -> dict[str, dict[str, Cell]]:
@@ -157,32 +153,17 @@ def _final_state(run: Run, name: str) -> FinalState:
     collapsed = len(stages) > 1 and first_collapsed(stages) is not None
     relaxed, _ = relax(run.hamiltonian, spins[0])
     aligned = [align(state, spins[0], run.hamiltonian, sliding=True) for state in spins[1:]]
-    return FinalState(
-        name=name,
-        run=run,
-        stage=stages[-1],
-        collapsed=collapsed,
-        spins=spins[0],
-        spread=_largest_distance(spins, run.hamiltonian.count_sites(run.shape)),
-        aligned_spread=max(found.distance for found in aligned),
-        slide=max(math.hypot(*found.shift) for found in aligned),
-        relaxed=relaxed,
-    )
-
-
-def _system(run: Run) -> tuple:
-    return run.hamiltonian, run.shape
+    spread = _largest_distance(spins, run.hamiltonian.count_sites(run.shape))
+    aligned_spread = max(found.distance for found in aligned)
+    slide = max(math.hypot(*found.shift) for found in aligned)
+    return FinalState(name, run, stages[-1], collapsed, spins[0], spread, aligned_spread, slide, relaxed)
 
 
 def _compare(one: FinalState, other: FinalState) -> Comparison:
     hamiltonian = one.run.hamiltonian
-    return Comparison(
-        one,
-        other,
-        float(hamiltonian.on_sites(np.sum((one.spins - other.spins) ** 2, axis=-1)).mean()),
-        align(one.spins, other.spins, hamiltonian),
-        align(one.relaxed, other.relaxed, hamiltonian, sliding=True),
-    )
+    as_generated = float(hamiltonian.on_sites(np.sum((one.spins - other.spins) ** 2, axis=-1)).mean())
+    relaxed = align(one.relaxed, other.relaxed, hamiltonian, sliding=True)
+    return Comparison(one, other, as_generated, align(one.spins, other.spins, hamiltonian), relaxed)
 
 
 def _largest_distance(spins: np.ndarray, sites: int) -> float:

@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import linregress
 
-from keras_evae.evaluation.results import Cell, Section, Table
-from keras_evae.evaluation.stage_selection import file_name, labels
+from keras_evae.evaluation.results import Cell, Section, Table, for_each_run
 from keras_evae.runs.run import Run
 from keras_evae.runs.stage_folder import FinishedStage, read_history
 
@@ -23,18 +22,12 @@ DIGITS = 2
 HEADER = ["beta", "gamma", "epochs", "samples", *(f"{symbol}_change_%" for symbol in LOSSES), "converged"]
 
 
-def make_convergence(runs: Sequence[Run], output: Path) -> Section:
+@for_each_run("convergence")
+def make_convergence(run: Run, output: Path, file: str) -> Section:
     """Change of the losses from the half of each stage to its end, and the gap between training and validation data."""
-    tables, notes = [], []
-    for run in runs:
-        label = labels(runs)[run.path]
-        rows = [_doubling_row(run, stage) for stage in run.stages]
-        caption = f"{label}: change of the losses of the validation split from half of the stage to its end, per cent"
-        tables.append(Table("convergence", caption, HEADER, rows, label, file_name("convergence", run, runs)))
-        tables.append(_gap_table(file_name("gap", run, runs), label, run.stages))
-        tables.append(_extrapolation_table(file_name("extrapolation", run, runs), label, run))
-        converged = sum(row[-1] == "yes" for row in rows)
-        notes.append(f"{label}: in {converged} of {len(rows)} stages no loss changes by more than {CONVERGED:.0%}")
+    rows = [_doubling_row(run, stage) for stage in run.stages]
+    caption = "change of the losses of the validation split from half of the stage to its end, per cent"
+    converged = sum(row[-1] == "yes" for row in rows)
     return Section(
         "convergence",
         "Length of the stages",
@@ -44,8 +37,8 @@ def make_convergence(runs: Sequence[Run], output: Path) -> Section:
         "losses of the validation split less those of the training split, in inference mode at the end of the stage. "
         "The extrapolation: what is left of L_RC is noise, and costs energy; the line of L_H against L_RC over "
         "the second half of the first stage says what L_H would be without it.",
-        tables,
-        notes=notes,
+        [Table("convergence", caption, HEADER, rows), _gap_table(run.stages), _extrapolation_table(run)],
+        notes=[f"{run.name}: in {converged} of {len(rows)} stages no loss changes by more than {CONVERGED:.0%}"],
     )
 
 
@@ -83,23 +76,23 @@ def changes_on_doubling(history: Mapping[str, Sequence[float]], epochs: int) -> 
     return [None if change is None else round(100 * change, DIGITS) for change in changes]
 
 
-def _gap_table(file: str, label: str, stages: Sequence[FinishedStage]) -> Table:
+def _gap_table(stages: Sequence[FinishedStage]) -> Table:
     rows: list[list[Cell]] = []
     for stage in stages:
         pairs = [(stage.metrics["train"][loss], stage.metrics["validation"][loss]) for loss in LOSSES.values()]
         rows.append([stage.beta, stage.gamma, *(relative_change(*pair) for pair in pairs)])
-    caption = f"{label}: losses of the validation split above those of the training split, per cent"
-    return Table("gap", caption, ["beta", "gamma", *(f"{symbol}_gap_%" for symbol in LOSSES)], rows, label, file)
+    caption = "losses of the validation split above those of the training split, per cent"
+    return Table("gap", caption, ["beta", "gamma", *(f"{symbol}_gap_%" for symbol in LOSSES)], rows)
 
 
-def _extrapolation_table(file: str, label: str, run: Run) -> Table:
+def _extrapolation_table(run: Run) -> Table:
     stage = run.stages[0]
     history = read_history(stage)
     reconstruction, energy = history["val_reconstruction_loss"], history["val_hamiltonian_loss"]
     row = [stage.beta, reconstruction[-1], energy[-1], extrapolate_energy(reconstruction, energy), run.data_energy()]
-    caption = f"{label}: L_H of the first stage, extrapolated to L_RC = 0 (validation split)"
+    caption = "L_H of the first stage, extrapolated to L_RC = 0 (validation split)"
     header = ["beta", "L_RC", "L_H", "L_H_at_L_RC=0", "L_H_of_the_data"]
-    return Table("extrapolation", caption, header, [row], label, file)
+    return Table("extrapolation", caption, header, [row])
 
 
 def relative_change(first: float, second: float) -> float | None:

@@ -16,7 +16,6 @@ from keras_evae.evaluation.results import Cell, Picture, Section, Table
 from keras_evae.evaluation.stage_selection import (
     Transitions,
     evae_transitions,
-    file_name,
     labels,
     ladder_of_beta,
     ladder_of_gamma,
@@ -94,15 +93,14 @@ def _estimate(run: Run) -> float:
 
 def _loss_table(run: Run, runs: Sequence[Run], data_mean: float) -> Table:
     header = ["beta", "gamma", *(f"{split}_{loss}" for loss in plotting.LOSS_LABELS for split in SPLITS)]
-    label = labels(runs)[run.path]
-    caption = f"{label}: losses in inference mode; L_H of the training data itself: {data_mean:.5f}"
+    caption = f"losses in inference mode; L_H of the training data itself: {data_mean:.5f}"
     rows = [
         [stage.beta, stage.gamma]
         + [stage.metrics[split][loss] for loss in plotting.LOSS_LABELS for split in SPLITS]
         + [stage.metrics["generated"][key] for key in GENERATED]
         for stage in run.stages
     ]
-    return Table("losses", caption, [*header, *GENERATED], rows, label, file_name("losses", run, runs))
+    return Table("losses", caption, [*header, *GENERATED], rows).of_run(run, runs)
 
 
 def _transition_table(betas: Ladders, gammas: Ladders, estimates: Mapping[str, float]) -> Table:

@@ -10,14 +10,16 @@ from tqdm import tqdm
 
 from keras_evae import analysis, plotting
 from keras_evae.analysis import AngleDistribution, angle_distribution, field_angle
-from keras_evae.evaluation.results import Cell, Picture, Section, Table
-from keras_evae.evaluation.stage_selection import awaits_nearer, file_name, labels, nearest_gammas
+from keras_evae.evaluation.results import Cell, Picture, Section, Table, for_each_run
+from keras_evae.evaluation.stage_selection import awaits_nearer, nearest_gammas
 from keras_evae.evaluation.stage_states import generate, reconstruct, stream_generated, stream_reconstructed
 from keras_evae.hamiltonian import Hamiltonian
-from keras_evae.runs.run import BATCH, Run
+from keras_evae.runs.run import Run
 from keras_evae.runs.stage_folder import FinishedStage
 
 GAMMAS = (0.0, 1.0, 100.0)
+# States of each kind in the table of Figure 3A.
+COUNT = 100
 # States of each kind in the picture, and share of sites of the reconstructions at the smallest gamma shown black.
 EXAMPLES, BLACK_SHARE = 2, 2.0
 NAMES = {"X_In": "$X_{In}$", "X_Out": "$X_{Out}$", "X'_Out": "$X'_{Out}$"}
@@ -34,43 +36,33 @@ SHOWN = 96.0
 Distributions = dict[tuple[str, float | None], AngleDistribution]
 
 
-def make_local_correlation(runs: Sequence[Run], output: Path) -> Section:
+@for_each_run("local_correlation")
+def make_local_correlation(run: Run, output: Path, file: str, gammas: Sequence[float] = GAMMAS) -> Section:
     """X_In, X_Out and X'_Out with their maps of cos(theta), for gamma = 0, 1 and 100."""
-    tables, pictures, notes = [], [], []
-    numbers: dict[str, dict[str, Cell]] = {}
-    for run in runs:
-        stages, missing = nearest_gammas(run, GAMMAS)
-        rows = _collect(run, stages)
-        file, label = file_name("local_correlation", run, runs), labels(runs)[run.path]
-        angles = [_numbers(gamma, kind, spins, run.hamiltonian) for gamma, row in rows for kind, spins in row.items()]
-        caption = (
-            f"{label}: angle theta between spins and effective fields, {len(rows[0][1]['X_In'])} states of each kind"
-        )
-        tables.append(Table("local_correlation", caption, HEADER, angles, label, file))
-        lowest = _draw_maps(rows, run.hamiltonian, output / f"{file}.png")
-        black = f"black: cos(theta) of {lowest:.4g} and below, {np.degrees(np.arccos(lowest)):.2g} degrees and more"
-        if run.hamiltonian.mask is not None:
-            black += "; pale blue: no spin"
-        caption = f"{label}: states, and beside each its map of cos(theta); {black}"
-        pictures.append(Picture(f"{file}.png", caption, "local_correlation"))
-        numbers[label] = {"awaits_nearer_stages": awaits_nearer(run, GAMMAS)}
-        notes += missing
+    stages, notes = nearest_gammas(run, gammas)
+    rows = _collect(run, stages)
+    angles = [_numbers(gamma, kind, spins, run.hamiltonian) for gamma, row in rows for kind, spins in row.items()]
+    caption = f"angle theta between spins and effective fields, {len(rows[0][1]['X_In'])} states of each kind"
+    lowest = _draw_maps(rows, run.hamiltonian, output / f"{file}.png")
+    black = f"black: cos(theta) of {lowest:.4g} and below, {np.degrees(np.arccos(lowest)):.2g} degrees and more"
+    absent = "" if run.hamiltonian.mask is None else "; pale blue: no spin"
+    shown = f"states, and beside each its map of cos(theta); {black}{absent}"
     return Section(
         "local_correlation",
         "Figure 3A: local correlation",
         "cos(theta) of the angle theta between each spin S and the effective field h = -dE/dS on it: 1 where the spin "
         "points along its field, as everywhere in a relaxed state. The noise is small, so the grey scale ends in black "
         f"where only {BLACK_SHARE:g} per cent of the sites of X_Out lie below, at the smallest gamma shown.",
-        tables,
-        pictures,
+        [Table("local_correlation", caption, HEADER, angles)],
+        [Picture(f"{file}.png", shown, "local_correlation")],
         notes,
-        numbers,
+        {"": {"awaits_nearer_stages": awaits_nearer(run, gammas)}},
     )
 
 
 def _collect(run: Run, stages: Sequence[FinishedStage]) -> list[Row]:
     """Test configurations, then what each stage makes of them and what it generates."""
-    spins = run.read_split("test", BATCH)
+    spins = run.read_split("test", COUNT)
     rows: list[Row] = [(None, {"X_In": spins})]
     for stage in tqdm(stages, "local correlation", unit="stage", leave=False, delay=5):
         rows.append(
@@ -107,21 +99,14 @@ def _draw_maps(rows: Sequence[Row], hamiltonian: Hamiltonian, path: Path) -> flo
     return lowest
 
 
-def make_theta(runs: Sequence[Run], output: Path) -> Section:
+@for_each_run("theta")
+def make_theta(run: Run, output: Path, file: str, gammas: Sequence[float] = GAMMAS) -> Section:
     """Densities of theta for X_In, X_Out of the whole test split and as many X'_Out, for gamma = 0, 1 and 100."""
-    tables, pictures, notes = [], [], []
-    numbers: dict[str, dict[str, Cell]] = {}
-    for run in runs:
-        found, missing = _collect_angles(run)
-        file, label = file_name("theta", run, runs), labels(runs)[run.path]
-        tables.append(_summary(file, label, found))
-        # Thousands of rows: a file, but no part of what is shown.
-        _densities(f"{file}_densities", label, found).write(output)
-        _draw_densities(found, output / f"{file}.png")
-        caption = f"{label}: densities of theta, X_Out (left) and X'_Out (right)"
-        pictures.append(Picture(f"{file}.png", caption, "theta"))
-        numbers[label] = {"awaits_nearer_stages": awaits_nearer(run, GAMMAS)}
-        notes += missing
+    stages, notes = nearest_gammas(run, gammas)
+    found = _collect_angles(run, stages)
+    # Thousands of rows: a file, but no part of what is shown.
+    _densities(f"{file}_densities", found).write(output)
+    _draw_densities(found, output / f"{file}.png")
     return Section(
         "theta",
         "Figure 3B: angles between spins and effective fields",
@@ -129,15 +114,14 @@ def make_theta(runs: Sequence[Run], output: Path) -> Section:
         "generated states X'_Out. Each density has the integral 1; *_densities.csv has it in bins of 0.05 degrees. The "
         "peak is that of the density smoothed by a tenth of the mean. The annealed data are relaxed: their theta is "
         "zero but for the tolerance of the annealing and the precision of the file.",
-        tables,
-        pictures,
+        [_summary(found)],
+        [Picture(f"{file}.png", "densities of theta, X_Out (left) and X'_Out (right)", "theta")],
         notes,
-        numbers,
+        {"": {"awaits_nearer_stages": awaits_nearer(run, gammas)}},
     )
 
 
-def _collect_angles(run: Run) -> tuple[Distributions, list[str]]:
-    stages, notes = nearest_gammas(run, GAMMAS)
+def _collect_angles(run: Run, stages: Sequence[FinishedStage]) -> Distributions:
     count = run.count("test")
     with tqdm(None, "theta", count * (1 + 2 * len(stages)), unit="state", leave=False, delay=5) as progress:
 
@@ -148,7 +132,7 @@ def _collect_angles(run: Run) -> tuple[Distributions, list[str]]:
         for stage in stages:
             found["X_Out", stage.gamma] = distribution(stream_reconstructed(run, stage, "test"))
             found["X'_Out", stage.gamma] = distribution(stream_generated(run, stage, count))
-    return found, notes
+    return found
 
 
 def _angles(states: Iterable[np.ndarray], hamiltonian: Hamiltonian, progress: tqdm) -> Iterator[np.ndarray]:
@@ -157,25 +141,24 @@ def _angles(states: Iterable[np.ndarray], hamiltonian: Hamiltonian, progress: tq
         progress.update(len(part))
 
 
-def _summary(file: str, label: str, found: Distributions) -> Table:
+def _summary(found: Distributions) -> Table:
     header = ["states", "gamma", "peak_degrees", "mean_degrees", "standard_deviation_degrees", "percentile_99_degrees"]
     rows: list[list[Cell]] = [
         [kind, gamma, values.peak, values.mean, values.deviation, values.percentile(99)]
         for (kind, gamma), values in found.items()
     ]
-    caption = f"{label}: theta of all sites; peak and percentile are known to a bin of 0.05 degrees"
-    return Table("theta", caption, header, rows, label, file)
+    return Table("theta", "theta of all sites; peak and percentile are known to a bin of 0.05 degrees", header, rows)
 
 
-def _densities(file: str, label: str, found: Distributions) -> Table:
+def _densities(file: str, found: Distributions) -> Table:
     """All densities up to the largest angle, a column each."""
     header = [kind if gamma is None else f"{kind} gamma={gamma:g}" for kind, gamma in found]
     columns = np.stack([values.density for values in found.values()], axis=-1)
     centres = next(iter(found.values())).centres
     last = int(np.flatnonzero(columns.any(axis=-1)).max()) + 1
     rows = [[float(angle), *map(float, row)] for angle, row in zip(centres[:last], columns[:last], strict=True)]
-    caption = f"{label}: density of theta per degree"
-    return Table("theta_densities", caption, ["theta_degrees", *header], rows, label, file)
+    header = ["theta_degrees", *header]
+    return Table("theta_densities", "density of theta per degree", header, rows, file=file)
 
 
 def _draw_densities(found: Distributions, path: Path) -> None:
@@ -186,7 +169,7 @@ def _draw_densities(found: Distributions, path: Path) -> None:
         shown = {gamma: values for (name, gamma), values in found.items() if name == kind}
         curves = {rf"$\gamma$ = {gamma:g}": (values.centres, values.density) for gamma, values in shown.items()}
         plotting.plot_angle_densities(cell, curves, (data.centres, data.density))
-        cell.set_title({"X_Out": "$X_{Out}$", "X'_Out": "$X'_{Out}$"}[kind])
+        cell.set_title(NAMES[kind])
         cell.label_outer()
     outputs = [values for (kind, _), values in found.items() if kind in OUTPUTS]
     limits = {

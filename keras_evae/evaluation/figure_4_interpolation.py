@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -25,12 +26,10 @@ from keras_evae.evaluation.interpolation_paths import (
     compared,
     find_passages,
 )
-from keras_evae.evaluation.results import Cell, Picture, Section, Table
+from keras_evae.evaluation.results import Cell, Picture, Section, Table, for_each_run
 from keras_evae.evaluation.stage_selection import (
     awaits_nearer,
-    file_name,
     first_collapsed,
-    labels,
     ladder_of_gamma,
     nearest_gammas,
 )
@@ -60,44 +59,37 @@ TEXT = (
 )
 
 
-def make_interpolation(runs: Sequence[Run], output: Path) -> Section:
+@for_each_run("interpolation")
+def make_interpolation(run: Run, output: Path, file: str, gammas: Sequence[float] = GAMMAS) -> Section:
     """Energy along the path between two skyrmion lattices in latent space, for several gamma."""
-    tables: list[Table] = []
-    pictures: list[Picture] = []
-    notes: list[str] = []
-    numbers: dict[str, dict[str, Cell]] = {}
-    for run in runs:
-        stages, left_out = _uncollapsed(run)
-        notes += left_out
-        try:
-            targets = make_targets(run.hamiltonian, run.shape)
-        except DataError as error:
-            notes.append(f"{run.name}: {error}")
-            continue
-        images, passages = find_passages(run, stages, targets)
-        notes += [note for stage in stages for note in _missing(run, stage, passages[stage.name], targets)]
-        file, label = file_name("interpolation", run, runs), labels(runs)[run.path]
-        made = [
-            _target_table(run, targets, label),
-            _barrier_table(stages, passages, label),
-            _steps_table(stages, passages, label),
-            _image_table(stages, passages, label),
-        ]
-        tables += [table.of_run(label, "interpolation", file) for table in made]
-        # A row for each state: too long for the terminal.
-        _curve_table(stages, passages, label).of_run(label, "interpolation", file).write(output)
-        pictures += _draw(run, stages, images, passages, output, file)
-        pair, _ = compared(stages, passages)
-        numbers[label] = {
-            "compared_gamma": pair[1].gamma if pair else None,
-            "awaits_nearer_stage": awaits_nearer(run, [COMPARED_GAMMA]),
-        }
-    return Section("interpolation", "Figure 4: interpolation", TEXT, tables, pictures, notes, numbers)
+    section = Section("interpolation", "Figure 4: interpolation", TEXT)
+    stages, notes = _uncollapsed(run, gammas)
+    try:
+        targets = make_targets(run.hamiltonian, run.shape)
+    except DataError as error:
+        return dataclasses.replace(section, notes=[*notes, f"{run.name}: {error}"])
+    images, passages = find_passages(run, stages, targets)
+    notes += [note for stage in stages for note in _missing(run, stage, passages[stage.name], targets)]
+    # A row for each state: too long for the terminal.
+    _curve_table(stages, passages, f"{file}_curves").write(output)
+    pair, _ = compared(stages, passages)
+    numbers = {
+        "compared_gamma": pair[1].gamma if pair else None,
+        "awaits_nearer_stage": awaits_nearer(run, [COMPARED_GAMMA]),
+    }
+    tables = [
+        _target_table(run, targets),
+        _barrier_table(stages, passages),
+        _steps_table(stages, passages),
+        _image_table(stages, passages),
+    ]
+    pictures = _draw(run, stages, images, passages, output, file)
+    return dataclasses.replace(section, tables=tables, pictures=pictures, notes=notes, numbers={"": numbers})
 
 
-def _uncollapsed(run: Run) -> tuple[list[FinishedStage], list[str]]:
+def _uncollapsed(run: Run, gammas: Sequence[float]) -> tuple[list[FinishedStage], list[str]]:
     """The stages to interpolate in: a collapsed decoder gives one state for every z."""
-    stages, notes = nearest_gammas(run, GAMMAS)
+    stages, notes = nearest_gammas(run, gammas)
     first = first_collapsed(ladder_of_gamma(run))
     if first is None:
         return stages, notes
@@ -123,7 +115,7 @@ def _missing(run: Run, stage: FinishedStage, passages: Sequence[Passage], target
     return notes
 
 
-def _target_table(run: Run, targets: Targets, label: str) -> Table:
+def _target_table(run: Run, targets: Targets) -> Table:
     rows: list[list[Cell]] = [
         [state, count, round(float(topological_charge(spins))), float(run.hamiltonian.energy_per_site(spins))]
         for state, count, spins in zip(
@@ -131,7 +123,7 @@ def _target_table(run: Run, targets: Targets, label: str) -> Table:
         )
     ]
     caption = (
-        f"{label}: targets, relaxed to |S x h| below {targets.torque:.1e}; "
+        f"targets, relaxed to |S x h| below {targets.torque:.1e}; "
         f"their squared distance is {targets.distance:.3f}, normalised like L_T-O"
     )
     return Table(
@@ -139,11 +131,11 @@ def _target_table(run: Run, targets: Targets, label: str) -> Table:
     )
 
 
-def _barrier_table(stages: Sequence[FinishedStage], passages: Passages, label: str) -> Table:
+def _barrier_table(stages: Sequence[FinishedStage], passages: Passages) -> Table:
     spread = [column for measure in MEASURES[:SPREAD] for column in (measure, f"{measure}_std")]
     rows = [_barrier_row(stage, passages[stage.name]) for stage in stages]
     caption = (
-        f"{label}: means over the images with a barrier (L_T-O and |z1 - z0| over all); energies per site, FWHM in "
+        "means over the images with a barrier (L_T-O and |z1 - z0| over all); energies per site, FWHM in "
         "steps R and as a share of |z1 - z0|"
     )
     header = ["gamma", "images", "mapping_steps", "L_TO_initial", "L_TO_final", "z_distance"]
@@ -162,7 +154,7 @@ def _barrier_row(stage: FinishedStage, passages: Sequence[Passage]) -> list[Cell
     return row
 
 
-def _steps_table(stages: Sequence[FinishedStage], passages: Passages, label: str) -> Table:
+def _steps_table(stages: Sequence[FinishedStage], passages: Passages) -> Table:
     rows: list[list[Cell]] = []
     for stage, step in itertools.product(stages, STEPS):
         found = [passage for passage in passages[stage.name] if passage.barrier]
@@ -170,7 +162,7 @@ def _steps_table(stages: Sequence[FinishedStage], passages: Passages, label: str
         shares: list[Cell] = np.mean(left, axis=0).tolist() if left else [None, None]
         rows.append([stage.gamma, step, round((POINTS - 1) * STEPS_BEYOND / step, 1), len(found), *shares])
     caption = (
-        f"{label}: what is left R steps beyond the peak. Of the barrier: mean over the images with a barrier. Of "
+        "what is left R steps beyond the peak. Of the barrier: mean over the images with a barrier. Of "
         "the interstitial: share of these images whose topological charge is not yet that of the perfect lattice. "
         f"Steps: those of a path on which this place would have R = {STEPS_BEYOND}"
     )
@@ -179,7 +171,7 @@ def _steps_table(stages: Sequence[FinishedStage], passages: Passages, label: str
     )
 
 
-def _image_table(stages: Sequence[FinishedStage], passages: Passages, label: str) -> Table:
+def _image_table(stages: Sequence[FinishedStage], passages: Passages) -> Table:
     rows: list[list[Cell]] = []
     for stage in stages:
         for image, passage in enumerate(passages[stage.name]):
@@ -188,10 +180,10 @@ def _image_table(stages: Sequence[FinishedStage], passages: Passages, label: str
             reached = "yes" if passage.reached else "no"
             rows.append([stage.gamma, image, reached, *map(found.get, MEASURES), left])
     header = ["gamma", "image", "reached", *MEASURES, f"barrier_left_at_R={STEPS_BEYOND}"]
-    return Table("interpolation_images", f"{label}: each image of the targets; energies per site", header, rows)
+    return Table("interpolation_images", "each image of the targets; energies per site", header, rows)
 
 
-def _curve_table(stages: Sequence[FinishedStage], passages: Passages, label: str) -> Table:
+def _curve_table(stages: Sequence[FinishedStage], passages: Passages, file: str) -> Table:
     rows: list[list[Cell]] = [
         [stage.gamma, image, int(step) if passage.barrier else None, point / (POINTS - 1), float(energy), float(charge)]
         for stage in stages
@@ -201,7 +193,7 @@ def _curve_table(stages: Sequence[FinishedStage], passages: Passages, label: str
         )
     ]
     header = ["gamma", "image", "R", "share_of_path", "energy_per_site", "topological_charge"]
-    return Table("interpolation_curves", f"{label}: energies and topological charges along the paths", header, rows)
+    return Table("interpolation_curves", "energies and topological charges along the paths", header, rows, file=file)
 
 
 def _draw(
@@ -213,7 +205,7 @@ def _draw(
         return []
     _draw_curves(drawn, passages, output / f"{file}.png")
     caption = (
-        f"{run.name}: energy along the path for each gamma, a line for each image of the targets, and L_T-O of one "
+        "energy along the path for each gamma, a line for each image of the targets, and L_T-O of one "
         f"image during the inverse mapping; numbers in {file}_curves.csv"
     )
     pictures = [Picture(f"{file}.png", caption, "interpolation")]
@@ -222,8 +214,8 @@ def _draw(
         rows = {f"$\\gamma$ = {stage.gamma:g}": passages[stage.name][common[0]] for stage in pair}
         _draw_states(run, images[common[0]], rows, output / f"{file}_states.png")
         caption = (
-            f"{run.name}: targets, and the part of the decoded states in the dashed square, R steps from the peak; the "
-            f"square lies where the spins of the last row follow their fields least at R = 0"
+            "targets, and the part of the decoded states in the dashed square, R steps from the peak; the "
+            "square lies where the spins of the last row follow their fields least at R = 0"
         )
         pictures.append(Picture(f"{file}_states.png", caption, "interpolation_states"))
     return pictures

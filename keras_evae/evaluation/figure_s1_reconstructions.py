@@ -10,8 +10,7 @@ from matplotlib.axes import Axes
 from tqdm import tqdm
 
 from keras_evae import plotting
-from keras_evae.evaluation.results import Cell, Picture, Section, Table
-from keras_evae.evaluation.stage_selection import file_name, labels
+from keras_evae.evaluation.results import Cell, Picture, Section, Table, for_each_run
 from keras_evae.evaluation.stage_states import generate, reconstruct
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.runs.run import Run
@@ -24,29 +23,23 @@ UNIFORM = 0.99
 HEADER = ["beta", "gamma", "reconstruction_loss", "magnetization_z", "uniform", "generated_magnetization_z"]
 
 
-def make_reconstructions(runs: Sequence[Run], output: Path) -> Section:
+@for_each_run("reconstructions")
+def make_reconstructions(run: Run, output: Path, file: str) -> Section:
     """One test configuration, its reconstruction and a generated state for each stage."""
-    tables, pictures = [], []
-    for run in runs:
-        spins = run.read_split("test", 1)
-        stages = tqdm(run.stages, "stages", unit="stage", leave=False, delay=5)
-        states = [(reconstruct(run, stage, spins)[0], generate(run, stage, 1)[0]) for stage in stages]
-        file, label = file_name("reconstructions", run, runs), labels(runs)[run.path]
-        magnetization = _mean_spin(spins[0], run.hamiltonian)[2]
-        caption = f"{label}: one test configuration (m_z = {magnetization:.4f}) and its reconstruction"
-        rows = [_row(stage, run.hamiltonian, spins[0], *pair) for stage, pair in zip(run.stages, states, strict=True)]
-        tables.append(Table("reconstructions", caption, HEADER, rows, label, file))
-        _draw(run, spins[0], states, output / f"{file}.png")
-        caption = f"{label}: X_In, and X_Out above X'_Out for each stage; m_z of X_Out"
-        pictures.append(Picture(f"{file}.png", caption, "reconstructions"))
+    spins = run.read_split("test", 1)
+    stages = tqdm(run.stages, "stages", unit="stage", leave=False, delay=5)
+    states = [(reconstruct(run, stage, spins)[0], generate(run, stage, 1)[0]) for stage in stages]
+    caption = f"one test configuration (m_z = {_mean_spin(spins[0], run.hamiltonian)[2]:.4f}) and its reconstruction"
+    rows = [_row(stage, run.hamiltonian, spins[0], *pair) for stage, pair in zip(run.stages, states, strict=True)]
+    _draw(run, spins[0], states, output / f"{file}.png")
     return Section(
         "reconstructions",
         "Figure S1: reconstructions",
         "One configuration of the test split, its reconstruction X_Out and a generated state X'_Out after each stage. "
         "m_z is the mean of S_z over the sites that carry a spin; a state whose mean spin is longer than "
         f"{UNIFORM} is called uniform.",
-        tables,
-        pictures,
+        [Table("reconstructions", caption, HEADER, rows)],
+        [Picture(f"{file}.png", "X_In, and X_Out above X'_Out for each stage; m_z of X_Out", "reconstructions")],
     )
 
 

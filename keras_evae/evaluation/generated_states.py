@@ -13,8 +13,8 @@ from keras_evae.analysis import delaunay_bonds, ring_average
 from keras_evae.dataset.spin_files import read_spins, split_source
 from keras_evae.errors import DataError, MismatchError
 from keras_evae.evaluation.measured_samples import QUANTITIES, TEXT, Sample, measure, sample_tables
-from keras_evae.evaluation.results import Cell, Picture, Section
-from keras_evae.evaluation.stage_selection import file_name, labels, ladder_of_gamma
+from keras_evae.evaluation.results import Cell, Picture, Section, for_each_run
+from keras_evae.evaluation.stage_selection import ladder_of_gamma
 from keras_evae.evaluation.stage_states import generate
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.runs.run import Run
@@ -30,19 +30,14 @@ REACH, DECADES = 3.0, 4
 NARROWEST = 4.5
 
 
-def make_analyse(runs: Sequence[Run], output: Path) -> Section:
+@for_each_run("analyse")
+def make_analyse(run: Run, output: Path, file: str) -> Section:
     """Generated states of each stage beside the test split; the validation split says how close equals come."""
-    tables, pictures = [], []
-    numbers: dict[str, dict[str, Cell]] = {}
-    for run in runs:
-        test = _split_sample(run, "test")
-        generated = {stage.name: _generated_sample(run, stage) for stage in run.stages}
-        samples = [test, _split_sample(run, "validation"), *generated.values()]
-        file, label = file_name("analyse", run, runs), labels(runs)[run.path]
-        tables += [table.of_run(label, "analyse", file) for table in sample_tables("analyse", label, samples, test)]
-        shown = [test, *(generated[stage.name] for stage in _shown(run))]
-        pictures += draw_samples(file, shown, run.hamiltonian, output)
-        numbers[label] = {"beta_of_ladder_of_gamma": run.evae_beta}
+    test = _split_sample(run, "test")
+    generated = {stage.name: _generated_sample(run, stage) for stage in run.stages}
+    tables = sample_tables("analyse", [test, _split_sample(run, "validation"), *generated.values()], test)
+    pictures = draw_samples(file, [test, *(generated[stage.name] for stage in _shown(run))], run.hamiltonian, output)
+    numbers: dict[str, dict[str, Cell]] = {"": {"beta_of_ladder_of_gamma": run.evae_beta}}
     return Section("analyse", "Analysis of generated states", TEXT, tables, pictures, numbers=numbers)
 
 
@@ -75,7 +70,7 @@ def analyse_file(source: str, hamiltonian: Hamiltonian, run: Run | None, output:
     notes = [f"Hamiltonian: {hamiltonian.describe()}"]
     if count > len(spins):
         notes.append(f"the first {len(spins)} of {count} configurations")
-    tables = sample_tables("spins", sample.name, samples, test)
+    tables = sample_tables("spins", samples, test)
     pictures = draw_samples("spins", samples, hamiltonian, output)
     return Section("spins", f"Analysis of {sample.name}", TEXT, tables, pictures, notes=notes)
 

@@ -87,19 +87,33 @@ class Passage:
 
 
 def find_passages(
-    run: Run, stages: Sequence[FinishedStage], targets: Targets
+    run: Run,
+    stages: Sequence[FinishedStage],
+    targets: Targets,
+    candidates: int = CANDIDATES,
+    count: int = IMAGES,
+    max_steps: int = MAX_STEPS,
 ) -> tuple[list[Targets], dict[str, list[Passage]]]:
     """Maps images of the targets into the latent space of each stage, and follows the paths between them.
 
     The images, the same for all stages, are translations and point operations of both targets together. Those are
     taken whose L_T-O before the mapping, the sum of both targets and the largest of the stages, is lowest.
 
+    Args:
+        run: The run.
+        stages: Some of its stages.
+        targets: The two states.
+        candidates: Images that are tried through the encoder.
+        count: Images that are mapped.
+        max_steps: Steps of the mapping at most.
+
     Returns:
         The images, that with the lowest L_T-O after the mapping first, and for the name of each stage their passages.
     """
-    images = _nearest_images(run, stages, [targets.image(run.hamiltonian, seed) for seed in range(CANDIDATES)])
+    tried = [targets.image(run.hamiltonian, seed) for seed in range(candidates)]
+    images = _nearest_images(run, stages, tried, count)
     passages = {
-        stage.name: _pass(run, stage, images)
+        stage.name: _pass(run, stage, images, max_steps)
         for stage in tqdm(stages, "interpolation", unit="stage", leave=False, delay=1)
     }
     remaining = [sum(kept[index].losses[-1].sum() for kept in passages.values()) for index in range(len(images))]
@@ -109,7 +123,7 @@ def find_passages(
     }
 
 
-def _nearest_images(run: Run, stages: Sequence[FinishedStage], images: Sequence[Targets]) -> list[Targets]:
+def _nearest_images(run: Run, stages: Sequence[FinishedStage], images: Sequence[Targets], count: int) -> list[Targets]:
     with quiet_tensorflow():
         from keras_evae.model.latent import reconstruct_mean
     states = np.concatenate([image.states for image in images]).astype(np.float32)
@@ -118,15 +132,16 @@ def _nearest_images(run: Run, stages: Sequence[FinishedStage], images: Sequence[
         load_stage(run, stage)
         losses = np.sum((reconstruct_mean(run.model, states) - states) ** 2, axis=-1).mean(axis=(1, 2))
         worst = np.maximum(worst, losses.reshape(-1, 2).sum(axis=1))
-    return [images[index] for index in np.argsort(worst)[:IMAGES]]
+    return [images[index] for index in np.argsort(worst)[:count]]
 
 
-def _pass(run: Run, stage: FinishedStage, images: Sequence[Targets]) -> list[Passage]:
+def _pass(run: Run, stage: FinishedStage, images: Sequence[Targets], max_steps: int) -> list[Passage]:
     """The passages of one stage: all targets are mapped in one batch."""
     from keras_evae.model.latent import inverse_mapping
 
     load_stage(run, stage)
-    latent, losses = inverse_mapping(run.model, np.concatenate([image.states for image in images]), max_steps=MAX_STEPS)
+    states = np.concatenate([image.states for image in images])
+    latent, losses = inverse_mapping(run.model, states, max_steps=max_steps)
     ends = zip(images, latent.reshape(len(images), 2, -1), np.split(losses, len(images), axis=1), strict=True)
     return [_follow(run, image, *each) for image, *each in ends]
 
@@ -156,4 +171,5 @@ def compared(stages: Sequence[FinishedStage], passages: Passages) -> tuple[list[
         return [], []
     nearest = min(with_energy, key=lambda stage: abs(np.log(stage.gamma / COMPARED_GAMMA)))
     pair = [stages[0], nearest]
-    return pair, [image for image in range(IMAGES) if all(passages[stage.name][image].barrier for stage in pair)]
+    found = zip(*(passages[stage.name] for stage in pair), strict=True)
+    return pair, [image for image, both in enumerate(found) if all(passage.barrier for passage in both)]

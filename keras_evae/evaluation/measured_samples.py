@@ -64,25 +64,25 @@ def measure(name: str, spins: np.ndarray, hamiltonian: Hamiltonian) -> Sample:
     return Sample(name, states, factor, spins[0])
 
 
-def sample_tables(name: str, caption: str, samples: Sequence[Sample], reference: Sample | None) -> list[Table]:
+def sample_tables(name: str, samples: Sequence[Sample], reference: Sample | None) -> list[Table]:
     """Numbers of samples, and their distances to the reference.
 
     Args:
         name: Beginning of the names of the CSV files.
-        caption: Beginning of the captions.
         samples: The reference is among them, if there is one.
         reference: Sample to which distances are given.
     """
     summary, lattice = ([row(sample) for sample in samples] for row in (_summary, _lattice))
     tables = [
-        Table(name, f"{caption}: means over states", ["sample", *SUMMARY], summary),
-        Table(f"{name}_lattice", f"{caption}: skyrmions and S(q)", ["sample", *LATTICE], lattice),
+        Table(name, "means over states", ["sample", *SUMMARY], summary),
+        Table(f"{name}_lattice", "skyrmions and S(q)", ["sample", *LATTICE], lattice),
     ]
     if reference:
         rows = [_distances(sample, reference) for sample in samples if sample is not reference]
         header = [column for quantity in QUANTITIES for column in (quantity, f"{quantity}_error")]
-        text = f"{caption}: Wasserstein distance to {reference.name}"
-        tables.append(Table(f"{name}_distances", text, ["sample", *header], rows))
+        tables.append(
+            Table(f"{name}_distances", f"Wasserstein distance to {reference.name}", ["sample", *header], rows)
+        )
     return tables
 
 

@@ -20,56 +20,52 @@ logger = logging.getLogger(__name__)
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """One row of the register.
+    """One row of the register; the recipe itself is the function `make_<name>(runs, output) -> Section` of a module.
 
     Args:
         name: Key of the register, and name of the JSON file.
+        module: Module of this package. It is imported when the recipe is called: the list of recipes needs neither
+            Matplotlib nor TensorFlow.
         title: What it makes, in a few words.
         help: What it shows.
         needs_gamma: Whether it is made of the runs that have a ladder of gamma; a VAE has none.
-        function: Module and name of the function `(runs, output) -> Section`, imported when it is called: the list of
-            recipes needs neither Matplotlib nor TensorFlow.
     """
 
     name: str
+    module: str
     title: str
     help: str
-    needs_gamma: bool
-    function: str
+    needs_gamma: bool = False
 
     @property
     def flag(self) -> str:
         return f"--{self.name.replace('_', '-')}"
 
     def __call__(self, runs: Sequence[Run], output: Path) -> Section:
-        module, _, name = self.function.partition(":")
-        section: Section = getattr(importlib.import_module(module), name)(runs, output)
+        module = importlib.import_module(f"keras_evae.evaluation.{self.module}")
+        section: Section = getattr(module, f"make_{self.name}")(runs, output)
         return section
 
 
 # In the order of the paper.
 # fmt: off
 _REGISTER = (
-    Recipe("losses", "Figure 2", "the three losses against beta and gamma",
-           False, "keras_evae.evaluation.figure_2_losses:make_losses"),
-    Recipe("reconstructions", "Figure S1", "a state and its reconstructions",
-           False, "keras_evae.evaluation.figure_s1_reconstructions:make_reconstructions"),
-    Recipe("local_correlation", "Figure 3A", "states, and how well their spins follow the effective fields",
-           True, "keras_evae.evaluation.figure_3_correlation:make_local_correlation"),
-    Recipe("theta", "Figure 3B", "densities of the angle between spins and effective fields",
-           True, "keras_evae.evaluation.figure_3_correlation:make_theta"),
-    Recipe("interpolation", "Figure 4", "energy between skyrmion lattices with and without an interstitial",
-           True, "keras_evae.evaluation.figure_4_interpolation:make_interpolation"),
-    Recipe("collapse", "Figure 5A", "states around the collapse; whether trainings collapse to the same state",
-           True, "keras_evae.evaluation.figure_5_collapse:make_collapse"),
-    Recipe("fft_mse", "Figure 5B", "likeness of generated states against gamma",
-           True, "keras_evae.evaluation.figure_5_collapse:make_fft_mse"),
-    Recipe("convergence", "Length of the stages", "changes of the losses in the second half of each",
-           False, "keras_evae.evaluation.convergence:make_convergence"),
-    Recipe("analyse", "Generated states", "their skyrmions, order, structure factor and distances to the test data",
-           False, "keras_evae.evaluation.generated_states:make_analyse"),
-    Recipe("relax", "Relaxation", "energies of generated states before and after relaxation at T = 0; writes states.h5",
-           False, "keras_evae.evaluation.relaxed_states:make_relax"),
+    Recipe("losses", "figure_2_losses", "Figure 2", "the three losses against beta and gamma"),
+    Recipe("reconstructions", "figure_s1_reconstructions", "Figure S1", "a state and its reconstructions"),
+    Recipe("local_correlation", "figure_3_correlation", "Figure 3A",
+           "states, and how well their spins follow the effective fields", needs_gamma=True),
+    Recipe("theta", "figure_3_correlation", "Figure 3B",
+           "densities of the angle between spins and effective fields", needs_gamma=True),
+    Recipe("interpolation", "figure_4_interpolation", "Figure 4",
+           "energy between skyrmion lattices with and without an interstitial", needs_gamma=True),
+    Recipe("collapse", "figure_5_collapse", "Figure 5A",
+           "states around the collapse; whether trainings collapse to the same state", needs_gamma=True),
+    Recipe("fft_mse", "figure_5_collapse", "Figure 5B", "likeness of generated states against gamma", needs_gamma=True),
+    Recipe("convergence", "convergence", "Length of the stages", "changes of the losses in the second half of each"),
+    Recipe("analyse", "generated_states", "Generated states",
+           "their skyrmions, order, structure factor and distances to the test data"),
+    Recipe("relax", "relaxed_states", "Relaxation",
+           "energies of generated states before and after relaxation at T = 0; writes states.h5"),
 )
 # fmt: on
 RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in _REGISTER}

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -13,15 +16,14 @@ from tqdm import tqdm
 from keras_evae.analysis.neighbours import lattice_order
 from keras_evae.analysis.skyrmions import skyrmions_against_field
 from keras_evae.dataset.hdf5 import METADATA_BYTES, VERSIONS, create_file, write_attribute
-from keras_evae.evaluation.results import Cell, Section, Table
-from keras_evae.evaluation.stage_selection import file_name, is_finished, labels
+from keras_evae.evaluation.results import Cell, Section, Table, for_each_run
+from keras_evae.evaluation.stage_selection import is_finished
 from keras_evae.evaluation.stage_states import generate
 from keras_evae.files import disk_errors, publish
 from keras_evae.hamiltonian import Hamiltonian
-from keras_evae.minima.certificate import CERTIFICATE, GENERATED, SAME_ENERGY, BestKnown, Candidate, best_known, certify
+from keras_evae.minima.certificate import CERTIFICATE, SAME_ENERGY, BestKnown, Candidate, best_known, certify
 from keras_evae.minima.relaxation import relax_states
 from keras_evae.runs.run import Run
-from keras_evae.runs.stage_folder import FinishedStage
 
 FORMAT_VERSION = 1
 KINDS = ("generated", "relaxed")
@@ -45,21 +47,16 @@ def evae_candidate(relaxed: np.ndarray, run: Run, stage: str) -> Candidate:
     return Candidate("relaxed generated states", energy, f"{len(relaxed)} of stage {stage} of {run.name}")
 
 
-def make_relax(runs: Sequence[Run], output: Path) -> Section:
-    """Energy of 100 generated states of each stage before and after relaxation; writes the states with certificates."""
-    tables, notes = [], []
-    numbers: dict[str, dict[str, Cell]] = {}
-    for run in runs:
-        file = output / f"{file_name('states', run, runs)}.h5"
-        certificates, best, changes = export_states(run, file)
-        tables += _tables(run, runs, certificates, changes)
-        tables.append(_best_known_table(run, runs, best))
-        numbers[labels(runs)[run.path]] = {
-            "last_stage_finished": is_finished(run),
-            "best_known_energy_per_site": best.energy_per_site,
-            "states_of_each_stage": GENERATED,
-        }
-        notes.append(f"all states with their certificates: {file.name}")
+@for_each_run("relax")
+def make_relax(run: Run, output: Path, file: str, count: int = 100, anneals: int | None = None) -> Section:
+    """Energy of generated states of each stage before and after relaxation; writes the states with certificates."""
+    path = output / f"states{file.removeprefix('relax')}.h5"
+    certificates, best, changes = export_states(run, path, count, anneals)
+    numbers: dict[str, Cell] = {
+        "last_stage_finished": is_finished(run),
+        "best_known_energy_per_site": best.energy_per_site,
+        "states_of_each_stage": count,
+    }
     return Section(
         "relax",
         "Relaxation of generated states, and their certificates",
@@ -69,46 +66,92 @@ def make_relax(runs: Sequence[Run], output: Path) -> Section:
         "torques the largest of all. change: |S_generated - S_relaxed|^2, mean over spins and states; from 0 to 4. "
         "psi6 and psi4: means over skyrmions, 1 in a triangular and in a square lattice; in psi4 neighbours count by "
         "the edge between the Voronoi cells.",
-        tables,
-        notes=notes,
-        numbers=numbers,
+        [*_tables(run, certificates, changes, count), _best_known_table(run, best)],
+        notes=[f"all states with their certificates: {path.name}"],
+        numbers={"": numbers},
     )
 
 
-def export_states(run: Run, path: Path) -> tuple[dict[str, Certificates], BestKnown, dict[str, list[Cell]]]:
+@contextlib.contextmanager
+def new_states_file(path: Path, hamiltonian: Hamiltonian, counts: Sequence[int], shape: tuple[int, int]) -> Iterator:
+    """An open HDF5 file for states with certificates, which appears under its name when the block has filled it.
+
+    Its attributes hold the Hamiltonian and the versions of the software, as JSON, and the version of the format.
+
+    Args:
+        path: Where it appears.
+        hamiltonian: Of the states.
+        counts: Number of states of each group, for the room on the disk.
+        shape: Rows and columns `(y, x)` of the states.
+    """
+    partial = path.with_name(f"{path.name}.partial")
+    state_bytes = 4 * 3 * shape[0] * shape[1] + CERTIFICATE.itemsize + METADATA_BYTES
+    with disk_errors(path):
+        # 64 KiB a group for what HDF5 writes beside the arrays.
+        create_file(partial, sum(count * state_bytes + 2**16 for count in counts))
+        with h5py.File(partial, "r+", libver="latest") as file:
+            file.attrs["format_version"] = FORMAT_VERSION
+            write_attribute(file, "hamiltonian", hamiltonian.to_config())
+            write_attribute(file, "versions", VERSIONS)
+            yield file
+        publish(partial, path)
+
+
+def write_group(group: h5py.Group, spins: np.ndarray, certificates: np.ndarray) -> None:
+    """Writes states `(n, y, x, 3)` float32 as `spins`, and each field of their certificates `(n,)` under its name."""
+    group.create_dataset("spins", data=spins, chunks=(1, *spins.shape[1:]), fletcher32=True)
+    for name in CERTIFICATE.names or ():
+        group.create_dataset(name, data=certificates[name], chunks=certificates.shape, fletcher32=True)
+
+
+def write_states(
+    path: Path, spins: np.ndarray, certificates: np.ndarray, hamiltonian: Hamiltonian, attributes: Mapping[str, Any]
+) -> None:
+    """Writes states of one origin with their certificates, and further attributes, to an HDF5 file of one group.
+
+    Layout: `spins` (n, y, x, 3) float32, checksummed (fletcher32); `energy_per_site` (n,), and so `torque`, `charge`,
+    `skyrmions`, `gap`, see `certify`.
+    """
+    with new_states_file(path, hamiltonian, [len(spins)], spins.shape[1:3]) as file:
+        write_group(file, spins, certificates)
+        for name, values in attributes.items():
+            write_attribute(file, name, values)
+
+
+def export_states(
+    run: Run, path: Path, count: int = 100, anneals: int | None = None
+) -> tuple[dict[str, Certificates], BestKnown, dict[str, list[Cell]]]:
     """Writes generated and relaxed states of each finished stage with their certificates, to an HDF5 file.
 
-    Layout, for each stage and for `generated` and `relaxed` states:
-
-        <stage>/<kind>/spins              (n, y, x, 3) float32, checksummed (fletcher32)
-        <stage>/<kind>/energy_per_site    (n,), and so `torque`, `charge`, `skyrmions`, `gap`; see `certify`
-
-    The attributes of the file hold the Hamiltonian, the best known energies, the versions of the software and of the
-    format, as JSON; those of a stage its beta and gamma. The file appears under its name when it is complete.
+    Layout: `<stage>/generated` and `<stage>/relaxed` as in `write_states`. The attributes of the file hold the best
+    known energies, too; those of a stage its beta and gamma.
 
     Returns:
         The certificates of each stage, the best known energies, and of each stage the values of `CHANGES`.
     """
-    partial = path.with_name(f"{path.name}.partial")
-    state_bytes = 4 * 3 * int(np.prod(run.shape)) + CERTIFICATE.itemsize + METADATA_BYTES
-    # 64 KiB a stage for what HDF5 writes beside the arrays.
-    room = len(run.stages) * (len(KINDS) * GENERATED * state_bytes + 2**16)
-    with disk_errors(path):
-        create_file(partial, room)
-        with h5py.File(partial, "r+", libver="latest") as file:
-            certificates, lowest, changes = {}, [], {}
-            for stage, states in _states(run):
-                certificates[stage.name] = {kind: certify(states[kind], run.hamiltonian, 0.0) for kind in KINDS}
-                lowest.append(evae_candidate(states["relaxed"], run, stage.name))
-                changes[stage.name] = _changes(states["generated"], states["relaxed"], run.hamiltonian)
-                _write_spins(file, stage, states)
-            best = _best_known(run, path.parent, lowest)
-            for name, stage_certificates in certificates.items():
-                for kind, values in stage_certificates.items():
-                    values["gap"] = values["energy_per_site"] - best.energy_per_site
-                    _write_certificates(file[name][kind], values)
-            _write_attributes(file, run, best)
-        publish(partial, path)
+    hamiltonian = run.hamiltonian
+    certificates: dict[str, Certificates] = {}
+    changes: dict[str, list[Cell]] = {}
+    lowest = []
+    with new_states_file(path, hamiltonian, len(KINDS) * len(run.stages) * [count], run.shape) as file:
+        for stage in tqdm(run.stages, "relaxing", unit="stage", leave=False, delay=1):
+            generated = np.asarray(generate(run, stage, count), np.float32)
+            states = {"generated": generated, "relaxed": relax_states(generated, hamiltonian)}
+            # The gap to the best known energy follows when that is known.
+            certificates[stage.name] = {kind: certify(states[kind], hamiltonian, 0.0) for kind in KINDS}
+            lowest.append(evae_candidate(states["relaxed"], run, stage.name))
+            changes[stage.name] = _changes(states["generated"], states["relaxed"], hamiltonian)
+            group = file.create_group(stage.name)
+            group.attrs["beta"], group.attrs["gamma"] = stage.beta, stage.gamma
+            for kind, spins in states.items():
+                write_group(group.create_group(kind), spins, certificates[stage.name][kind])
+        others = [annealed_candidate(run), min(lowest, key=lambda candidate: candidate.energy_per_site)]
+        best = best_known(hamiltonian, run.shape, path.parent, others, anneals)
+        for name, kind in itertools.product(certificates, KINDS):
+            certificates[name][kind]["gap"] -= best.energy_per_site
+            file[name][kind]["gap"][:] = certificates[name][kind]["gap"]
+        write_attribute(file, "best_known", dataclasses.asdict(best))
+        write_attribute(file, "run", {"name": run.name, "shape": list(run.shape)})
     return certificates, best, changes
 
 
@@ -122,64 +165,20 @@ def _changes(generated: np.ndarray, relaxed: np.ndarray, hamiltonian: Hamiltonia
     return [float(hamiltonian.on_sites(change).mean()), psi6, psi4]
 
 
-def _states(run: Run) -> Iterator[tuple[FinishedStage, dict[str, np.ndarray]]]:
-    """Generated and relaxed states of each stage."""
-    for stage in tqdm(run.stages, "relaxing", unit="stage", leave=False, delay=1):
-        generated = np.asarray(generate(run, stage, GENERATED), np.float32)
-        yield stage, {"generated": generated, "relaxed": relax_states(generated, run.hamiltonian)}
-
-
-def _best_known(run: Run, folder: Path, lowest: Sequence[Candidate]) -> BestKnown:
-    of_the_model = min(lowest, key=lambda candidate: candidate.energy_per_site)
-    return best_known(run.hamiltonian, run.shape, folder, [annealed_candidate(run), of_the_model])
-
-
-def _write_spins(file: h5py.File, stage: FinishedStage, states: dict[str, np.ndarray]) -> None:
-    group = file.create_group(stage.name)
-    group.attrs["beta"], group.attrs["gamma"] = stage.beta, stage.gamma
-    for kind, spins in states.items():
-        group.create_dataset(f"{kind}/spins", data=spins, chunks=(1, *spins.shape[1:]), fletcher32=True)
-
-
-def _write_certificates(group: h5py.Group, certificates: np.ndarray) -> None:
-    for name in CERTIFICATE.names or ():
-        group.create_dataset(name, data=certificates[name], chunks=certificates.shape, fletcher32=True)
-
-
-def _write_attributes(file: h5py.File, run: Run, best: BestKnown) -> None:
-    file.attrs["format_version"] = FORMAT_VERSION
-    write_attribute(file, "hamiltonian", run.hamiltonian.to_config())
-    write_attribute(file, "best_known", dataclasses.asdict(best))
-    write_attribute(file, "versions", VERSIONS)
-    write_attribute(file, "run", {"name": run.name, "shape": list(run.shape)})
-
-
-def _tables(
-    run: Run, runs: Sequence[Run], certificates: dict[str, Certificates], changes: dict[str, list[Cell]]
-) -> list[Table]:
+def _tables(run: Run, certificates: dict[str, Certificates], changes: dict[str, list[Cell]], count: int) -> list[Table]:
     """Energies and what else the certificates say, a row for each stage."""
-    label = labels(runs)[run.path]
-    weights = [[stage.beta, stage.gamma] for stage in run.stages]
-    energies = [_energies(certificates[stage.name]) for stage in run.stages]
-    qualities = [[*_qualities(certificates[stage.name]), *changes[stage.name]] for stage in run.stages]
-    header, caption = ["beta", "gamma"], f"{label}: {GENERATED} generated states of each stage"
+    energies: list[list[Cell]] = []
+    qualities: list[list[Cell]] = []
+    for stage in run.stages:
+        energies.append([stage.beta, stage.gamma, *_energies(certificates[stage.name])])
+        qualities.append([stage.beta, stage.gamma, *_qualities(certificates[stage.name]), *changes[stage.name]])
+    contents = [
+        ("relax", "E/N before and after relaxation at T = 0", ENERGIES, energies),
+        ("relax_certificates", "largest torque, and means of what else is measured", QUALITIES + CHANGES, qualities),
+    ]
+    caption = f"{count} generated states of each stage"
     return [
-        Table(
-            "relax",
-            f"{caption}, E/N before and after relaxation at T = 0",
-            header + ENERGIES,
-            [left + right for left, right in zip(weights, energies, strict=True)],
-            label,
-            file_name("relax", run, runs),
-        ),
-        Table(
-            "relax_certificates",
-            f"{caption}, largest torque, and means of what else is measured",
-            header + QUALITIES + CHANGES,
-            [[*left, *right] for left, right in zip(weights, qualities, strict=True)],
-            label,
-            file_name("relax_certificates", run, runs),
-        ),
+        Table(name, f"{caption}, {text}", ["beta", "gamma", *header], rows) for name, text, header, rows in contents
     ]
 
 
@@ -195,18 +194,12 @@ def _qualities(certificates: Certificates) -> list[float]:
     return torques + [float(certificates[kind][name].mean()) for name in ("charge", "skyrmions") for kind in KINDS]
 
 
-def _best_known_table(run: Run, runs: Sequence[Run], best: BestKnown) -> Table:
+def _best_known_table(run: Run, best: BestKnown) -> Table:
+    energy = best.energy_per_site
     rows: list[list[Cell]] = [
-        [
-            candidate.search,
-            candidate.energy_per_site,
-            candidate.energy_per_site - best.energy_per_site,
-            candidate.detail,
-        ]
-        for candidate in best.candidates
+        [found.search, found.energy_per_site, found.energy_per_site - energy, found.detail] for found in best.candidates
     ]
     height, width = run.shape
     present = "" if run.hamiltonian.mask is None else f", {run.hamiltonian.count_sites((height, width))} with a spin"
-    label, file = labels(runs)[run.path], file_name("best_known", run, runs)
-    caption = f"{label}: best known energy on {height} x {width} sites{present}: {best.energy_per_site:.8f}"
-    return Table("best_known", caption, BEST_KNOWN, rows, label, file)
+    caption = f"best known energy on {height} x {width} sites{present}: {energy:.8f}"
+    return Table("best_known", caption, BEST_KNOWN, rows)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import functools
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from keras_evae.console import format_table
 from keras_evae.errors import DataError
+from keras_evae.evaluation.stage_selection import file_name, labels
 from keras_evae.files import write_whole
+from keras_evae.runs.run import Run
 
 logger = logging.getLogger(__name__)
 
@@ -41,14 +44,21 @@ class Table:
     run: str = ""
     file: str = ""
 
+    @classmethod
+    def of_records(cls, name: str, caption: str, records: Sequence[Mapping[str, Cell]]) -> Table:
+        """A table of at least one record: its keys, those of all, become the header."""
+        return cls(name, caption, list(records[0]), [list(record.values()) for record in records])
+
     @property
     def csv_file(self) -> str:
         """The name of its file."""
         return f"{self.file or self.name}.csv"
 
-    def of_run(self, run: str, figure: str, file: str) -> Table:
-        """The table with its run; in the name of its file the recipe's name becomes that of the run's files."""
-        return dataclasses.replace(self, run=run, file=file + self.name.removeprefix(figure))
+    def of_run(self, run: Run, runs: Sequence[Run]) -> Table:
+        """The table with its run, among others, in the caption and in the name of its file."""
+        label = labels(runs)[run.path]
+        file = file_name(self.name, run, runs)
+        return dataclasses.replace(self, caption=f"{label}: {self.caption}", run=label, file=file)
 
     @property
     def cells(self) -> list[list[str]]:
@@ -124,6 +134,39 @@ class Section:
             logger.info("note: %s", note)
         files = [picture.file for picture in self.pictures] + [table.csv_file for table in self.tables]
         logger.info("written to %s: %s", folder, ", ".join([*files, f"{self.name}.json"]))
+
+
+def for_each_run(name: str) -> Callable[[Callable[..., Section]], Callable[..., Section]]:
+    """Makes a recipe, `(runs, output) -> Section`, of the function for one run, `(run, output, file) -> Section`.
+
+    That function has the numbers of its run under "", and writes pictures whose names begin with `file`. Captions,
+    tables and numbers get the label of the run; files get it where there are several runs.
+
+    Args:
+        name: Of the recipe.
+    """
+
+    def decorate(make: Callable[..., Section]) -> Callable[..., Section]:
+        @functools.wraps(make)
+        def recipe(runs: Sequence[Run], output: Path, **options: Any) -> Section:
+            parts = [(run, make(run, output, file_name(name, run, runs), **options)) for run in runs]
+            names = labels(runs)
+            pictures = [
+                dataclasses.replace(picture, caption=f"{names[run.path]}: {picture.caption}")
+                for run, part in parts
+                for picture in part.pictures
+            ]
+            return dataclasses.replace(
+                parts[0][1],
+                tables=[table.of_run(run, runs) for run, part in parts for table in part.tables],
+                pictures=pictures,
+                notes=[note for _, part in parts for note in part.notes],
+                numbers={names[run.path]: part.numbers[""] for run, part in parts if part.numbers},
+            )
+
+        return recipe
+
+    return decorate
 
 
 def read_section(path: Path) -> Section:

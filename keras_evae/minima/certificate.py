@@ -19,7 +19,6 @@ import numpy as np
 from tqdm import tqdm
 
 from keras_evae.analysis import topological_charge
-from keras_evae.analysis.field import torques_and_angles
 from keras_evae.analysis.skyrmions import skyrmions_against_field
 from keras_evae.annealing import KERNEL_VERSION, anneal_many, relax
 from keras_evae.files import write_whole
@@ -37,10 +36,8 @@ from keras_evae.monte_carlo.schedule import SLOW_SCHEDULE
 SAME_ENERGY = 1e-7
 # Slow anneals: as many as have these sites together (some seconds), within the bounds.
 ANNEALED_SITES, FEWEST_ANNEALS, MOST_ANNEALS = 2**19, 8, 64
-# Numbers of skyrmions in triangular lattices, as shares of the preferred number (stronger fields leave fewer), and for
-# each number the least distorted lattices.
-COUNTS, LATTICES = (0.3, 1.3), 2
-GENERATED = 100
+# Triangular lattices of each number of skyrmions that are tried, the least distorted.
+LATTICES = 2
 CACHE = "best_known.json"
 CERTIFICATE = np.dtype(
     [
@@ -96,7 +93,12 @@ def certify(states: np.ndarray, hamiltonian: Hamiltonian, reference: float) -> n
 
 
 def best_known(
-    hamiltonian: Hamiltonian, shape: tuple[int, int], folder: Path, others: Sequence[Candidate] = ()
+    hamiltonian: Hamiltonian,
+    shape: tuple[int, int],
+    folder: Path,
+    others: Sequence[Candidate] = (),
+    anneals: int | None = None,
+    shares: tuple[float, float] = (0.3, 1.3),
 ) -> BestKnown:
     """The lowest energy that slow anneals, triangular lattices and others know of.
 
@@ -105,8 +107,11 @@ def best_known(
         shape: Rows and columns `(y, x)`, see `keras_evae.monte_carlo.checkerboard.MonteCarlo`.
         folder: Keeps what the searches found; a second call with the same Hamiltonian and shape takes no time.
         others: What is known from elsewhere.
+        anneals: Number of slow anneals; by default fewer for larger lattices.
+        shares: Numbers of skyrmions in the triangular lattices, as shares of the preferred number; stronger fields
+            leave fewer.
     """
-    count = min(max(ANNEALED_SITES // math.prod(shape), FEWEST_ANNEALS), MOST_ANNEALS)
+    count = anneals or min(max(ANNEALED_SITES // math.prod(shape), FEWEST_ANNEALS), MOST_ANNEALS)
     schedule = dataclasses.asdict(SLOW_SCHEDULE)
     lattice = _identity(hamiltonian, shape)
     candidates = [
@@ -114,8 +119,8 @@ def best_known(
         *others,
     ]
     if hamiltonian.D != 0 and hamiltonian.J > 0 and hamiltonian.J + 2 * hamiltonian.J2 > 0:
-        identity = {**lattice, "counts": COUNTS, "lattices": LATTICES}
-        candidates.append(_remembered(folder, identity, lambda: _triangular(hamiltonian, shape)))
+        identity = {**lattice, "counts": shares, "lattices": LATTICES}
+        candidates.append(_remembered(folder, identity, lambda: _triangular(hamiltonian, shape, shares)))
     found = [candidate for candidate in candidates if math.isfinite(candidate.energy_per_site)]
     return BestKnown(tuple(sorted(found, key=lambda candidate: candidate.energy_per_site)))
 
@@ -123,9 +128,9 @@ def best_known(
 def _certificate(spins: np.ndarray, hamiltonian: Hamiltonian, reference: float) -> tuple[float, ...]:
     spins = np.asarray(spins, np.float64)
     energy = _energy(spins, hamiltonian)
-    torques, _ = torques_and_angles(spins, hamiltonian)
     charge = float(topological_charge(spins, hamiltonian.periodic))
-    return energy, float(torques.max()), charge, len(skyrmions_against_field(spins, hamiltonian)), energy - reference
+    skyrmions, torque = len(skyrmions_against_field(spins, hamiltonian)), float(hamiltonian.torque(spins).max())
+    return energy, torque, charge, skyrmions, energy - reference
 
 
 def _slow(hamiltonian: Hamiltonian, shape: tuple[int, int], count: int) -> Candidate:
@@ -136,9 +141,9 @@ def _slow(hamiltonian: Hamiltonian, shape: tuple[int, int], count: int) -> Candi
     return Candidate("slow anneals", _energy(spins, hamiltonian), f"{count} lattices of SLOW_SCHEDULE, seed 0")
 
 
-def _triangular(hamiltonian: Hamiltonian, shape: tuple[int, int]) -> Candidate:
+def _triangular(hamiltonian: Hamiltonian, shape: tuple[int, int], shares: tuple[float, float]) -> Candidate:
     preferred = preferred_density(hamiltonian) * math.prod(shape)
-    counts = range(max(1, math.floor(COUNTS[0] * preferred)), math.ceil(COUNTS[1] * preferred) + 1)
+    counts = range(max(1, math.floor(shares[0] * preferred)), math.ceil(shares[1] * preferred) + 1)
     lattices = [lattice for count in counts for lattice in commensurate_lattices(shape, count)[:LATTICES]]
     progress = tqdm(lattices, "triangular lattices", unit="lattice", leave=False, delay=1)
     found = [(_relaxed_energy(lattice, hamiltonian, shape), lattice) for lattice in progress]

@@ -7,7 +7,6 @@ import dataclasses
 import numpy as np
 
 from keras_evae.analysis import topological_charge
-from keras_evae.analysis.field import largest_torque
 from keras_evae.annealing import relax
 from keras_evae.errors import DataError
 from keras_evae.hamiltonian import Hamiltonian
@@ -71,7 +70,7 @@ def make_targets(hamiltonian: Hamiltonian, shape: tuple[int, int]) -> Targets:
     interstitial = place_skyrmions(np.vstack([positions, hole]), lattice.spacing / 4, shape, hamiltonian)
     relaxed = [_relax(hamiltonian, spins) for spins in (interstitial, perfect)]
     states = np.stack([relaxed[0], _nearest_image(relaxed[1], relaxed[0], hamiltonian)])
-    torque = max(largest_torque(hamiltonian, spins) for spins in states)
+    torque = float(hamiltonian.torque(states).max())
     counts = np.rint(np.abs(topological_charge(states))).astype(int).tolist()
     if counts != [len(positions) + 1, len(positions)] or torque > TORQUE:
         raise DataError(

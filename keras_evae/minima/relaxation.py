@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from scipy.optimize import minimize
 
-from keras_evae.analysis.field import largest_torque
 from keras_evae.annealing import relax
 from keras_evae.hamiltonian import Hamiltonian
 
@@ -38,7 +37,7 @@ def minimise_energy(hamiltonian: Hamiltonian, spins: np.ndarray, torque_toleranc
     for _ in range(SEARCHES):
         vectors = _search(hamiltonian, spins, torque_tolerance)
         spins = vectors / _lengths(vectors)
-        if largest_torque(hamiltonian, spins) <= torque_tolerance:
+        if hamiltonian.torque(spins).max() <= torque_tolerance:
             break
     return spins
 

@@ -11,8 +11,6 @@ from keras_evae.hamiltonian import Hamiltonian
 
 # Stretch that counts as triangular; a square lattice has 2 / sqrt(3) - 1 = 0.155.
 LARGEST_DISTORTION = 0.05
-# Numbers of skyrmions around the preferred one, as shares of it, among which the least distorted lattice is sought.
-COUNTS = (0.8, 1.2)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,7 +98,10 @@ def misfit(lattice: TriangularLattice, preferred: float) -> float:
 
 
 def triangular_skyrmions(
-    hamiltonian: Hamiltonian, shape: tuple[int, int], count: int | None = None
+    hamiltonian: Hamiltonian,
+    shape: tuple[int, int],
+    count: int | None = None,
+    shares: tuple[float, float] = (0.8, 1.2),
 ) -> tuple[np.ndarray, np.ndarray]:
     """A triangular lattice of skyrmions that closes on the torus, not relaxed.
 
@@ -108,8 +109,8 @@ def triangular_skyrmions(
         hamiltonian: Gives the sense of rotation, and the preferred distance of skyrmions. The lattice fills the whole
             torus; a mask cuts the sample out of it.
         shape: Rows and columns `(y, x)`.
-        count: Number of skyrmions. By default the one within 20 % of the preferred number whose lattice has the least
-            `misfit`.
+        count: Number of skyrmions. By default the one near the preferred number whose lattice has the least `misfit`.
+        shares: Numbers of skyrmions among which that is sought, as shares of the preferred one.
 
     Returns:
         Positions `(n, 2)` as (y, x) in sites, and spins `(y, x, 3)`, float64.
@@ -124,7 +125,7 @@ def triangular_skyrmions(
     (8, (64, 64, 3))
     """
     preferred = preferred_density(hamiltonian) * math.prod(shape)
-    low, high = COUNTS
+    low, high = shares
     counts = range(max(1, math.floor(low * preferred)), math.ceil(high * preferred) + 1) if count is None else (count,)
     found = [lattice for number in counts for lattice in commensurate_lattices(shape, number)]
     if not found:

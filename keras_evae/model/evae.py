@@ -17,8 +17,6 @@ from keras_evae.model import polyphase
 from keras_evae.model.losses import hamiltonian_loss, kl_loss, reconstruction_loss
 from keras_evae.model.networks import build_decoder, build_encoder
 
-# States decoded at once by `generate`; bounds its memory.
-GENERATE_BATCH = 100
 # In float16 the gradients of small losses vanish unless the loss is scaled, which it is not.
 # float64 serves comparisons to the last digits; the configuration does not offer it.
 PRECISIONS = ("float32", "mixed_bfloat16", "float64")
@@ -133,12 +131,13 @@ class EVAE(keras.Model):
         """Unit spins `(n, y, x, 3)` of latent vectors `(n, latent_dim)`; differentiable in `z`."""
         return self.decoder(z, training=False)
 
-    def generate(self, n: int, seed: int | None = None) -> np.ndarray:
+    def generate(self, n: int, seed: int | None = None, batch_size: int = 100) -> np.ndarray:
         """Generates states from latent vectors drawn from the standard normal (X'_out of the paper).
 
         Args:
             n: Number of states.
             seed: Seed of the latent vectors; None draws new ones at each call.
+            batch_size: States that are decoded at once.
 
         Returns:
             `(n, y, x, 3)` float32 array of unit spins.
@@ -146,7 +145,7 @@ class EVAE(keras.Model):
         if n < 1:
             raise ValueError(f"`n` must be at least 1. Received: n={n}")
         latent = np.random.default_rng(seed).standard_normal((n, self.latent_dim), dtype=np.float32)
-        batches = [latent[start : start + GENERATE_BATCH] for start in range(0, n, GENERATE_BATCH)]
+        batches = [latent[start : start + batch_size] for start in range(0, n, batch_size)]
         return np.concatenate([self.decode(batch).numpy() for batch in batches])
 
     def call(self, spins: Any, training: bool = False) -> Any:

@@ -12,10 +12,6 @@ if TYPE_CHECKING:
     from keras_evae.model.evae import EVAE
 
 
-# States that go through the model at once; bounds the memory.
-BATCH = 100
-
-
 def inverse_mapping(
     model: EVAE,
     targets: np.ndarray,
@@ -87,20 +83,18 @@ def interpolate(initial: np.ndarray, final: np.ndarray, points: int) -> np.ndarr
     return np.linspace(initial, final, points)
 
 
-def reconstruct_mean(model: EVAE, spins: np.ndarray) -> np.ndarray:
+def reconstruct_mean(model: EVAE, spins: np.ndarray, batch_size: int = 100) -> np.ndarray:
     """What the decoder makes of the encoder's means, without sampling: `(n, y, x, 3)` for spins `(n, y, x, 3)`."""
-    return decode(model, np.concatenate([model.encode(spins[part])[0].numpy() for part in _batches(len(spins))]))
+    means = [model.encode(spins[start : start + batch_size])[0].numpy() for start in range(0, len(spins), batch_size)]
+    return decode(model, np.concatenate(means), batch_size)
 
 
-def decode(model: EVAE, latent: np.ndarray) -> np.ndarray:
-    """Spins `(n, y, x, 3)` of any number of latent vectors `(n, latent_dim)`."""
+def decode(model: EVAE, latent: np.ndarray, batch_size: int = 100) -> np.ndarray:
+    """Spins `(n, y, x, 3)` of any number of latent vectors `(n, latent_dim)`, `batch_size` of them at once."""
     latent = np.asarray(latent, np.float32)
-    return np.concatenate([model.decode(latent[part]).numpy() for part in _batches(len(latent))])
+    starts = range(0, len(latent), batch_size)
+    return np.concatenate([model.decode(latent[start : start + batch_size]).numpy() for start in starts])
 
 
 def _saturated(curve: list[np.ndarray], tolerance: float, patience: int) -> bool:
     return len(curve) > patience and bool(np.all(curve[-1] > (1 - tolerance) * curve[-1 - patience]))
-
-
-def _batches(count: int) -> list[slice]:
-    return [slice(start, start + BATCH) for start in range(0, count, BATCH)]

@@ -7,7 +7,7 @@ import operator
 
 import numpy as np
 
-from keras_evae.errors import NumericalError
+from keras_evae.errors import ArgumentError, NumericalError
 from keras_evae.hamiltonian import Hamiltonian
 
 SMALLEST_PERIODIC_SIDE = 4
@@ -99,12 +99,12 @@ def _check_general_shape(hamiltonian: Hamiltonian, shape: tuple[int, int]) -> tu
 
 def check_number(name: str, value: float) -> None:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0.0 < value < math.inf:
-        raise ValueError(f"`{name}` must be a finite number above 0. Received: {name}={value!r}")
+        raise ArgumentError(name, "a finite number above 0", value)
 
 
 def check_integer(name: str, value: int, least: int) -> None:
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-        raise ValueError(f"`{name}` must be an integer of at least {least}. Received: {name}={value!r}")
+        raise ArgumentError(name, f"an integer of at least {least}", value)
 
 
 def check_stream(seed: int, index: int) -> None:

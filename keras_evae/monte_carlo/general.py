@@ -124,9 +124,7 @@ class GeneralMonteCarlo:
         return field
 
     def _largest_torque(self) -> float:
-        spins = self.spins
-        torque = np.cross(spins, self.hamiltonian.effective_field(spins))
-        return float(np.sqrt(np.einsum("yxa,yxa->yx", torque, torque).max()))
+        return float(self.hamiltonian.torque(self.spins).max())
 
     def _view(self) -> np.ndarray:
         return self._spins[:-1].reshape(*self.shape, 3)

@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 
-from keras_evae.errors import changed_fields
+from keras_evae.errors import ArgumentError, changed_fields
 from keras_evae.monte_carlo.checks import check_integer, check_number
 
 
@@ -47,10 +47,8 @@ class AnnealingSchedule:
         for name, least in (("temperatures", 1), ("sweeps", 1), ("over_relaxation", 0), ("max_greedy_sweeps", 0)):
             check_integer(name, getattr(self, name), least)
         if self.end_temperature > self.start_temperature:
-            raise ValueError(
-                "`end_temperature` must not be above `start_temperature`. "
-                f"Received: start_temperature={self.start_temperature}, end_temperature={self.end_temperature}"
-            )
+            expected = f"at most start_temperature = {self.start_temperature}"
+            raise ArgumentError("end_temperature", expected, self.end_temperature)
 
     def __repr__(self) -> str:
         return changed_fields(self)

@@ -9,7 +9,6 @@ The file is an uncompressed `.npz` of arrays, followed by the 32 bytes of its SH
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import io
 import json
 import zipfile
@@ -19,15 +18,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from keras_evae.errors import DataError, NumericalError
-from keras_evae.files import disk_errors, write_whole
+from keras_evae.errors import TOO_OLD, DataError, NumericalError
+from keras_evae.files import checksum, disk_errors, write_whole
 
 if TYPE_CHECKING:
     from keras_evae.model.evae import EVAE
 
 
 CHECKPOINT = "checkpoint.npz"
-DIGEST_BYTES = hashlib.sha256().digest_size
+DIGEST_BYTES = 32
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,7 +93,7 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     arrays = {str(index): value for index, value in enumerate(values)}
     content = io.BytesIO()
     np.savez(content, record=np.frombuffer(json.dumps(record).encode(), np.uint8), **arrays)  # type: ignore[arg-type]
-    content.write(hashlib.sha256(content.getbuffer()).digest())
+    content.write(bytes.fromhex(checksum(content.getbuffer())))
     with disk_errors(path):
         write_whole(path, content.getbuffer())
 
@@ -110,7 +109,7 @@ def read_checkpoint(path: Path) -> Checkpoint | None:
     except FileNotFoundError:
         return None
     arrays, digest = content[:-DIGEST_BYTES], content[-DIGEST_BYTES:]
-    if hashlib.sha256(arrays).digest() != digest:
+    if checksum(arrays) != digest.hex():
         raise _damaged(path, "truncated or damaged (its checksum is not the one written with it)")
     try:
         return _decode(path, arrays)
@@ -129,7 +128,7 @@ def _decode(path: Path, content: bytes) -> Checkpoint:
         values = [arrays[str(index)] for index in range(len(arrays) - 1)]
         record = json.loads(arrays["record"].tobytes())
         if "step" in record:
-            raise _damaged(path, "written by a version before 0.1.0, which this one cannot resume")
+            raise _damaged(path, TOO_OLD)
         return Checkpoint(**record, values=values)
 
 

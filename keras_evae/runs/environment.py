@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from keras_evae.errors import DataError, MismatchError, in_brief
+from keras_evae.errors import TOO_OLD, DataError, MismatchError, in_brief
 from keras_evae.files import disk_errors, write_whole
 from keras_evae.machine import describe_environment
 from keras_evae.runs.checkpoints import CHECKPOINT
@@ -42,6 +42,8 @@ def check_training_version(path: Path, remedy: str = "Train anew with another --
         MismatchError: With both and the remedy.
     """
     found = _training_version(path)
+    if found is None:
+        raise MismatchError(f"{path}: {TOO_OLD}; nothing was changed. {remedy}")
     if found != TRAINING_VERSION:
         raise MismatchError(
             f"{path}: training_version: expected {TRAINING_VERSION} as in this package, found {in_brief(found)}, "
@@ -50,8 +52,8 @@ def check_training_version(path: Path, remedy: str = "Train anew with another --
 
 
 def _training_version(path: Path) -> Any:
-    """As the folder records it; the first version did not."""
-    return read_environment(path).get("training_version", 1)
+    """As the folder records it; None in those of versions before 0.1.0."""
+    return read_environment(path).get("training_version")
 
 
 def read_environment(path: Path) -> dict[str, Any]:

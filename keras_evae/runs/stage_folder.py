@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import csv
 import dataclasses
-import hashlib
 import json
 import os
 import shutil
@@ -20,8 +19,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from keras_evae.errors import DataError
-from keras_evae.files import disk_errors, sync_folder
+from keras_evae.errors import TOO_OLD, DataError
+from keras_evae.files import disk_errors, file_checksum, sync_folder
 from keras_evae.runs.stage_plan import Stage
 
 if TYPE_CHECKING:
@@ -111,7 +110,7 @@ def save_stage(
         _write_history(partial / HISTORY, stage, history)
         record = {**dataclasses.asdict(stage), "metrics": metrics}
         (partial / METRICS).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-        checksums = {name: _sha256(partial / name) for name in CHECKED}
+        checksums = {name: file_checksum(partial / name) for name in CHECKED}
         (partial / CHECKSUMS).write_text(_checksum_lines(checksums), encoding="utf-8")
 
 
@@ -173,15 +172,14 @@ def _checksums(folder: Path) -> dict[str, str]:
     """Checksums of a stage's files, by name."""
     file = folder / CHECKSUMS
     try:
-        if file.exists():
-            text = file.read_text(encoding="utf-8")
-            checksums = {name: line[:64] for name, line in zip(CHECKED, text.splitlines(), strict=True)}
-            if text != _checksum_lines(checksums):
-                raise _damaged(file)
-            return checksums
-        # The first runs had one for the weights alone, in the metrics.
-        return {WEIGHTS: _read_json(folder / METRICS)["weights_sha256"]}
-    except (OSError, ValueError, KeyError) as error:
+        if not file.exists() and "weights_sha256" in _read_json(folder / METRICS):
+            raise _damaged(folder / METRICS, TOO_OLD)
+        text = file.read_text(encoding="utf-8")
+        checksums = {name: line[:64] for name, line in zip(CHECKED, text.splitlines(), strict=True)}
+        if text != _checksum_lines(checksums):
+            raise _damaged(file)
+        return checksums
+    except (OSError, ValueError) as error:
         raise _damaged(file) from error
 
 
@@ -190,7 +188,7 @@ def _checksum_lines(checksums: Mapping[str, str]) -> str:
 
 
 def _check(file: Path, checksum: str) -> None:
-    if not file.is_file() or _sha256(file) != checksum:
+    if not file.is_file() or file_checksum(file) != checksum:
         raise _damaged(file)
 
 
@@ -213,8 +211,3 @@ def _damaged(file: Path, problem: str = "missing or damaged (not what its checks
     return DataError(
         f"{file}: {problem}; delete the folder {file.parent} and later stages, and evae-train will train them again"
     )
-
-
-def _sha256(file: Path) -> str:
-    with open(file, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

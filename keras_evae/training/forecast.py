@@ -19,8 +19,6 @@ from keras_evae.machine import usable_cores
 from keras_evae.model.evae import EVAE
 from keras_evae.runs.stage_plan import Stage
 
-PROBE_BATCH = 100
-
 
 def describe_plan(
     path: Path,
@@ -94,9 +92,9 @@ def _annealing_seconds(specification: DatasetSpecification, share: float) -> flo
     return durations[-1] * specification.count / usable_cores() * (1.0 - share)
 
 
-def _seconds_per_sample(model: EVAE) -> float:
+def _seconds_per_sample(model: EVAE, batch_size: int = 100) -> float:
     """Time of a forward and backward pass per sample; the weights are not changed."""
-    spins = np.zeros((PROBE_BATCH, *model.lattice_shape, 3), np.float32)
+    spins = np.zeros((batch_size, *model.lattice_shape, 3), np.float32)
     spins[..., 2] = 1.0
 
     # The network needs no AutoGraph, which takes longer than the passes.
@@ -114,4 +112,4 @@ def _seconds_per_sample(model: EVAE) -> float:
         start = time.perf_counter()
         passes()
         durations.append(time.perf_counter() - start)
-    return durations[-1] / PROBE_BATCH
+    return durations[-1] / batch_size

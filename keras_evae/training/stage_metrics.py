@@ -7,8 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_evae.analysis import fft_mse, topological_charge
-from keras_evae.analysis.field import local_angles
+from keras_evae.analysis import fft_mse, field_angle, topological_charge
 from keras_evae.dataset import read_split
 from keras_evae.errors import NumericalError
 from keras_evae.hamiltonian import Hamiltonian
@@ -37,7 +36,8 @@ def evaluate_stage(
     outputs = model(spins, training=False).numpy()
     pictures = {"X_in": spins, "X_out": outputs, "X_out_generated": states[:PICTURES]}
     shown = {"theta/X_out": outputs, "theta/X_out_generated": states}
-    return metrics, pictures, {name: local_angles(values, model.hamiltonian) for name, values in shown.items()}
+    angles = {name: field_angle(values.astype(np.float64), model.hamiltonian) for name, values in shown.items()}
+    return metrics, pictures, {name: model.hamiltonian.on_sites(values) for name, values in angles.items()}
 
 
 def check_finite(metrics: dict[str, dict[str, float]]) -> None:

@@ -1,6 +1,7 @@
 """Generation on a real Dask cluster of two worker processes."""
 
 import contextlib
+import functools
 import itertools
 import json
 import logging
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from keras_evae.dataset import cluster, ensure_dataset, generate_dataset, shards
+from keras_evae.dataset import cluster, generation, shards
 from keras_evae.dataset.shard_folder import ShardFolder
 from keras_evae.errors import ClusterError, ConfigError, MismatchError
 from tests.helpers.dataset_cases import CONFIG, SPECIFICATION, digest, of_size
@@ -28,9 +29,9 @@ ROOT = Path(__file__).parents[2]
 SHARDS = 41
 
 
-@pytest.fixture(autouse=True)
-def short_shards(monkeypatch):
-    monkeypatch.setattr(shards, "LONGEST_SHARD", 5)
+# Short shards, so that there are many.
+generate_dataset = functools.partial(generation.generate_dataset, longest_shard=5)
+ensure_dataset = functools.partial(generation.ensure_dataset, longest_shard=5)
 
 
 @pytest.fixture(scope="module")
@@ -119,18 +120,17 @@ def test_command_on_an_existing_cluster(client, tmp_path):
     assert digest(tmp_path / "data" / "spins.h5") == digest(tmp_path / "threads.h5")
 
 
-def test_worker_with_other_kernels_is_refused(client, tmp_path, monkeypatch):
-    monkeypatch.setattr("keras_evae.dataset.generation.KERNEL_VERSION", 999)
+def test_worker_with_other_kernels_is_refused(client):
+    shard = client.submit(shards.anneal_shard, SPECIFICATION, range(1), 999)
     with pytest.raises(MismatchError, match="install the same version of keras_evae everywhere"):
-        generate_dataset(tmp_path / "spins.h5", SPECIFICATION, client=client)
+        shard.result()
 
 
 @pytest.mark.parametrize("scheduler", ["tcp://127.0.0.1:9", "tcp://host.invalid:8786", "nonsense"])
-def test_no_scheduler_answers(monkeypatch, scheduler):
-    monkeypatch.setattr(cluster, "CONNECT_SECONDS", 1)
+def test_no_scheduler_answers(scheduler):
     with (
         pytest.raises(ConfigError, match=f"--scheduler {scheduler}: expected a Dask scheduler, found none") as error,
-        cluster.connect(scheduler),
+        cluster.connect(scheduler, seconds=1),
     ):
         pass
     assert "\n" not in str(error.value)
@@ -162,7 +162,7 @@ def test_event_loop_that_never_begins_is_said(late_loops):
     late_loops.extend(range(100))
     with pytest.raises(ConfigError, match="found none .*too busy"), cluster.connect("tcp://127.0.0.1:9"):
         pass
-    assert len(late_loops) == 100 - cluster.ATTEMPTS
+    assert len(late_loops) == 100 - 6
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import dataclasses
 import errno
+import functools
 import logging
 import os
 import subprocess
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from keras_evae import files
-from keras_evae.dataset import ensure_dataset, generate_dataset, generation, shard_folder, shards
+from keras_evae.dataset import generation, shard_folder, shards
 from keras_evae.errors import DataError, DiskError, LockedError, MismatchError, NumericalError
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.monte_carlo.schedule import AnnealingSchedule
@@ -21,9 +22,9 @@ from tests.helpers.dataset_cases import SPECIFICATION, digest, of_size
 SHARDS = ["000000.npz", "000001.npz", "000002.npz", "000003.npz", "000004.npz"]
 
 
-@pytest.fixture(autouse=True)
-def short_shards(monkeypatch):
-    monkeypatch.setattr(shards, "LONGEST_SHARD", 2)
+# Five shards of the small dataset.
+generate_dataset = functools.partial(generation.generate_dataset, longest_shard=2)
+ensure_dataset = functools.partial(generation.ensure_dataset, longest_shard=2)
 
 
 @pytest.fixture(scope="module")
@@ -135,7 +136,7 @@ def test_d1_flipped_bits_are_never_used(path, parts, monkeypatch, name, count):
     for flipped in random_flips(content, count):
         file.write_bytes(flipped)
         try:
-            with shard_folder.open_parts(path, SPECIFICATION) as opened:
+            with shard_folder.open_parts(path, SPECIFICATION, 2) as opened:
                 missing = opened.missing()
                 for shard in set(range(5)) - set(missing):
                     assert (parts / SHARDS[shard]).read_bytes() == written[SHARDS[shard]]
@@ -151,7 +152,7 @@ def test_d1_flipped_bits_are_never_used(path, parts, monkeypatch, name, count):
 
 
 def test_d1_shard_that_is_damaged_before_the_pack_is_named(path, parts):
-    with shard_folder.open_parts(path, SPECIFICATION) as opened:
+    with shard_folder.open_parts(path, SPECIFICATION, 2) as opened:
         (parts / SHARDS[3]).write_bytes(b"")
         with pytest.raises(DataError, match=f"{parts / SHARDS[3]}: truncated or damaged; start again"):
             opened.read(3)
@@ -174,16 +175,17 @@ def test_shards_of_another_specification_are_refused(path, parts, change, messag
     assert before == {file: file.read_bytes() for file in parts.iterdir() if file.name != "lock"}
 
 
-def test_shards_of_other_kernels_are_refused(path, parts, monkeypatch):
-    monkeypatch.setattr(shard_folder, "KERNEL_VERSION", 999)
-    with pytest.raises(MismatchError, match="kernel version: expected 999 as configured, found"):
+def test_shards_of_other_kernels_are_refused(path, parts):
+    file = parts / "specification.json"
+    file.write_text(file.read_text().replace('"kernel version": ', '"kernel version": 99'))
+    with pytest.raises(MismatchError, match="kernel version: expected .* as configured, found 99"):
         generate_dataset(path, SPECIFICATION)
     with pytest.raises(MismatchError, match="kernel version: expected 999 as on the machine that asks"):
         shards.anneal_shard(SPECIFICATION, range(1), 999)
 
 
 def test_second_generator_is_told_who_holds_the_target(path, parts):
-    with shard_folder.open_parts(path, SPECIFICATION), pytest.raises(LockedError) as error:
+    with shard_folder.open_parts(path, SPECIFICATION, 2), pytest.raises(LockedError) as error:
         generate_dataset(path, SPECIFICATION)
     assert error.value.exit_code == 6 and "\n" not in str(error.value)
     for part in (str(parts), f"process {os.getpid()} on {os.uname().nodename}", "started 20", "wait for it or stop it"):
@@ -265,7 +267,8 @@ def small_disk(tmp_path):
 def test_really_full_disk(small_disk, monkeypatch, whole, size, finished):
     """Full among the shards, and full at the pack; after room is made it goes on."""
     path = small_disk(size) / "spins.h5"
-    monkeypatch.setattr(generation, "OVERHEAD", 0)
+    usage = type("Usage", (), {"free": 10**9})
+    monkeypatch.setattr(generation.shutil, "disk_usage", lambda folder: usage)
     with pytest.raises(DiskError, match="the disk is full"):
         generate_dataset(path, SPECIFICATION)
     assert not path.exists()
@@ -300,8 +303,7 @@ def test_numerical_errors_come_through_and_keep_what_is_finished(path, monkeypat
 @pytest.mark.parametrize(
     ("shape", "sweeps", "length"), [((16, 32), 1, 64), ((128, 128), 1, 64), ((512, 512), 1, 6), ((1024, 1024), 9, 1)]
 )
-def test_shards_take_seconds_and_megabytes(monkeypatch, shape, sweeps, length):
-    monkeypatch.setattr(shards, "LONGEST_SHARD", 64)
+def test_shards_take_seconds_and_megabytes(shape, sweeps, length):
     large = dataclasses.replace(of_size(1000), shape=shape, schedule=AnnealingSchedule(sweeps=sweeps))
     assert shards.shard_length(large) == length
     indices = shards.shard_indices(large, length)

@@ -101,16 +101,15 @@ def test_missing_and_foreign_files(tmp_path):
         check_dataset(tmp_path / "foreign.h5", SPECIFICATION)
 
 
-@pytest.mark.parametrize("key", ["dataset.storage", "hamiltonian.mask"])
-def test_files_from_before_there_was_a_key(path, tmp_path, key):
-    """They hold float32, and whole lattices."""
+@pytest.mark.parametrize("key", ["dataset.storage", "hamiltonian.J2"])
+def test_file_of_a_version_before_the_first_release(path, tmp_path, key):
     attributes, old = read_attributes(path), tmp_path / "old.h5"
     del attributes[key]
     old.write_bytes(path.read_bytes())
     with h5py.File(old, "r+") as file:
         file.attrs["specification"] = np.bytes_(json.dumps(attributes))
-    check_dataset(old, SPECIFICATION)
-    np.testing.assert_array_equal(read_energies(old, "test"), read_energies(path, "test"))
+    with pytest.raises(DataError, match="old.h5: written by a version before 0.1.0"):
+        check_dataset(old, SPECIFICATION)
 
 
 def test_bytes_of_the_file_follow_from_the_specification(path, tmp_path):

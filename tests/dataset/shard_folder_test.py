@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from keras_evae.dataset import generate_dataset, shards
+from keras_evae.dataset import generate_dataset
 from tests.helpers.dataset_cases import SPECIFICATION, digest
 
 ROOT = Path(__file__).parents[2]
@@ -48,22 +48,20 @@ def test_g1_ten_random_kills_with_one_and_two_workers(tmp_path):
 
 
 @pytest.mark.parametrize("limit", [5_000, 40_000])
-def test_c1_killed_by_the_kernel_inside_a_write(tmp_path, monkeypatch, limit):
+def test_c1_killed_by_the_kernel_inside_a_write(tmp_path, limit):
     """SIGXFSZ strikes in the middle of the first shard, then of the packed file."""
     code = (
         "import resource, signal, sys; from pathlib import Path\n"
-        "from keras_evae.dataset import generate_dataset, shards\n"
+        "from keras_evae.dataset import generate_dataset\n"
         "from tests.helpers.dataset_cases import SPECIFICATION\n"
-        "shards.LONGEST_SHARD = 2\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_DFL)\n"
         f"resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {resource.RLIM_INFINITY}))\n"
         "resource.setrlimit(resource.RLIMIT_CORE, (0, 0))\n"
-        "generate_dataset(Path(sys.argv[1]), SPECIFICATION)"
+        "generate_dataset(Path(sys.argv[1]), SPECIFICATION, longest_shard=2)"
     )
     path = tmp_path / "spins.h5"
     result = subprocess.run([sys.executable, "-c", code, str(path)], cwd=ROOT, capture_output=True)
     assert result.returncode == -signal.SIGXFSZ and not path.exists()
-    monkeypatch.setattr(shards, "LONGEST_SHARD", 2)
-    generate_dataset(path, SPECIFICATION)
+    generate_dataset(path, SPECIFICATION, longest_shard=2)
     generate_dataset(tmp_path / "whole.h5", SPECIFICATION)
     assert digest(path) == digest(tmp_path / "whole.h5")

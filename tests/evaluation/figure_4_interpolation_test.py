@@ -177,11 +177,9 @@ def test_a_lattice_too_small_for_skyrmions(smoke_folder, tmp_path, monkeypatch):
 def test_states_that_a_model_cannot_make_are_left_out(smoke_folder, tmp_path, monkeypatch):
     """The whole way through the model of a run, which is hardly trained."""
     monkeypatch.chdir(smoke_folder)
-    for name, value in {"CANDIDATES": 3, "IMAGES": 2, "MAX_STEPS": 5}.items():
-        monkeypatch.setattr(interpolation_paths, name, value)
     targets = Targets(np.stack([skyrmion((32, 32), radius=4.0), uniform((32, 32))]), 0, 12.0, 1e-7)
     images, found = interpolation_paths.find_passages(
-        load_run("runs/smoke"), load_run("runs/smoke").stages[1:3], targets
+        load_run("runs/smoke"), load_run("runs/smoke").stages[1:3], targets, candidates=3, count=2, max_steps=5
     )
     assert len(images) == 2 and len(found) == 2
     for some in found.values():

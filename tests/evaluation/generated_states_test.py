@@ -54,7 +54,7 @@ def test_good_bad_and_empty_samples():
         measure("noise", random_spins(4, 64, 96), h),
         measure("uniform", np.stack([uniform((64, 96))] * 4), h),
     ]
-    summary, lattice, distances = (rows(table) for table in sample_tables("a", "a", samples, samples[0]))
+    summary, lattice, distances = (rows(table) for table in sample_tables("a", samples, samples[0]))
     assert lattice["good"]["skyrmions"] == len(positions) and lattice["good"]["defects"] == 0.0
     assert lattice["good"]["psi6"] > 0.9 and lattice["good"]["bragg_contrast"] > 0.8
     assert lattice["noise"]["bragg_contrast"] < 0.4 and summary["noise"]["theta_degrees"] == pytest.approx(90, abs=5)

@@ -163,7 +163,7 @@ def test_everything_on_a_disc(tmp_path, monkeypatch, drawn):
     images = [image.get_array() for figure in drawn.values() for axes in figure.axes for image in axes.images]
     states = [image for image in images if image.shape == (32, 32, 3)]
     # Sites without a spin are grey, and no others.
-    assert len(states) > 30
+    assert len(states) > 20
     for image in states:
         np.testing.assert_array_equal(np.ptp(image, axis=-1)[~MASK], 0.0)
         np.testing.assert_array_equal(image[~MASK], image[0, 0])

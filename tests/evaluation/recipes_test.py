@@ -18,9 +18,8 @@ NAMES = ("a and b: c", "b: c, 100%")
 
 def test_every_recipe_can_be_found():
     for name, recipe in RECIPES.items():
-        module, _, function = recipe.function.partition(":")
-        assert recipe.name == name and function == f"make_{name}" and callable(recipe)
-        assert callable(getattr(importlib.import_module(module), function))
+        module = importlib.import_module(f"keras_evae.evaluation.{recipe.module}")
+        assert recipe.name == name and callable(getattr(module, f"make_{name}"))
 
 
 def test_the_list_of_recipes_needs_no_matplotlib():

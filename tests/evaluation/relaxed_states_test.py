@@ -6,10 +6,8 @@ import pytest
 
 from keras_evae.analysis import describe_state
 from keras_evae.dataset.spin_files import read_spins
-from keras_evae.evaluation import relaxed_states
 from keras_evae.evaluation.relaxed_states import _changes, make_relax
 from keras_evae.hamiltonian import Hamiltonian
-from keras_evae.minima import certificate
 from keras_evae.minima.certificate import certify
 from keras_evae.minima.relaxation import TORQUE
 from keras_evae.runs.run import load_run
@@ -21,10 +19,8 @@ def relaxed(smoke_folder, tmp_path_factory):
     output = tmp_path_factory.mktemp("relax")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(smoke_folder)
-        patch.setattr(certificate, "MOST_ANNEALS", 4)
-        patch.setattr(relaxed_states, "GENERATED", 12)
         run = load_run("runs/smoke")
-        return run, output, make_relax([run], output)
+        return run, output, make_relax([run], output, count=12, anneals=4)
 
 
 def test_file_holds_each_stage_with_certificates(relaxed):

@@ -3,6 +3,7 @@
 python -m tests.helpers.dataset_kills each|random FOLDER    writes a JSON record of what was found
 """
 
+import functools
 import io
 import json
 import os
@@ -15,10 +16,13 @@ from pathlib import Path
 from tqdm import tqdm
 
 from keras_evae import files
-from keras_evae.dataset import ensure_dataset, generate_dataset, shards
+from keras_evae.dataset import generation
 from tests.helpers.dataset_cases import digest, of_size
 
 KILLS = 10
+# Short shards, so that there are many.
+generate_dataset = functools.partial(generation.generate_dataset, longest_shard=4)
+ensure_dataset = functools.partial(generation.ensure_dataset, longest_shard=4)
 
 # No thread of the progress bars may hold their lock while this process forks.
 tqdm.monitor_interval = 0
@@ -89,7 +93,6 @@ def generate_until(path, last, size=5, workers=2):
 
 def each(folder):
     """Kills at each operation in turn; records whether a file was there then, and the digest after resuming."""
-    shards.LONGEST_SHARD = 4
     records = []
     for last in range(1, 1000):
         path = folder / str(last) / "spins.h5"
@@ -103,7 +106,6 @@ def each(folder):
 
 def random_moments(folder):
     """Kills one generation ten times at random operations, with one worker and with two; records the digests."""
-    shards.LONGEST_SHARD = 4
     draw, found = random.Random(0), {}
     for workers in (1, 2):
         path, kills = folder / f"{workers}.h5", 0

@@ -5,10 +5,10 @@ import json
 
 
 def record_version(folder, version):
-    """As another version of the package has left it: the first one recorded none."""
+    """As another version of the package has left it; those before 0.1.0 recorded none."""
     file = folder / "environment.json"
     environment = json.loads(file.read_text()) | {"training_version": version}
-    if version == 1:
+    if version is None:
         del environment["training_version"]
     file.write_text(json.dumps(environment))
 

@@ -4,7 +4,7 @@ import pytest
 
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.model.evae import EVAE
-from keras_evae.model.latent import BATCH, decode, interpolate, inverse_mapping, reconstruct_mean
+from keras_evae.model.latent import decode, interpolate, inverse_mapping, reconstruct_mean
 from tests.helpers.states import random_spins
 
 SHAPE = (16, 32)
@@ -76,9 +76,9 @@ def test_straight_path_with_both_ends():
 
 
 def test_batches_change_nothing(model):
-    latent = np.random.default_rng(0).normal(size=(BATCH + 5, 6))
-    spins = decode(model, latent)
-    assert spins.shape == (BATCH + 5, *SHAPE, 3)
+    latent = np.random.default_rng(0).normal(size=(13, 6))
+    spins = decode(model, latent, batch_size=8)
+    assert spins.shape == (13, *SHAPE, 3)
     np.testing.assert_allclose(spins[-5:], model.decode(latent[-5:].astype(np.float32)), atol=1e-5)
 
 

@@ -51,7 +51,7 @@ def test_checkpoint_inside_an_epoch_is_of_a_version_before(path):
         record = json.loads(arrays["record"].tobytes()) | {"step": 3}
         content = archive(**{**arrays, "record": np.frombuffer(json.dumps(record).encode(), np.uint8)})
     path.write_bytes(content + hashlib.sha256(content).digest())
-    with pytest.raises(DataError, match="before 0.1.0, which this one cannot resume; delete it, and training goes on"):
+    with pytest.raises(DataError, match="before 0.1.0, which this one cannot use; delete it, and training goes on"):
         read_checkpoint(path)
 
 

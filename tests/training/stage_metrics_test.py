@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from keras_evae.analysis.field import local_angles
 from keras_evae.errors import NumericalError
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.training.stage_metrics import check_finite, generated_statistics
@@ -27,5 +26,3 @@ def test_statistics_of_generated_states_are_over_present_sites():
     assert statistics["energy_per_site_mean"] == pytest.approx(energies.mean())
     assert statistics["energy_per_site_lowest"] == pytest.approx(energies.min())
     assert statistics["topological_charge_mean"] == pytest.approx(-0.5)
-    angles = local_angles(states, h)
-    assert angles.shape == (2, mask.sum()) and np.isfinite(angles).all()

@@ -62,7 +62,7 @@ def test_while_a_nearer_stage_is_in_training_nothing_is_decided():
 def shapes(first, last, test, beta=1e-3):
     samples = [dataclasses.replace(sample, name=f"beta 0.001, gamma {gamma}")
                for sample, gamma in ((first, 0), (last, 100)) if sample]  # fmt: skip
-    table = sample_tables("analyse", "", [test, *samples], test)[2]
+    table = sample_tables("analyse", [test, *samples], test)[2]
     rows = [dict(zip(table.header, row, strict=True)) for row in table.rows]
     found = Numbers({("analyse_distances", "run"): rows}, {"run": {"beta_of_ladder_of_gamma": beta}})
     return verdicts(SHAPES, found)
