@@ -94,7 +94,7 @@ def test_overrides(load):
         ("dataset: {schedule: {sweeps: 0}}", "dataset.schedule.sweeps: expected an integer of at least 1, found 0"),
         (
             "hamiltonian: {boundary: [open]}",
-            "hamiltonian.boundary: expected a valid string, found ['open'] (and 1 more)",
+            "boundary: expected a valid string, found ['open'] (and 1 more)",
         ),
         ("training: {seed: -1}", "training.seed: expected greater than or equal to 0, found -1"),
         ("training: {augmentation: yes}", "training.augmentation: expected a valid boolean, found 'yes'"),
