@@ -1,5 +1,6 @@
 """TensorFlow without its start-up messages, and a finished run that tests share."""
 
+import dataclasses
 import fcntl
 import os
 import signal
@@ -80,3 +81,10 @@ def smoke_run(smoke_folder, monkeypatch):
     monkeypatch.chdir(smoke_folder)
     with plotting.style():
         yield load_run("runs/smoke")
+
+
+@pytest.fixture
+def vae_run(smoke_run, tmp_path):
+    """The first stage of that run, as of a VAE alone."""
+    config = smoke_run.config.model_copy(update={"evae": None})
+    return dataclasses.replace(smoke_run, path=tmp_path / "vae", config=config, stages=smoke_run.stages[:1])

@@ -8,32 +8,13 @@ import pytest
 
 from keras_evae.analysis import field_angle, local_correlation
 from keras_evae.dataset import read_split
-from keras_evae.evaluation import figure_3_correlation as densities
 from keras_evae.evaluation import figure_3_correlation as maps
 from keras_evae.evaluation.figure_3_correlation import make_local_correlation, make_theta
+from tests.helpers.noise import outputs_with_noise
 from tests.helpers.pictures import assert_shows, curves, grid_of
 
 NOTES = ["smoke has no finished stage at gamma = 1; the nearest is 10",
          "smoke has no finished stage at gamma = 100; the nearest is 10"]  # fmt: skip
-
-
-def noisy(spins, deviation):
-    spins = spins + deviation * np.random.default_rng(0).normal(size=spins.shape)
-    return (spins / np.linalg.norm(spins, axis=-1, keepdims=True)).astype(np.float32)
-
-
-def with_noise(monkeypatch, run, noise):
-    """Models whose outputs are annealed states with noise that depends on gamma."""
-    spins = read_split(run.config.dataset.path, "test")
-
-    def outputs(run, stage, what):
-        return noisy(spins, noise[stage.gamma])
-
-    for name in ("reconstruct", "generate"):
-        monkeypatch.setattr(maps, name, outputs)
-    for name in ("stream_reconstructed", "stream_generated"):
-        monkeypatch.setattr(densities, name, lambda *arguments: [outputs(*arguments)])
-    return spins
 
 
 def test_local_correlation(smoke_run, tmp_path, drawn):
@@ -83,7 +64,7 @@ def test_theta(smoke_run, tmp_path, drawn):
 
 @pytest.mark.parametrize("noise", [(0.05, 0.02), (0.02, 0.05)])
 def test_numbers_follow_the_noise(smoke_run, tmp_path, monkeypatch, noise):
-    with_noise(monkeypatch, smoke_run, dict(zip((0.0, 10.0), noise, strict=True)))
+    outputs_with_noise(monkeypatch, smoke_run, dict(zip((0.0, 10.0), noise, strict=True)))
     for recipe, column in ((make_local_correlation, "theta_mean_degrees"), (make_theta, "standard_deviation_degrees")):
         section = recipe([smoke_run], tmp_path)
         (table,) = section.tables
@@ -96,7 +77,7 @@ def test_numbers_follow_the_noise(smoke_run, tmp_path, monkeypatch, noise):
 
 def test_noise_is_measured(smoke_run, tmp_path, monkeypatch):
     """Noise s on the spins turns each by s across, and its field by s / 2: four neighbours of about equal direction."""
-    with_noise(monkeypatch, smoke_run, {0.0: 0.02, 10.0: 0.01})
+    outputs_with_noise(monkeypatch, smoke_run, {0.0: 0.02, 10.0: 0.01})
     rows = make_theta([smoke_run], tmp_path).tables[0].rows
     peaks, means = ({row[1]: row[column] for row in rows if row[0] == "X_Out"} for column in (2, 3))
     for gamma, noise in ((0.0, 0.02), (10.0, 0.01)):

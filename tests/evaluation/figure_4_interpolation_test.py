@@ -167,9 +167,8 @@ def test_an_image_without_barrier_is_not_compared(interpolate):
     assert any("end of the path" in note for note in section.notes)
 
 
-def test_a_lattice_too_small_for_skyrmions(smoke_folder, tmp_path, monkeypatch):
-    monkeypatch.chdir(smoke_folder)
-    section = recipe.make_interpolation([load_run("runs/smoke")], tmp_path)
+def test_a_lattice_too_small_for_skyrmions(smoke_run, tmp_path):
+    section = recipe.make_interpolation([smoke_run], tmp_path)
     assert not section.tables and not section.numbers
     assert any("32 x 32" in note for note in section.notes)
 

@@ -11,7 +11,6 @@ from keras_evae.evaluation.recipes import evaluate_file
 from keras_evae.evaluation.results import read_section
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.minima.skyrmion_lattices import triangular_skyrmions
-from keras_evae.runs.run import load_run
 from tests.helpers.commands import call, call_here
 from tests.helpers.states import random_spins, uniform
 
@@ -22,9 +21,8 @@ def rows(table):
     return {row[0]: dict(zip(table.header, row, strict=True)) for row in table.rows}
 
 
-def test_run_beside_its_test_data(smoke_folder, tmp_path, monkeypatch):
-    monkeypatch.chdir(smoke_folder)
-    run = load_run("runs/smoke")
+def test_run_beside_its_test_data(smoke_run, tmp_path):
+    run = smoke_run
     section = make_analyse([run], tmp_path)
     summary, lattice, distances = (rows(table) for table in section.tables)
     assert set(summary) == set(lattice) == {*distances, "test data"}
@@ -37,10 +35,8 @@ def test_run_beside_its_test_data(smoke_folder, tmp_path, monkeypatch):
     json.dumps(section.tables[1].rows, allow_nan=False)
 
 
-def test_run_that_has_not_reached_the_evae(smoke_folder, tmp_path, monkeypatch):
-    monkeypatch.chdir(smoke_folder)
-    run = load_run("runs/smoke")
-    run = dataclasses.replace(run, stages=run.stages[:1], selected=run.stages[0])
+def test_run_that_has_not_reached_the_evae(smoke_run, tmp_path):
+    run = dataclasses.replace(smoke_run, stages=smoke_run.stages[:1], selected=smoke_run.stages[0])
     section = make_analyse([run], tmp_path)
     assert [row[0] for row in section.tables[0].rows] == ["test data", "validation data", "beta 0.0001, gamma 0"]
 
@@ -86,9 +82,8 @@ def test_hamiltonian_comes_from_the_configuration(tmp_path):
         assert sample[2] == pytest.approx(energy)
 
 
-def test_file_beside_the_test_data_of_a_run(smoke_folder, tmp_path, monkeypatch):
-    monkeypatch.chdir(smoke_folder)
-    run = load_run("runs/smoke")
+def test_file_beside_the_test_data_of_a_run(smoke_run, tmp_path):
+    run = smoke_run
     np.save(tmp_path / "a.npy", random_spins(3, 32, 32))
     section = analyse_file(str(tmp_path / "a.npy"), run.hamiltonian, run, tmp_path)
     assert [row[0] for row in section.tables[0].rows] == ["test data", "a.npy"]
