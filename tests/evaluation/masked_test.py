@@ -165,8 +165,7 @@ def test_everything_on_a_disc(tmp_path, monkeypatch, drawn):
     # Sites without a spin are grey, and no others.
     assert len(states) > 20
     for image in states:
-        np.testing.assert_array_equal(np.ptp(image, axis=-1)[~MASK], 0.0)
-        np.testing.assert_array_equal(image[~MASK], image[0, 0])
+        assert np.ptp(image[0, 0]) == 0.0 and (image[~MASK] == image[0, 0]).all()
         assert not (image[MASK] == image[0, 0]).all(axis=-1).any()
     assert any("periodic boundaries" in note for section in sections for note in section.notes)
     assert f"spins on {MASK.sum()} sites" in (output / "report.html").read_text()
