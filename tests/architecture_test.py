@@ -1,4 +1,7 @@
-"""The plan of the house: rooms import downwards, names say one thing, what needs no TensorFlow does not import it."""
+"""The plan of the house: rooms import downwards, names say one thing, what needs no TensorFlow does not import it.
+
+Tests stand in the rooms of what they test, and import none of one another.
+"""
 
 import ast
 import collections
@@ -49,6 +52,19 @@ UPWARD_IMPORTS: set[tuple[str, str]] = set()
 CIRCLES: set[frozenset[str]] = set()
 CONFIG_TOO: set[str] = set()
 LONG_FILES = {"monte_carlo/kernels.py"}
+
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
+# Tests of several modules, or of the whole package.
+OF_NO_MODULE = {
+    *("architecture", "doctest", "front_door", "packaging", "readme"),
+    *(
+        "dataset/slurm",
+        "evaluation/masked",
+        "evaluation/own_terms",
+        "evaluation/ground_state_resume",
+        "training/resume",
+    ),
+}
 
 
 def module_name(file):
@@ -169,21 +185,46 @@ def test_a_file_is_read_in_one_sitting():
     assert {file: lines for file, lines in lengths.items() if lines > MOST_LINES and file not in LONG_FILES} == {}
 
 
-@pytest.mark.parametrize(
-    "module",
-    ["", *(f".{name}" for name in ORDER if name not in WITH_TENSORFLOW), ".dataset.generation", ".evaluation.recipes"],
-)
-def test_no_tensorflow(module):
-    code = f"import sys, keras_evae{module}; sys.exit('tensorflow' in sys.modules or 'keras' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
+def test_tests_stand_where_their_modules_stand():
+    """Beside them are helpers and fixtures alone."""
+    names = {path.relative_to(ROOT / "tests").with_suffix("").as_posix() for path in TESTS}
+    tests = {name.removesuffix("_test") for name in names if name.endswith("_test")}
+    assert {
+        name for name in tests if not any((top / f"{name}.py").is_file() for top in (PACKAGE, ROOT))
+    } == OF_NO_MODULE
+    others = {name for name in names if not name.endswith(("_test", "/__init__", "conftest")) and name != "__init__"}
+    assert {name for name in others if not name.startswith("helpers/")} == set()
 
 
-@pytest.mark.parametrize("command", ["evae_train", "evae_anneal", "evae_evaluate", "evae_ground_state"])
-def test_help_needs_no_tensorflow(command):
-    code = (
-        f"import sys\nfrom keras_evae.commands.{command} import main\n"
-        "try:\n    main(['--help'])\n"
-        "finally:\n    sys.stderr.write('LOADED' if 'tensorflow' in sys.modules else '')"
-    )
+def test_no_test_imports_another():
+    for path in TESTS:
+        nodes = [
+            node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Import | ast.ImportFrom)
+        ]
+        names = [name for node in nodes for name in (getattr(node, "module", ""), *(item.name for item in node.names))]
+        assert not [name for name in names if (name or "").endswith(("_test", "conftest"))], path
+
+
+LOADED = "sorted({'tensorflow', 'keras'} & set(sys.modules))"
+
+
+def run_python(code):
     result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
-    assert result.returncode == 0 and "usage" in result.stdout and "LOADED" not in result.stderr
+    assert result.returncode == 0, result.stderr
+    return result.stdout.splitlines()
+
+
+def test_no_tensorflow():
+    """Not when any module is loaded that may not import TensorFlow, nor when a command gives its help."""
+    modules = [name for name, file in MODULES.items() if room(file) not in WITH_TENSORFLOW]
+    lines = [f"import sys, {module}; print('{module}', {LOADED})" for module in modules]
+    assert run_python("\n".join(lines)) == [f"{module} []" for module in modules]
+
+
+def test_help_needs_no_tensorflow():
+    commands = [Path(file).stem for file in FILES if file.startswith("commands/evae_")]
+    code = f"import sys, importlib\nfor name in {commands}:\n"
+    code += "    module = importlib.import_module(f'keras_evae.commands.{name}')\n"
+    code += "    try:\n        module.main(['--help'])\n"
+    code += f"    except SystemExit as stop:\n        print(name, stop.code, {LOADED})"
+    assert set(run_python(code)) >= {f"{name} 0 []" for name in commands} and len(commands) == 4

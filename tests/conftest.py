@@ -1,11 +1,14 @@
 """TensorFlow without its start-up messages, and a finished run that tests share."""
 
+import dataclasses
 import fcntl
 import os
 import signal
 
 import pytest
 
+from keras_evae import plotting
+from keras_evae.runs.run import load_run
 from tests.helpers.commands import smoke
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -15,19 +18,24 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The files that take longest, which begin first: so the processes of pytest-xdist end at about the same time.
 LONGEST = [
-    "commands_test.py",
-    "strategies_test.py",
+    "ground_state_test.py",
     "resume_test.py",
-    "search_test.py",
-    "model_test.py",
-    "general_sampler_test.py",
+    "evae_test.py",
+    "evae_train_test.py",
+    "general_test.py",
+    "replicas_test.py",
+    "report_test.py",
+    "taken_stages_test.py",
+    "polyphase_test.py",
     "cluster_test.py",
     "annealing_test.py",
-    "command_test.py",
-    "phases_test.py",
+    "own_terms_test.py",
     "masked_test.py",
-    "energies_test.py",
-    "training_test.py",
+    "generated_states_test.py",
+    "page_test.py",
+    "evae_anneal_test.py",
+    "packaging_test.py",
+    "compilation_test.py",
 ]
 
 
@@ -52,3 +60,31 @@ def smoke_folder(tmp_path_factory):
             assert result.returncode == 0, result.stderr
             (folder / "first.txt").write_text(result.stdout)
     return folder
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """The figures that recipes save, by the names of their files."""
+    figures = {}
+
+    def keep(figure, path):
+        figure.savefig(path)
+        figures[path.name] = figure
+
+    monkeypatch.setattr(plotting, "save_figure", keep)
+    return figures
+
+
+@pytest.fixture
+def smoke_run(smoke_folder, monkeypatch):
+    """The finished smoke run, opened in the folder to which the paths of its configuration belong."""
+    monkeypatch.chdir(smoke_folder)
+    with plotting.style():
+        yield load_run("runs/smoke")
+
+
+@pytest.fixture
+def vae_run(smoke_run, tmp_path):
+    """The first stage of that run, as of a VAE alone."""
+    config = smoke_run.config.model_copy(update={"evae": None})
+    return dataclasses.replace(smoke_run, path=tmp_path / "vae", config=config, stages=smoke_run.stages[:1])

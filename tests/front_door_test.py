@@ -45,7 +45,7 @@ def test_names():
         _ = ev.annealing_schedule
 
 
-def test_plot_of_one_configuration_and_of_many(tmp_path):
+def test_plot_of_one_configuration_and_of_many():
     spins = random_spins(7, 16, 32)
     backend, parameters, figures = plt.get_backend(), dict(plt.rcParams), plt.get_fignums()
     for given, titles, pictures in [(spins[0], "one", 1), (spins, [f"no. {n}" for n in range(7)], 7), (spins, (), 7)]:
@@ -57,8 +57,6 @@ def test_plot_of_one_configuration_and_of_many(tmp_path):
         assert shown == ([titles] if isinstance(titles, str) else list(titles) or [""] * 7)
         for axes, state in zip(figure.axes[:-1], spins, strict=False):
             np.testing.assert_array_equal(axes.images[0].get_array(), spin_colors(state))
-    figure.savefig(tmp_path / "states.png")
-    assert plt.imread(tmp_path / "states.png").std() > 0.1
     # The user's backend and look stay, and no figure is left open.
     assert (plt.get_backend(), dict(plt.rcParams), plt.get_fignums()) == (backend, parameters, figures)
 

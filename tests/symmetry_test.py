@@ -9,11 +9,7 @@ from keras_evae.geometry import make_geometry
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.symmetry import apply_point_operation, point_group, random_symmetry, translation_steps
 from tests.helpers.energy_terms import Compass, FieldGradient, FourSpins, ThirdNeighbours
-
-
-def random_spins(shape, dtype=np.float64):
-    spins = np.random.default_rng(0).normal(size=(*shape, 3))
-    return (spins / np.linalg.norm(spins, axis=-1, keepdims=True)).astype(dtype)
+from tests.helpers.states import random_spins
 
 
 @pytest.mark.parametrize(
@@ -22,7 +18,7 @@ def random_spins(shape, dtype=np.float64):
 @pytest.mark.parametrize("shape", [(8, 8), (6, 8)])
 def test_point_group_conserves_the_energy(shape, dmi, boundary):
     h = Hamiltonian(D=0.4, B=0.1, K=0.1, dmi=dmi, boundary=boundary)
-    spins = random_spins(shape)
+    spins = random_spins(*shape)
     operations = point_group(h, shape)
     assert len(operations) == (8 if shape == (8, 8) and isinstance(boundary, str) else 4)
     for operation in operations:
@@ -31,21 +27,21 @@ def test_point_group_conserves_the_energy(shape, dmi, boundary):
 
 
 def test_operations_are_distinct():
-    spins = random_spins((8, 8))
+    spins = random_spins(8, 8)
     images = [apply_point_operation(spins, operation) for operation in point_group(Hamiltonian(), (8, 8))]
     for one, other in itertools.combinations(images, 2):
         assert np.abs(one - other).max() > 0.1
 
 
 def test_wrong_dmi_type_changes_the_energy():
-    h, spins = Hamiltonian(dmi="neel"), random_spins((8, 8))
+    h, spins = Hamiltonian(dmi="neel"), random_spins(8, 8)
     assert abs(h.energy(apply_point_operation(spins, (False, True, False), "bloch")) - h.energy(spins)) > 1e-2
 
 
 @pytest.mark.parametrize("boundary", ["periodic", ("open", "periodic")])
 def test_random_symmetry_conserves_the_energy_in_single_precision(boundary):
     h, random = Hamiltonian(boundary=boundary), np.random.default_rng(1)
-    spins = random_spins((16, 16), np.float32)
+    spins = random_spins(16, 16).astype(np.float32)
     energy = h.energy_per_site(spins.astype(np.float64))
     moved = [random_symmetry(spins, h, random) for _ in range(20)]
     assert all(image.dtype == np.float32 for image in moved)
@@ -76,7 +72,7 @@ def masked(shape, size, dmi="neel", lattice=None, boundary=None):
 )
 def test_symmetries_of_each_shape(shape, size, lattice, boundary, elements, steps, dmi):
     h, random = masked(shape, size, dmi, lattice, boundary), np.random.default_rng(2)
-    spins = random_spins(h.mask.shape) * h.mask[..., None]
+    spins = random_spins(*h.mask.shape) * h.mask[..., None]
     operations = point_group(h, h.mask.shape)
     assert len(operations) == elements and translation_steps(h, h.mask.shape) == steps
     images = [apply_point_operation(spins, operation, dmi) for operation in operations]
@@ -92,7 +88,7 @@ def test_translations_keep_a_lattice_of_holes():
     mask[::6, ::8] = mask[1::6, ::8] = False
     h, random = Hamiltonian(mask=mask), np.random.default_rng(3)
     assert translation_steps(h, mask.shape) == (6, 8)
-    spins = random_spins(mask.shape) * mask[..., None]
+    spins = random_spins(*mask.shape) * mask[..., None]
     images = [random_symmetry(spins, h, random) for _ in range(60)]
     assert {image.any(axis=-1).tobytes() for image in images} == {mask.tobytes()}
     np.testing.assert_allclose(h.energy(np.stack(images)), h.energy(spins), rtol=1e-12)
@@ -118,7 +114,7 @@ def test_symmetries_of_terms(terms, shape, elements, steps, dmi):
     h, random = Hamiltonian(D=0.4, K=0.1, J2=0.3, dmi=dmi, terms=terms), np.random.default_rng(4)
     operations = point_group(h, shape)
     assert translation_steps(h, shape) == steps
-    spins = random_spins(shape)
+    spins = random_spins(*shape)
     images = [apply_point_operation(spins, operation, dmi) for operation in operations]
     images += [random_symmetry(spins, h, random) for _ in range(20)]
     np.testing.assert_allclose(h.energy(np.stack(images)), h.energy(spins), rtol=1e-12)

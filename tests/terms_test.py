@@ -26,6 +26,7 @@ from tests.helpers.energy_terms import (
     WrongEdge,
     WrongShape,
 )
+from tests.helpers.states import random_spins
 
 SHAPE = (6, 9)
 MASK = np.random.default_rng(5).random(SHAPE) < 0.7
@@ -37,16 +38,11 @@ SITUATIONS = [
 ]
 
 
-def random_spins(shape, seed=0):
-    spins = np.random.default_rng(seed).normal(size=(*shape, 3))
-    return spins / np.linalg.norm(spins, axis=-1, keepdims=True)
-
-
 @pytest.mark.parametrize("situation", SITUATIONS)
 @pytest.mark.parametrize("terms", [[term] for term in RIGHT] + [RIGHT], ids=str)
 def test_arrays_tensors_and_gradients_agree(terms, situation):
     h, plain = Hamiltonian(terms=terms, **situation), Hamiltonian(**situation)
-    spins = random_spins((2, *SHAPE))
+    spins = random_spins(2, *SHAPE)
     lattice = Lattice(SHAPE, h.periodic, h.mask)
     inside = spins if h.mask is None else spins * MASK[..., None]
     added = sum(term.energy(inside, lattice) for term in terms)
@@ -60,13 +56,13 @@ def test_arrays_tensors_and_gradients_agree(terms, situation):
     np.testing.assert_allclose(energy, h.energy(spins), rtol=1e-12)
     np.testing.assert_allclose(h.effective_field(tensor), field, atol=1e-12)
     np.testing.assert_allclose(tape.gradient(energy, tensor), -field, atol=1e-12)
-    direction, step = random_spins(SHAPE, 1), 1e-5
+    direction, step = random_spins(*SHAPE, seed=1), 1e-5
     slope = (h.energy(spins + step * direction) - h.energy(spins - step * direction)) / (2 * step)
     np.testing.assert_allclose(-np.sum(field * direction, axis=(1, 2, 3)), slope, rtol=1e-6, atol=1e-7)
 
 
 def test_precision_and_traced_functions():
-    h, spins = Hamiltonian(J2=0.1, terms=RIGHT), random_spins((2, *SHAPE)).astype(np.float32)
+    h, spins = Hamiltonian(J2=0.1, terms=RIGHT), random_spins(2, *SHAPE).astype(np.float32)
     assert h.energy(spins).dtype == h.effective_field(spins).dtype == np.float32
     loss = tf.function(lambda tensor: hamiltonian_loss(h, tensor), jit_compile=False)
     expected = np.mean(h.energy_per_site(spins)) - h.reference_energy_per_site(SHAPE)
@@ -83,7 +79,7 @@ def test_closed_forms():
     assert Hamiltonian(**bare, terms=[ThirdNeighbours(0.7)]).energy_per_site(z) == pytest.approx(-1.4)
     assert Hamiltonian(**bare, terms=[FourSpins(0.7)], boundary="open").energy(z) == pytest.approx(-0.7 * 5 * 8)
     assert Hamiltonian(**bare, terms=[FieldGradient(0.7)]).energy_per_site(x) == pytest.approx(-0.35)
-    spins = random_spins(SHAPE)
+    spins = random_spins(*SHAPE)
     for boundary in ("periodic", "open"):
         built_in = Hamiltonian(J2=0.4, boundary=boundary)
         own = Hamiltonian(terms=[NamedSecondNeighbours(0.4)], boundary=boundary)
@@ -112,7 +108,7 @@ class NamedSecondNeighbours(SecondNeighbours):
 def test_wrong_terms_are_refused_at_first_use(term, message, strength):
     parameter = next(iter(dataclasses.asdict(term)))
     term = dataclasses.replace(term, **{parameter: strength * getattr(term, parameter)})
-    h, spins = Hamiltonian(terms=[term], boundary="open"), random_spins(SHAPE)
+    h, spins = Hamiltonian(terms=[term], boundary="open"), random_spins(*SHAPE)
     for call in (h.energy, h.effective_field, lambda s: h.energy(tf.constant(s))):
         with pytest.raises(ConfigError, match=message) as error:
             call(spins)
@@ -158,10 +154,10 @@ def test_each_lattice_is_checked_once():
 
     h = Hamiltonian(terms=[Counted(0.1)])
     for shape in ((6, 8), (6, 8), (8, 6)):
-        h.effective_field(random_spins(shape))
+        h.effective_field(random_spins(*shape))
     first, second = [len(list(group)) for _, group in itertools.groupby(calls)]
     assert first == second > 0
-    h.effective_field(random_spins((6, 8)))
+    h.effective_field(random_spins(6, 8))
     assert len(calls) == first + second
 
 

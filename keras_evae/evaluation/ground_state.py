@@ -175,8 +175,7 @@ def _compare_methods(
     spins = spins[[group[0] for group in groups]]
     certificates = certify(spins, hamiltonian, min(method.energy_per_site for method in methods))
     found_by = [_in_words([origins[index] for index in group]) for group in groups]
-    attributes = {"origins": {str(index): origin for index, origin in enumerate(found_by)}}
-    write_states(output / "candidates.h5", spins, certificates, hamiltonian, attributes)
+    write_states(output / "candidates.h5", spins, certificates, hamiltonian, found_by)
     rows = [dict(zip(CERTIFICATE.names or (), certificate.item(), strict=True)) for certificate in certificates]
     for row, group, names in zip(rows, groups, found_by, strict=True):
         row |= {"energy_before": before[group[0]], "states": len(group), "found_by": names}

@@ -97,7 +97,8 @@ def _seconds_per_sample(model: EVAE, batch_size: int = 100) -> float:
     spins = np.zeros((batch_size, *model.lattice_shape, 3), np.float32)
     spins[..., 2] = 1.0
 
-    @tf.function
+    # The network needs no AutoGraph, which takes longer than the passes.
+    @tf.function(autograph=False)
     def passes() -> list[tf.Tensor]:
         with tf.GradientTape() as tape:
             # Inference mode and no noise: neither statistics nor the seed of the training change.

@@ -66,10 +66,7 @@ def test_two_rows_in_a_wire_have_four_neighbours_each(deviation):
     """Small deviations from a line along the edge make no neighbours."""
     rows = np.array([(15.0 + 18 * (index % 2), 12.0 * index) for index in range(8)])
     points = rows + np.random.default_rng(0).uniform(-deviation, deviation, rows.shape)
-    for positions, shape, periodic in (
-        (points, (48, 96), (False, True)),
-        (points[:, ::-1], (96, 48), (True, False)),
-    ):
+    for positions, shape, periodic in ((points, (48, 96), (False, True)), (points[:, ::-1], (96, 48), (True, False))):
         np.testing.assert_array_equal(neighbour_counts(positions, shape, periodic), 4)
         longest = np.linalg.norm(delaunay_bonds(positions, shape, periodic).vectors, axis=-1).max()
         assert longest == pytest.approx(24, abs=0.5)

@@ -59,13 +59,6 @@ def test_dataset_is_made_once(call, tmp_path):
     assert path.stat() == before
 
 
-def test_help_is_complete():
-    result = call_here(ROOT, "evae-anneal", "--help")
-    assert result.returncode == 0
-    for option in ("--config", "--set", "--scheduler", "--workers", "evae-anneal --config quickstart"):
-        assert option in result.stdout
-
-
 def test_bad_input_is_answered_in_one_line_and_changes_nothing(call, answer, tmp_path):
     for arguments, parts in [
         (["--config", "absent.yaml"], ["absent.yaml: expected a YAML configuration file"]),
@@ -151,12 +144,3 @@ def test_geometry(call, answer, tmp_path):
     assert_one_line(answer("--set", "geometry={shape: disc, size: 20}"), 2, "expected at most 16 x 32 sites")
     assert_one_line(answer("--set", "geometry={file: absent.png}"), 2, "absent.png: expected a mask")
     assert digest(tmp_path / "data" / "spins.h5") == first
-
-
-def test_geometry_on_processes(call, tmp_path):
-    pytest.importorskip("distributed")
-    disc = ("--set", "geometry={shape: disc, size: 12}")
-    assert call(*disc).returncode == 0
-    result = call(*disc, "--set", "dataset.path=other.h5", "--scheduler", "local", "--workers", "1")
-    assert result.returncode == 0, result.stderr
-    assert digest(tmp_path / "other.h5") == digest(tmp_path / "data" / "spins.h5")

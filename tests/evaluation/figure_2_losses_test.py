@@ -41,12 +41,10 @@ def test_recipe(smoke_run, tmp_path):
     assert first["fft_mse"] == smoke_run.stages[0].metrics["generated"]["fft_mse"]
 
 
-def test_several_runs_share_one_picture(smoke_run, tmp_path):
+def test_several_runs_share_one_picture(smoke_run, vae_run, tmp_path):
     """Without a VAE the longest ladder of beta is shown; with one, the VAE's."""
-    only_vae = smoke_run.config.model_copy(update={"evae": None})
-    vae = dataclasses.replace(smoke_run, path=tmp_path / "vae", config=only_vae, stages=smoke_run.stages[:1])
     other = dataclasses.replace(smoke_run, path=tmp_path / "other")
-    section = make_losses([smoke_run, other, vae], tmp_path)
+    section = make_losses([smoke_run, other, vae_run], tmp_path)
     assert [picture.file for picture in section.pictures] == ["losses.png"]
     files = [table.csv_file for table in section.tables]
     assert files == ["losses_smoke.csv", "losses_other.csv", "losses_vae.csv", "transitions.csv"]

@@ -3,43 +3,21 @@
 import csv
 import dataclasses
 
-import matplotlib.image
 import numpy as np
 import pytest
 
-from keras_evae.analysis import field_angle
+from keras_evae.analysis import field_angle, local_correlation
 from keras_evae.dataset import read_split
-from keras_evae.evaluation import figure_3_correlation as densities
 from keras_evae.evaluation import figure_3_correlation as maps
 from keras_evae.evaluation.figure_3_correlation import make_local_correlation, make_theta
-from keras_evae.geometry import make_geometry
-from keras_evae.lattice import encode_mask
-from keras_evae.runs.run import Run
+from tests.helpers.noise import outputs_with_noise
+from tests.helpers.pictures import assert_shows, curves, grid_of
 
 NOTES = ["smoke has no finished stage at gamma = 1; the nearest is 10",
          "smoke has no finished stage at gamma = 100; the nearest is 10"]  # fmt: skip
 
 
-def noisy(spins, deviation):
-    spins = spins + deviation * np.random.default_rng(0).normal(size=spins.shape)
-    return (spins / np.linalg.norm(spins, axis=-1, keepdims=True)).astype(np.float32)
-
-
-def with_noise(monkeypatch, run, noise):
-    """Models whose outputs are annealed states with noise that depends on gamma."""
-    spins = read_split(run.config.dataset.path, "test")
-
-    def outputs(run, stage, what):
-        return noisy(spins, noise[stage.gamma])
-
-    for name in ("reconstruct", "generate"):
-        monkeypatch.setattr(maps, name, outputs)
-    for name in ("stream_reconstructed", "stream_generated"):
-        monkeypatch.setattr(densities, name, lambda *arguments: [outputs(*arguments)])
-    return spins
-
-
-def test_local_correlation(smoke_run, tmp_path):
+def test_local_correlation(smoke_run, tmp_path, drawn):
     section = make_local_correlation([smoke_run], tmp_path)
     rows = section.tables[0].rows
     assert [(row[0], row[1]) for row in rows] == [
@@ -48,29 +26,37 @@ def test_local_correlation(smoke_run, tmp_path):
     # The data are relaxed to a torque of 1e-4, with fields of about 4 J.
     assert rows[0][2] == pytest.approx(1.0, abs=1e-8) and rows[0][4] < 0.01
     assert section.notes == NOTES
-    assert matplotlib.image.imread(tmp_path / "local_correlation.png").std() > 0.01
+    data, first = smoke_run.read_split("test", 20), smoke_run.stages[1]
+    reconstructed = maps.reconstruct(smoke_run, first, data)
+    black = np.percentile(local_correlation(reconstructed, smoke_run.hamiltonian), 2)
+    grid = grid_of(drawn["local_correlation.png"], rows=3)
+    shown = [(grid[0], [data], "$X_{In}$"), (grid[1], [reconstructed, maps.generate(smoke_run, first, 20)], None)]
+    for row, kinds, title in shown:
+        for left, right, spins in zip(row[::2], row[1::2], np.concatenate([kind[:2] for kind in kinds]), strict=False):
+            assert_shows(left, spins, title)
+            cosines = local_correlation(spins, smoke_run.hamiltonian)
+            np.testing.assert_allclose(right.images[0].get_array(), cosines, atol=1e-5)
+            assert right.images[0].get_clim() == pytest.approx((black, 1.0), abs=1e-5)
+    assert [axes.get_title() for axes in grid[2, ::2]] == [
+        rf"{kind}, $\gamma$ = 10" for kind in ("$X_{Out}$", "$X'_{Out}$") for _ in range(2)
+    ]
 
 
-def test_local_correlation_over_present_sites(smoke_run, tmp_path, monkeypatch):
-    sample = make_geometry("disc", 30, (32, 32))
-    system = smoke_run.config.hamiltonian.model_copy(update={"mask": encode_mask(sample.mask), "boundary": "open"})
-    masked = dataclasses.replace(smoke_run, config=smoke_run.config.model_copy(update={"hamiltonian": system}))
-    spins = with_noise(monkeypatch, smoke_run, {0.0: 0.2, 10.0: 0.1})
-    monkeypatch.setattr(Run, "read_split", lambda *_: spins * sample.mask[..., None])
-    section = make_local_correlation([masked], tmp_path)
-    assert all(np.isfinite(row[2:]).all() for row in section.tables[0].rows)
-    means = [row[3] for row in section.tables[0].rows if row[1] == "X_Out"]
-    assert means[1] < means[0]
-
-
-def test_theta(smoke_run, tmp_path):
+def test_theta(smoke_run, tmp_path, drawn):
     section = make_theta([smoke_run], tmp_path)
-    assert section.notes == NOTES and (tmp_path / "theta.png").is_file()
+    assert section.notes == NOTES
     with open(tmp_path / "theta_densities.csv") as file:
         columns = list(zip(*[map(float, row) for row in list(csv.reader(file))[1:]], strict=True))
     assert len(columns) == 6
     for density in columns[1:]:
         assert sum(density) * 0.05 == pytest.approx(1.0)
+    # Angles, the data, and for each stage X_Out before X'_Out.
+    for axes, places in zip(drawn["theta.png"].axes, ((2, 4), (3, 5)), strict=True):
+        found = curves(axes)
+        for label, place in zip((r"$\gamma$ = 0", r"$\gamma$ = 10", "data, $X_{In}$"), (*places, 1), strict=True):
+            expected = columns[0], columns[place]
+            np.testing.assert_allclose(found.pop(label)[:, : len(columns[0])], expected, rtol=1e-4, atol=1e-6)
+        assert not found
     spins = read_split(smoke_run.config.dataset.path, "test")
     mean = np.degrees(field_angle(spins, smoke_run.hamiltonian)).mean()
     assert section.tables[0].rows[0][3] == pytest.approx(mean, rel=1e-4)
@@ -78,7 +64,7 @@ def test_theta(smoke_run, tmp_path):
 
 @pytest.mark.parametrize("noise", [(0.05, 0.02), (0.02, 0.05)])
 def test_numbers_follow_the_noise(smoke_run, tmp_path, monkeypatch, noise):
-    with_noise(monkeypatch, smoke_run, dict(zip((0.0, 10.0), noise, strict=True)))
+    outputs_with_noise(monkeypatch, smoke_run, dict(zip((0.0, 10.0), noise, strict=True)))
     for recipe, column in ((make_local_correlation, "theta_mean_degrees"), (make_theta, "standard_deviation_degrees")):
         section = recipe([smoke_run], tmp_path)
         (table,) = section.tables
@@ -91,7 +77,7 @@ def test_numbers_follow_the_noise(smoke_run, tmp_path, monkeypatch, noise):
 
 def test_noise_is_measured(smoke_run, tmp_path, monkeypatch):
     """Noise s on the spins turns each by s across, and its field by s / 2: four neighbours of about equal direction."""
-    with_noise(monkeypatch, smoke_run, {0.0: 0.02, 10.0: 0.01})
+    outputs_with_noise(monkeypatch, smoke_run, {0.0: 0.02, 10.0: 0.01})
     rows = make_theta([smoke_run], tmp_path).tables[0].rows
     peaks, means = ({row[1]: row[column] for row in rows if row[0] == "X_Out"} for column in (2, 3))
     for gamma, noise in ((0.0, 0.02), (10.0, 0.01)):

@@ -12,9 +12,11 @@ from keras_evae.evaluation import interpolation_paths
 from keras_evae.evaluation.interpolation_paths import IMAGES, POINTS, REACHED, SHOWN_STEPS, Passage
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.minima.interstitial import Targets
+from keras_evae.plotting.colors import spin_colors
 from keras_evae.runs.run import load_run
 from keras_evae.runs.stage_folder import FinishedStage
 from keras_evae.runs.stage_plan import Stage, plan_stages
+from tests.helpers.pictures import grid_of
 from tests.helpers.states import skyrmion, uniform
 
 SHAPE = (24, 40)
@@ -82,7 +84,7 @@ def test_the_stage_that_is_compared_is_awaited(run, interpolate):
     assert section.numbers == {"run": {"compared_gamma": 10.0, "awaits_nearer_stage": True}}
 
 
-def test_sharpening_barriers(interpolate, tmp_path):
+def test_sharpening_barriers(interpolate, tmp_path, drawn):
     widths = (24.0, 20.0, 8.0)
     section = interpolate([[passage(width, -2.05 - 0.001 * i)] * IMAGES for i, width in enumerate(widths)])
     assert section.numbers == {"run": {"compared_gamma": 100.0, "awaits_nearer_stage": False}}
@@ -93,7 +95,21 @@ def test_sharpening_barriers(interpolate, tmp_path):
     np.testing.assert_allclose([row["fwhm_share"] * (POINTS - 1) for row in rows], widths, rtol=0.02)
     np.testing.assert_allclose([row["barrier_height"] for row in rows], 0.005, rtol=0.02)
     assert [picture.file for picture in section.pictures] == ["interpolation.png", "interpolation_states.png"]
-    assert all((tmp_path / picture.file).stat().st_size > 10_000 for picture in section.pictures)
+    energies, losses = drawn["interpolation.png"].axes
+    made = [passage(width, -2.05 - 0.001 * i) for i, width in enumerate(widths)]
+    # A line for each image; the first of each gamma is in the legend. Then one at the peak.
+    assert len(energies.lines) == 3 * IMAGES + 1 and len(losses.lines) == 2 * 3
+    for line, gamma, one in zip(energies.lines[::IMAGES], (0, 10, 100), made, strict=False):
+        assert line.get_label() == rf"$\gamma$ = {gamma}"
+        np.testing.assert_array_equal(line.get_xydata().T, [one.steps, one.energies])
+    states = grid_of(drawn["interpolation_states.png"], rows=2)
+    assert [axes.get_title() for axes in states[:, 0]] == ["with interstitial", "zoomed"]
+    assert [axes.get_ylabel() for axes in states[:, 1]] == [r"$\gamma$ = 0", r"$\gamma$ = 100"]
+    for row in states:
+        assert [axes.get_title() for axes in row[1:-1] if axes.images] == [f"R = {step}" for step in SHOWN_STEPS[1:]]
+        # Two distances of skyrmions wide, moved as the last row asks for.
+        moved = (np.roll(skyrmion(SHAPE, radius=4.0), shift, (0, 1))[:, :24] for shift in np.ndindex(SHAPE))
+        assert any(np.allclose(row[2].images[0].get_array(), spin_colors(state)) for state in moved)
     with open(tmp_path / "interpolation_curves.csv", newline="") as stream:
         curves = list(csv.DictReader(stream))
     assert len(curves) == 3 * IMAGES * POINTS
@@ -151,9 +167,8 @@ def test_an_image_without_barrier_is_not_compared(interpolate):
     assert any("end of the path" in note for note in section.notes)
 
 
-def test_a_lattice_too_small_for_skyrmions(smoke_folder, tmp_path, monkeypatch):
-    monkeypatch.chdir(smoke_folder)
-    section = recipe.make_interpolation([load_run("runs/smoke")], tmp_path)
+def test_a_lattice_too_small_for_skyrmions(smoke_run, tmp_path):
+    section = recipe.make_interpolation([smoke_run], tmp_path)
     assert not section.tables and not section.numbers
     assert any("32 x 32" in note for note in section.notes)
 

@@ -5,25 +5,22 @@ import dataclasses
 import shutil
 import types
 
-import matplotlib.image
 import numpy as np
 import pytest
 
-from keras_evae import plotting
 from keras_evae.annealing import anneal
 from keras_evae.evaluation.compared_states import FinalState, compare_all, numbers_of_states
 from keras_evae.evaluation.figure_5_collapse import make_collapse, make_fft_mse
 from keras_evae.evaluation.stage_selection import first_collapsed
-from keras_evae.geometry import make_geometry
-from keras_evae.lattice import encode_mask
+from keras_evae.evaluation.stage_states import generate
 from keras_evae.runs.run import load_run
 from keras_evae.symmetry import apply_point_operation
+from tests.helpers.pictures import assert_shows, curves, grid_of
 
 
 @pytest.fixture
-def run(smoke_folder, monkeypatch):
-    monkeypatch.chdir(smoke_folder)
-    return load_run("runs/smoke")
+def run(smoke_run):
+    return smoke_run
 
 
 def stages(*values):
@@ -76,28 +73,24 @@ def test_different_hamiltonians_are_not_compared(run):
     assert pairs == [] and "different lattices or Hamiltonians" in notes[0]
 
 
-def test_distances_are_means_over_present_sites(run):
-    sample = make_geometry("disc", 30, (32, 32))
-    system = run.config.hamiltonian.model_copy(update={"mask": encode_mask(sample.mask), "boundary": "open"})
-    masked = dataclasses.replace(run, config=run.config.model_copy(update={"hamiltonian": system}))
-    up = np.zeros((32, 32, 3)) + sample.mask[..., None] * np.array((0.0, 0.0, 1.0))
-    (pair,), _ = compare_all([final(masked, up, "one"), final(masked, -up, "two")])
-    assert pair.as_generated == pair.aligned.distance == pytest.approx(4.0)
-
-
-def test_section_of_two_runs(run, tmp_path):
+def test_section_of_two_runs(run, tmp_path, drawn):
     copy = load_run(shutil.copytree(run.path, tmp_path / "copy"))
-    with plotting.style():
-        section = make_collapse([run, copy], tmp_path)
+    section = make_collapse([run, copy], tmp_path)
     section.write(tmp_path)
-    assert matplotlib.image.imread(tmp_path / "collapse.png").std() > 0.01
+    for name, row in zip(("smoke", "copy"), grid_of(drawn["collapse.png"], rows=2), strict=True):
+        assert row[0].get_ylabel() == name
+        for axes, stage in zip(row, run.stages[1:], strict=False):
+            spins = generate(run, stage, 1)[0]
+            assert_shows(axes, spins, rf"$\gamma$ = {stage.gamma:g}")
+            assert float(axes.get_xlabel().removeprefix("E/N = ")) == pytest.approx(
+                run.hamiltonian.energy_per_site(spins), abs=1e-5
+            )
     with open(tmp_path / "collapse_pairs.csv") as file:
         (row,) = csv.DictReader(file)
     # The copy is the run itself, and a smoke run does not collapse.
     assert float(row["distance"]) == 0.0 and row["verdict"] == "same state, shifted by (0.0, 0.0), not turned"
     assert set(section.numbers) == {"smoke", "copy"} and not section.numbers["copy"]["collapsed"]
-    with plotting.style():
-        alone = make_collapse([run], tmp_path)
+    alone = make_collapse([run], tmp_path)
     assert [table.name for table in alone.tables] == ["collapse"]
 
 
@@ -116,11 +109,13 @@ def ladder(run, beta, seed, *values):
     return dataclasses.replace(run, path=path, config=run.config.model_copy(update={"evae": evae}), stages=stages)
 
 
-def test_numbers_of_the_collapse(run, tmp_path):
+def test_numbers_of_the_collapse(run, tmp_path, drawn):
     """Of a run that collapses between gamma = 10 and 1000, and of one that is still in training and has not."""
     early, young = ladder(run, 1e-3, 0, 1.0, 1.0, 1e-2, 1e-3), ladder(run, 1e-4, 1, 1.0, 1.0, 1.0)
-    with plotting.style():
-        numbers = make_fft_mse([early, young], tmp_path).numbers
+    numbers = make_fft_mse([early, young], tmp_path).numbers
+    shown = curves(drawn["fft_mse.png"].axes[0])
+    np.testing.assert_array_equal(shown[early.name], [[0.0, 10.0, 1000.0, 1e4], [1.0, 1.0, 1e-2, 1e-3]])
+    np.testing.assert_array_equal(shown[young.name], [[0.0, 10.0, 1000.0], [1.0, 1.0, 1.0]])
     first, second, both = (numbers[name] for name in (early.name, young.name, ""))
     assert (first["gamma_c_before"], first["gamma_c_after"], first["gamma_c"]) == (10.0, 1000.0, pytest.approx(100.0))
     assert first["last_stage_finished"] and first["lowest_annealed_energy_per_site"] < -2
@@ -132,6 +127,5 @@ def test_runs_of_other_systems_are_not_alike(run, tmp_path):
     high, low = ladder(run, 1e-3, 0, 1.0, 1.0, 1e-2, 1e-3), ladder(run, 1e-4, 0, 1.0, 1e-2, 1e-3, 1e-3)
     hamiltonian = low.config.hamiltonian.model_copy(update={"D": 0.2})
     foreign = dataclasses.replace(low, config=low.config.model_copy(update={"hamiltonian": hamiltonian}))
-    with plotting.style():
-        numbers = make_fft_mse([high, foreign], tmp_path).numbers
+    numbers = make_fft_mse([high, foreign], tmp_path).numbers
     assert numbers[""] == {"runs_alike_in_lattice_energy_and_gammas": False}

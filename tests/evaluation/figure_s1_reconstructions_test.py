@@ -1,25 +1,31 @@
 import dataclasses
 
-import matplotlib.image
 import numpy as np
 import pytest
 
 from keras_evae.evaluation import figure_s1_reconstructions as module
 from keras_evae.evaluation.figure_s1_reconstructions import make_reconstructions
-from keras_evae.geometry import make_geometry
-from keras_evae.lattice import encode_mask
-from keras_evae.runs.run import Run
 from keras_evae.runs.stage_folder import FinishedStage
 from keras_evae.runs.stage_plan import Stage
+from tests.helpers.pictures import assert_shows, grid_of, is_empty
 from tests.helpers.states import random_spins, skyrmion, uniform
 
 
-def test_recipe(smoke_run, tmp_path):
+def test_recipe(smoke_run, tmp_path, drawn):
     section = make_reconstructions([smoke_run], tmp_path)
     rows = [dict(zip(section.tables[0].header, row, strict=True)) for row in section.tables[0].rows]
     assert [(row["beta"], row["gamma"]) for row in rows] == [(1e-4, 0), (1e-3, 0), (1e-3, 10), (1e-3, 1000)]
     assert all(0 <= row["reconstruction_loss"] <= 4 and abs(row["magnetization_z"]) <= 1 for row in rows)
-    assert matplotlib.image.imread(tmp_path / "reconstructions.png").std() > 0.01
+    given, grid = smoke_run.read_split("test", 1), grid_of(drawn["reconstructions.png"], rows=4)
+    assert_shows(grid[0, 0], given[0])
+    # Above the VAE's two stages, below those of the E-VAE.
+    for index, stage in enumerate(smoke_run.stages):
+        above, below = grid[2 * (index // 2) : 2 * (index // 2) + 2, 1 + index % 2]
+        assert_shows(above, module.reconstruct(smoke_run, stage, given)[0])
+        assert_shows(below, module.generate(smoke_run, stage, 1)[0])
+        weight = rf"$\gamma$ = {stage.gamma:g}" if stage.gamma else rf"$\beta$ = {stage.beta:g}"
+        assert above.get_title().splitlines() == [weight, f"$m_z$ = {rows[index]['magnetization_z']:.2f}"]
+    assert is_empty(grid[2, 0]) and is_empty(grid[3, 0])
 
 
 def test_collapsed_stages_are_told_by_their_uniform_state(smoke_run, tmp_path, monkeypatch):
@@ -28,18 +34,6 @@ def test_collapsed_stages_are_told_by_their_uniform_state(smoke_run, tmp_path, m
     rows = make_reconstructions([smoke_run], tmp_path).tables[0].rows
     assert [row[4] for row in rows] == ["no", "yes", "yes", "no"]
     assert [row[3] for row in rows[1:3]] == [1.0, -1.0]
-
-
-def test_means_are_over_present_sites(smoke_run, tmp_path, monkeypatch):
-    sample = make_geometry("disc", 30, (32, 32))
-    system = smoke_run.config.hamiltonian.model_copy(update={"mask": encode_mask(sample.mask), "boundary": "open"})
-    masked = dataclasses.replace(smoke_run, config=smoke_run.config.model_copy(update={"hamiltonian": system}))
-    up = uniform((32, 32)) * sample.mask[..., None]
-    monkeypatch.setattr(Run, "read_split", lambda *_: -up[None])
-    for name in ("reconstruct", "generate"):
-        monkeypatch.setattr(module, name, lambda *_: up[None])
-    rows = make_reconstructions([masked], tmp_path).tables[0].rows
-    assert [row[2:] for row in rows] == [[4.0, 1.0, "yes", 1.0]] * 4
 
 
 @pytest.mark.parametrize("betas, gammas, bands", [(1, 0, [1]), (7, 12, [7, 7, 5]), (8, 1, [7, 1, 1])])

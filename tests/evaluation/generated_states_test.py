@@ -4,15 +4,17 @@ import json
 import numpy as np
 import pytest
 
+from keras_evae.analysis import ring_average, structure_factor
 from keras_evae.errors import MismatchError
 from keras_evae.evaluation.generated_states import analyse_file, make_analyse
 from keras_evae.evaluation.measured_samples import measure, sample_tables
 from keras_evae.evaluation.recipes import evaluate_file
 from keras_evae.evaluation.results import read_section
+from keras_evae.evaluation.stage_states import generate
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.minima.skyrmion_lattices import triangular_skyrmions
-from keras_evae.runs.run import load_run
 from tests.helpers.commands import call, call_here
+from tests.helpers.pictures import assert_shows, curves
 from tests.helpers.states import random_spins, uniform
 
 PICTURES = ("structure", "rings", "neighbours", "distributions")
@@ -22,9 +24,8 @@ def rows(table):
     return {row[0]: dict(zip(table.header, row, strict=True)) for row in table.rows}
 
 
-def test_run_beside_its_test_data(smoke_folder, tmp_path, monkeypatch):
-    monkeypatch.chdir(smoke_folder)
-    run = load_run("runs/smoke")
+def test_run_beside_its_test_data(smoke_run, tmp_path, drawn):
+    run = smoke_run
     section = make_analyse([run], tmp_path)
     summary, lattice, distances = (rows(table) for table in section.tables)
     assert set(summary) == set(lattice) == {*distances, "test data"}
@@ -32,15 +33,29 @@ def test_run_beside_its_test_data(smoke_folder, tmp_path, monkeypatch):
     for stage in run.stages:
         mean = summary[f"beta {stage.beta:g}, gamma {stage.gamma:g}"]["energy_per_site"]
         assert mean == pytest.approx(stage.metrics["generated"]["energy_per_site_mean"], abs=5e-3)
-    assert all((tmp_path / f"analyse_{name}.png").stat().st_size > 5000 for name in PICTURES)
+    states = {"test data": run.read_split("test", 100)}
+    states |= {f"beta {stage.beta:g}, gamma {stage.gamma:g}": generate(run, stage, 100) for stage in run.stages[1:]}
+    structure, rings, neighbours, distributions = (drawn[f"analyse_{name}.png"].axes for name in PICTURES)
+    found = curves(rings[0])
+    assert list(found) == list(states) == [axes.get_title() for axes in structure[:4]]
+    for (name, spins), map_axes, lattice_axes in zip(states.items(), structure, neighbours, strict=False):
+        factor = structure_factor(spins).mean(axis=0)
+        wave_numbers, means = ring_average(factor)
+        np.testing.assert_allclose(found[name], [wave_numbers, np.maximum(means, 1e-14)], rtol=1e-3, atol=1e-9)
+        shown = np.fft.ifftshift(map_axes.images[0].get_array().filled(0.0))
+        inside = (factor > map_axes.images[0].norm.vmin) & (np.indices(factor.shape).sum(axis=0) > 0)
+        np.testing.assert_allclose(shown[inside], factor[inside], rtol=1e-3)
+        assert_shows(lattice_axes, spins[0])
+        assert lattice_axes.get_title().splitlines()[0] == name
+    # A histogram for each sample, of all its values.
+    for axes in distributions[:5]:
+        assert [sum(patch.get_data().values) for patch in axes.patches] == pytest.approx([1.0] * 4)
     assert [picture.file for picture in section.pictures] == [f"analyse_{name}.png" for name in PICTURES]
     json.dumps(section.tables[1].rows, allow_nan=False)
 
 
-def test_run_that_has_not_reached_the_evae(smoke_folder, tmp_path, monkeypatch):
-    monkeypatch.chdir(smoke_folder)
-    run = load_run("runs/smoke")
-    run = dataclasses.replace(run, stages=run.stages[:1], selected=run.stages[0])
+def test_run_that_has_not_reached_the_evae(smoke_run, tmp_path):
+    run = dataclasses.replace(smoke_run, stages=smoke_run.stages[:1], selected=smoke_run.stages[0])
     section = make_analyse([run], tmp_path)
     assert [row[0] for row in section.tables[0].rows] == ["test data", "validation data", "beta 0.0001, gamma 0"]
 
@@ -86,9 +101,8 @@ def test_hamiltonian_comes_from_the_configuration(tmp_path):
         assert sample[2] == pytest.approx(energy)
 
 
-def test_file_beside_the_test_data_of_a_run(smoke_folder, tmp_path, monkeypatch):
-    monkeypatch.chdir(smoke_folder)
-    run = load_run("runs/smoke")
+def test_file_beside_the_test_data_of_a_run(smoke_run, tmp_path):
+    run = smoke_run
     np.save(tmp_path / "a.npy", random_spins(3, 32, 32))
     section = analyse_file(str(tmp_path / "a.npy"), run.hamiltonian, run, tmp_path)
     assert [row[0] for row in section.tables[0].rows] == ["test data", "a.npy"]

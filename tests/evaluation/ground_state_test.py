@@ -25,9 +25,8 @@ from keras_evae.training import trainer
 from keras_evae.training.search_trial import Trial
 from tests.helpers.commands import call
 from tests.helpers.killed_search import CONFIG, SMALL
+from tests.helpers.run_folders import record_version, write_stage
 from tests.helpers.states import random_spins, uniform
-from tests.runs.run_test import record_version
-from tests.runs.taken_stages_test import write_stage
 
 SEARCH = {**SMALL, "anneal_seconds": 0.5}
 

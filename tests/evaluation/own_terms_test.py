@@ -209,10 +209,7 @@ def test_script_answers_in_one_line(trained, before, after, code, message):
 def test_commands_say_that_a_run_has_terms(trained):
     folder, _ = trained
     run = folder / "runs" / "compass"
-    for arguments in (
-        ("train.py", "--config", run / "config.yaml"),
-        ("evae-anneal", "--config", run / "config.yaml"),
-    ):
+    for arguments in (("train.py", "--config", run / "config.yaml"), ("evae-anneal", "--config", run / "config.yaml")):
         result = call(folder, *arguments)
         assert result.returncode == 2, result.stderr
         assert "terms: expected objects" in result.stderr and "Traceback" not in result.stderr

@@ -58,9 +58,8 @@ def output(tmp_path):
 
 
 @pytest.fixture
-def run(smoke_folder, monkeypatch):
-    monkeypatch.chdir(smoke_folder)
-    return load_run("runs/smoke")
+def run(smoke_run):
+    return smoke_run
 
 
 class Page(HTMLParser):

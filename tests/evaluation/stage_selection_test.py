@@ -16,20 +16,16 @@ def test_a_nearer_stage_that_is_not_finished(smoke_run, wanted, awaited):
     )
 
 
-def test_figures_against_gamma_are_made_of_the_runs_that_have_one(smoke_run, tmp_path):
+def test_figures_against_gamma_are_made_of_the_runs_that_have_one(smoke_run, vae_run):
     """A VAE beside an E-VAE is left out and named; alone it is an error."""
-    only_vae = smoke_run.config.model_copy(update={"evae": None})
-    vae = dataclasses.replace(smoke_run, path=tmp_path / "vae", config=only_vae, stages=smoke_run.stages[:1])
-    fit, reasons = stage_selection.with_ladder_of_gamma([vae, smoke_run])
-    assert fit == [smoke_run] and len(reasons) == 1 and str(vae.path) in reasons[0]
+    fit, reasons = stage_selection.with_ladder_of_gamma([vae_run, smoke_run])
+    assert fit == [smoke_run] and len(reasons) == 1 and str(vae_run.path) in reasons[0]
     with pytest.raises(DataError, match="run with an evae section"):
-        stage_selection.with_ladder_of_gamma([vae])
+        stage_selection.with_ladder_of_gamma([vae_run])
 
 
-def test_evaluation_names_the_run_without_ladder_of_gamma(smoke_run, tmp_path, monkeypatch):
-    only_vae = smoke_run.config.model_copy(update={"evae": None})
-    vae = dataclasses.replace(smoke_run, path=tmp_path / "vae", config=only_vae, stages=smoke_run.stages[:1])
-    opened = {"vae": vae, "evae": smoke_run}
+def test_evaluation_names_the_run_without_ladder_of_gamma(smoke_run, vae_run, tmp_path, monkeypatch):
+    opened = {"vae": vae_run, "evae": smoke_run}
     monkeypatch.setattr("keras_evae.evaluation.recipes._open_run", opened.__getitem__)
     (section,) = evaluate(["vae", "evae"], ["fft_mse"], tmp_path)
     assert {row[0] for row in section.tables[0].rows} == {"smoke"} and "vae" in section.notes[-1]

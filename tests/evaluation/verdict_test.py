@@ -7,7 +7,6 @@ import pytest
 from keras_evae.evaluation.relaxed_states import BEST_KNOWN, CHANGES, ENERGIES, QUALITIES
 from keras_evae.evaluation.results import Section, Table, read_section
 from keras_evae.evaluation.verdict import make_verdict
-from keras_evae.runs.run import load_run
 
 LOWEST, UNMEASURED = -2.06, "evae-evaluate --run runs/smoke --relax --report"
 # The last stage relaxed, as a collapsed model that has found the lowest state.
@@ -16,9 +15,8 @@ FOUND = {"energy_relaxed": LOWEST, "gap_relaxed": 5e-9, "share_at_best_known": 1
 
 
 @pytest.fixture
-def run(smoke_folder, monkeypatch):
-    monkeypatch.chdir(smoke_folder)
-    return load_run("runs/smoke")
+def run(smoke_run):
+    return smoke_run
 
 
 @pytest.fixture

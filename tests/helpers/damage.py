@@ -1,6 +1,13 @@
-"""Damage to files: bits that are flipped."""
+"""Damage to files: bits that are flipped, and content that would act when it is unpickled."""
 
 import numpy as np
+
+
+class Hostile:
+    """Ends the process that unpickles it."""
+
+    def __reduce__(self):
+        return (exec, ("raise SystemExit('executed')",))
 
 
 def flip(content, bit):

@@ -11,7 +11,6 @@ import random
 import signal
 import sys
 import threading
-import time
 from pathlib import Path
 
 from tqdm import tqdm
@@ -84,12 +83,12 @@ class HalfWritten(io.BufferedWriter):
         return super().write(content)
 
 
-def generate_until(path, last):
+def generate_until(path, last, size=5, workers=2):
     tripwire = Tripwire(last)
     for name in ("fsync", "replace", "unlink", "rmdir", "posix_fallocate"):
         setattr(os, name, tripwire.guard(getattr(os, name)))
     files.open = tripwire.open
-    generate_dataset(path, of_size(5), workers=2)
+    generate_dataset(path, of_size(size), workers)
 
 
 def each(folder):
@@ -106,15 +105,13 @@ def each(folder):
 
 
 def random_moments(folder):
-    """Kills one generation ten times, with one worker and with two; records the digests at the end."""
+    """Kills one generation ten times at random operations, with one worker and with two; records the digests."""
     draw, found = random.Random(0), {}
     for workers in (1, 2):
         path, kills = folder / f"{workers}.h5", 0
         for _ in range(KILLS):
-            process = fork(generate_dataset, path, of_size(400), workers)
-            time.sleep(draw.uniform(0.01, 0.08))
-            os.kill(process, signal.SIGKILL)
-            kills += killed(process)
+            # A shard takes four operations, and there are more than a hundred.
+            kills += killed(fork(generate_until, path, draw.randint(2, 30), 400, workers))
         found[workers] = {"kills": kills, "early": path.exists()}
         there = len(list(folder.glob(f"{workers}.h5.parts/*.npz")))
         ensure_dataset(path, of_size(400), workers)

@@ -5,7 +5,48 @@ import itertools
 import numba
 import numpy as np
 
+from keras_evae.geometry import make_geometry
+from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.monte_carlo.checkerboard import MonteCarlo
+from tests.helpers.energy_terms import RIGHT, Compass, ThirdNeighbours
+
+# K of both signs and all kinds of edges; D and B large, so that a wrong sign shows.
+HAMILTONIANS = [
+    Hamiltonian(D=0.8, B=0.3),
+    Hamiltonian(D=0.8, B=0.3, dmi="bloch", boundary="open"),
+    Hamiltonian(D=0.8, B=0.3, K=0.6, boundary=("open", "periodic")),
+    Hamiltonian(D=0.8, B=0.3, K=-0.6, dmi="bloch"),
+    Hamiltonian(D=0.8, B=-0.3, K=-0.6, boundary=("periodic", "open")),
+]
+# A cluster of seven sites, with a hole that is filled across the periodic edge, on more than one row and column.
+CLUSTER = np.array([[1, 1, 0, 1], [0, 1, 0, 0], [1, 1, 0, 0], [0, 0, 0, 1]], bool)
+
+
+def masked(shape, size, **arguments):
+    geometry = make_geometry(shape, size)
+    return Hamiltonian(mask=geometry.mask, boundary=geometry.boundary, **arguments)
+
+
+SAMPLES = [
+    masked("disc", 20),
+    masked("triangle", 24, K=0.4, dmi="bloch"),
+    masked("hexagon", 22, K=-0.4),
+    masked("wire", (10, 32), D=0.6),
+    masked("square", 13, J=-1.0, B=0.5),
+]
+
+
+# For the general sampler: J2 of both signs, with K, edges, odd sides and absent sites; terms of both reaches.
+DISC = make_geometry("disc", 12)
+GENERAL = [
+    (Hamiltonian(J2=0.3), (8, 12)),
+    (Hamiltonian(J2=-0.4, D=0.6, K=0.4, dmi="bloch", boundary="open"), (7, 9)),
+    (Hamiltonian(J2=0.3, K=-0.4, boundary=("open", "periodic"), terms=RIGHT), (8, 11)),
+    (
+        Hamiltonian(J2=-0.4, mask=DISC.mask, boundary=DISC.boundary, terms=[Compass(0.4), ThirdNeighbours(0.3)]),
+        (16, 16),
+    ),
+]
 
 
 def thermal_states(
@@ -55,13 +96,41 @@ def observables(hamiltonian, states):
     return np.stack([hamiltonian.energy_per_site(states), z.mean(axis=1), (z**2).mean(axis=1)], axis=1)
 
 
-def relaxation_energies(lattice, sweeps):
-    """Energy per site before and after each of some sweeps at T = 0."""
-    energies = [lattice.hamiltonian.energy_per_site(lattice.spins.astype(np.float64))]
-    for _ in range(sweeps):
+def energy_of(lattice):
+    return lattice.hamiltonian.energy_per_site(lattice.spins.astype(np.float64))
+
+
+def assert_sweeps_keep_what_they_should(lattice, fall):
+    """Sweeps at T = 0 never raise the energy, over-relaxation conserves it without K, absent sites stay zero."""
+    energies = [energy_of(lattice)]
+    for _ in range(40):
         lattice.relax(1e-30, max_sweeps=1)
-        energies.append(lattice.hamiltonian.energy_per_site(lattice.spins.astype(np.float64)))
-    return energies
+        energies.append(energy_of(lattice))
+    assert np.diff(energies).max() < 1e-6 and energies[-1] < energies[0] - fall
+    lattice.heat_bath(0.5, 10, 2)
+    before, energy = lattice.spins, energy_of(lattice)
+    lattice.over_relaxation(sweeps=20)
+    assert np.abs(lattice.spins - before).max() > 0.5
+    np.testing.assert_array_equal(lattice.spins[~present_sites(lattice.hamiltonian, before.shape[:2])], 0.0)
+    if not lattice.hamiltonian.K:
+        assert abs(energy_of(lattice) - energy) < 2e-6
+
+
+def torque(hamiltonian, spins):
+    spins = spins.astype(np.float64)
+    return np.linalg.norm(np.cross(spins, hamiltonian.effective_field(spins)), axis=-1)
+
+
+def assert_histograms_differ_by_the_temperatures(hamiltonian, shape, temperatures, precision, **sampling):
+    """log(p2 / p1) is linear in the energy with the slope 1/T1 - 1/T2: the weight of a state is exp(-E/T)."""
+    energies = [
+        hamiltonian.energy(thermal_states(hamiltonian, shape, temperature, seed=number, **sampling))
+        for number, temperature in enumerate(temperatures)
+    ]
+    blocks = [logistic_slope(*pair) for pair in zip(*(np.array_split(e, 20) for e in energies), strict=True)]
+    mean, error = np.mean(blocks), np.std(blocks, ddof=1) / np.sqrt(20)
+    assert abs(mean - (1.0 / temperatures[0] - 1.0 / temperatures[1])) < 4.0 * error
+    assert error < precision
 
 
 def logistic_slope(first, second):

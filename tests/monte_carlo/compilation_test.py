@@ -62,25 +62,25 @@ def flip(content):
     return content[:middle] + bytes([content[middle] ^ 0xFF]) + content[middle + 1 :]
 
 
-@pytest.mark.parametrize(
-    "suffix, damage",
-    [
-        ("nbi", lambda content: content[:-40]),
-        ("nbi", lambda content: b"garbage"),
-        ("nbc", lambda content: content[:100]),
-        ("nbc", lambda content: b""),
-        ("nbc", flip),
-    ],
-)
-def test_damaged_kernels_are_compiled_anew(start, tmp_path, suffix, damage):
+DAMAGES = [
+    ("nbi", lambda content: content[:-40]),
+    ("nbi", lambda content: b"garbage"),
+    ("nbc", lambda content: content[:100]),
+    ("nbc", lambda content: b""),
+    ("nbc", flip),
+]
+
+
+def test_damaged_kernels_are_compiled_anew(start, tmp_path):
     start()
-    files = list(tmp_path.glob(f"cache/keras_evae/numba/*/*.{suffix}"))
-    assert len(files) == 2
-    for file in files:
-        file.write_bytes(damage(file.read_bytes()))
-    answer, lines = start()
-    assert answer == ["42", "42.0", "42", "0"]
-    assert len(lines) == 1 and "damaged cache of compiled kernels; kernels are compiled anew" in lines[0]
+    for suffix, damage in DAMAGES:
+        files = list(tmp_path.glob(f"cache/keras_evae/numba/*/*.{suffix}"))
+        assert len(files) == 2
+        for file in files:
+            file.write_bytes(damage(file.read_bytes()))
+        answer, lines = start()
+        assert answer == ["42", "42.0", "42", "0"]
+        assert len(lines) == 1 and "damaged cache of compiled kernels; kernels are compiled anew" in lines[0]
     assert start() == (["42", "42.0", "42", "2"], [])
 
 

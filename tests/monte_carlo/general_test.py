@@ -6,42 +6,29 @@ import functools
 import numpy as np
 import pytest
 
-from keras_evae.annealing import anneal, anneal_many, relax
-from keras_evae.errors import ConfigError, NumericalError
-from keras_evae.geometry import make_geometry
+from keras_evae.annealing import anneal
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.monte_carlo.checkerboard import MonteCarlo
 from keras_evae.monte_carlo.general import GeneralMonteCarlo
 from keras_evae.monte_carlo.schedule import AnnealingSchedule
-from tests.annealing_test import HAMILTONIANS
-from tests.helpers.energy_terms import RIGHT, Compass, CubicAnisotropy, FourSpins, ThirdNeighbours
+from tests.helpers.energy_terms import Compass, FourSpins
 from tests.helpers.thermal import (
+    CLUSTER,
+    GENERAL,
+    HAMILTONIANS,
     assert_configurational_temperature,
+    assert_histograms_differ_by_the_temperatures,
     assert_same_means,
-    logistic_slope,
+    assert_sweeps_keep_what_they_should,
     mean_and_error,
     metropolis_observables,
     observables,
-    present_sites,
-    relaxation_energies,
     thermal_states,
 )
-from tests.monte_carlo.checkerboard_test import CLUSTER
 
 states_of = functools.partial(thermal_states, sampler=GeneralMonteCarlo, burn_in=100)
 QUICK = AnnealingSchedule(start_temperature=1.0, end_temperature=0.05, temperatures=20, over_relaxation=1)
 BARE = {"J": 0.0, "D": 0.0, "B": 0.0}
-DISC = make_geometry("disc", 12)
-# J2 of both signs, with K, edges, odd sides and absent sites; terms of both reaches.
-CASES = [
-    (Hamiltonian(J2=0.3), (8, 12)),
-    (Hamiltonian(J2=-0.4, D=0.6, K=0.4, dmi="bloch", boundary="open"), (7, 9)),
-    (Hamiltonian(J2=0.3, K=-0.4, boundary=("open", "periodic"), terms=RIGHT), (8, 11)),
-    (
-        Hamiltonian(J2=-0.4, mask=DISC.mask, boundary=DISC.boundary, terms=[Compass(0.4), ThirdNeighbours(0.3)]),
-        (16, 16),
-    ),
-]
 
 
 def product_mean(strength):
@@ -113,7 +100,7 @@ def test_second_neighbours_agree_with_metropolis(hamiltonian, shape):
 
 
 @pytest.mark.parametrize("temperature", [0.1, 1.0])
-@pytest.mark.parametrize(("hamiltonian", "shape"), CASES)
+@pytest.mark.parametrize(("hamiltonian", "shape"), GENERAL)
 def test_configurational_temperature(hamiltonian, shape, temperature):
     # Holds for K = 0, as the energy is linear in each spin.
     h = dataclasses.replace(hamiltonian, K=0.0)
@@ -122,40 +109,13 @@ def test_configurational_temperature(hamiltonian, shape, temperature):
 
 
 def test_energy_histograms_of_two_temperatures():
-    hamiltonian, shape, temperatures = Hamiltonian(J2=0.3), (5, 6), (0.8, 0.9)
-    energies = [
-        hamiltonian.energy(states_of(hamiltonian, shape, temperature, 4000, 2, 1, seed=number))
-        for number, temperature in enumerate(temperatures)
-    ]
-    blocks = [logistic_slope(*pair) for pair in zip(*(np.array_split(e, 20) for e in energies), strict=True)]
-    mean, error = np.mean(blocks), np.std(blocks, ddof=1) / np.sqrt(20)
-    assert abs(mean - (1.0 / temperatures[0] - 1.0 / temperatures[1])) < 4.0 * error
-    assert error < 0.02
+    sampling = {"sampler": GeneralMonteCarlo, "burn_in": 100, "samples": 4000, "sweeps": 2, "over_relaxation": 1}
+    assert_histograms_differ_by_the_temperatures(Hamiltonian(J2=0.3), (5, 6), (0.8, 0.9), 0.02, **sampling)
 
 
-@pytest.mark.parametrize(("hamiltonian", "shape"), CASES)
+@pytest.mark.parametrize(("hamiltonian", "shape"), GENERAL)
 def test_sweeps_keep_what_they_should(hamiltonian, shape):
-    lattice, outside = GeneralMonteCarlo(hamiltonian, shape, seed=5), ~present_sites(hamiltonian, shape)
-    energies = relaxation_energies(lattice, sweeps=40)
-    assert np.diff(energies).max() < 1e-6 and energies[-1] < energies[0] - 0.3
-    lattice.heat_bath(0.5, 3, 2)
-    before = lattice.spins.astype(np.float64)
-    lattice.over_relaxation(sweeps=20)
-    after = lattice.spins.astype(np.float64)
-    assert np.abs(after - before).max() > 0.5
-    np.testing.assert_array_equal(after[outside], 0.0)
-    if not hamiltonian.K:
-        assert hamiltonian.energy_per_site(after) == pytest.approx(hamiltonian.energy_per_site(before), abs=2e-6)
-
-
-@pytest.mark.parametrize(("hamiltonian", "shape"), CASES)
-def test_annealed_state_feels_no_torque(hamiltonian, shape):
-    spins, present = anneal(hamiltonian, shape, QUICK, seed=6), present_sites(hamiltonian, shape)
-    assert spins.dtype == np.float32 and spins.shape == (*shape, 3)
-    np.testing.assert_array_equal(spins[~present], 0.0)
-    spins = spins.astype(np.float64)
-    assert np.abs(np.linalg.norm(spins[present], axis=-1) - 1.0).max() < 3e-7
-    assert np.linalg.norm(np.cross(spins, hamiltonian.effective_field(spins)), axis=-1).max() < 1e-4
+    assert_sweeps_keep_what_they_should(GeneralMonteCarlo(hamiltonian, shape, seed=5), fall=0.3)
 
 
 def test_strong_second_neighbours_make_stripes():
@@ -165,39 +125,7 @@ def test_strong_second_neighbours_make_stripes():
     assert lowest == pytest.approx(-2.0 - 0.05, abs=1e-5)
 
 
-def test_relax_returns_the_torque_of_its_spins():
-    hamiltonian, shape = CASES[3]
-    spins = MonteCarlo(Hamiltonian(), shape).spins
-    relaxed, largest = relax(hamiltonian, spins, torque_tolerance=1e-3)
-    torque = np.linalg.norm(np.cross(relaxed, hamiltonian.effective_field(relaxed)), axis=-1).max()
-    assert largest < 1e-3 and torque == pytest.approx(largest, abs=3e-6)
-    np.testing.assert_array_equal(relaxed, relax(hamiltonian, spins * hamiltonian.mask[..., None], 1e-3)[0])
-    unchanged, _ = relax(Hamiltonian(J2=0.1), spins, max_sweeps=0)
-    np.testing.assert_allclose(unchanged, spins, atol=3e-7)
-
-
-def test_bits_follow_from_seed_and_index():
-    (hamiltonian, shape), schedule = CASES[2], AnnealingSchedule(1.0, 0.05, temperatures=5, max_greedy_sweeps=20)
-    one, two = (list(anneal_many(hamiltonian, shape, 4, schedule, 8, workers, start=3)) for workers in (1, 2))
-    for index, (first, second) in enumerate(zip(one, two, strict=True), start=3):
-        np.testing.assert_array_equal(first, second)
-        np.testing.assert_array_equal(first, anneal(hamiltonian, shape, schedule, 8, index))
-    assert len({state.tobytes() for state in one} | {anneal(hamiltonian, shape, schedule, 9, 3).tobytes()}) == 5
-
-
 def test_errors():
-    with pytest.raises(
-        ValueError, match="at least 3 sites along the periodic y axis, where interactions reach 2 sites"
-    ):
-        anneal(Hamiltonian(terms=[ThirdNeighbours(0.1)]), (2, 8))
-    with pytest.raises(ValueError, match="at least 1 sites along the open x axis"):
-        anneal(Hamiltonian(J2=0.1, boundary="open"), (2, 0))
-    with pytest.raises(ValueError, match="mask's shape"):
-        anneal(CASES[3][0], (16, 12))
-    with pytest.raises(ConfigError, match="own site"):
-        anneal_many(Hamiltonian(terms=[CubicAnisotropy(0.1)]), (8, 8), 1)
-    with pytest.raises(NumericalError, match="single precision"):
-        anneal(Hamiltonian(J2=1e30), (4, 4), QUICK)
     with pytest.raises(ValueError, match="temperatures above 0"):
         GeneralMonteCarlo(Hamiltonian(J2=0.1), (4, 4)).heat_bath(0.0)
     with pytest.raises(ValueError, match="GeneralMonteCarlo"):

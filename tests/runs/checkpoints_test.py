@@ -25,7 +25,7 @@ from keras_evae.runs.checkpoints import (
     training_variables,
     write_checkpoint,
 )
-from tests.helpers.damage import random_flips
+from tests.helpers.damage import Hostile, random_flips
 from tests.helpers.states import random_spins
 from tests.helpers.training_cases import ROOT
 
@@ -130,17 +130,6 @@ def test_full_disk_keeps_the_old_checkpoint(path):
     assert read_checkpoint(path).stage == "01_beta"
 
 
-class Hostile:
-    def __reduce__(self):
-        return (exec, ("raise SystemExit('executed')",))
-
-
-def hostile_archive():
-    content = io.BytesIO()
-    np.savez(content, record=np.array([Hostile()], dtype=object))
-    return content.getvalue()
-
-
 def archive(**arrays):
     content = io.BytesIO()
     np.savez(content, **arrays)
@@ -151,7 +140,7 @@ def archive(**arrays):
     "content",
     [
         pickle.dumps(Hostile()),
-        hostile_archive(),
+        archive(record=np.array([Hostile()], dtype=object)),
         b"not an archive",
         archive(values=np.zeros(2)),
         archive(record=np.frombuffer(b'{"stage": "s", "unknown": 1}', np.uint8)),

@@ -19,6 +19,8 @@ from keras_evae.runs.from_config import planned_stages
 from keras_evae.runs.run import latest_run, load_run
 from keras_evae.runs.run_folder import open_run_folder
 from keras_evae.runs.stage_folder import save_stage
+from tests.helpers.damage import Hostile
+from tests.helpers.run_folders import record_version
 
 METRICS = {"train": {"loss": 1.0}, "validation": {"loss": 2.0}, "generated": {"fft_mse": 3.0}}
 TEXT = """
@@ -134,15 +136,6 @@ def test_another_configuration_is_refused(run, tmp_path):
     assert (run / "config.yaml").read_bytes() == before
 
 
-def record_version(folder, version):
-    """As another version of the package has left it; those before 0.1.0 recorded none."""
-    file = folder / "environment.json"
-    environment = json.loads(file.read_text()) | {"training_version": version}
-    if version is None:
-        del environment["training_version"]
-    file.write_text(json.dumps(environment))
-
-
 @pytest.mark.parametrize(
     ("version", "message"),
     [
@@ -193,11 +186,6 @@ def test_folder_with_other_files_is_not_taken(tmp_path, config):
     with pytest.raises(DataError, match="expected a run folder or an empty one"):
         open_run_folder(tmp_path / "full", config)
     assert [file.name for file in (tmp_path / "full").iterdir()] == ["thesis.tex"]
-
-
-class Hostile:
-    def __reduce__(self):
-        return (exec, ("raise SystemExit('executed')",))
 
 
 def test_loading_executes_nothing(run):

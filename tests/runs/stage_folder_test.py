@@ -15,7 +15,7 @@ from keras_evae.errors import DataError
 from keras_evae.model.evae import EVAE
 from keras_evae.runs.stage_folder import finished_stages, load_stage_weights, refuse_orphans, save_stage
 from keras_evae.runs.stage_plan import plan_stages
-from tests.helpers.damage import random_flips
+from tests.helpers.damage import Hostile, random_flips
 
 METRICS = {"train": {"loss": 1.0}, "validation": {"loss": 2.0}, "generated": {"fft_mse": 3.0}}
 STAGES = plan_stages([1e-4, 1e-3, 1e-2], 2)
@@ -110,11 +110,6 @@ def test_stage_of_a_version_before_the_first_release(run):
     (folder / "metrics.json").write_text(json.dumps(record))
     with pytest.raises(DataError, match="metrics.json: written by a version before 0.1.0"):
         load(run)
-
-
-class Hostile:
-    def __reduce__(self):
-        return (exec, ("raise SystemExit('executed')",))
 
 
 def hostile_pickle(path):

@@ -7,19 +7,30 @@ import tensorflow as tf
 
 from keras_evae.errors import NumericalError
 from keras_evae.model.evae import EVAE
-from keras_evae.training.callbacks import (
-    BetaScheduler,
-    GammaScheduler,
-    KeepState,
-    StopOnNonFinite,
-)
+from keras_evae.runs.checkpoints import Checkpoint, assign_values, read_values
+from keras_evae.training.callbacks import BetaScheduler, GammaScheduler, KeepState, StopOnNonFinite
 from tests.helpers.states import random_spins
 
 
-@pytest.fixture(scope="module")
-def model():
+def fresh_model():
     model = EVAE((16, 16), latent_dim=4)
     model.compile(optimizer=keras.optimizers.Adam(1e-3))
+    model.optimizer.build(model.trainable_variables)
+    return model
+
+
+@pytest.fixture(scope="module")
+def traced():
+    """A model whose training is traced once for all tests, and the first values of its variables."""
+    model = fresh_model()
+    return model, read_values(model)
+
+
+@pytest.fixture
+def model(traced):
+    """That model as it was at first."""
+    model, values = traced
+    assign_values(model, Checkpoint("", 0, 1, 1, {}, values))
     return model
 
 
@@ -40,13 +51,6 @@ def test_schedulers_set_the_weights_and_log_them(model, spins):
     np.testing.assert_allclose(history["loss"], expected, rtol=1e-4)
 
 
-def fresh_model():
-    model = EVAE((16, 16), latent_dim=4)
-    model.compile(optimizer=keras.optimizers.Adam(1e-3))
-    model.optimizer.build(model.trainable_variables)
-    return model
-
-
 class AtStep(keras.callbacks.Callback):
     """Does something before a step."""
 
@@ -63,16 +67,16 @@ def fit(model, spins, *callbacks):
     model.fit(spins, batch_size=4, epochs=1, shuffle=False, verbose=0, callbacks=[*callbacks, StopOnNonFinite()])
 
 
-def test_nan_in_a_loss_stops_at_its_step(spins):
+def test_nan_in_a_loss_stops_at_its_step(model, spins):
     poisoned = np.concatenate((spins, np.full_like(spins[:4], np.nan), spins))
     with pytest.raises(NumericalError, match="reconstruction_loss = nan.* after 3 steps of the optimiser"):
-        fit(fresh_model(), poisoned)
+        fit(model, poisoned)
 
 
-def test_infinite_loss_stops_at_its_step(spins):
+def test_infinite_loss_stops_at_its_step(model, spins):
     """The weighted sum overflows, its terms do not."""
     with pytest.raises(NumericalError, match="^loss = (nan|-?inf) after 2 steps"):
-        fit(fresh_model(), spins, AtStep(1, lambda model: model.gamma.assign(3e38)))
+        fit(model, spins, AtStep(1, lambda model: model.gamma.assign(3e38)))
 
 
 @tf.custom_gradient
@@ -93,18 +97,15 @@ def test_gradient_alone_that_is_not_finite_stops_at_its_step(spins, monkeypatch)
         fit(model, spins, AtStep(1, lambda _: switch.assign(True)))
 
 
-def test_statistics_alone_that_are_not_finite_stop_at_their_step(spins):
-    model = fresh_model()
+def test_statistics_alone_that_are_not_finite_stop_at_their_step(model, spins):
     statistics = [variable for variable in model.non_trainable_variables if "moving_mean" in variable.path]
     with pytest.raises(NumericalError, match=r"^batch_normalization\w*/moving_mean is not finite after 2 steps"):
         fit(model, spins, AtStep(1, lambda _: statistics[2].assign(statistics[2] * np.inf)))
 
 
-def test_validation_loss_that_is_not_finite_stops_at_the_end_of_the_epoch(spins):
+def test_validation_loss_that_is_not_finite_stops_at_the_end_of_the_epoch(model, spins):
     with pytest.raises(NumericalError, match="val_loss = nan.*in epoch 0"):
-        fresh_model().fit(
-            spins, batch_size=4, verbose=0, validation_data=(spins * np.nan,), callbacks=[StopOnNonFinite()]
-        )
+        model.fit(spins, batch_size=4, verbose=0, validation_data=(spins * np.nan,), callbacks=[StopOnNonFinite()])
 
 
 def test_state_is_copied_at_each_epoch_and_written_when_due_and_when_asked(model, spins):

@@ -5,13 +5,11 @@ import re
 from keras_evae.analysis import critical_beta
 from keras_evae.dataset import read_split
 from keras_evae.runs.from_config import dataset_specification, planned_stages
-from keras_evae.runs.run import load_run
 from keras_evae.training.forecast import describe_posterior_collapse
 
 
-def test_expected_posterior_collapse(smoke_folder, monkeypatch):
-    monkeypatch.chdir(smoke_folder)
-    config = load_run("runs/smoke").config
+def test_expected_posterior_collapse(smoke_run, smoke_folder):
+    config = smoke_run.config
     specification = dataset_specification(config)
     estimate = critical_beta(read_split(config.dataset.path, "train"), (True, True))
     line = describe_posterior_collapse(config.dataset.path, specification, planned_stages(config))

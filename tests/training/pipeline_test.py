@@ -2,7 +2,6 @@
 
 import gc
 import threading
-import time
 
 import numpy as np
 import pytest
@@ -106,10 +105,10 @@ def test_dropped_stream_stops_its_threads_and_runs_only_a_little_ahead():
     assert any(thread.name.startswith("anneal") for thread in threading.enumerate())
     del batches
     gc.collect()
-    deadline = time.monotonic() + 300
-    while any(thread.name.startswith("anneal") for thread in threading.enumerate()):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    for thread in threading.enumerate():
+        if thread.name.startswith("anneal"):
+            # Forever, if the stream went on.
+            thread.join()
 
 
 def test_masked_stream_is_augmented_inside_the_mask():

@@ -64,13 +64,27 @@ def free_ports():
     return ports
 
 
+@pytest.fixture(scope="module", params=["mirrored", pytest.param("multiworker", marks=pytest.mark.slow)])
+def kind(request):
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def results(tmp_path_factory):
-    """Results of `train_steps` on one device, on two logical ones, and in two processes."""
-    folder, ports = tmp_path_factory.mktemp("results"), free_ports()
-    workers = (start(folder, "multiworker", "multiworker.npz", worker=(index, ports)) for index in range(2))
-    finish(start(folder, "mirrored", "mirrored.npz", "one.npz"), *workers)
-    return {kind: dict(np.load(folder / f"{kind}.npz")) for kind in ("one", "mirrored", "multiworker")}
+def one(tmp_path_factory):
+    """Results of `train_steps` on two logical devices, and on one of them."""
+    folder = tmp_path_factory.mktemp("mirrored")
+    finish(start(folder, "mirrored", "mirrored.npz", "one.npz"))
+    return {kind: dict(np.load(folder / f"{kind}.npz")) for kind in ("one", "mirrored")}
+
+
+@pytest.fixture(scope="module")
+def results(one, kind, tmp_path_factory):
+    """Results of `train_steps` on one device, and on several by this strategy."""
+    if kind == "mirrored":
+        return one
+    folder, ports = tmp_path_factory.mktemp("workers"), free_ports()
+    finish(*(start(folder, kind, "workers.npz", worker=(index, ports)) for index in range(2)))
+    return {"one": one["one"], kind: dict(np.load(folder / "workers.npz"))}
 
 
 def whole_norm(results, prefix):
@@ -97,7 +111,6 @@ def is_before_normalisation(name):
     return variable.startswith("bias") and layer.startswith(("conv2d", "dense")) and layer not in kept
 
 
-@pytest.mark.parametrize("kind", ["mirrored", "multiworker"])
 class TestStrategy:
     @pytest.mark.parametrize("prefix", ["gradient", "clipped"])
     def test_gradients(self, results, kind, prefix):

@@ -10,15 +10,12 @@ from experiments.reproduction.results import Runs, compare_lengths, longer_stage
 from keras_evae.errors import DataError
 from keras_evae.evaluation.convergence import LOSSES
 from keras_evae.evaluation.results import Section
-from keras_evae.runs.run import load_run
 
 
 @pytest.fixture
-def run(smoke_folder, monkeypatch):
+def run(smoke_run):
     """The smoke run with a ladder of gamma = 0, 100, 1000, 10000 that collapses at 1000."""
-    monkeypatch.chdir(smoke_folder)
-    run = load_run("runs/smoke")
-    stages = []
+    run, stages = smoke_run, []
     for index, (gamma, fft_mse) in enumerate(((0.0, 1e-5), (100.0, 1e-5), (1e3, 1e-7), (1e4, 1e-8))):
         stage = dataclasses.replace(run.stages[1].stage, index=index, gamma=gamma)
         metrics = {**run.stages[1].metrics, "generated": {"fft_mse": fft_mse}}

@@ -7,13 +7,11 @@ import pytest
 
 from experiments.reproduction.claims.claim import Numbers, read_numbers
 from experiments.reproduction.claims.judge_correlation import JUDGES
-from keras_evae.dataset import read_split
-from keras_evae.evaluation import figure_3_correlation as densities
-from keras_evae.evaluation import figure_3_correlation as maps
 from keras_evae.evaluation.figure_3_correlation import make_local_correlation, make_theta
 from keras_evae.evaluation.measured_samples import measure, sample_tables
 from keras_evae.hamiltonian import Hamiltonian
-from tests.experiments.reproduction.claims.ladders import verdicts
+from tests.helpers.ladders import verdicts
+from tests.helpers.noise import outputs_with_noise
 from tests.helpers.states import skyrmion
 
 ANGLES = ["states-fewer-irregularities", "states-theta-of-reconstructed", "states-theta-of-generated"]
@@ -31,18 +29,7 @@ def made(run, folder):
 
 @pytest.mark.parametrize(("noise", "holds"), [((0.05, 0.02), True), ((0.02, 0.05), False)])
 def test_less_noise_holds(smoke_run, tmp_path, monkeypatch, noise, holds):
-    """Models whose outputs are annealed states with noise that depends on gamma."""
-    spins = read_split(smoke_run.config.dataset.path, "test")
-    deviations = dict(zip((0.0, 10.0), noise, strict=True))
-
-    def outputs(run, stage, what):
-        states = spins + deviations[stage.gamma] * np.random.default_rng(0).normal(size=spins.shape)
-        return (states / np.linalg.norm(states, axis=-1, keepdims=True)).astype(np.float32)
-
-    for name in ("reconstruct", "generate"):
-        monkeypatch.setattr(maps, name, outputs)
-    for name in ("stream_reconstructed", "stream_generated"):
-        monkeypatch.setattr(densities, name, lambda *arguments: [outputs(*arguments)])
+    outputs_with_noise(monkeypatch, smoke_run, dict(zip((0.0, 10.0), noise, strict=True)))
     assert verdicts(ANGLES, made(smoke_run, tmp_path)) == [holds] * 3
 
 

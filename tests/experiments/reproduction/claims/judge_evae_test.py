@@ -3,7 +3,7 @@
 import pytest
 
 from experiments.reproduction.claims.judge_evae import JUDGES
-from tests.experiments.reproduction.claims.ladders import EVAE, judged, numbers, stage, verdicts
+from tests.helpers.ladders import EVAE, judged, numbers, stage, verdicts
 
 # In the order of these tests: losses as gamma grows, then the critical transition.
 IDS = ["evae-falling-energy", "evae-rise-of-reconstruction", "evae-energy-below-data", "evae-unrelated-outputs",

@@ -4,7 +4,7 @@ import pytest
 
 from experiments.reproduction.claims.claim import Numbers
 from experiments.reproduction.claims.judge_interpolation import JUDGES
-from tests.experiments.reproduction.claims.ladders import judged, verdicts
+from tests.helpers.ladders import judged, verdicts
 
 COUNT = 4
 

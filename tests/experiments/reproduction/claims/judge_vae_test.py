@@ -3,7 +3,7 @@
 import pytest
 
 from experiments.reproduction.claims.judge_vae import JUDGES
-from tests.experiments.reproduction.claims.ladders import VAE, judged, numbers, stage, verdicts
+from tests.helpers.ladders import VAE, judged, numbers, stage, verdicts
 
 NAMES = ["SMALL", "INPUTS", "RISING", "LARGE", "SIMILAR", "ENERGY", "POSTERIOR", "CONSTANT", "UNIFORM", "VARIOUS"]
 
