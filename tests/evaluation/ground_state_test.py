@@ -14,7 +14,7 @@ from keras_evae.errors import ConfigError, DataError, LockedError, MismatchError
 from keras_evae.evaluation import ground_state
 from keras_evae.evaluation.ground_state import find_ground_state
 from keras_evae.evaluation.results import read_section
-from keras_evae.files import hold_lock
+from keras_evae.files import file_checksum, hold_lock
 from keras_evae.geometry import make_geometry
 from keras_evae.minima.skyrmion_lattices import TriangularLattice
 from keras_evae.minima.slow_anneals import Anneals
