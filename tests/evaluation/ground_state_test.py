@@ -14,7 +14,7 @@ from keras_evae.errors import ConfigError, DataError, LockedError, MismatchError
 from keras_evae.evaluation import ground_state
 from keras_evae.evaluation.ground_state import find_ground_state
 from keras_evae.evaluation.results import read_section
-from keras_evae.files import hold_lock
+from keras_evae.files import file_checksum, hold_lock
 from keras_evae.geometry import make_geometry
 from keras_evae.minima.skyrmion_lattices import TriangularLattice
 from keras_evae.minima.slow_anneals import Anneals
@@ -240,8 +240,9 @@ def test_probe_from_another_start_is_refused(copied):
     file.write_text(json.dumps(record))
     with pytest.raises(DataError, match="damaged"):
         find_ground_state(config, output, seeds=1, **SEARCH)
-    (file.parent / "checksums.sha256").unlink()
-    file.write_text(json.dumps(record | {"weights_sha256": ""}))
+    names = ("model.weights.h5", "metrics.json", "history.csv")
+    lines = [f"{file_checksum(file.parent / name)}  {name}\n" for name in names]
+    (file.parent / "checksums.sha256").write_text("".join(lines))
     with pytest.raises(DataError, match="expected a probe that started from gamma = .*, found 1.0"):
         find_ground_state(config, output, seeds=1, **SEARCH)
 
