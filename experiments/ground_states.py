@@ -109,26 +109,46 @@ def collect(name, search):
         return record
     section = read_section(search / "ground_state.json")
     tables = {table.name: [dict(zip(table.header, row, strict=True)) for row in table.rows] for table in section.tables}
-    lowest = tables["ground_state"][0]["energy_per_site"]
+    found = summarise(tables)
     data = np.concatenate([read_energies(config.dataset.path, split) for split in ("train", "validation", "test")])
     return {
         **record,
-        "as_low_as_evae": int(np.sum(anneals.energies <= lowest + SAME_ENERGY)),
-        "seconds_to_evae": anneals.seconds_to(lowest),
+        "as_low_as_evae": int(np.sum(anneals.energies <= found["relaxed"] + SAME_ENERGY)),
+        "seconds_to_evae": anneals.seconds_to(found["relaxed"]),
         "data": len(data),
         "data_hits": int(np.sum(data <= anneals.energies.min() + SAME_ENERGY)),
-        "data_as_low_as_evae": int(np.sum(data <= lowest + SAME_ENERGY)),
+        "data_as_low_as_evae": int(np.sum(data <= found["relaxed"] + SAME_ENERGY)),
+        "search": found,
         "tables": tables,
     }
 
 
+def summarise(tables):
+    """What the pages say of a search."""
+    methods = {row["method"]: row for row in tables["ground_state_methods"]}
+    evae = [row for row in tables["ground_state_candidates"] if "E-VAE" in row["found_by"]]
+    trials = {row["trial"] for row in tables["ground_state_probes"]}
+    return {
+        "generated": methods["generated states"]["energy_per_site"],
+        "relaxed": methods["generated states, relaxed"]["energy_per_site"],
+        "anneals": methods["slow anneals"]["states"],
+        "anneals_energy_per_site": methods["slow anneals"]["energy_per_site"],
+        "data_seconds": methods["annealed data"]["cpu_seconds"],
+        "cpu_seconds": methods["generated states, relaxed"]["cpu_seconds"],
+        "distinct_states": len(evae),
+        "skyrmions": evae[0]["skyrmions"],
+        "gamma_c": [row["gamma_c"] for row in tables["phase_curve_trials"] if row["trial"] in trials],
+    }
+
+
 def lowest_states(search):
-    """The lowest of all anneals, and the lowest candidate of the search if it is there, by name, `(y, x, 3)` each."""
+    """The lowest of all anneals, and the lowest of the E-VAE if there is a search, by name, `(y, x, 3)` each."""
     with np.load(without_limit(search) / FILE) as anneals:
         states = {"slow anneals": anneals["spins"]}
     if (search / "candidates.h5").is_file():
         with h5py.File(search / "candidates.h5") as file:
-            states["E-VAE, relaxed"] = file["spins"][0]
+            origins = json.loads(file.attrs["origins"])
+            states["E-VAE, relaxed"] = file["spins"][min(int(rank) for rank in origins if "E-VAE" in origins[rank])]
     return states
 
 
@@ -155,7 +175,7 @@ def anneal_rows(results):
 
 def searches(results):
     """The systems with a search."""
-    return {name: result for name, result in results.items() if "tables" in result}
+    return {name: result for name, result in results.items() if "search" in result}
 
 
 def energy_rows(results):
@@ -170,9 +190,9 @@ def energy_rows(results):
         "No limit",
     )
     for name, result in searches(results).items():
-        methods = {row["method"]: row["energy_per_site"] for row in result["tables"]["ground_state_methods"]}
-        generated, evae = (methods[f"collapse of the E-VAE{form}"] for form in (", as generated", ""))
-        anneals = methods["slow anneals in the same CPU time"], result["energy_per_site"]
+        found = result["search"]
+        generated, evae = found["generated"], found["relaxed"]
+        anneals = found["anneals_energy_per_site"], result["energy_per_site"]
         energies = (f"{energy:.7f}" for energy in (generated, evae, *anneals))
         yield name, *energies, *(winner(evae, energy) for energy in anneals)
 
@@ -190,21 +210,17 @@ def search_rows(results):
         "Anneals as low", "Data as low", "gamma_c of each trial", "Distinct states", "Skyrmions",
     )  # fmt: skip
     for name, result in searches(results).items():
-        tables, first = result["tables"], result["seconds_to_evae"]
-        costs = {row["part"]: (row["cpu_seconds"], row["known"]) for row in tables["ground_state_cpu"]}
-        data = costs["annealed data"][0]
-        names = {row["trial"] for row in tables["ground_state_probes"]}
-        marks = [row["gamma_c"] for row in tables["phase_curve_trials"] if row["trial"] in names]
+        found, first = result["search"], result["seconds_to_evae"]
         yield (
             name,
-            f"{data:.0f} + {costs['search, in all'][0] - data:.0f}",
-            costs["slow anneals"][1].partition(" ")[0],
+            f"{found['data_seconds']:.0f} + {found['cpu_seconds'] - found['data_seconds']:.0f}",
+            str(found["anneals"]),
             "never" if first is None else f"{first:.2g}",
             f"{result['as_low_as_evae'] / result['anneals']:.0%}",
             f"{result['data_as_low_as_evae'] / result['data']:.0%}",
-            ", ".join("none" if mark is None else f"{mark:.0f}" for mark in marks),
-            str(len(tables["ground_state"])),
-            str(tables["ground_state"][0]["skyrmions"]),
+            ", ".join("none" if mark is None else f"{mark:.0f}" for mark in found["gamma_c"]),
+            str(found["distinct_states"]),
+            str(found["skyrmions"]),
         )
 
 

@@ -113,7 +113,7 @@ def relax(
     return lattice.spins, torque
 
 
-def _choose_sampler(hamiltonian: Hamiltonian) -> type[MonteCarlo] | type[GeneralMonteCarlo]:
+def _choose_sampler(hamiltonian: Hamiltonian) -> type[MonteCarlo]:
     """The fast one, wherever it can be used."""
     return GeneralMonteCarlo if hamiltonian.further_terms else MonteCarlo
 

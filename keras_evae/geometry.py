@@ -145,12 +145,9 @@ def _centred(sites: int) -> np.ndarray:
     return np.arange(sites) - (sites - 1) / 2
 
 
-def _square(side: int) -> np.ndarray:
-    return np.ones((side, side), bool)
-
-
-def _rectangle(height: int, width: int) -> np.ndarray:
-    return np.ones((height, width), bool)
+def _rectangle(*sides: int) -> np.ndarray:
+    """Of one side a square."""
+    return np.ones((sides[0], sides[-1]), bool)
 
 
 def _disc(diameter: int) -> np.ndarray:
@@ -171,7 +168,7 @@ def _hexagon(width: int) -> np.ndarray:
 
 
 SHAPES: dict[str, Callable[..., np.ndarray]] = {
-    "square": _square,
+    "square": _rectangle,
     "rectangle": _rectangle,
     "wire": _rectangle,
     "disc": _disc,

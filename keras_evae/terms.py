@@ -8,6 +8,7 @@ docs/energies.md shows how to write one.
 from __future__ import annotations
 
 import abc
+import dataclasses
 import re
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -48,6 +49,7 @@ class EnergyTerm(abc.ABC):
         """Field h' = -dE'/dS `(..., y, x, 3)`; whatever it is on absent sites is not read."""
 
 
+@dataclasses.dataclass(frozen=True)
 class SecondNeighbours(EnergyTerm):
     """Exchange with the diagonal neighbours: E = -J2 sum over diagonal pairs of S_i.S_j, each pair counted once.
 
@@ -55,11 +57,9 @@ class SecondNeighbours(EnergyTerm):
         J2: Exchange constant.
     """
 
-    reach = 1
-    steps = ((1, 1), (1, -1), (-1, 1), (-1, -1))
-
-    def __init__(self, J2: float) -> None:
-        self.J2 = J2
+    J2: float
+    reach: ClassVar[int] = 1
+    steps: ClassVar[tuple[tuple[int, int], ...]] = ((1, 1), (1, -1), (-1, 1), (-1, -1))
 
     def energy(self, spins: Any, lattice: Lattice) -> Any:
         return -0.5 * lattice.total(spins * self.field(spins, lattice))

@@ -50,8 +50,8 @@ WITH_CONFIG = {
 # What is to be mended: each of these lists only gets shorter.
 UPWARD_IMPORTS: set[tuple[str, str]] = set()
 CIRCLES: set[frozenset[str]] = set()
-CONFIG_TOO = {"training/search_trial.py"}
-LONG_FILES = {"monte_carlo/kernels.py", "evaluation/ground_state_tables.py"}
+CONFIG_TOO: set[str] = set()
+LONG_FILES = {"monte_carlo/kernels.py"}
 
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 # Tests of several modules, or of the whole package.

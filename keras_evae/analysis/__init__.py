@@ -17,34 +17,3 @@ from keras_evae.analysis.skyrmions import Skyrmions, find_skyrmions
 from keras_evae.analysis.structure import BraggPeaks, bragg_peaks, ring_average, structure_factor, wave_vectors
 from keras_evae.analysis.topology import topological_charge
 from keras_evae.analysis.transitions import Transition, generation_collapse, posterior_collapse, reconstruction_rise
-
-__all__ = [
-    "Alignment",
-    "AngleDistribution",
-    "BraggPeaks",
-    "Skyrmions",
-    "StateDescription",
-    "Transition",
-    "align",
-    "angle_distribution",
-    "bond_orientational_order",
-    "bragg_peaks",
-    "critical_beta",
-    "defect_share",
-    "delaunay_bonds",
-    "describe_state",
-    "fft_mse",
-    "field_angle",
-    "find_skyrmions",
-    "generation_collapse",
-    "lattice_order",
-    "local_correlation",
-    "neighbour_counts",
-    "posterior_collapse",
-    "reconstruction_rise",
-    "ring_average",
-    "structure_factor",
-    "topological_charge",
-    "wasserstein",
-    "wave_vectors",
-]

@@ -1,4 +1,4 @@
-"""Searches a ground state by the collapse of the E-VAE, beside slow annealing in the same CPU time."""
+"""Searches the lowest state of a system: collapse of the E-VAE, slow anneals, placed lattices of skyrmions."""
 
 from __future__ import annotations
 
@@ -12,20 +12,13 @@ from keras_evae.config import load_config
 from keras_evae.console import run_command
 from keras_evae.runs.run import load_run
 
-EPILOG = """what it does:
-  1 anneals the dataset and trains a VAE for each seed, as evae-train does (or takes the runs given by --run)
-  2 finds the critical gamma: bisection between the first and the last of evae.gammas, each probe an E-VAE
-    trained for the epochs of the longest stage, warm-started from the nearest gamma below that is not collapsed
-  3 approaches it from the VAE in steps that get smaller, for a fast rise of gamma may end beside the ground
-    state, and lets the collapsed state settle
-  4 relaxes generated states at T = 0 and leaves out copies by translation, rotation or mirror
-  5 anneals slowly for the same CPU time, and says which method wins and by how much
-
-Each finished probe is kept in --output. Stopped at any moment and started again with the same arguments, it
-continues from there; more --seeds or --betas extend a finished search.
+EPILOG = """The lowest state comes first, whichever method has found it, then how each method did:
+  slow anneals       for the processor time that the search with the E-VAE took
+  placed lattices    triangular lattices of skyrmions, relaxed
+  E-VAE              for each seed a VAE, the gamma of its collapse, and generated states, as they are and relaxed
+Stopped at any moment and started again with the same arguments, it continues; more --seeds or --betas extend it.
 
 examples:
-  evae-ground-state --config quickstart
   evae-ground-state --config quickstart --seeds 2 --betas 1e-4 3e-4 1e-3
   evae-ground-state --run runs/quickstart --output runs/quickstart_ground_state
 """
@@ -35,15 +28,14 @@ def make_parser() -> argparse.ArgumentParser:
     parser = new_parser(__doc__, EPILOG)
     source = parser.add_mutually_exclusive_group(required=True)
     add_config(source)
-    run_help = "instead of --config and --seeds: a run of evae-train whose VAE, and stages of gamma, are taken"
-    source.add_argument("--run", type=Path, action="append", default=[], metavar="DIR", help=f"{run_help}; repeatable")
+    help = "instead of --config and --seeds: a run of evae-train whose VAE, and stages of gamma, are taken; repeatable"
+    source.add_argument("--run", type=Path, action="append", default=[], metavar="DIR", help=help)
     add_overrides(parser, "evae.epochs=20 for short probes")
-    parser.add_argument(
-        "--output", type=Path, metavar="DIR", help="default: runs/<name of the configuration or run>_ground_state"
-    )
+    help = "default: runs/<name of the configuration or run>_ground_state"
+    parser.add_argument("--output", type=Path, metavar="DIR", help=help)
     parser.add_argument("--seeds", type=int, metavar="N", help="independent trials at each beta (default: 3)")
-    betas_help = "also the critical gamma at these values of beta: tables and picture phase_curve"
-    parser.add_argument("--betas", type=float, nargs="+", default=[], metavar="BETA", help=betas_help)
+    help = "also the critical gamma at these values of beta: tables and picture phase_curve"
+    parser.add_argument("--betas", type=float, nargs="+", default=[], metavar="BETA", help=help)
     return parser
 
 

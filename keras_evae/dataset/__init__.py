@@ -20,18 +20,3 @@ from keras_evae.dataset.hdf5 import (
 )
 from keras_evae.dataset.shard_folder import finished_share
 from keras_evae.dataset.specification import SPLITS, STORAGES, DatasetSpecification
-
-__all__ = [
-    "SPLITS",
-    "STORAGES",
-    "DatasetSpecification",
-    "check_dataset",
-    "check_specification",
-    "ensure_dataset",
-    "finished_share",
-    "generate_dataset",
-    "open_dataset",
-    "read_attributes",
-    "read_energies",
-    "read_split",
-]

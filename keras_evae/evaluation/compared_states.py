@@ -14,12 +14,11 @@ from keras_evae.annealing import relax
 from keras_evae.evaluation.results import Cell, Table
 from keras_evae.evaluation.stage_selection import first_collapsed, is_finished, labels, ladder_of_gamma
 from keras_evae.evaluation.stage_states import generate
+from keras_evae.minima.certificate import precise_energy
 from keras_evae.minima.distinct import SAME_STATE
 from keras_evae.runs.run import Run
 from keras_evae.runs.stage_folder import FinishedStage
 from keras_evae.symmetry import NAMES
-
-GENERATED = 100
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,11 +49,11 @@ class FinalState:
 
     @property
     def energy(self) -> float:
-        return energy_per_site(self.run, self.spins)
+        return precise_energy(self.spins, self.run.hamiltonian)
 
     @property
     def relaxed_energy(self) -> float:
-        return energy_per_site(self.run, self.relaxed)
+        return precise_energy(self.relaxed, self.run.hamiltonian)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,14 +78,9 @@ class Comparison:
         return f"same state, shifted by ({y:.1f}, {x:.1f}), {NAMES[self.relaxed.operation]}"
 
 
-def energy_per_site(run: Run, spins: np.ndarray) -> float:
-    """E/N of one configuration, summed in double precision."""
-    return float(run.hamiltonian.energy_per_site(spins.astype(np.float64)))
-
-
-def final_states(runs: Sequence[Run]) -> list[FinalState]:
-    """The states of the last stage of each run."""
-    return [_final_state(run, name) for run, name in zip(runs, labels(runs).values(), strict=True)]
+def final_states(runs: Sequence[Run], count: int = 100) -> list[FinalState]:
+    """The states of the last stage of each run, from a number of generated ones."""
+    return [_final_state(run, name, count) for run, name in zip(runs, labels(runs).values(), strict=True)]
 
 
 def compare_all(finals: Sequence[FinalState]) -> tuple[list[Comparison], list[str]]:
@@ -98,7 +92,7 @@ def compare_all(finals: Sequence[FinalState]) -> tuple[list[Comparison], list[st
     return [_compare(*pair) for pair in alike], [differ] if len(alike) < len(pairs) else []
 
 
-def table_of_states(finals: Sequence[FinalState]) -> Table:
+def table_of_states(finals: Sequence[FinalState], count: int) -> Table:
     """The states of each run among each other, and the first of them."""
     records: list[dict[str, Cell]] = [
         {
@@ -115,7 +109,7 @@ def table_of_states(finals: Sequence[FinalState]) -> Table:
         }
         for final in finals
     ]
-    caption = f"last stage of each run: {GENERATED} generated states among each other, and the first of them"
+    caption = f"last stage of each run: {count} generated states among each other, and the first of them"
     return Table.of_records("collapse", caption, records)
 
 
@@ -147,9 +141,9 @@ def numbers_of_states(finals: Sequence[FinalState]) -> dict[str, dict[str, Cell]
     }
 
 
-def _final_state(run: Run, name: str) -> FinalState:
+def _final_state(run: Run, name: str, count: int) -> FinalState:
     stages = ladder_of_gamma(run)
-    spins = generate(run, stages[-1], GENERATED)
+    spins = generate(run, stages[-1], count)
     collapsed = len(stages) > 1 and first_collapsed(stages) is not None
     relaxed, _ = relax(run.hamiltonian, spins[0])
     aligned = [align(state, spins[0], run.hamiltonian, sliding=True) for state in spins[1:]]

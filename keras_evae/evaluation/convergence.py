@@ -25,7 +25,11 @@ HEADER = ["beta", "gamma", "epochs", "samples", *(f"{symbol}_change_%" for symbo
 @for_each_run("convergence")
 def make_convergence(run: Run, output: Path, file: str) -> Section:
     """Change of the losses from the half of each stage to its end, and the gap between training and validation data."""
-    rows = [_doubling_row(run, stage) for stage in run.stages]
+    rows: list[list[Cell]] = []
+    for stage in run.stages:
+        epochs = stage.stage.epochs
+        changes = changes_on_doubling(read_history(stage), epochs)
+        rows.append([stage.beta, stage.gamma, epochs, run.samples(stage.stage), *changes, in_words(changes)])
     caption = "change of the losses of the validation split from half of the stage to its end, per cent"
     converged = sum(row[-1] == "yes" for row in rows)
     return Section(
@@ -47,13 +51,10 @@ def change_on_doubling(values: Sequence[float]) -> float | None:
     half = len(values) // 2
     if not half:
         return None
-    before, end = (_end(values[:epochs]) for epochs in (half, len(values)))
+    # Means over the last tenth.
+    parts = (values[:half], values)
+    before, end = (float(np.mean(part[-max(1, round(AVERAGED * len(part))) :])) for part in parts)
     return (end - before) / abs(end) if end else None
-
-
-def _end(values: Sequence[float]) -> float:
-    """Mean over the last tenth."""
-    return float(np.mean(values[-max(1, round(AVERAGED * len(values))) :]))
 
 
 def extrapolate_energy(reconstruction: Sequence[float], energy: Sequence[float]) -> float | None:
@@ -62,12 +63,6 @@ def extrapolate_energy(reconstruction: Sequence[float], energy: Sequence[float])
     if len(set(reconstruction[half:])) < 2:
         return None
     return float(linregress(reconstruction[half:], energy[half:]).intercept)
-
-
-def _doubling_row(run: Run, stage: FinishedStage) -> list[Cell]:
-    shares = changes_on_doubling(read_history(stage), stage.stage.epochs)
-    samples = run.samples(stage.stage)
-    return [stage.beta, stage.gamma, stage.stage.epochs, samples, *shares, in_words(shares)]
 
 
 def changes_on_doubling(history: Mapping[str, Sequence[float]], epochs: int) -> list[Cell]:

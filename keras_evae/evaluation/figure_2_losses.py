@@ -47,7 +47,9 @@ def make_losses(runs: Sequence[Run], output: Path) -> Section:
     vaes = {names[run.path]: run for run in _vae_runs(runs)}
     betas = {name: ladder_of_beta(run) for name, run in vaes.items()}
     gammas = {names[run.path]: ladder_of_gamma(run) for run in runs if any(stage.gamma for stage in run.stages)}
-    estimates = {name: _estimate(run) for name, run in vaes.items()}
+    estimates = {
+        name: critical_beta(run.read_split("train", SAMPLES), run.hamiltonian.periodic) for name, run in vaes.items()
+    }
     _draw(betas, gammas, means, output / "losses.png")
     numbers: dict[str, dict[str, Cell]] = {
         name: {
@@ -85,10 +87,6 @@ def _mean_spin(run: Run) -> float:
     mean = spins.mean(axis=(0, *(1 + axis for axis in equal)), dtype=np.float64, keepdims=True)[0]
     lengths = np.broadcast_to(np.linalg.norm(mean, axis=-1), run.shape)
     return float(hamiltonian.on_sites(lengths).mean())
-
-
-def _estimate(run: Run) -> float:
-    return critical_beta(run.read_split("train", SAMPLES), run.hamiltonian.periodic)
 
 
 def _loss_table(run: Run, runs: Sequence[Run], data_mean: float) -> Table:

@@ -8,7 +8,6 @@ from pathlib import Path
 from keras_evae import plotting
 from keras_evae.evaluation.compared_states import (
     compare_all,
-    energy_per_site,
     final_states,
     numbers_of_states,
     table_of_pairs,
@@ -25,6 +24,7 @@ from keras_evae.evaluation.stage_selection import (
     nearest_gammas,
 )
 from keras_evae.evaluation.stage_states import generate
+from keras_evae.minima.certificate import precise_energy
 from keras_evae.minima.distinct import SAME_STATE
 from keras_evae.runs.run import Run
 from keras_evae.runs.stage_folder import FinishedStage
@@ -44,16 +44,16 @@ TEXT = (
 GENERATED = ("fft_mse", "energy_per_site_mean", "energy_per_site_std")
 
 
-def make_collapse(runs: Sequence[Run], output: Path) -> Section:
+def make_collapse(runs: Sequence[Run], output: Path, count: int = 100) -> Section:
     """States around the collapse, a row for each run, and the last ones compared with each other."""
     notes = _draw(runs, output / "collapse.png")
-    finals = final_states(runs)
+    finals = final_states(runs, count)
     comparisons, differ = compare_all(finals)
     return Section(
         "collapse",
         "Figure 5A: the collapse to one state",
         TEXT,
-        [table_of_states(finals), *([table_of_pairs(comparisons)] if comparisons else [])],
+        [table_of_states(finals, count), *([table_of_pairs(comparisons)] if comparisons else [])],
         [Picture("collapse.png", "Generated states around the collapse, a row for each run", "collapse")],
         notes + differ,
         numbers_of_states(finals),
@@ -85,7 +85,7 @@ def _draw(runs: Sequence[Run], path: Path) -> list[str]:
             spins = generate(run, stage, 1)[0]
             cell.set_axis_on()
             plotting.plot_spins(cell, spins, rf"$\gamma$ = {stage.gamma:g}")
-            cell.set_xlabel(f"E/N = {energy_per_site(run, spins):.5f}")
+            cell.set_xlabel(f"E/N = {precise_energy(spins, run.hamiltonian):.5f}")
         axes[row, 0].set_ylabel(labels(runs)[run.path])
     plotting.plot_color_wheel(axes[0, -1])
     plotting.save_figure(figure, path)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
@@ -105,17 +104,16 @@ def write_group(group: h5py.Group, spins: np.ndarray, certificates: np.ndarray) 
 
 
 def write_states(
-    path: Path, spins: np.ndarray, certificates: np.ndarray, hamiltonian: Hamiltonian, attributes: Mapping[str, Any]
+    path: Path, spins: np.ndarray, certificates: np.ndarray, hamiltonian: Hamiltonian, origins: Sequence[str]
 ) -> None:
-    """Writes states of one origin with their certificates, and further attributes, to an HDF5 file of one group.
+    """Writes states with their certificates to an HDF5 file, and where each of them comes from as JSON.
 
     Layout: `spins` (n, y, x, 3) float32, checksummed (fletcher32); `energy_per_site` (n,), and so `torque`, `charge`,
     `skyrmions`, `gap`, see `certify`.
     """
     with new_states_file(path, hamiltonian, [len(spins)], spins.shape[1:3]) as file:
         write_group(file, spins, certificates)
-        for name, values in attributes.items():
-            write_attribute(file, name, values)
+        write_attribute(file, "origins", {str(index): origin for index, origin in enumerate(origins)})
 
 
 def export_states(

@@ -91,6 +91,10 @@ class Picture:
     caption: str
     name: str = ""
 
+    def of_run(self, label: str) -> Picture:
+        """The picture with the label of its run in the caption."""
+        return dataclasses.replace(self, caption=f"{label}: {self.caption}")
+
 
 @dataclasses.dataclass(frozen=True)
 class Section:
@@ -149,19 +153,14 @@ def for_each_run(name: str) -> Callable[[Callable[..., Section]], Callable[..., 
     def decorate(make: Callable[..., Section]) -> Callable[..., Section]:
         @functools.wraps(make)
         def recipe(runs: Sequence[Run], output: Path, **options: Any) -> Section:
-            parts = [(run, make(run, output, file_name(name, run, runs), **options)) for run in runs]
-            names = labels(runs)
-            pictures = [
-                dataclasses.replace(picture, caption=f"{names[run.path]}: {picture.caption}")
-                for run, part in parts
-                for picture in part.pictures
-            ]
+            made = [make(run, output, file_name(name, run, runs), **options) for run in runs]
+            named = list(zip(runs, labels(runs).values(), made, strict=True))
             return dataclasses.replace(
-                parts[0][1],
-                tables=[table.of_run(run, runs) for run, part in parts for table in part.tables],
-                pictures=pictures,
-                notes=[note for _, part in parts for note in part.notes],
-                numbers={names[run.path]: part.numbers[""] for run, part in parts if part.numbers},
+                made[0],
+                tables=[table.of_run(run, runs) for run, _, part in named for table in part.tables],
+                pictures=[picture.of_run(label) for _, label, part in named for picture in part.pictures],
+                notes=[note for part in made for note in part.notes],
+                numbers={label: part.numbers[""] for _, label, part in named if part.numbers},
             )
 
         return recipe

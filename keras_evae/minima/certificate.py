@@ -24,12 +24,7 @@ from keras_evae.annealing import KERNEL_VERSION, anneal_many, relax
 from keras_evae.files import write_whole
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.minima.relaxation import TORQUE
-from keras_evae.minima.skyrmion_lattices import (
-    TriangularLattice,
-    commensurate_lattices,
-    place_skyrmions,
-    preferred_density,
-)
+from keras_evae.minima.skyrmion_lattices import relaxed_lattices
 from keras_evae.monte_carlo.schedule import SLOW_SCHEDULE
 
 # Difference of E/N below which two relaxed states have the same energy.
@@ -114,20 +109,19 @@ def best_known(
     count = anneals or min(max(ANNEALED_SITES // math.prod(shape), FEWEST_ANNEALS), MOST_ANNEALS)
     schedule = dataclasses.asdict(SLOW_SCHEDULE)
     lattice = _identity(hamiltonian, shape)
+    placed = {**lattice, "counts": shares, "lattices": LATTICES}
     candidates = [
         _remembered(folder, {**lattice, "anneals": count, **schedule}, lambda: _slow(hamiltonian, shape, count)),
         *others,
+        _remembered(folder, placed, lambda: _triangular(hamiltonian, shape, shares)),
     ]
-    if hamiltonian.D != 0 and hamiltonian.J > 0 and hamiltonian.J + 2 * hamiltonian.J2 > 0:
-        identity = {**lattice, "counts": shares, "lattices": LATTICES}
-        candidates.append(_remembered(folder, identity, lambda: _triangular(hamiltonian, shape, shares)))
     found = [candidate for candidate in candidates if math.isfinite(candidate.energy_per_site)]
     return BestKnown(tuple(sorted(found, key=lambda candidate: candidate.energy_per_site)))
 
 
 def _certificate(spins: np.ndarray, hamiltonian: Hamiltonian, reference: float) -> tuple[float, ...]:
     spins = np.asarray(spins, np.float64)
-    energy = _energy(spins, hamiltonian)
+    energy = precise_energy(spins, hamiltonian)
     charge = float(topological_charge(spins, hamiltonian.periodic))
     skyrmions, torque = len(skyrmions_against_field(spins, hamiltonian)), float(hamiltonian.torque(spins).max())
     return energy, torque, charge, skyrmions, energy - reference
@@ -136,34 +130,26 @@ def _certificate(spins: np.ndarray, hamiltonian: Hamiltonian, reference: float) 
 def _slow(hamiltonian: Hamiltonian, shape: tuple[int, int], count: int) -> Candidate:
     states = anneal_many(hamiltonian, shape, count, SLOW_SCHEDULE)
     progress = tqdm(states, "slow anneals", count, unit="lattice", leave=False, delay=1)
-    lowest = min(progress, key=lambda spins: _energy(spins, hamiltonian))
+    lowest = min(progress, key=lambda spins: precise_energy(spins, hamiltonian))
     spins, _ = relax(hamiltonian, lowest, TORQUE)
-    return Candidate("slow anneals", _energy(spins, hamiltonian), f"{count} lattices of SLOW_SCHEDULE, seed 0")
+    return Candidate("slow anneals", precise_energy(spins, hamiltonian), f"{count} lattices of SLOW_SCHEDULE, seed 0")
 
 
 def _triangular(hamiltonian: Hamiltonian, shape: tuple[int, int], shares: tuple[float, float]) -> Candidate:
-    preferred = preferred_density(hamiltonian) * math.prod(shape)
-    counts = range(max(1, math.floor(shares[0] * preferred)), math.ceil(shares[1] * preferred) + 1)
-    lattices = [lattice for count in counts for lattice in commensurate_lattices(shape, count)[:LATTICES]]
-    progress = tqdm(lattices, "triangular lattices", unit="lattice", leave=False, delay=1)
-    found = [(_relaxed_energy(lattice, hamiltonian, shape), lattice) for lattice in progress]
-    if not found:
+    lattices, spins = relaxed_lattices(hamiltonian, shape, shares, LATTICES)
+    if not lattices:
         return Candidate("triangular skyrmion lattices", math.inf, "none fits the lattice")
-    energy, best = min(found, key=lambda pair: pair[0])
-    (y1, x1), (y2, x2) = best.vectors
+    (y1, x1), (y2, x2) = lattices[0].vectors
     whole = hamiltonian.mask is None and all(hamiltonian.periodic)
     # At edges skyrmions get lost in the relaxation.
-    start = "" if whole else "cut out of a lattice of "
-    detail = f"{start}{len(best.positions)} skyrmions, vectors (y, x) = ({y1:.4g}, {x1:.4g}) and ({y2:.4g}, {x2:.4g})"
-    return Candidate("triangular skyrmion lattices", energy, f"best of {len(found)}: {detail}")
+    start = f"{'' if whole else 'cut out of a lattice of '}{len(lattices[0].positions)} skyrmions"
+    detail = f"{start}, vectors (y, x) = ({y1:.4g}, {x1:.4g}) and ({y2:.4g}, {x2:.4g})"
+    energy = precise_energy(spins[0], hamiltonian)
+    return Candidate("triangular skyrmion lattices", energy, f"best of {len(lattices)}: {detail}")
 
 
-def _relaxed_energy(lattice: TriangularLattice, hamiltonian: Hamiltonian, shape: tuple[int, int]) -> float:
-    spins = place_skyrmions(lattice.positions, lattice.spacing / 4, shape, hamiltonian)
-    return _energy(relax(hamiltonian, spins, TORQUE)[0], hamiltonian)
-
-
-def _energy(spins: np.ndarray, hamiltonian: Hamiltonian) -> float:
+def precise_energy(spins: np.ndarray, hamiltonian: Hamiltonian) -> float:
+    """E/N of one configuration `(y, x, 3)`, summed in double precision."""
     return float(hamiltonian.energy_per_site(spins.astype(np.float64)))
 
 

@@ -8,6 +8,7 @@ import math
 import numpy as np
 
 from keras_evae.hamiltonian import Hamiltonian
+from keras_evae.minima.relaxation import relax_states
 
 # Stretch that counts as triangular; a square lattice has 2 / sqrt(3) - 1 = 0.155.
 LARGEST_DISTORTION = 0.05
@@ -179,6 +180,33 @@ def place_skyrmions(
         projection[np.ix_(rows, columns)] += place / distance / np.tan(reach)
     spins = _directions(projection, hamiltonian)
     return spins if hamiltonian.mask is None else spins * hamiltonian.mask[..., None]
+
+
+def relaxed_lattices(
+    hamiltonian: Hamiltonian, shape: tuple[int, int], shares: tuple[float, float] = (0.3, 1.3), most: int = 2
+) -> tuple[list[TriangularLattice], np.ndarray]:
+    """Triangular lattices of skyrmions that fit on the torus, each relaxed; none for a Hamiltonian without skyrmions.
+
+    Args:
+        hamiltonian: The Hamiltonian.
+        shape: Rows and columns `(y, x)`.
+        shares: Smallest and largest number of skyrmions, as shares of the preferred one: stronger fields leave fewer.
+        most: For each number so many of the least distorted lattices.
+
+    Returns:
+        The lattices, and spins `(n, y, x, 3)`, the lowest energy first. At edges skyrmions get lost in the relaxation.
+    """
+    lattices = []
+    if hamiltonian.D != 0 and hamiltonian.J > 0 and hamiltonian.J + 2 * hamiltonian.J2 > 0:
+        low, high = (share * preferred_density(hamiltonian) * math.prod(shape) for share in shares)
+        counts = range(max(1, math.floor(low)), math.ceil(high) + 1)
+        lattices = [lattice for count in counts for lattice in commensurate_lattices(shape, count)[:most]]
+    if not lattices:
+        return [], np.zeros((0, *shape, 3), np.float32)
+    placed = [place_skyrmions(found.positions, found.spacing / 4, shape, hamiltonian) for found in lattices]
+    relaxed = relax_states(np.stack(placed), hamiltonian)
+    order = np.argsort(hamiltonian.energy_per_site(relaxed.astype(np.float64)), kind="stable")
+    return [lattices[index] for index in order], relaxed[order]
 
 
 def _directions(projection: np.ndarray, hamiltonian: Hamiltonian) -> np.ndarray:

@@ -1,7 +1,4 @@
-"""As many slow anneals as fit in a given CPU time: what a search has to compare with.
-
-They go on from a file, `anneals.npz`, that is replaced as a whole every half minute of CPU time.
-"""
+"""Slow anneals by number, or as many as fit in a given CPU time: what a search for low states has to compare with."""
 
 from __future__ import annotations
 
@@ -9,11 +6,9 @@ import dataclasses
 import io
 import json
 import math
-import os
 import time
 import zipfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -21,15 +16,10 @@ from tqdm import tqdm
 from keras_evae.annealing import KERNEL_VERSION, anneal_many, relax
 from keras_evae.files import disk_errors, write_whole
 from keras_evae.hamiltonian import Hamiltonian
-from keras_evae.minima.certificate import SAME_ENERGY
 from keras_evae.minima.relaxation import TORQUE
-from keras_evae.monte_carlo.schedule import SLOW_SCHEDULE
+from keras_evae.monte_carlo.schedule import SLOW_SCHEDULE, AnnealingSchedule
 
 FILE = "anneals.npz"
-# CPU time between two writings of the file, in seconds.
-PIECE = 30.0
-# Not the seed of datasets and certificates: these are anneals of their own.
-SEED = 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,80 +38,73 @@ class Anneals:
     energy_per_site: float
     cpu_seconds: float
 
-    def seconds_to(self, energy: float) -> float | None:
+    def seconds_to(self, energy: float, same_energy: float = 1e-7) -> float | None:
         """CPU time until the first that is at most as high as `energy`, up to rounding; None if there is none."""
-        reached = np.flatnonzero(self.energies <= energy + SAME_ENERGY)
+        reached = np.flatnonzero(self.energies <= energy + same_energy)
         return self.cpu_seconds * float(reached[0] + 1) / len(self.energies) if len(reached) else None
 
+    def fitting(self, cpu_seconds: float, piece: float) -> int:
+        """How many more fit into a CPU time: one piece of them at most; 0 if none fits."""
+        each, left = self.cpu_seconds / len(self.energies), cpu_seconds - self.cpu_seconds
+        return max(1, math.floor(min(piece, left) / each)) if left >= each else 0
 
-def anneal_for(hamiltonian: Hamiltonian, shape: tuple[int, int], cpu_seconds: float, folder: Path) -> Anneals:
-    """Slow anneals, one at least, for a CPU time; goes on from those that are in the folder.
 
-    Args:
-        hamiltonian: The Hamiltonian.
-        shape: Rows and columns `(y, x)`, see `keras_evae.monte_carlo.checkerboard.MonteCarlo`.
-        cpu_seconds: CPU time in seconds, of all cores together.
-        folder: Of the file `anneals.npz`.
+def anneal_slowly(
+    hamiltonian: Hamiltonian,
+    shape: tuple[int, int],
+    count: int,
+    schedule: AnnealingSchedule = SLOW_SCHEDULE,
+    seed: int = 1,
+    before: Anneals | None = None,
+) -> Anneals:
+    """Adds `count` slow anneals to those before; seed 0 is that of datasets and certificates. See `anneal_many`."""
+    clock = time.process_time() - (before.cpu_seconds if before else 0.0)
+    energies, lowest = (before.energies.tolist(), before.spins) if before else ([], np.zeros((*shape, 3)))
+    best = min(energies, default=math.inf)
+    for spins in anneal_many(hamiltonian, shape, count, schedule, seed, start=len(energies)):
+        energies.append(float(hamiltonian.energy_per_site(spins.astype(np.float64))))
+        if energies[-1] < best:
+            best, lowest = energies[-1], spins
+    relaxed, _ = relax(hamiltonian, lowest, TORQUE)
+    energy = float(hamiltonian.energy_per_site(relaxed.astype(np.float64)))
+    return Anneals(np.array(energies), relaxed, energy, time.process_time() - clock)
+
+
+def anneal_for(
+    hamiltonian: Hamiltonian,
+    shape: tuple[int, int],
+    cpu_seconds: float,
+    folder: Path,
+    schedule: AnnealingSchedule = SLOW_SCHEDULE,
+    piece: float = 30.0,
+    seed: int = 1,
+) -> Anneals:
+    """Slow anneals, one at least, for a CPU time in seconds, of all cores together.
+
+    They go on from the file `anneals.npz` in `folder`, which is replaced as a whole after each `piece` of CPU time.
     """
-    identity = {
-        "hamiltonian": hamiltonian.to_config(),
-        "shape": list(shape),
-        "kernel": KERNEL_VERSION,
-        "seed": SEED,
-        "schedule": dataclasses.asdict(SLOW_SCHEDULE),
-    }
+    system = {"hamiltonian": hamiltonian.to_config(), "shape": shape, "kernel": KERNEL_VERSION}
+    identity = json.dumps({**system, "seed": seed, "schedule": dataclasses.asdict(schedule)}, sort_keys=True).encode()
     anneals = _read(folder / FILE, identity)
-    start = anneals.cpu_seconds if anneals else 0.0
     form = "{desc} {percentage:3.0f}% |{bar}| {n:.0f} of {total:.0f} s of CPU"
-    with tqdm(total=cpu_seconds, initial=start, desc="slow anneals", bar_format=form, leave=False, delay=1) as bar:
-        while count := _next_count(anneals, cpu_seconds):
-            anneals = _anneal(hamiltonian, shape, anneals, count)
-            _write(folder / FILE, anneals, identity)
+    with tqdm(total=cpu_seconds, desc="slow anneals", bar_format=form, leave=False, delay=1) as bar:
+        while count := anneals.fitting(cpu_seconds, piece) if anneals else 1:
+            anneals = anneal_slowly(hamiltonian, shape, count, schedule, seed, anneals)
+            content = io.BytesIO()
+            np.savez(content, identity=np.frombuffer(identity, np.uint8), **dataclasses.asdict(anneals))
+            with disk_errors(folder / FILE):
+                folder.mkdir(parents=True, exist_ok=True)
+                write_whole(folder / FILE, content.getvalue())
             bar.update(min(anneals.cpu_seconds, cpu_seconds) - bar.n)
     # The first piece leaves no count of zero.
     return anneals  # type: ignore[return-value]
 
 
-def _next_count(anneals: Anneals | None, cpu_seconds: float) -> int:
-    if anneals is None:
-        return 1
-    each, left = anneals.cpu_seconds / len(anneals.energies), cpu_seconds - anneals.cpu_seconds
-    return max(1, math.floor(min(PIECE, left) / each)) if left >= each else 0
-
-
-def _anneal(hamiltonian: Hamiltonian, shape: tuple[int, int], before: Anneals | None, count: int) -> Anneals:
-    start = time.process_time()
-    first = len(before.energies) if before else 0
-    energies: list[float] = []
-    lowest, best = (before.spins, before.energies.min()) if before else (np.zeros((*shape, 3)), math.inf)
-    for spins in anneal_many(hamiltonian, shape, count, SLOW_SCHEDULE, SEED, start=first):
-        energies.append(_energy(spins, hamiltonian))
-        if energies[-1] < best:
-            best, lowest = energies[-1], spins
-    relaxed, _ = relax(hamiltonian, lowest, TORQUE)
-    seconds = time.process_time() - start + (before.cpu_seconds if before else 0.0)
-    known = before.energies if before else np.zeros(0)
-    return Anneals(np.concatenate([known, energies]), relaxed, _energy(relaxed, hamiltonian), seconds)
-
-
-def _energy(spins: np.ndarray, hamiltonian: Hamiltonian) -> float:
-    return float(hamiltonian.energy_per_site(spins.astype(np.float64)))
-
-
-def _write(path: Path, anneals: Anneals, identity: dict[str, Any]) -> None:
-    content = io.BytesIO()
-    record = np.frombuffer(json.dumps(identity, sort_keys=True).encode(), np.uint8)
-    np.savez(content, identity=record, **dataclasses.asdict(anneals))
-    with disk_errors(path):
-        os.makedirs(path.parent, exist_ok=True)
-        write_whole(path, content.getvalue())
-
-
-def _read(path: Path, identity: dict[str, Any]) -> Anneals | None:
+def _read(path: Path, identity: bytes) -> Anneals | None:
     """What is in the file; None if there is none, if it is damaged, or of another search: only time is lost."""
     try:
         with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
-            if json.loads(arrays["identity"].tobytes()) != json.loads(json.dumps(identity)):
+            if arrays["identity"].tobytes() != identity:
                 return None
             numbers = (float(arrays[name]) for name in ("energy_per_site", "cpu_seconds"))
             return Anneals(arrays["energies"], arrays["spins"], *numbers)

@@ -1,5 +1,3 @@
 """The E-VAE: its networks, losses and training step, and what happens in its latent space."""
 
 from keras_evae.model.evae import EVAE
-
-__all__ = ["EVAE"]

@@ -57,7 +57,7 @@ class MonteCarlo:
         self._couplings = tuple(np.float32(value) for value in (hamiltonian.J, hamiltonian.D, hamiltonian.B))
         self._present = None if hamiltonian.mask is None else self._mask_planes(hamiltonian.mask, plane)
         self._anisotropy = np.float32(hamiltonian.K) if hamiltonian.K else None
-        self._shift = np.float32(max(-2.0 * hamiltonian.K, 0.0)), np.float32(max(2.0 * hamiltonian.K, 0.0))
+        self._shift = greedy_shift(hamiltonian.K)
         self._randomise()
 
     @property
@@ -110,9 +110,11 @@ class MonteCarlo:
         check_number("torque_tolerance", torque_tolerance)
         check_integer("max_sweeps", max_sweeps, 0)
         # A little below the tolerance, for what rounding adds when the torque is computed elsewhere.
-        tolerance = np.float32(0.97 * torque_tolerance)
+        return self._relax(0.97 * torque_tolerance, max_sweeps)
+
+    def _relax(self, tolerance: float, max_sweeps: int) -> tuple[float, int]:
         torque, sweeps = kernels.relax_sweeps(
-            self._black, self._white, self._couplings, self._shift, OVERSHOOT, tolerance, max_sweeps,
+            self._black, self._white, self._couplings, self._shift, OVERSHOOT, np.float32(tolerance), max_sweeps,
             self._lanes, self._sites, self.hamiltonian.periodic,
         )  # fmt: skip
         return float(torque), int(sweeps)
@@ -142,6 +144,11 @@ class MonteCarlo:
         for colour, first in itertools.product((0, 1), (0, 1)):
             lattice = slice(first, None, 2), slice((first + colour) & 1, None, 2)
             yield lattice, (colour, slice(1 + first, rows + 1, 2), slice(margin, margin + self._sites))
+
+
+def greedy_shift(K: float) -> tuple[np.float32, np.float32]:
+    """What share of its components in the plane and along z a spin adds to its field in sweeps at T = 0."""
+    return np.float32(max(-2.0 * K, 0.0)), np.float32(max(2.0 * K, 0.0))
 
 
 def _turn(spins: np.ndarray, hamiltonian: Hamiltonian, direction: int) -> np.ndarray:

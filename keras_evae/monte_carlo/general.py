@@ -13,14 +13,8 @@ from typing import Any
 import numpy as np
 
 from keras_evae.hamiltonian import Hamiltonian
-from keras_evae.monte_carlo.checks import (
-    check_integer,
-    check_number,
-    check_shape,
-    check_temperatures,
-    finished_spins,
-    given_spins,
-)
+from keras_evae.monte_carlo.checkerboard import MonteCarlo, greedy_shift
+from keras_evae.monte_carlo.checks import check_shape, check_temperatures, finished_spins, given_spins
 from keras_evae.monte_carlo.kernels import (
     CHECK_INTERVAL,
     ONE,
@@ -33,8 +27,8 @@ from keras_evae.monte_carlo.streams import random_state
 from keras_evae.terms import SecondNeighbours
 
 
-class GeneralMonteCarlo:
-    """A lattice under Monte Carlo, with the methods of `checkerboard.MonteCarlo`, for any Hamiltonian.
+class GeneralMonteCarlo(MonteCarlo):
+    """A lattice under Monte Carlo with any Hamiltonian: the moves of the fast sampler, in another layout.
 
     Args:
         hamiltonian: The Hamiltonian.
@@ -52,6 +46,7 @@ class GeneralMonteCarlo:
         self._colours = self._lattice.colours(hamiltonian.reach)
         self._bonds = self._tabulate_bonds()
         self._random = tuple(random_state(seed, index, 1))
+        self._shift = greedy_shift(hamiltonian.K)
         # One more vector, of zeros, stands for neighbours that are missing.
         self._spins = np.zeros((self.shape[0] * self.shape[1] + 1, 3), np.float32)
         self._external = np.zeros_like(self._spins[:-1])
@@ -67,25 +62,8 @@ class GeneralMonteCarlo:
     def spins(self, spins: np.ndarray) -> None:
         self._view()[...] = given_spins(self.hamiltonian, self.shape, spins)
 
-    def heat_bath(self, temperature: float | np.ndarray, sweeps: int = 1, over_relaxation: int = 0) -> None:
-        """Heat-bath sweeps, each followed by over-relaxation sweeps; see `MonteCarlo.heat_bath`."""
-        for value in check_temperatures(temperature):
-            for _ in range(sweeps):
-                self._thermal_sweep(general_heat_bath, value)
-                for _ in range(over_relaxation):
-                    self._thermal_sweep(general_over_relaxation, value)
-
-    def over_relaxation(self, temperature: float = 1.0, sweeps: int = 1) -> None:
-        """Over-relaxation sweeps; see `MonteCarlo.over_relaxation`."""
-        for value in check_temperatures(temperature):
-            for _ in range(sweeps):
-                self._thermal_sweep(general_over_relaxation, value)
-
-    def relax(self, torque_tolerance: float = 1e-4, max_sweeps: int = 20_000) -> tuple[float, int]:
-        """Sweeps at zero temperature until the largest |S x h| is below the tolerance; see `MonteCarlo.relax`."""
-        check_number("torque_tolerance", torque_tolerance)
-        check_integer("max_sweeps", max_sweeps, 0)
-        tolerance, done = 0.97 * torque_tolerance, 0
+    def _relax(self, tolerance: float, max_sweeps: int) -> tuple[float, int]:
+        done = 0
         torque = self._largest_torque()
         while torque >= tolerance and done < max_sweeps:
             steps = min(CHECK_INTERVAL, max_sweeps - done)
@@ -95,16 +73,22 @@ class GeneralMonteCarlo:
             torque = self._largest_torque()
         return torque, done
 
+    def _thermal(self, temperatures: float | np.ndarray, sweeps: tuple[int, int, int], heated: bool = True) -> None:
+        count, *repetitions = sweeps
+        for value in check_temperatures(temperatures):
+            for _ in range(count):
+                for kernel, times in zip((general_heat_bath, general_over_relaxation), repetitions, strict=True):
+                    for _ in range(times):
+                        self._thermal_sweep(kernel, value)
+
     def _thermal_sweep(self, kernel: Any, temperature: np.float32) -> None:
         anisotropy = np.float32(self.hamiltonian.K / temperature) if self.hamiltonian.K else None
         for sites in self._colours:
             kernel(self._spins, sites, *self._bonds, self._external_field(), temperature, anisotropy, self._random)
 
     def _greedy_sweep(self) -> None:
-        K = self.hamiltonian.K
-        shift = np.float32(max(-2.0 * K, 0.0)), np.float32(max(2.0 * K, 0.0))
         for sites in self._colours:
-            general_greedy(self._spins, sites, *self._bonds, self._external_field(), shift, OVERSHOOT)
+            general_greedy(self._spins, sites, *self._bonds, self._external_field(), self._shift, OVERSHOOT)
 
     def _randomise(self) -> None:
         """A heat-bath sweep without energy."""

@@ -18,31 +18,3 @@ from keras_evae.plotting.curves import (
 )
 from keras_evae.plotting.order import plot_distribution, plot_neighbours, plot_rings, plot_structure_factor
 from keras_evae.plotting.spins import plot, plot_color_wheel, plot_correlation, plot_spins, plot_square
-
-__all__ = [
-    "COLORS",
-    "LOSS_LABELS",
-    "LossCurves",
-    "ladder_colors",
-    "mark_data",
-    "mark_transition",
-    "new_figure",
-    "plot",
-    "plot_angle_densities",
-    "plot_color_wheel",
-    "plot_correlation",
-    "plot_distribution",
-    "plot_fft_mse",
-    "plot_interpolation",
-    "plot_loss",
-    "plot_neighbours",
-    "plot_phase_curve",
-    "plot_rings",
-    "plot_spins",
-    "plot_square",
-    "plot_structure_factor",
-    "plot_target_loss",
-    "run_colors",
-    "save_figure",
-    "style",
-]

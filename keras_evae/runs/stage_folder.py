@@ -88,16 +88,17 @@ def finished_stages(path: Path, planned: Sequence[Stage]) -> tuple[FinishedStage
 
 
 def refuse_orphans(path: Path, missing: Sequence[Stage]) -> None:
-    """Refuses to train a stage before one that is there: that one was trained from another predecessor.
+    """Refuses to train a stage before others that are there: those were trained from another predecessor.
 
     Raises:
         DataError: With the folders to delete.
     """
-    orphans = [str(path / "stages" / stage.name) for stage in missing if (path / "stages" / stage.name).exists()]
+    folders = (path / "stages").glob("[0-9]*") if missing else ()
+    orphans = sorted(str(folder) for folder in folders if int(folder.name.partition("_")[0]) >= missing[0].index)
     if orphans:
         raise DataError(
             f"{path}: expected no stage after the missing {missing[0].name}, found {', '.join(orphans)}; "
-            f"delete them, and evae-train will train them again"
+            f"delete them, and they will be trained again"
         )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from keras_evae.config import Config, load_config
+from keras_evae.config import Config, VAEConfig, load_config
 from keras_evae.dataset import DatasetSpecification, check_specification, ensure_dataset, read_energies
 from keras_evae.errors import ConfigError, DataError
 from keras_evae.files import hold_lock
@@ -123,10 +123,13 @@ def _follow(config: Config, folder: Path, devices: tf.distribute.Strategy) -> No
 
 
 def make_trainer(
-    config: Config, specification: DatasetSpecification, folder: Path, devices: tf.distribute.Strategy
+    config: Config,
+    specification: DatasetSpecification,
+    folder: Path,
+    devices: tf.distribute.Strategy | None = None,
 ) -> Trainer:
-    """The trainer of a configuration, with a new model, in a folder."""
-    training = config.training
+    """The trainer of a configuration, with a new model, in a folder; on one device by default."""
+    training, devices = config.training, devices or tf.distribute.get_strategy()
     # Half resolution is for one device in float32.
     replicas = Replicas(devices) if devices.num_replicas_in_sync > 1 else None
     phases = training.phases and replicas is None and training.precision == "float32"
@@ -134,6 +137,28 @@ def make_trainer(
         model = make_model(config, specification.hamiltonian, phases, training.precision, replicas)
         compile_model(model, training)
     return Trainer(model, specification, config.dataset, training, folder)
+
+
+def make_probe_trainer(run: Run, folder: Path) -> Trainer:
+    """The trainer of further stages of a run, in a folder beside it."""
+    return make_trainer(run.config, dataset_specification(run.config), folder)
+
+
+def train_vae(config: Config, folder: Path, beta: float, seed: int) -> Run:
+    """The run of a configuration's VAE up to beta, with a seed of its own; trained if it is not finished.
+
+    If the ladder leaves beta out, the stage there has the epochs of the longest one.
+    """
+    betas, epochs, terms = config.vae.betas, config.vae.epochs, dataset_specification(config).hamiltonian.terms
+    each = [epochs] * len(betas) if isinstance(epochs, int) else list(epochs)
+    stages = {known: count for known, count in zip(betas, each, strict=True) if known <= beta}
+    stages.setdefault(beta, max(each))
+    vae = VAEConfig(betas=tuple(stages), epochs=tuple(stages.values()))
+    training = config.training.model_copy(update={"seed": seed})
+    if not (folder / CONFIG).is_file() or len(load_run(folder).stages) < len(stages):
+        train(config.model_copy(update={"vae": vae, "evae": None, "training": training}), folder)
+    check_training_version(folder)
+    return load_run(folder, terms=terms)
 
 
 def _expect_shared(file: Path) -> None:

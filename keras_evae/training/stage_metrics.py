@@ -15,21 +15,21 @@ from keras_evae.model.evae import EVAE
 from keras_evae.training.pipeline import evaluation_batches
 from keras_evae.training.replicas import share_batches
 
-# States generated at the end of a stage, as for Figure 5B, and the seed of their latent vectors.
-GENERATED, GENERATION_SEED = 100, 0
+# Of the latent vectors of the states generated at the end of a stage.
+GENERATION_SEED = 0
 PICTURES = 3
 
 
 def evaluate_stage(
-    path: Path, batch_size: int, model: EVAE
+    path: Path, batch_size: int, model: EVAE, count: int = 100
 ) -> tuple[dict[str, dict[str, float]], dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Losses in inference mode on both splits, statistics of generated states, pictures, and angles theta."""
+    """Losses in inference mode on both splits, statistics of `count` generated states, pictures, and angles theta."""
     metrics = {}
     for split in ("train", "validation"):
         batches = evaluation_batches(path, split, batch_size)
         shared = share_batches(batches, model.distribute_strategy)
         metrics[split] = model.evaluate(shared, steps=len(batches), verbose=0, return_dict=True)
-    states = model.generate(GENERATED, GENERATION_SEED)
+    states = model.generate(count, GENERATION_SEED)
     metrics["generated"] = generated_statistics(states, model.hamiltonian)
     check_finite(metrics)
     spins = read_split(path, "validation", PICTURES)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import keras
@@ -43,6 +43,9 @@ from keras_evae.training.stage_metrics import evaluate_stage
 from keras_evae.training.tensorboard_logs import EpochScalars, log_stage
 
 logger = logging.getLogger(__name__)
+
+# Of a stage: groups of numbers, such as its validation, by name.
+Metrics = Mapping[str, Mapping[str, float]]
 
 
 def compile_model(model: EVAE, training: TrainingConfig) -> None:
@@ -118,27 +121,43 @@ class Trainer:
         check_values(file, self.model, checkpoint)
         return checkpoint
 
-    def train(self, stages: Sequence[Stage], finished: Sequence[FinishedStage], checkpoint: Checkpoint | None) -> None:
-        """Trains the stages that are missing of a run, one after the other."""
+    def train(
+        self,
+        stages: Sequence[Stage],
+        finished: Sequence[FinishedStage],
+        checkpoint: Checkpoint | None,
+        record: Callable[[], Metrics] = dict,
+    ) -> None:
+        """Trains the stages that are missing of a plan, one after the other.
+
+        Args:
+            stages: The plan.
+            finished: Its first stages, from the weights of the last of which the first missing one starts.
+            checkpoint: Where the first missing one goes on; None: at its start.
+            record: Gives what the metrics of a stage shall hold as well, when it is trained and measured.
+        """
         missing = stages[len(finished) :]
         pace = Pace(self.samples_to_go(missing, checkpoint))
         if finished and checkpoint is None:
             load_stage_weights(self.model, finished[-1])
         for stage in missing:
-            self._train_stage(stage, len(stages), checkpoint, pace)
+            self._train_stage(stage, stages[-1].index + 1, checkpoint, pace, record)
             checkpoint = None
 
-    def _train_stage(self, stage: Stage, stages: int, resumed: Checkpoint | None, pace: Pace) -> None:
+    def _train_stage(
+        self, stage: Stage, stages: int, resumed: Checkpoint | None, pace: Pace, record: Callable[[], Metrics]
+    ) -> None:
         start, left = time.perf_counter(), pace.left
         if stage.index and resumed is None:
             self.reset()
         history = self.fit(stage, stages, resumed, pace)
         seconds = time.perf_counter() - start
         metrics, pictures, angles = self.measure()
+        recorded = {**metrics, **record()}
         if not is_chief(self.model.distribute_strategy):
             return
         log_stage(self.folder / "tensorboard", stage.name, stage.last_epoch - 1, metrics, pictures, angles)
-        save_stage(self.folder, stage, self.model, metrics, history)
+        save_stage(self.folder, stage, self.model, recorded, history)
         # After a kill between these two lines the checkpoint is known to be of a stage that is finished.
         remove_checkpoint(self.folder / CHECKPOINT)
         log_stage_line(stage, metrics, seconds, left - pace.left)

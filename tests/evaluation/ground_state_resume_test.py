@@ -10,7 +10,7 @@ import h5py
 import pytest
 
 from tests.helpers.commands import ROOT
-from tests.helpers.search_cases import CONFIG
+from tests.helpers.killed_search import CONFIG
 
 
 def search(folder, output, *moment):
@@ -22,12 +22,11 @@ def search(folder, output, *moment):
 def lasting(output):
     """The results without what tells of CPU time, which no two starts share."""
     section = json.loads((output / "ground_state.json").read_text())
-    tables = {table["name"]: table["rows"] for table in section["tables"]}
-    del tables["ground_state_cpu"]
-    tables["ground_state_methods"] = [row[:-1] for row in tables["ground_state_methods"]]
-    tables["ground_state_probes"] = [row[:-1] for row in tables["ground_state_probes"]]
-    numbers = {name: value for name, value in section["numbers"][""].items() if "slow_anneals" not in name}
-    return {**section, "tables": tables, "numbers": numbers, "notes": section["notes"][2:]}
+    for table in section["tables"]:
+        timed = [column for column in ("cpu_seconds", "detail") if column in table["header"]]
+        columns = [table["header"].index(column) for column in timed]
+        table["rows"] = [[cell for k, cell in enumerate(row) if k not in columns] for row in table["rows"]]
+    return section
 
 
 def probes(output):
@@ -42,8 +41,8 @@ def test_killed_inside_a_probe_and_between_two(tmp_path):
     first = search(tmp_path, whole)
     assert first.returncode == 0, first.stderr
 
-    # Ten steps and one checkpoint each make a probe.
-    assert search(tmp_path, killed, "write", "15").returncode == -signal.SIGKILL
+    # Two epochs make a probe, each with a checkpoint at its end.
+    assert search(tmp_path, killed, "write", "4").returncode == -signal.SIGKILL
     assert probes(killed) == probes(whole)[:1]
     checkpoint = killed / "beta_0.0001" / "seed_0" / "probes" / "checkpoint.npz"
     assert checkpoint.is_file()

@@ -1,15 +1,19 @@
 """The row of a beta is made of all of its trials."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
+from keras_evae import plotting
 from keras_evae.analysis.transitions import Transition
 from keras_evae.evaluation.ground_state_tables import draw_phase_curve, phase_curve_tables
-from keras_evae.training.search_trial import Trial
 
 
 def trials(*intervals):
-    return [Trial(f"seed_{k}", None, (), ends and Transition(*ends)) for k, ends in enumerate(intervals)]
+    return [
+        SimpleNamespace(name=f"seed_{k}", transition=ends and Transition(*ends)) for k, ends in enumerate(intervals)
+    ]
 
 
 CURVE = {
@@ -36,8 +40,12 @@ def test_each_trial_has_its_row():
     assert each.rows[1][2:] == [400.0, 1600.0, 800.0] and each.rows[3][2:] == [None] * 3
 
 
-def test_picture_needs_two_betas(tmp_path):
-    assert draw_phase_curve({1e-4: CURVE[1e-4], 1e-3: CURVE[1e-3]}, tmp_path / "curve.png") is None
-    assert not list(tmp_path.iterdir())
-    assert draw_phase_curve(CURVE, tmp_path / "curve.png").file == "curve.png"
-    assert (tmp_path / "curve.png").stat().st_size > 0
+def test_picture_needs_two_betas(tmp_path, monkeypatch):
+    drawn = []
+    plot = plotting.plot_phase_curve
+    monkeypatch.setattr(plotting, "plot_phase_curve", lambda axes, found: drawn.append(found) or plot(axes, found))
+    assert draw_phase_curve({1e-4: CURVE[1e-4], 1e-3: CURVE[1e-3]}, tmp_path / "curve.png") == []
+    assert drawn == [] and not list(tmp_path.iterdir())
+    (picture,) = draw_phase_curve(CURVE, tmp_path / "curve.png")
+    assert picture.file == "curve.png" and (tmp_path / "curve.png").is_file()
+    assert drawn == [{1e-4: [(100.0, 400.0), (400.0, 1600.0)], 3e-4: [(100.0, 400.0)]}]

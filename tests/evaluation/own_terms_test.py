@@ -6,13 +6,11 @@ import re
 import subprocess
 import sys
 
-import h5py
 import numpy as np
 import pytest
 
 from keras_evae.config import Config, dump_config, load_config
 from keras_evae.dataset import DatasetSpecification, check_specification, ensure_dataset, read_split
-from keras_evae.dataset.hdf5 import write_attribute
 from keras_evae.dataset.shards import shard_length
 from keras_evae.errors import ConfigError, MismatchError
 from keras_evae.evaluation.recipes import evaluate
@@ -85,14 +83,10 @@ def test_shards_take_seconds_whatever_the_sampler():
     assert shard_length(fast) == 64 and 1 <= shard_length(slow) < 16
 
 
-def test_datasets_that_name_neither_have_neither(tmp_path):
-    path = tmp_path / "old.h5"
+def test_dataset_of_another_exchange_is_refused(tmp_path):
+    path = tmp_path / "plain.h5"
     plain = dataclasses.replace(SPECIFICATION, shape=(6, 8))
     ensure_dataset(path, plain, workers=1)
-    attributes = plain.attributes()
-    del attributes["hamiltonian.J2"], attributes["hamiltonian.terms"]
-    with h5py.File(path, "r+") as file:
-        write_attribute(file, "specification", attributes)
     check_specification(path, plain)
     with pytest.raises(MismatchError, match="hamiltonian.J2: expected 0.1 as configured, found 0.0"):
         check_specification(path, dataclasses.replace(plain, hamiltonian=Hamiltonian(J2=0.1)))

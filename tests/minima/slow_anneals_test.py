@@ -8,16 +8,16 @@ import pytest
 from keras_evae.annealing import anneal
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.minima import slow_anneals
-from keras_evae.minima.slow_anneals import FILE, SEED, Anneals, anneal_for
+from keras_evae.minima.slow_anneals import FILE, Anneals, anneal_for
 from keras_evae.monte_carlo.schedule import SLOW_SCHEDULE
 
 SHAPE = (8, 12)
 H = Hamiltonian()
+SHORT = dataclasses.replace(SLOW_SCHEDULE, temperatures=20)
 
 
-@pytest.fixture(autouse=True)
-def short(monkeypatch):
-    monkeypatch.setattr(slow_anneals, "SLOW_SCHEDULE", dataclasses.replace(SLOW_SCHEDULE, temperatures=20))
+def run(seconds, folder, hamiltonian=H):
+    return anneal_for(hamiltonian, SHAPE, seconds, folder, SHORT)
 
 
 @pytest.fixture
@@ -28,37 +28,37 @@ def clock(monkeypatch):
 
 
 def test_they_fill_the_time_and_not_more(clock, tmp_path):
-    found = anneal_for(H, SHAPE, 3.0, tmp_path)
+    found = run(3.0, tmp_path)
     # One lattice in the first second; two fit into the two left, but take one; one more fits into the last.
     assert found.cpu_seconds == 3.0 and len(found.energies) == 1 + 2 + 1
-    expected = [anneal(H, SHAPE, slow_anneals.SLOW_SCHEDULE, SEED, k) for k in range(4)]
+    expected = [anneal(H, SHAPE, SHORT, 1, k) for k in range(4)]
     np.testing.assert_array_equal(found.energies, [H.energy_per_site(s.astype(np.float64)) for s in expected])
     assert found.energy_per_site <= found.energies.min() + 1e-7
     assert found.energy_per_site == H.energy_per_site(found.spins.astype(np.float64))
 
 
 def test_one_anneal_at_least(tmp_path):
-    assert len(anneal_for(H, SHAPE, 0.0, tmp_path).energies) == 1
+    assert len(run(0.0, tmp_path).energies) == 1
 
 
 def test_they_go_on_where_they_stopped(clock, tmp_path):
-    first = anneal_for(H, SHAPE, 1.0, tmp_path)
-    again = anneal_for(H, SHAPE, 1.0, tmp_path)
+    first = run(1.0, tmp_path)
+    again = run(1.0, tmp_path)
     np.testing.assert_array_equal(again.energies, first.energies)
     assert again.cpu_seconds == first.cpu_seconds
-    further = anneal_for(H, SHAPE, 3.0, tmp_path)
-    np.testing.assert_array_equal(further.energies, anneal_for(H, SHAPE, 3.0, tmp_path / "other").energies)
+    further = run(3.0, tmp_path)
+    np.testing.assert_array_equal(further.energies, run(3.0, tmp_path / "other").energies)
 
 
 @pytest.mark.parametrize("damage", ["truncated", "empty", "another Hamiltonian"])
 def test_useless_file_is_replaced(clock, tmp_path, damage):
-    first = anneal_for(H, SHAPE, 3.0, tmp_path)
+    first = run(3.0, tmp_path)
     content, other = (tmp_path / FILE).read_bytes(), H
     if damage == "another Hamiltonian":
         other = Hamiltonian(B=0.2)
     else:
         (tmp_path / FILE).write_bytes(content[: len(content) // 2] if damage == "truncated" else b"")
-    again = anneal_for(other, SHAPE, 3.0, tmp_path)
+    again = run(3.0, tmp_path, other)
     assert np.array_equal(first.energies, again.energies) is (other is H)
     assert len(again.energies) == len(first.energies)
 
@@ -67,3 +67,8 @@ def test_time_to_an_energy():
     found = Anneals(np.array([-1.0, -2.0, -3.0, -3.0]), np.zeros((8, 12, 3)), -3.0, 8.0)
     assert found.seconds_to(-2.0 - 5e-8) == 4.0
     assert found.seconds_to(-3.0) == 6.0 and found.seconds_to(-3.1) is None
+
+
+def test_seed_and_schedule_belong_to_the_file(tmp_path):
+    first = anneal_for(H, SHAPE, 0.0, tmp_path, SHORT)
+    assert anneal_for(H, SHAPE, 0.0, tmp_path, SHORT, seed=2).energies != first.energies
