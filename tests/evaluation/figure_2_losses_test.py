@@ -8,7 +8,9 @@ import pytest
 
 from keras_evae.evaluation import figure_2_losses as module
 from keras_evae.evaluation.figure_2_losses import make_losses
+from keras_evae.plotting import LOSS_LABELS
 from keras_evae.runs.run import Run
+from tests.helpers.pictures import curves, grid_of
 
 
 def test_an_uninformed_output_may_know_the_edges(smoke_run, monkeypatch):
@@ -28,10 +30,17 @@ def test_an_uninformed_output_may_know_the_edges(smoke_run, monkeypatch):
     assert mean_spin(("periodic", "open")) == mean_spin(("periodic", "periodic")) == pytest.approx(whole, rel=1e-6)
 
 
-def test_recipe(smoke_run, tmp_path):
+def test_recipe(smoke_run, tmp_path, drawn):
     section = make_losses([smoke_run], tmp_path)
     assert [table.name for table in section.tables] == ["losses", "transitions"]
-    assert len(section.tables[0].rows) == 4 and (tmp_path / "losses.png").is_file()
+    assert len(section.tables[0].rows) == 4
+    ladders = {"beta": smoke_run.stages[:2], "gamma": smoke_run.stages[1:]}
+    for row, (loss, label) in zip(grid_of(drawn["losses.png"], rows=3), LOSS_LABELS.items(), strict=True):
+        assert row[0].get_ylabel() == label
+        for axes, (weight, stages) in zip(row, ladders.items(), strict=True):
+            for split in ("train", "validation"):
+                expected = [[getattr(stage, weight), stage.metrics[split][loss]] for stage in stages]
+                np.testing.assert_allclose(curves(axes)[split].T, expected)
     transitions = {row[1]: row[2:] for row in section.tables[1].rows}
     assert transitions["beta_c"] == [None, None, None] and transitions["beta_c estimated"][-1] > 0
     numbers = section.numbers["smoke"]

@@ -165,8 +165,9 @@ def test_figures_of_a_run_with_terms(trained, tmp_path):
     with contextlib.chdir(trained[0]):
         made = evaluate([run, run], ["losses", "theta"], tmp_path / "figures", report=True)
     assert [section.name for section in made] == ["losses", "theta"]
-    rows = made[0].tables[0].rows
-    assert len(rows) == 2
+    column = made[0].tables[0].header.index("validation_hamiltonian_loss")
+    energies = [stage.metrics["validation"]["hamiltonian_loss"] for stage in run.stages]
+    assert [row[column] for row in made[0].tables[0].rows] == energies
     page = (tmp_path / "figures" / "report.html").read_text()
     assert "Compass(strength=0.2)" in page and "Left out" not in page
 
