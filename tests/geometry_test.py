@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from matplotlib.image import imsave
 
+from keras_evae.config import GeometryConfig
 from keras_evae.errors import ConfigError
 from keras_evae.geometry import count_parts, make_geometry, read_geometry
 from keras_evae.lattice import Lattice, decode_mask, encode_mask
@@ -188,3 +189,8 @@ def test_files_that_cannot_be_used(tmp_path, name, write, message):
     with pytest.raises(ConfigError, match=message) as error:
         read_geometry(tmp_path / name, (32, 32))
     assert name in str(error.value) and "\n" not in str(error.value)
+
+
+def test_every_shape_has_a_name_in_the_configuration():
+    for shape in SHAPES:
+        assert GeometryConfig(shape=shape, size=(16, 16)).shape == shape
