@@ -6,7 +6,7 @@ from matplotlib.image import imsave
 
 from keras_evae.config import GeometryConfig
 from keras_evae.errors import ConfigError
-from keras_evae.geometry import count_parts, make_geometry, read_geometry
+from keras_evae.geometry import SHAPES, count_parts, make_geometry, read_geometry
 from keras_evae.lattice import Lattice, decode_mask, encode_mask
 
 # A ring of sites, which is connected, around a hole, and a corner that touches it by its corner only.
