@@ -21,10 +21,10 @@ from keras_evae.evaluation.interpolation_paths import (
     REACHED,
     SHOWN_STEPS,
     STEPS_BEYOND,
-    Passage,
-    Passages,
+    LatentPath,
+    LatentPaths,
     compared,
-    find_passages,
+    find_latent_paths,
 )
 from keras_evae.evaluation.results import Cell, Picture, Section, Table, for_each_run
 from keras_evae.evaluation.stage_selection import (
@@ -68,22 +68,22 @@ def make_interpolation(run: Run, output: Path, file: str, gammas: Sequence[float
         targets = make_targets(run.hamiltonian, run.shape)
     except DataError as error:
         return dataclasses.replace(section, notes=[*notes, f"{run.name}: {error}"])
-    images, passages = find_passages(run, stages, targets)
-    notes += [note for stage in stages for note in _missing(run, stage, passages[stage.name], targets)]
+    images, latent_paths = find_latent_paths(run, stages, targets)
+    notes += [note for stage in stages for note in _missing(run, stage, latent_paths[stage.name], targets)]
     # A row for each state: too long for the terminal.
-    _curve_table(stages, passages, f"{file}_curves").write(output)
-    pair, _ = compared(stages, passages)
+    _curve_table(stages, latent_paths, f"{file}_curves").write(output)
+    pair, _ = compared(stages, latent_paths)
     numbers = {
         "compared_gamma": pair[1].gamma if pair else None,
         "awaits_nearer_stage": awaits_nearer(run, [COMPARED_GAMMA]),
     }
     tables = [
         _target_table(run, targets),
-        _barrier_table(stages, passages),
-        _steps_table(stages, passages),
-        _image_table(stages, passages),
+        _barrier_table(stages, latent_paths),
+        _steps_table(stages, latent_paths),
+        _image_table(stages, latent_paths),
     ]
-    pictures = _draw(run, stages, images, passages, output, file)
+    pictures = _draw(run, stages, images, latent_paths, output, file)
     return dataclasses.replace(section, tables=tables, pictures=pictures, notes=notes, numbers={"": numbers})
 
 
@@ -97,10 +97,10 @@ def _uncollapsed(run: Run, gammas: Sequence[float]) -> tuple[list[FinishedStage]
     return [stage for stage in stages if stage.gamma < first.gamma], notes
 
 
-def _missing(run: Run, stage: FinishedStage, passages: Sequence[Passage], targets: Targets) -> list[str]:
+def _missing(run: Run, stage: FinishedStage, latent_paths: Sequence[LatentPath], targets: Targets) -> list[str]:
     """Which images give no barrier, and why; and whether the mapping came to its end."""
-    unreached = sum(not passage.reached for passage in passages)
-    flat = sum(passage.reached and passage.barrier is None for passage in passages)
+    unreached = sum(not latent_path.reached for latent_path in latent_paths)
+    flat = sum(latent_path.reached and latent_path.barrier is None for latent_path in latent_paths)
     reasons = {
         f"the decoder does not reach the targets (L_T-O above {REACHED * targets.distance:.2g}, {REACHED:g} of the "
         "squared distance of the two targets, or other topological charges)": unreached,
@@ -108,9 +108,11 @@ def _missing(run: Run, stage: FinishedStage, passages: Sequence[Passage], target
     }
     head = f"{run.name}, gamma = {stage.gamma:g}"
     notes = [
-        f"{head}: {count} of {len(passages)} images left out: {reason}" for reason, count in reasons.items() if count
+        f"{head}: {count} of {len(latent_paths)} images left out: {reason}"
+        for reason, count in reasons.items()
+        if count
     ]
-    if len(passages[0].losses) > MAX_STEPS:
+    if len(latent_paths[0].losses) > MAX_STEPS:
         notes.append(f"{head}: L_T-O was not yet saturated when the inverse mapping stopped, after {MAX_STEPS} steps")
     return notes
 
@@ -131,9 +133,9 @@ def _target_table(run: Run, targets: Targets) -> Table:
     )
 
 
-def _barrier_table(stages: Sequence[FinishedStage], passages: Passages) -> Table:
+def _barrier_table(stages: Sequence[FinishedStage], latent_paths: LatentPaths) -> Table:
     spread = [column for measure in MEASURES[:SPREAD] for column in (measure, f"{measure}_std")]
-    rows = [_barrier_row(stage, passages[stage.name]) for stage in stages]
+    rows = [_barrier_row(stage, latent_paths[stage.name]) for stage in stages]
     caption = (
         "means over the images with a barrier (L_T-O and |z1 - z0| over all); energies per site, FWHM in "
         "steps R and as a share of |z1 - z0|"
@@ -142,11 +144,11 @@ def _barrier_table(stages: Sequence[FinishedStage], passages: Passages) -> Table
     return Table("interpolation", caption, [*header, *spread, *MEASURES[SPREAD:]], rows)
 
 
-def _barrier_row(stage: FinishedStage, passages: Sequence[Passage]) -> list[Cell]:
-    found = [passage.measures() for passage in passages if passage.barrier]
-    row: list[Cell] = [stage.gamma, len(found), len(passages[0].losses) - 1]
-    row += np.mean([passage.losses[-1] for passage in passages], axis=0).tolist()
-    row.append(float(np.mean([passage.distance for passage in passages])))
+def _barrier_row(stage: FinishedStage, latent_paths: Sequence[LatentPath]) -> list[Cell]:
+    found = [latent_path.measures() for latent_path in latent_paths if latent_path.barrier]
+    row: list[Cell] = [stage.gamma, len(found), len(latent_paths[0].losses) - 1]
+    row += np.mean([latent_path.losses[-1] for latent_path in latent_paths], axis=0).tolist()
+    row.append(float(np.mean([latent_path.distance for latent_path in latent_paths])))
     for index, measure in enumerate(MEASURES):
         statistics = (np.mean, np.std) if index < SPREAD else (np.mean,)
         values = [measures[measure] for measures in found]
@@ -154,11 +156,11 @@ def _barrier_row(stage: FinishedStage, passages: Sequence[Passage]) -> list[Cell
     return row
 
 
-def _steps_table(stages: Sequence[FinishedStage], passages: Passages) -> Table:
+def _steps_table(stages: Sequence[FinishedStage], latent_paths: LatentPaths) -> Table:
     rows: list[list[Cell]] = []
     for stage, step in itertools.product(stages, STEPS):
-        found = [passage for passage in passages[stage.name] if passage.barrier]
-        left = [(passage.share_left(step), passage.interstitial_left(step)) for passage in found]
+        found = [latent_path for latent_path in latent_paths[stage.name] if latent_path.barrier]
+        left = [(latent_path.share_left(step), latent_path.interstitial_left(step)) for latent_path in found]
         shares: list[Cell] = np.mean(left, axis=0).tolist() if left else [None, None]
         rows.append([stage.gamma, step, round((POINTS - 1) * STEPS_BEYOND / step, 1), len(found), *shares])
     caption = (
@@ -171,25 +173,32 @@ def _steps_table(stages: Sequence[FinishedStage], passages: Passages) -> Table:
     )
 
 
-def _image_table(stages: Sequence[FinishedStage], passages: Passages) -> Table:
+def _image_table(stages: Sequence[FinishedStage], latent_paths: LatentPaths) -> Table:
     rows: list[list[Cell]] = []
     for stage in stages:
-        for image, passage in enumerate(passages[stage.name]):
-            found = passage.measures() if passage.barrier else {}
-            left = passage.share_left(STEPS_BEYOND) if passage.barrier else None
-            reached = "yes" if passage.reached else "no"
+        for image, latent_path in enumerate(latent_paths[stage.name]):
+            found = latent_path.measures() if latent_path.barrier else {}
+            left = latent_path.share_left(STEPS_BEYOND) if latent_path.barrier else None
+            reached = "yes" if latent_path.reached else "no"
             rows.append([stage.gamma, image, reached, *map(found.get, MEASURES), left])
     header = ["gamma", "image", "reached", *MEASURES, f"barrier_left_at_R={STEPS_BEYOND}"]
     return Table("interpolation_images", "each image of the targets; energies per site", header, rows)
 
 
-def _curve_table(stages: Sequence[FinishedStage], passages: Passages, file: str) -> Table:
+def _curve_table(stages: Sequence[FinishedStage], latent_paths: LatentPaths, file: str) -> Table:
     rows: list[list[Cell]] = [
-        [stage.gamma, image, int(step) if passage.barrier else None, point / (POINTS - 1), float(energy), float(charge)]
+        [
+            stage.gamma,
+            image,
+            int(step) if latent_path.barrier else None,
+            point / (POINTS - 1),
+            float(energy),
+            float(charge),
+        ]
         for stage in stages
-        for image, passage in enumerate(passages[stage.name])
+        for image, latent_path in enumerate(latent_paths[stage.name])
         for point, (step, energy, charge) in enumerate(
-            zip(passage.steps, passage.energies, passage.charges, strict=True)
+            zip(latent_path.steps, latent_path.energies, latent_path.charges, strict=True)
         )
     ]
     header = ["gamma", "image", "R", "share_of_path", "energy_per_site", "topological_charge"]
@@ -197,21 +206,26 @@ def _curve_table(stages: Sequence[FinishedStage], passages: Passages, file: str)
 
 
 def _draw(
-    run: Run, stages: Sequence[FinishedStage], images: Sequence[Targets], passages: Passages, output: Path, file: str
+    run: Run,
+    stages: Sequence[FinishedStage],
+    images: Sequence[Targets],
+    latent_paths: LatentPaths,
+    output: Path,
+    file: str,
 ) -> list[Picture]:
     """Figure 4B with the L_T-O of its ends, and Figure 4C, as far as there are barriers."""
-    drawn = [stage for stage in stages if any(passage.barrier for passage in passages[stage.name])]
+    drawn = [stage for stage in stages if any(latent_path.barrier for latent_path in latent_paths[stage.name])]
     if not drawn:
         return []
-    _draw_curves(drawn, passages, output / f"{file}.png")
+    _draw_curves(drawn, latent_paths, output / f"{file}.png")
     caption = (
         "energy along the path for each gamma, a line for each image of the targets, and L_T-O of one "
         f"image during the inverse mapping; numbers in {file}_curves.csv"
     )
     pictures = [Picture(f"{file}.png", caption, "interpolation")]
-    pair, common = compared(stages, passages)
+    pair, common = compared(stages, latent_paths)
     if common:
-        rows = {f"$\\gamma$ = {stage.gamma:g}": passages[stage.name][common[0]] for stage in pair}
+        rows = {f"$\\gamma$ = {stage.gamma:g}": latent_paths[stage.name][common[0]] for stage in pair}
         _draw_states(run, images[common[0]], rows, output / f"{file}_states.png")
         caption = (
             "targets, and the part of the decoded states in the dashed square, R steps from the peak; the "
@@ -221,17 +235,19 @@ def _draw(
     return pictures
 
 
-def _draw_curves(stages: Sequence[FinishedStage], passages: Passages, path: Path) -> None:
+def _draw_curves(stages: Sequence[FinishedStage], latent_paths: LatentPaths, path: Path) -> None:
     names = {stage.name: rf"$\gamma$ = {stage.gamma:g}" for stage in stages}
-    found = {name: [passage for passage in passages[name] if passage.barrier] for name in names}
+    found = {name: [latent_path for latent_path in latent_paths[name] if latent_path.barrier] for name in names}
     figure, axes = plotting.new_figure(1, 2, size=(5.0, 3.6))
-    curves = {names[name]: [(passage.steps, passage.energies) for passage in some] for name, some in found.items()}
+    curves = {
+        names[name]: [(latent_path.steps, latent_path.energies) for latent_path in some] for name, some in found.items()
+    }
     plotting.plot_interpolation(axes[0, 0], curves)
     plotting.plot_target_loss(axes[0, 1], {names[name]: some[0].losses for name, some in found.items()})
     plotting.save_figure(figure, path)
 
 
-def _draw_states(run: Run, targets: Targets, rows: Mapping[str, Passage], path: Path) -> None:
+def _draw_states(run: Run, targets: Targets, rows: Mapping[str, LatentPath], path: Path) -> None:
     """Both targets at the sides, above their zoomed parts; between them the states near the peak, a row a gamma."""
     side = min(*targets.states.shape[1:3], round(ZOOM * targets.spacing))
     last = list(rows.values())[-1]
@@ -241,10 +257,10 @@ def _draw_states(run: Run, targets: Targets, rows: Mapping[str, Passage], path: 
         plotting.plot_spins(axes[0, column], centred(spins), title)
         plotting.plot_square(axes[0, column], side)
         plotting.plot_spins(axes[1, column], _middle(centred(spins), side), "zoomed")
-    for row, (label, passage) in enumerate(rows.items()):
+    for row, (label, latent_path) in enumerate(rows.items()):
         for column, step in enumerate(SHOWN_STEPS, start=1):
-            if step in passage.shown:
-                plotting.plot_spins(axes[row, column], _middle(centred(passage.shown[step]), side), f"R = {step}")
+            if step in latent_path.shown:
+                plotting.plot_spins(axes[row, column], _middle(centred(latent_path.shown[step]), side), f"R = {step}")
             else:
                 axes[row, column].set_axis_off()
         axes[row, 1].set_ylabel(label)

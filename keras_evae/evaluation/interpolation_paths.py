@@ -38,7 +38,7 @@ STEPS_BEYOND = 2
 
 
 @dataclasses.dataclass(frozen=True)
-class Passage:
+class LatentPath:
     """A straight path in latent space from the initial to the final target, in one stage.
 
     Args:
@@ -60,9 +60,9 @@ class Passage:
     shown: Mapping[int, np.ndarray]
 
     def measures(self) -> dict[str, float]:
-        """Energies per site, the width in steps and as a share of the path; of a passage with a barrier."""
+        """Energies per site, the width in steps and as a share of the path; of a path with a barrier."""
         if self.barrier is None:
-            raise ValueError("Expected a passage with a barrier. Received: one without.")
+            raise ValueError("Expected a path with a barrier. Received: one without.")
         initial, final = plateau_energies(self.energies)
         return {
             "barrier_height": self.barrier.height,
@@ -73,7 +73,7 @@ class Passage:
         }
 
     def share_left(self, step: int) -> float:
-        """What is left of the barrier at R = step (or the end of the path), as a share; of a passage with a barrier."""
+        """What is left of the barrier at R = step (or the end of the path), as a share; of a path with a barrier."""
         height = self.measures()["barrier_height"]
         return float(1.0 - (self.energies.max() - self.energies[self._place(step)]) / height)
 
@@ -90,14 +90,14 @@ class Passage:
         return np.arange(len(self.energies)) - (self.barrier.peak if self.barrier else 0)
 
 
-def find_passages(
+def find_latent_paths(
     run: Run,
     stages: Sequence[FinishedStage],
     targets: Targets,
     candidates: int = CANDIDATES,
     count: int = IMAGES,
     max_steps: int = MAX_STEPS,
-) -> tuple[list[Targets], dict[str, list[Passage]]]:
+) -> tuple[list[Targets], dict[str, list[LatentPath]]]:
     """Maps images of the targets into the latent space of each stage, and follows the paths between them.
 
     The images, the same for all stages, are translations and point operations of both targets together. Those are
@@ -112,18 +112,18 @@ def find_passages(
         max_steps: Steps of the mapping at most.
 
     Returns:
-        The images, that with the lowest L_T-O after the mapping first, and for the name of each stage their passages.
+        The images, that with the lowest L_T-O after the mapping first, and for the name of each stage their paths.
     """
     tried = [targets.image(run.hamiltonian, seed) for seed in range(candidates)]
     images = _nearest_images(run, stages, tried, count)
-    passages = {
+    latent_paths = {
         stage.name: _pass(run, stage, images, max_steps)
         for stage in tqdm(stages, "interpolation", unit="stage", leave=False, delay=1)
     }
-    remaining = [sum(kept[index].losses[-1].sum() for kept in passages.values()) for index in range(len(images))]
+    remaining = [sum(kept[index].losses[-1].sum() for kept in latent_paths.values()) for index in range(len(images))]
     order = np.argsort(remaining)
     return [images[index] for index in order], {
-        name: [kept[index] for index in order] for name, kept in passages.items()
+        name: [kept[index] for index in order] for name, kept in latent_paths.items()
     }
 
 
@@ -138,8 +138,8 @@ def _nearest_images(run: Run, stages: Sequence[FinishedStage], images: Sequence[
     return [images[index] for index in np.argsort(worst)[:count]]
 
 
-def _pass(run: Run, stage: FinishedStage, images: Sequence[Targets], max_steps: int) -> list[Passage]:
-    """The passages of one stage: all targets are mapped in one batch."""
+def _pass(run: Run, stage: FinishedStage, images: Sequence[Targets], max_steps: int) -> list[LatentPath]:
+    """The paths of one stage: all targets are mapped in one batch."""
     from keras_evae.model.latent import inverse_mapping
 
     model, states = load_stage(run, stage), np.concatenate([image.states for image in images])
@@ -148,7 +148,7 @@ def _pass(run: Run, stage: FinishedStage, images: Sequence[Targets], max_steps: 
     return [_follow(model, image, *each) for image, *each in ends]
 
 
-def _follow(model: EVAE, image: Targets, ends: np.ndarray, losses: np.ndarray) -> Passage:
+def _follow(model: EVAE, image: Targets, ends: np.ndarray, losses: np.ndarray) -> LatentPath:
     from keras_evae.model.latent import decode, interpolate
 
     spins = decode(model, interpolate(ends[0], ends[1], POINTS))
@@ -160,18 +160,18 @@ def _follow(model: EVAE, image: Targets, ends: np.ndarray, losses: np.ndarray) -
     places = {step: barrier.peak + step for step in SHOWN_STEPS} if barrier else {}
     shown = {step: spins[place].copy() for step, place in places.items() if 0 <= place < POINTS}
     distance = float(np.linalg.norm(ends[1] - ends[0]))
-    return Passage(losses, distance, energies, charges, reached, barrier, shown)
+    return LatentPath(losses, distance, energies, charges, reached, barrier, shown)
 
 
-Passages = Mapping[str, Sequence[Passage]]
+LatentPaths = Mapping[str, Sequence[LatentPath]]
 
 
-def compared(stages: Sequence[FinishedStage], passages: Passages) -> tuple[list[FinishedStage], list[int]]:
+def compared(stages: Sequence[FinishedStage], latent_paths: LatentPaths) -> tuple[list[FinishedStage], list[int]]:
     """The stages of Figure 4C, gamma = 0 and about 100, and the images that have a barrier in both; else none."""
     with_energy = [stage for stage in stages if stage.gamma > 0]
     if not with_energy or stages[0].gamma > 0:
         return [], []
     nearest = min(with_energy, key=lambda stage: abs(np.log(stage.gamma / COMPARED_GAMMA)))
     pair = [stages[0], nearest]
-    found = zip(*(passages[stage.name] for stage in pair), strict=True)
-    return pair, [image for image, both in enumerate(found) if all(passage.barrier for passage in both)]
+    found = zip(*(latent_paths[stage.name] for stage in pair), strict=True)
+    return pair, [image for image, both in enumerate(found) if all(latent_path.barrier for latent_path in both)]

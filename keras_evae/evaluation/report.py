@@ -67,6 +67,13 @@ def headline(run: Run, name: str, sections: Sequence[Section] = ()) -> Headline:
     return Headline(name, run.hamiltonian.describe(), sentences, facts)
 
 
+def make_headlines(runs: Sequence[Run], sections: Sequence[Section], output: Path) -> list[Headline]:
+    """A headline for each run, from the sections that are not older than its last stage."""
+    names, outdated = labels(runs), _outdated(runs, sections, output)
+    current = [section for section in sections if section.name not in outdated]
+    return [headline(run, names[run.path], current) for run in runs]
+
+
 def collect_sections(made: Sequence[Section], names: Iterable[str], output: Path) -> list[Section]:
     """Sections of these recipes, in their order: those just made, and for the others those that are in the folder.
 
@@ -85,7 +92,7 @@ def write_report(
     output: Path,
     headlines: Sequence[Headline] | None = None,
 ) -> Path:
-    """Writes the page, and says where it is.
+    """Writes the page; says its first sentences, and where it is.
 
     Args:
         runs: The runs that the sections are made from.
@@ -103,7 +110,10 @@ def write_report(
     if not sections and not gaps:
         raise DataError(f"{output}: expected results to report, found none; make them with: evae-evaluate --all")
     path = output / REPORT
+    headlines = headlines or make_headlines(runs, sections, output)
     write_whole(path, render(runs, sections, gaps, output, headlines).encode())
+    for found in headlines:
+        logger.info("\n%s", "\n".join([found.name, *found.sentences]))
     logger.info("\nreport: %s", path)
     return path
 
@@ -121,12 +131,11 @@ def render(
     )
     environment.tests["number"] = lambda cell: isinstance(cell, int | float)
     template = environment.from_string(resources.files(__package__).joinpath(TEMPLATE).read_text(encoding="utf-8"))
-    names, outdated = labels(runs), _outdated(runs, sections, output)
-    current = [section for section in sections if section.name not in outdated]
+    names = labels(runs)
     return template.render(
-        headlines=headlines or [headline(run, names[run.path], current) for run in runs],
+        headlines=headlines or make_headlines(runs, sections, output),
         sections=sections,
-        outdated=outdated,
+        outdated=_outdated(runs, sections, output),
         images={picture.file: _image(picture, section, output) for section in sections for picture in section.pictures},
         gaps={name.replace("_", "-"): reason for name, reason in gaps.items()},
         provenance=[(names[run.path], _provenance(run), run.config_text) for run in runs],

@@ -9,7 +9,7 @@ import pytest
 from keras_evae.analysis.barrier import find_barrier
 from keras_evae.evaluation import figure_4_interpolation as recipe
 from keras_evae.evaluation import interpolation_paths
-from keras_evae.evaluation.interpolation_paths import IMAGES, POINTS, REACHED, SHOWN_STEPS, Passage
+from keras_evae.evaluation.interpolation_paths import IMAGES, POINTS, REACHED, SHOWN_STEPS, LatentPath
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.minima.interstitial import Targets
 from keras_evae.plotting.colors import spin_colors
@@ -22,14 +22,14 @@ from tests.helpers.states import skyrmion, uniform
 SHAPE = (24, 40)
 
 
-def passage(width, plateau, loss=0.01, reached=True):
+def latent_path(width, plateau, loss=0.01, reached=True):
     """Gaussian barrier of a given FWHM between two plateaus; the charge changes at half of its height."""
     steps = np.arange(POINTS)
     energies = plateau - 1e-3 * steps / POINTS + 0.005 * np.exp(-4 * np.log(2) * ((steps - 90) / width) ** 2)
     barrier = find_barrier(energies) if reached else None
     shown = {step: skyrmion(SHAPE, radius=4.0) for step in SHOWN_STEPS[1:]} if barrier else {}
     charges = np.where(steps <= 90 + width / 2, -2.0, -1.0)
-    return Passage(np.full((5, 2), loss), 3.0, energies, charges, reached, barrier, shown)
+    return LatentPath(np.full((5, 2), loss), 3.0, energies, charges, reached, barrier, shown)
 
 
 def finished(index, gamma, fft_mse):
@@ -46,14 +46,14 @@ def run():
 
 @pytest.fixture
 def interpolate(run, tmp_path, monkeypatch):
-    """The recipe with made-up targets and passages, a list of them for each stage that it asks for."""
+    """The recipe with made-up targets and latent_paths, a list of them for each stage that it asks for."""
 
     def call(made):
         targets = Targets(np.stack([skyrmion(SHAPE, radius=4.0), uniform(SHAPE)]), 0, 12.0, 1e-7)
         monkeypatch.setattr(recipe, "make_targets", lambda hamiltonian, shape: targets)
         monkeypatch.setattr(
             recipe,
-            "find_passages",
+            "find_latent_paths",
             lambda run, stages, targets: (
                 [targets] * IMAGES,
                 {stage.name: kept for stage, kept in zip(stages, made, strict=True)},
@@ -72,7 +72,7 @@ def images(section, gamma):
 
 
 def test_a_barrier_of_a_few_steps_is_over_two_steps_beyond_its_peak(interpolate):
-    section = interpolate([[passage(width, -2.05)] * IMAGES for width in (24.0, 20.0, 2.0)])
+    section = interpolate([[latent_path(width, -2.05)] * IMAGES for width in (24.0, 20.0, 2.0)])
     assert all(row["barrier_left_at_R=2"] > 0.9 for row in images(section, 0.0))
     assert all(row["barrier_left_at_R=2"] < 0.1 for row in images(section, 100.0))
 
@@ -80,13 +80,13 @@ def test_a_barrier_of_a_few_steps_is_over_two_steps_beyond_its_peak(interpolate)
 def test_the_stage_that_is_compared_is_awaited(run, interpolate):
     """While gamma = 100 is in training, what a run with gamma = 10 says is not final."""
     del run.stages[2:]
-    section = interpolate([[passage(width, -2.05)] * IMAGES for width in (24.0, 2.0)])
+    section = interpolate([[latent_path(width, -2.05)] * IMAGES for width in (24.0, 2.0)])
     assert section.numbers == {"run": {"compared_gamma": 10.0, "awaits_nearer_stage": True}}
 
 
 def test_sharpening_barriers(interpolate, tmp_path, drawn):
     widths = (24.0, 20.0, 8.0)
-    section = interpolate([[passage(width, -2.05 - 0.001 * i)] * IMAGES for i, width in enumerate(widths)])
+    section = interpolate([[latent_path(width, -2.05 - 0.001 * i)] * IMAGES for i, width in enumerate(widths)])
     assert section.numbers == {"run": {"compared_gamma": 100.0, "awaits_nearer_stage": False}}
     table = section.tables[1]
     rows = [dict(zip(table.header, row, strict=True)) for row in table.rows]
@@ -96,7 +96,7 @@ def test_sharpening_barriers(interpolate, tmp_path, drawn):
     np.testing.assert_allclose([row["barrier_height"] for row in rows], 0.005, rtol=0.02)
     assert [picture.file for picture in section.pictures] == ["interpolation.png", "interpolation_states.png"]
     energies, losses = drawn["interpolation.png"].axes
-    made = [passage(width, -2.05 - 0.001 * i) for i, width in enumerate(widths)]
+    made = [latent_path(width, -2.05 - 0.001 * i) for i, width in enumerate(widths)]
     # A line for each image; the first of each gamma is in the legend. Then one at the peak.
     assert len(energies.lines) == 3 * IMAGES + 1 and len(losses.lines) == 2 * 3
     for line, gamma, one in zip(energies.lines[::IMAGES], (0, 10, 100), made, strict=False):
@@ -119,7 +119,7 @@ def test_sharpening_barriers(interpolate, tmp_path, drawn):
 
 def test_what_is_left_beyond_the_peak(interpolate):
     """Of a Gaussian barrier of 12 steps a half is left 6 steps beyond its peak, where the charge changes too."""
-    section = interpolate([[passage(width, -2.05)] * IMAGES for width in (24.0, 20.0, 12.0)])
+    section = interpolate([[latent_path(width, -2.05)] * IMAGES for width in (24.0, 20.0, 12.0)])
     table = section.tables[2]
     rows = [dict(zip(table.header, row, strict=True)) for row in table.rows if row[0] == 100.0]
     assert [(row["R"], row["steps"]) for row in rows] == [(2, 200.0), (4, 100.0), (6, 66.7), (8, 50.0), (10, 40.0)]
@@ -129,16 +129,16 @@ def test_what_is_left_beyond_the_peak(interpolate):
 
 
 def test_collapsed_stages_are_left_out_and_said(interpolate):
-    section = interpolate([[passage(20.0, -2.05)] * IMAGES] * 3)
+    section = interpolate([[latent_path(20.0, -2.05)] * IMAGES] * 3)
     assert any("collapsed" in note and "1000" in note for note in section.notes)
 
 
 def test_numbers_of_each_image(interpolate):
     section = interpolate(
         [
-            [passage(20.0, -2.05)] * IMAGES,
-            [passage(20.0, -2.05)] * IMAGES,
-            [passage(30.0, -2.05), *[passage(10.0, -2.06)] * (IMAGES - 1)],
+            [latent_path(20.0, -2.05)] * IMAGES,
+            [latent_path(20.0, -2.05)] * IMAGES,
+            [latent_path(30.0, -2.05), *[latent_path(10.0, -2.06)] * (IMAGES - 1)],
         ]
     )
     before, after = images(section, 0.0), images(section, 100.0)
@@ -149,7 +149,7 @@ def test_numbers_of_each_image(interpolate):
 
 
 def test_targets_that_are_not_reached_give_no_numbers(interpolate):
-    lost = passage(20.0, -2.05, loss=1.0, reached=False)
+    lost = latent_path(20.0, -2.05, loss=1.0, reached=False)
     section = interpolate([[lost] * IMAGES] * 3)
     assert section.pictures == []
     assert {row["reached"] for row in images(section, 0.0)} == {"no"}
@@ -158,9 +158,9 @@ def test_targets_that_are_not_reached_give_no_numbers(interpolate):
 
 
 def test_an_image_without_barrier_is_not_compared(interpolate):
-    flat = dataclasses.replace(passage(20.0, -2.05), barrier=None, shown={})
+    flat = dataclasses.replace(latent_path(20.0, -2.05), barrier=None, shown={})
     section = interpolate(
-        [[passage(20.0, -2.05)] * IMAGES, [flat] * IMAGES, [flat, *[passage(10.0, -2.06)] * (IMAGES - 1)]]
+        [[latent_path(20.0, -2.05)] * IMAGES, [flat] * IMAGES, [flat, *[latent_path(10.0, -2.06)] * (IMAGES - 1)]]
     )
     assert [row["barrier_height"] is None for row in images(section, 100.0)] == [True, *[False] * (IMAGES - 1)]
     assert {row["reached"] for row in images(section, 100.0)} == {"yes"}
@@ -177,7 +177,7 @@ def test_states_that_a_model_cannot_make_are_left_out(smoke_folder, tmp_path, mo
     """The whole way through the model of a run, which is hardly trained."""
     monkeypatch.chdir(smoke_folder)
     targets = Targets(np.stack([skyrmion((32, 32), radius=4.0), uniform((32, 32))]), 0, 12.0, 1e-7)
-    images, found = interpolation_paths.find_passages(
+    images, found = interpolation_paths.find_latent_paths(
         load_run("runs/smoke"), load_run("runs/smoke").stages[1:3], targets, candidates=3, count=2, max_steps=5
     )
     assert len(images) == 2 and len(found) == 2
