@@ -58,8 +58,7 @@ class _Section(BaseModel):
 class HamiltonianConfig(_Section):
     """The arguments of `keras_evae.Hamiltonian`, which says what they may be; the mask as text.
 
-    `terms` in a file only says which energy terms belong to the run: the
-    objects come from Python, with `Config.with_terms` (docs/energies.md).
+    `terms` in a file only says which energy terms belong to the run: the objects come from Python, with `with_terms`.
     """
 
     J: float = 1.0
@@ -270,6 +269,7 @@ def load_config(path: str | Path, overrides: Iterable[str] = ()) -> Config:
     >>> load_config("quickstart", ["training.seed=1"]).dataset.shape
     (64, 64)
     """
+    overrides = [overrides] if isinstance(overrides, str) else overrides
     known = _shipped_configs()
     try:
         text = (Path(path) if Path(path).is_file() else known.get(str(path), Path(path))).read_text(encoding="utf-8")

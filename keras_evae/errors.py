@@ -6,6 +6,7 @@ The message is one line: what was expected, what was found, how to mend it.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 # Of files whose format is no longer read.
@@ -21,12 +22,12 @@ def in_brief(value: Any) -> str:
     return text if len(text) <= LONGEST_VALUE else f"{text[:half]} ... {text[-half:]}"
 
 
-def changed_fields(instance: Any, **texts: str) -> str:
-    """`Class(name=value, ...)` of a dataclass: the arguments that differ from their defaults, some by other texts."""
+def changed_fields(instance: Any, always: Sequence[str] = (), **texts: str) -> str:
+    """`Class(name=value, ...)` of a dataclass: arguments `always` and those that are changed, some by other texts."""
     shown = {
         field.name: texts.get(field.name, repr(getattr(instance, field.name)))
         for field in dataclasses.fields(instance)
-        if field.init and repr(getattr(instance, field.name)) != repr(field.default)
+        if field.init and (field.name in always or repr(getattr(instance, field.name)) != repr(field.default))
     }
     return f"{type(instance).__name__}({', '.join(f'{name}={text}' for name, text in shown.items())})"
 

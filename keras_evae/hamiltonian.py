@@ -21,6 +21,7 @@ import dataclasses
 import functools
 import itertools
 import math
+import numbers
 from collections.abc import Sequence
 from typing import Any
 
@@ -83,8 +84,9 @@ class Hamiltonian:
     def __post_init__(self) -> None:
         for name in ("J", "D", "B", "K", "J2"):
             value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+            if isinstance(value, bool) or not isinstance(value, numbers.Real) or not math.isfinite(value):
                 raise ArgumentError(name, "a finite number", value)
+            object.__setattr__(self, name, value if isinstance(value, int | float) else float(value))
         if self.dmi not in DMI_TYPES:
             raise ArgumentError("dmi", "'neel' or 'bloch'", self.dmi)
         boundary = (self.boundary,) * 2 if isinstance(self.boundary, str) else tuple(self.boundary)
@@ -100,7 +102,7 @@ class Hamiltonian:
         object.__setattr__(self, "term_texts", tuple(repr(term) for term in self.terms))
 
     def __repr__(self) -> str:
-        return changed_fields(self, mask=f"<{self._sample()}>")
+        return changed_fields(self, ("J", "D", "B", "K"), mask=f"<{self._sample()}>")
 
     @property
     def periodic(self) -> tuple[bool, bool]:
@@ -186,10 +188,9 @@ class Hamiltonian:
         -2J on a periodic lattice, as in Equation 3 of the paper; open edges and masks have fewer bonds. It is a
         reference only, to which J2 and further terms, as D, B and K, do not belong.
         """
-        self.check_lattice(shape)
-        lattice = Lattice(shape, self.periodic, self.mask)
+        sites, lattice = self.count_sites(shape), Lattice(shape, self.periodic, self.mask)
         bonds = sum(int(np.count_nonzero(lattice.bonds(*step))) for step in ((1, 0), (0, 1)))
-        return -self.J * bonds / self.count_sites(shape)
+        return -self.J * bonds / sites
 
     def to_config(self) -> dict[str, Any]:
         """Plain numbers, strings and lists that rebuild the Hamiltonian with `Hamiltonian(**config)`.
@@ -280,13 +281,12 @@ class Hamiltonian:
             field = self._field(spins)
             # The energy is quadratic but for the field B: the gradient gives it without a second pass over the bonds.
             doubled = spins * (field + as_type_of((0.0, 0.0, self.B), spins))
-            energies = -0.5 * tf.reduce_sum(doubled, axis=(-3, -2, -1))
             whole_field = self._add_further(field, "field", spins)
 
             def gradient(upstream: Any) -> Any:
                 return -upstream[..., None, None, None] * whole_field
 
-            return self._add_further(energies, "energy", spins), gradient
+            return self._add_further(-0.5 * tf.reduce_sum(doubled, axis=(-3, -2, -1)), "energy", spins), gradient
 
         return energy(tf.convert_to_tensor(spins))
 

@@ -253,3 +253,7 @@ def test_commands_for_other_sizes_in_the_comments(name, shapes):
     assert len({config.dataset.path for config in [*configs, load_config(path)]}) == len(shapes) + 1
     assert len({output for _, _, output in commands}) == len(shapes)
     assert all(config.hamiltonian.mask is None and config.training.augmentation for config in configs)
+
+
+def test_one_override_needs_no_list():
+    assert load_config("smoke", "training.seed=7").training.seed == 7

@@ -90,12 +90,15 @@ def test_plot_refuses(shape, options):
 
 
 def test_reprs_are_short():
-    assert repr(ev.Hamiltonian()) == "Hamiltonian()"
+    assert repr(ev.Hamiltonian()) == "Hamiltonian(J=1.0, D=0.3, B=0.05, K=0.0)"
     open_edges = ev.Hamiltonian(D=0.2, boundary=("open", "periodic"))
     assert eval(repr(open_edges), {"Hamiltonian": ev.Hamiltonian}) == open_edges
     disc = ev.Hamiltonian(mask=np.tri(16, 32, dtype=bool))
-    assert repr(disc) == "Hamiltonian(mask=<136 of 16 x 32 sites>)"
-    assert repr(ev.AnnealingSchedule(sweeps=3)) == "AnnealingSchedule(sweeps=3)"
+    assert repr(disc) == "Hamiltonian(J=1.0, D=0.3, B=0.05, K=0.0, mask=<136 of 16 x 32 sites>)"
+    assert eval(
+        repr(ev.AnnealingSchedule(sweeps=3)), {"AnnealingSchedule": ev.AnnealingSchedule}
+    ) == ev.AnnealingSchedule(sweeps=3)
+    assert "temperatures=150, sweeps=3" in repr(ev.AnnealingSchedule(sweeps=3))
     up = np.zeros((16, 32, 3))
     up[..., 2] = 1.0
     assert repr(ev.find_skyrmions(up)) == "<0 skyrmions>"

@@ -254,3 +254,9 @@ def test_mask_fixes_the_shape_of_the_lattice():
         h.energy(tf.zeros((6, 4, 3)))
     with pytest.raises(ValueError, match="mask's shape"):
         h.reference_energy_per_site((6, 4))
+
+
+@pytest.mark.parametrize("value", [np.float32(0.5), np.float64(0.5), np.int64(2)])
+def test_numbers_of_numpy_are_taken_and_kept_as_plain_ones(value):
+    h = Hamiltonian(B=value)
+    assert h == Hamiltonian(B=float(value)) and json.loads(json.dumps(h.to_config()))["B"] == float(value)

@@ -23,7 +23,7 @@ The result does not depend on workers, machines or interruptions.
 
 
 def make_parser() -> argparse.ArgumentParser:
-    parser = new_parser(__doc__, EPILOG)
+    parser = new_parser("evae-anneal", __doc__, EPILOG)
     add_config(parser, required=True)
     add_overrides(parser, "dataset.storage=float16")
     scheduler_help = (

@@ -6,12 +6,20 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from keras_evae import __version__
+from keras_evae.commands.options import new_parser
 from keras_evae.config import Config, load_config
 from keras_evae.console import run_command
 from keras_evae.evaluation.recipes import RECIPES, evaluate, evaluate_file
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.runs.run import latest_run, load_run
+
+EPILOG = """examples:
+  evae-evaluate                                           everything, for the latest run below runs/
+  evae-evaluate --run runs/a --run runs/b --fft-mse       two runs in one picture
+  evae-evaluate --analyse --spins states.npz:spins        the states of another program
+
+Works on a run still in training, with the stages that it has finished.
+"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -21,11 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def make_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="evae-evaluate",
-        description=__doc__,
-        epilog="Works on a run still in training, with the stages that it has finished.",
-    )
+    parser = new_parser("evae-evaluate", __doc__, EPILOG)
     run_help = "run folder (default: the latest below runs/); may be repeated to compare runs in one picture"
     parser.add_argument("--run", type=Path, action="append", metavar="DIR", help=run_help)
     parser.add_argument("--output", type=Path, metavar="DIR", help="default: <first run>/evaluation")
@@ -44,7 +48,6 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--report", action="store_true", help="one HTML page of all results in the output folder")
     all_help = "everything that the runs have the stages for, and the report (default)"
     parser.add_argument("--all", action="store_true", help=all_help)
-    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     return parser
 
 

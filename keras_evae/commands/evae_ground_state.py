@@ -25,7 +25,7 @@ examples:
 
 
 def make_parser() -> argparse.ArgumentParser:
-    parser = new_parser(__doc__, EPILOG)
+    parser = new_parser("evae-ground-state", __doc__, EPILOG)
     source = parser.add_mutually_exclusive_group(required=True)
     add_config(source)
     help = "instead of --config and --seeds: a run of evae-train whose VAE, and stages of gamma, are taken; repeatable"

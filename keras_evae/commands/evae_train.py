@@ -23,7 +23,7 @@ Watch a run with: tensorboard --logdir runs
 
 
 def make_parser() -> argparse.ArgumentParser:
-    parser = new_parser(__doc__, EPILOG)
+    parser = new_parser("evae-train", __doc__, EPILOG)
     add_config(parser, required=True)
     parser.add_argument("--output", metavar="DIR", help="run folder (default: runs/<name of the configuration>)")
     add_overrides(parser, "training.seed=1")

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import argparse
+from typing import NoReturn
 
 from keras_evae import __version__
+from keras_evae.errors import ConfigError
 
 
-def new_parser(description: str | None, epilog: str) -> argparse.ArgumentParser:
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, as the commands say everything that is."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(ConfigError.exit_code, f"error: {message}; see {self.prog} --help\n")
+
+
+def new_parser(name: str, description: str | None, epilog: str) -> argparse.ArgumentParser:
     """A parser with `--version`, whose epilog keeps its lines."""
-    parser = argparse.ArgumentParser(
-        description=description, epilog=epilog, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    layout = argparse.RawDescriptionHelpFormatter
+    parser = _Parser(name, description=description, epilog=epilog, formatter_class=layout)
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     return parser
 

@@ -27,7 +27,7 @@ from tqdm import tqdm
 
 import keras_evae
 from keras_evae.annealing import KERNEL_VERSION
-from keras_evae.dataset.specification import SPLITS, DatasetSpecification, describe_difference
+from keras_evae.dataset.specification import SPLITS, DatasetSpecification, check_split, describe_difference
 from keras_evae.errors import TOO_OLD, DataError, MismatchError
 from keras_evae.lattice import decode_mask
 
@@ -132,12 +132,14 @@ def read_attributes(path: str | Path) -> dict[str, Any]:
 
 def read_split(path: str | Path, split: str, count: int | None = None) -> np.ndarray:
     """Spins `(n, y, x, 3)`, float32, of the first `count` configurations of a split (all by default)."""
+    check_split(split)
     with open_dataset(path) as file:
         return file[split]["spins"][:count]
 
 
 def read_energies(path: str | Path, split: str) -> np.ndarray:
     """Energy per site that carries a spin, `(n,)`, of the configurations of a split, as they were annealed."""
+    check_split(split)
     mask = read_attributes(path).get("hamiltonian.mask")
     with open_dataset(path) as file:
         _, height, width, _ = file[split]["spins"].shape

@@ -6,13 +6,20 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from keras_evae.errors import in_brief
+from keras_evae.errors import ArgumentError, in_brief
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.monte_carlo.checks import check_shape
 from keras_evae.monte_carlo.schedule import AnnealingSchedule
 
 SPLITS = ("train", "validation", "test")
 STORAGES = ("float32", "float16")
+
+
+def check_split(split: str) -> str:
+    """The name of a split, or an `ArgumentError`."""
+    if split not in SPLITS:
+        raise ArgumentError("split", f"one of {', '.join(SPLITS)}", split)
+    return split
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,7 +13,7 @@ import numpy as np
 from keras_evae.annealing import anneal_many
 from keras_evae.config import Config, EVAEConfig, dump_config, load_config
 from keras_evae.dataset import DatasetSpecification, ensure_dataset
-from keras_evae.errors import ConfigError, DataError, MismatchError
+from keras_evae.errors import ArgumentError, ConfigError, DataError, MismatchError
 from keras_evae.evaluation.ground_state_tables import Method, Row, draw_states, make_headline, make_section
 from keras_evae.evaluation.relaxed_states import write_states
 from keras_evae.evaluation.report import write_report
@@ -70,6 +70,8 @@ def find_ground_state(
     Raises:
         ConfigError, DataError, MismatchError: If the configuration, a run or what is in the folder cannot be used.
     """
+    if seeds < 1 and not runs:
+        raise ArgumentError("seeds", "at least 1", seeds)
     if not isinstance(config, Config):
         config = load_config(config)
     beta, output = searched_evae(config).beta, Path(output)
@@ -163,7 +165,7 @@ def _compare_methods(
     methods = [
         Method("slow anneals", len(anneals.energies), anneals.energy_per_site, anneals.cpu_seconds, arrived),
         Method("generated states, relaxed", len(relaxed), evae, total, parts),
-        Method("generated states", len(relaxed), min(before), total, "as the collapse leaves them"),
+        Method("generated states", len(relaxed), min(before), total, "as generated"),
         Method("annealed data", specification.count, trials[0].run.lowest_annealed(), seconds["data"], "all splits"),
     ]
     if lattices:

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from keras_evae.errors import DataError, EVAEError
+from keras_evae.errors import ArgumentError, DataError, EVAEError
 from keras_evae.evaluation.results import Section
 from keras_evae.evaluation.stage_selection import with_ladder_of_gamma
 from keras_evae.evaluation.stage_states import release_models
@@ -73,8 +73,8 @@ RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in _REGISTER}
 
 
 def evaluate(
-    runs: Sequence[str | Path | Run],
-    recipes: Sequence[str],
+    runs: str | Path | Run | Sequence[str | Path | Run],
+    recipes: str | Sequence[str],
     output: str | Path,
     report: bool = False,
     tolerant: bool = False,
@@ -92,6 +92,12 @@ def evaluate(
     Returns:
         What each recipe found, in the order of `recipes`.
     """
+    runs = [runs] if isinstance(runs, str | Path | Run) else runs
+    recipes = [recipes] if isinstance(recipes, str) else recipes
+    if not runs:
+        raise ArgumentError("runs", "a run or more", runs)
+    if unknown := [name for name in recipes if name not in RECIPES]:
+        raise ArgumentError("recipes", f"some of {', '.join(RECIPES)}", unknown)
     # A run that is given twice is one run.
     opened = list({run.path: run for run in map(_open_run, runs)}.values())
     output = Path(output)

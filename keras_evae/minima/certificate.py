@@ -132,7 +132,7 @@ def _slow(hamiltonian: Hamiltonian, shape: tuple[int, int], count: int) -> Candi
     progress = tqdm(states, "slow anneals", count, unit="lattice", leave=False, delay=1)
     lowest = min(progress, key=lambda spins: precise_energy(spins, hamiltonian))
     spins, _ = relax(hamiltonian, lowest, TORQUE)
-    return Candidate("slow anneals", precise_energy(spins, hamiltonian), f"{count} lattices of SLOW_SCHEDULE, seed 0")
+    return Candidate("slow anneals", precise_energy(spins, hamiltonian), f"{count} slow anneals, seed 0")
 
 
 def _triangular(hamiltonian: Hamiltonian, shape: tuple[int, int], shares: tuple[float, float]) -> Candidate:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 import operator
 
 import numpy as np
@@ -98,7 +99,7 @@ def _check_general_shape(hamiltonian: Hamiltonian, shape: tuple[int, int]) -> tu
 
 
 def check_number(name: str, value: float) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0.0 < value < math.inf:
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not 0.0 < value < math.inf:
         raise ArgumentError(name, "a finite number above 0", value)
 
 

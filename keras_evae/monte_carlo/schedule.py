@@ -51,7 +51,7 @@ class AnnealingSchedule:
             raise ArgumentError("end_temperature", expected, self.end_temperature)
 
     def __repr__(self) -> str:
-        return changed_fields(self)
+        return changed_fields(self, ("start_temperature", "end_temperature", "temperatures"))
 
     def temperature_steps(self) -> np.ndarray:
         """The temperatures from first to last, `(temperatures,)` float64."""

@@ -20,6 +20,7 @@ import numpy as np
 
 from keras_evae.config import Config, dump_config, load_config
 from keras_evae.dataset import SPLITS, open_dataset, read_energies, read_split
+from keras_evae.dataset.specification import check_split
 from keras_evae.errors import ConfigError, DataError, MismatchError, in_brief
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.runs.from_config import make_model, planned_stages
@@ -119,7 +120,7 @@ class Run:
 
     def count(self, split: str) -> int:
         """Configurations in a split of its dataset."""
-        return getattr(self.config.dataset, split)
+        return getattr(self.config.dataset, check_split(split))
 
     def read_split(self, split: str, count: int | None = None) -> np.ndarray:
         """The first configurations of a split of its dataset, `(count, y, x, 3)` float32; all if None."""
@@ -127,6 +128,7 @@ class Run:
 
     def stream_split(self, split: str, batch_size: int = 100) -> Iterator[np.ndarray]:
         """The configurations of a split, `(batch_size, y, x, 3)` at a time, the last ones fewer."""
+        check_split(split)
         with open_dataset(self.dataset_path) as file:
             spins = file[split]["spins"]
             for start in range(0, len(spins), batch_size):

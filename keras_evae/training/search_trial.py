@@ -77,6 +77,11 @@ class Trial:
         self.transition = find_collapse(self._finish, lower, self.evae.gammas[-1], known, settle)
         # Its model and optimiser would stay in memory.
         self.__dict__.pop("_trainer", None)
+        if not self.probes and self.transition is None:
+            raise ConfigError(
+                f"{self.name}: expected a collapse up to gamma = {self.evae.gammas[-1]:g}, found none; train with a "
+                f"larger last value of evae.gammas"
+            )
         if not self.probes:
             raise ConfigError(
                 f"{self.name}: expected a first gamma of the ladder that is not collapsed, found {lower:g} collapsed; "

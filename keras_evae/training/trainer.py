@@ -187,6 +187,7 @@ class Trainer:
         first = resumed.epoch if resumed else stage.first_epoch
         if resumed:
             _restore(self.model, resumed)
+            logger.info("Going on     in %s after %d of %d epochs", stage.name, first - stage.first_epoch, stage.epochs)
 
         def copy(epoch: int) -> Checkpoint:
             known = {name: list(values) for name, values in history.items()}
@@ -257,7 +258,6 @@ class Trainer:
 
 def _restore(model: EVAE, checkpoint: Checkpoint) -> None:
     assign_values(model, checkpoint)
-    logger.info("Going on     in %s at epoch %d", checkpoint.stage, checkpoint.epoch)
     if checkpoint.threads != thread_count():
         logger.warning(
             "The checkpoint was computed with %d threads, this process has %d: the last bits will differ from those of "

@@ -71,3 +71,17 @@ def test_command_says_its_version_and_makes_all_by_default(tmp_path):
     result = call_here(tmp_path, "evaluate.py", "--version")
     assert result.returncode == 0 and result.stdout == f"evae-evaluate {__version__}\n"
     assert parse_arguments([]).all and not parse_arguments(["--losses"]).all and not parse_arguments(["--report"]).all
+
+
+@pytest.mark.parametrize(
+    ("runs", "recipes", "words"),
+    [([], ["losses"], "`runs` must be a run"), ("runs/smoke", "losss", "some of losses, ")],
+)
+def test_arguments_are_checked_before_a_folder_is_made(smoke_run, tmp_path, runs, recipes, words):
+    with pytest.raises(ValueError, match=words):
+        evaluate(runs, recipes, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_one_run_and_one_recipe_need_no_list(smoke_run, tmp_path):
+    assert [section.name for section in evaluate("runs/smoke", "losses", tmp_path)] == ["losses"]

@@ -218,3 +218,11 @@ def test_run_trained_in_bfloat16_is_loaded_in_float32(tmp_path):
     rounded = model.generate(3, seed=0)
     # Angles of a few times 2^-8, the accuracy of bfloat16.
     assert np.abs(states - rounded).max() > 0 and np.abs(states - rounded).mean() < 0.02
+
+
+def test_name_of_a_split_is_checked(run):
+    """It is no damage of the dataset."""
+    opened = load_run(run)
+    for call in (opened.read_split, opened.count, lambda split: next(opened.stream_split(split))):
+        with pytest.raises(ValueError, match="`split` must be one of train, validation, test. Received: split='valid'"):
+            call("valid")

@@ -57,11 +57,11 @@ def test_killed_at_epochs_and_between_stages_and_stopped(folder, train):
     # Ctrl-C while the first stage is evaluated.
     resumed = train("killed", "evaluate", 1)
     assert resumed.returncode == 130
-    assert f"Going on     in {stages[0]} at epoch 1" in resumed.stdout
+    assert f"Going on     in {stages[0]} after 1 of 2 epochs" in resumed.stdout
     # When the first stage is there, and the checkpoint of its last epoch too.
     resumed = train("killed", "saved", 1)
     assert resumed.returncode == -signal.SIGKILL
-    assert f"Going on     in {stages[0]} at epoch 2" in resumed.stdout
+    assert f"Going on     in {stages[0]} after 2 of 2 epochs" in resumed.stdout
     assert [path.name for path in (run / "stages").iterdir()] == stages[:1] and (run / "checkpoint.npz").exists()
     # SIGTERM at the third step of the second epoch of the second stage.
     stopped = train("killed", "term", 8, options=["--set", "training.checkpoint_minutes=60"])
@@ -69,7 +69,7 @@ def test_killed_at_epochs_and_between_stages_and_stopped(folder, train):
     assert stopped.stderr.splitlines()[-1].startswith("error: terminated; finished work is kept")
     resumed = train("killed")
     assert resumed.returncode == 0, resumed.stderr
-    assert f"Going on     in {stages[1]} at epoch 3" in resumed.stdout
+    assert f"Going on     in {stages[1]} after 1 of 2 epochs" in resumed.stdout
     assert sorted(path.name for path in run.iterdir()) == sorted(
         path.name for path in (folder / "runs" / "whole").iterdir()
     )
