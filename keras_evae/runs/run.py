@@ -143,6 +143,13 @@ class Run:
         """The lowest E/N of the annealed data, all splits."""
         return float(min(read_energies(self.dataset_path, split).min() for split in SPLITS))
 
+    def lowest_annealed_state(self) -> np.ndarray:
+        """The configuration `(y, x, 3)` with this energy, as it was annealed."""
+        energies = {split: read_energies(self.dataset_path, split) for split in SPLITS}
+        split = min(energies, key=lambda name: energies[name].min())
+        with open_dataset(self.dataset_path) as file:
+            return file[split]["spins"][int(energies[split].argmin())]
+
 
 def load_run(path: str | Path, stage: str | int | None = None, terms: Sequence[EnergyTerm] = ()) -> Run:
     """Opens a run folder.
