@@ -11,8 +11,8 @@ import numpy as np
 
 from keras_evae.analysis import Alignment, align, topological_charge
 from keras_evae.annealing import relax
-from keras_evae.evaluation.results import Cell, Table
-from keras_evae.evaluation.stage_selection import first_collapsed, is_finished, labels, ladder_of_gamma
+from keras_evae.evaluation.results import Cell, Record, Table
+from keras_evae.evaluation.stage_selection import by_label, first_collapsed, is_finished, ladder_of_gamma
 from keras_evae.evaluation.stage_states import generate
 from keras_evae.minima.certificate import precise_energy
 from keras_evae.minima.distinct import SAME_STATE
@@ -80,21 +80,20 @@ class Comparison:
 
 def final_states(runs: Sequence[Run], count: int = 100) -> list[FinalState]:
     """The states of the last stage of each run, from a number of generated ones."""
-    return [_final_state(run, name, count) for run, name in zip(runs, labels(runs).values(), strict=True)]
+    return [_final_state(run, name, count) for name, run in by_label(runs).items()]
 
 
 def compare_all(finals: Sequence[FinalState]) -> tuple[list[Comparison], list[str]]:
     """Comparisons of all pairs of runs of one system, and a sentence if there are pairs of different ones."""
     pairs = list(itertools.combinations(finals, 2))
-    systems = {final.name: (final.run.hamiltonian, final.run.shape) for final in finals}
-    alike = [(one, other) for one, other in pairs if systems[one.name] == systems[other.name]]
+    alike = [pair for pair in pairs if len({(final.run.hamiltonian, final.run.shape) for final in pair}) == 1]
     differ = "Runs of different lattices or Hamiltonians are not compared with each other"
     return [_compare(*pair) for pair in alike], [differ] if len(alike) < len(pairs) else []
 
 
 def table_of_states(finals: Sequence[FinalState], count: int) -> Table:
     """The states of each run among each other, and the first of them."""
-    records: list[dict[str, Cell]] = [
+    records: list[Record] = [
         {
             "run": final.name,
             "beta": final.stage.beta,
@@ -115,7 +114,7 @@ def table_of_states(finals: Sequence[FinalState], count: int) -> Table:
 
 def table_of_pairs(comparisons: Sequence[Comparison]) -> Table:
     """One generated state of each of two runs, compared."""
-    records: list[dict[str, Cell]] = [
+    records: list[Record] = [
         {
             "run": pair.one.name,
             "other_run": pair.other.name,

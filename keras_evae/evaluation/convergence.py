@@ -22,7 +22,7 @@ DIGITS = 2
 HEADER = ["beta", "gamma", "epochs", "samples", *(f"{symbol}_change_%" for symbol in LOSSES), "converged"]
 
 
-@for_each_run("convergence")
+@for_each_run
 def make_convergence(run: Run, output: Path, file: str) -> Section:
     """Change of the losses from the half of each stage to its end, and the gap between training and validation data."""
     rows: list[list[Cell]] = []

@@ -14,9 +14,9 @@ from keras_evae.analysis import critical_beta
 from keras_evae.analysis.principal_components import SAMPLES
 from keras_evae.evaluation.results import Cell, Picture, Section, Table
 from keras_evae.evaluation.stage_selection import (
-    Transitions,
+    by_label,
+    ends_and_mark,
     evae_transitions,
-    labels,
     ladder_of_beta,
     ladder_of_gamma,
     vae_transitions,
@@ -36,17 +36,17 @@ TEXT = (
     "than at gamma = 0. The estimate of beta_c is twice the largest principal component of the training data per site."
 )
 Ladders = Mapping[str, Sequence[FinishedStage]]
-SYMBOLS = {"beta_c": r"$\beta_c$", "gamma_RC": r"$\gamma_{RC}$", "gamma_c": r"$\gamma_c$"}
-STYLES = {"beta_c": "--", "gamma_RC": ":", "gamma_c": "--"}
+# Of each transition its symbol in a legend, and the style of its line.
+MARKS = {"beta_c": (r"$\beta_c$", "--"), "gamma_RC": (r"$\gamma_{RC}$", ":"), "gamma_c": (r"$\gamma_c$", "--")}
 
 
 def make_losses(runs: Sequence[Run], output: Path) -> Section:
     """The three losses against beta for the VAE and against gamma for each E-VAE, in one picture."""
-    names = labels(runs)
-    means = {names[run.path]: run.data_energy() for run in runs}
-    vaes = {names[run.path]: run for run in _vae_runs(runs)}
+    named = by_label(runs)
+    vaes = _shown_vaes(named)
+    means = {name: run.data_energy() for name, run in named.items()}
     betas = {name: ladder_of_beta(run) for name, run in vaes.items()}
-    gammas = {names[run.path]: ladder_of_gamma(run) for run in runs if any(stage.gamma for stage in run.stages)}
+    gammas = {name: ladder_of_gamma(run) for name, run in named.items() if any(stage.gamma for stage in run.stages)}
     estimates = {
         name: critical_beta(run.read_split("train", SAMPLES), run.hamiltonian.periodic) for name, run in vaes.items()
     }
@@ -60,23 +60,26 @@ def make_losses(runs: Sequence[Run], output: Path) -> Section:
             "beta_of_ladder_of_gamma": gammas[name][0].beta if name in gammas else None,
             "beta_c_expected": estimates.get(name),
         }
-        for name, run in ((names[run.path], run) for run in runs)
+        for name, run in named.items()
     }
     return Section(
         "losses",
         "Figure 2: losses",
         TEXT,
-        [_loss_table(run, runs, means[names[run.path]]) for run in runs]
-        + [_transition_table(betas, gammas, estimates)],
+        [
+            *(_loss_table(run, runs, means[name]) for name, run in named.items()),
+            _transition_table(betas, gammas, estimates),
+        ],
         [Picture("losses.png", "Losses against beta (VAE, left) and against gamma (E-VAE, right)", "losses")],
         numbers=numbers,
     )
 
 
-def _vae_runs(runs: Sequence[Run]) -> list[Run]:
+def _shown_vaes(named: Mapping[str, Run]) -> dict[str, Run]:
     """Whose ladders of beta are shown: the VAEs', or the longest of the E-VAEs', whose ladders end at their beta."""
-    vaes = [run for run in runs if run.evae_beta is None]
-    return vaes or [max(runs, key=lambda run: len(ladder_of_beta(run)))]
+    vaes = {name: run for name, run in named.items() if run.evae_beta is None}
+    longest = max(named, key=lambda name: len(ladder_of_beta(named[name])))
+    return vaes or {longest: named[longest]}
 
 
 def _mean_spin(run: Run) -> float:
@@ -90,33 +93,25 @@ def _mean_spin(run: Run) -> float:
 
 
 def _loss_table(run: Run, runs: Sequence[Run], data_mean: float) -> Table:
-    header = ["beta", "gamma", *(f"{split}_{loss}" for loss in plotting.LOSS_LABELS for split in SPLITS)]
     caption = f"losses in inference mode; L_H of the training data itself: {data_mean:.5f}"
-    rows = [
-        [stage.beta, stage.gamma]
-        + [stage.metrics[split][loss] for loss in plotting.LOSS_LABELS for split in SPLITS]
-        + [stage.metrics["generated"][key] for key in GENERATED]
+    records = [
+        {"beta": stage.beta, "gamma": stage.gamma}
+        | {f"{split}_{loss}": stage.metrics[split][loss] for loss in plotting.LOSS_LABELS for split in SPLITS}
+        | {name: stage.metrics["generated"][name] for name in GENERATED}
         for stage in run.stages
     ]
-    return Table("losses", caption, [*header, *GENERATED], rows).of_run(run, runs)
+    return Table.of_records("losses", caption, records).of_run(run, runs)
 
 
 def _transition_table(betas: Ladders, gammas: Ladders, estimates: Mapping[str, float]) -> Table:
     rows: list[list[Cell]] = []
     for name, stages in betas.items():
-        rows += _transition_rows(name, vae_transitions(stages))
+        rows += [[name, symbol, *ends_and_mark(found)] for symbol, found in vae_transitions(stages).items()]
         rows.append([name, "beta_c estimated", None, None, estimates[name]])
     for name, stages in gammas.items():
-        rows += _transition_rows(name, evae_transitions(stages))
+        rows += [[name, symbol, *ends_and_mark(found)] for symbol, found in evae_transitions(stages).items()]
     caption = "Transitions: last stage before, first stage beyond, geometric mean"
     return Table("transitions", caption, ["run", "transition", "before", "after", "mark"], rows)
-
-
-def _transition_rows(name: str, transitions: Transitions) -> list[list[Cell]]:
-    return [
-        [name, symbol, found.before, found.after, found.mark] if found else [name, symbol, None, None, None]
-        for symbol, found in transitions.items()
-    ]
 
 
 def _draw(betas: Ladders, gammas: Ladders, means: Mapping[str, float], path: Path) -> None:
@@ -162,12 +157,12 @@ def _mark_transitions(axes: Axes, ladders: Ladders, weight: str, colors: Mapping
     """Broken lines in the colour of the run, labelled with their value."""
     lines = []
     for name, stages in ladders.items():
+        of_run = f", {name}" if len(ladders) > 1 else ""
         transitions = vae_transitions(stages) if weight == "beta" else evae_transitions(stages)
-        for symbol, found in transitions.items():
+        for key, found in transitions.items():
             if found:
-                label = f"{SYMBOLS[symbol]} = {float(f'{found.mark:.2g}'):g}" + (
-                    f", {name}" if len(ladders) > 1 else ""
-                )
-                style, interval = STYLES[symbol], (found.before, found.after)
+                symbol, style = MARKS[key]
+                label = f"{symbol} = {float(f'{found.mark:.2g}'):g}{of_run}"
+                interval = found.before, found.after
                 lines.append(plotting.mark_transition(axes, interval, found.mark, colors[name], style, label))
     return lines

@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from keras_evae import analysis, plotting
 from keras_evae.analysis import AngleDistribution, angle_distribution, field_angle
-from keras_evae.evaluation.results import Cell, Picture, Section, Table, for_each_run
+from keras_evae.evaluation.results import Cell, Picture, Record, Section, Table, for_each_run
 from keras_evae.evaluation.stage_selection import awaits_nearer, nearest_gammas
 from keras_evae.evaluation.stage_states import generate, reconstruct, stream_generated, stream_reconstructed
 from keras_evae.hamiltonian import Hamiltonian
@@ -24,11 +24,8 @@ COUNT = 100
 EXAMPLES, BLACK_SHARE = 2, 2.0
 NAMES = {"X_In": "$X_{In}$", "X_Out": "$X_{Out}$", "X'_Out": "$X'_{Out}$"}
 COSINE = r"$\cos\theta$"
-HEADER = ["gamma", "states", "cos_theta_mean", "theta_mean_degrees", "theta_99th_percentile_degrees"]
 # A row of the picture: its gamma (None: the data), and states of up to two kinds.
 Row = tuple[float | None, dict[str, np.ndarray]]
-# A row of the table, see HEADER.
-Numbers = tuple[float | None, str, float, float, float]
 OUTPUTS = ("X_Out", "X'_Out")
 # The picture ends at this percentile of the broadest distribution.
 SHOWN = 96.0
@@ -36,7 +33,7 @@ SHOWN = 96.0
 Distributions = dict[tuple[str, float | None], AngleDistribution]
 
 
-@for_each_run("local_correlation")
+@for_each_run
 def make_local_correlation(run: Run, output: Path, file: str, gammas: Sequence[float] = GAMMAS) -> Section:
     """X_In, X_Out and X'_Out with their maps of cos(theta), for gamma = 0, 1 and 100."""
     stages, notes = nearest_gammas(run, gammas)
@@ -53,7 +50,7 @@ def make_local_correlation(run: Run, output: Path, file: str, gammas: Sequence[f
         "cos(theta) of the angle theta between each spin S and the effective field h = -dE/dS on it: 1 where the spin "
         "points along its field, as everywhere in a relaxed state. The noise is small, so the grey scale ends in black "
         f"where only {BLACK_SHARE:g} per cent of the sites of X_Out lie below, at the smallest gamma shown.",
-        [Table("local_correlation", caption, HEADER, angles)],
+        [Table.of_records("local_correlation", caption, angles)],
         [Picture(f"{file}.png", shown, "local_correlation")],
         notes,
         {"": {"awaits_nearer_stages": awaits_nearer(run, gammas)}},
@@ -65,16 +62,21 @@ def _collect(run: Run, stages: Sequence[FinishedStage]) -> list[Row]:
     spins = run.read_split("test", COUNT)
     rows: list[Row] = [(None, {"X_In": spins})]
     for stage in tqdm(stages, "local correlation", unit="stage", leave=False, delay=5):
-        rows.append(
-            (stage.gamma, {"X_Out": reconstruct(run, stage, spins), "X'_Out": generate(run, stage, len(spins))})
-        )
+        outputs = {"X_Out": reconstruct(run, stage, spins), "X'_Out": generate(run, stage, len(spins))}
+        rows.append((stage.gamma, outputs))
     return rows
 
 
-def _numbers(gamma: float | None, kind: str, spins: np.ndarray, hamiltonian: Hamiltonian) -> Numbers:
+def _numbers(gamma: float | None, kind: str, spins: np.ndarray, hamiltonian: Hamiltonian) -> Record:
     angles = hamiltonian.on_sites(analysis.field_angle(spins, hamiltonian)).astype(np.float64)
     degrees = np.degrees(angles)
-    return gamma, kind, float(np.cos(angles).mean()), float(degrees.mean()), float(np.percentile(degrees, 99))
+    return {
+        "gamma": gamma,
+        "states": kind,
+        "cos_theta_mean": float(np.cos(angles).mean()),
+        "theta_mean_degrees": float(degrees.mean()),
+        "theta_99th_percentile_degrees": float(np.percentile(degrees, 99)),
+    }
 
 
 def _draw_maps(rows: Sequence[Row], hamiltonian: Hamiltonian, path: Path) -> float:
@@ -99,7 +101,7 @@ def _draw_maps(rows: Sequence[Row], hamiltonian: Hamiltonian, path: Path) -> flo
     return lowest
 
 
-@for_each_run("theta")
+@for_each_run
 def make_theta(run: Run, output: Path, file: str, gammas: Sequence[float] = GAMMAS) -> Section:
     """Densities of theta for X_In, X_Out of the whole test split and as many X'_Out, for gamma = 0, 1 and 100."""
     stages, notes = nearest_gammas(run, gammas)
@@ -152,30 +154,25 @@ def _summary(found: Distributions) -> Table:
 
 def _densities(file: str, found: Distributions) -> Table:
     """All densities up to the largest angle, a column each."""
-    header = [kind if gamma is None else f"{kind} gamma={gamma:g}" for kind, gamma in found]
+    names = [kind if gamma is None else f"{kind} gamma={gamma:g}" for kind, gamma in found]
     columns = np.stack([values.density for values in found.values()], axis=-1)
     centres = next(iter(found.values())).centres
     last = int(np.flatnonzero(columns.any(axis=-1)).max()) + 1
     rows = [[float(angle), *map(float, row)] for angle, row in zip(centres[:last], columns[:last], strict=True)]
-    header = ["theta_degrees", *header]
-    return Table("theta_densities", "density of theta per degree", header, rows, file=file)
+    return Table("theta_densities", "density of theta per degree", ["theta_degrees", *names], rows, file=file)
 
 
 def _draw_densities(found: Distributions, path: Path) -> None:
     """A panel for X_Out and one for X'_Out, with equal axes."""
     figure, axes = plotting.new_figure(1, len(OUTPUTS), size=(3.7, 2.8), shared=True)
     data = found["X_In", None]
+    outputs = [values for (kind, _), values in found.items() if kind in OUTPUTS]
+    widest = max(values.percentile(SHOWN) for values in outputs)
+    highest = max(values.density.max() for values in outputs)
     for cell, kind in zip(axes[0], OUTPUTS, strict=True):
         shown = {gamma: values for (name, gamma), values in found.items() if name == kind}
         curves = {rf"$\gamma$ = {gamma:g}": (values.centres, values.density) for gamma, values in shown.items()}
         plotting.plot_angle_densities(cell, curves, (data.centres, data.density))
-        cell.set_title(NAMES[kind])
+        cell.set(title=NAMES[kind], xlim=(0.0, widest), ylim=(0.0, 1.05 * highest))
         cell.label_outer()
-    outputs = [values for (kind, _), values in found.items() if kind in OUTPUTS]
-    limits = {
-        "xlim": (0.0, max(v.percentile(SHOWN) for v in outputs)),
-        "ylim": (0.0, 1.05 * max(v.density.max() for v in outputs)),
-    }
-    for cell in axes[0]:
-        cell.set(**limits)
     plotting.save_figure(figure, path)

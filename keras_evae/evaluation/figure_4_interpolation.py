@@ -26,13 +26,8 @@ from keras_evae.evaluation.interpolation_paths import (
     compared,
     find_latent_paths,
 )
-from keras_evae.evaluation.results import Cell, Picture, Section, Table, for_each_run
-from keras_evae.evaluation.stage_selection import (
-    awaits_nearer,
-    first_collapsed,
-    ladder_of_gamma,
-    nearest_gammas,
-)
+from keras_evae.evaluation.results import Cell, Picture, Record, Section, Table, for_each_run
+from keras_evae.evaluation.stage_selection import awaits_nearer, first_collapsed, ladder_of_gamma, nearest_gammas
 from keras_evae.minima.interstitial import Targets, make_targets
 from keras_evae.runs.run import Run
 from keras_evae.runs.stage_folder import FinishedStage
@@ -59,7 +54,7 @@ TEXT = (
 )
 
 
-@for_each_run("interpolation")
+@for_each_run
 def make_interpolation(run: Run, output: Path, file: str, gammas: Sequence[float] = GAMMAS) -> Section:
     """Energy along the path between two skyrmion lattices in latent space, for several gamma."""
     section = Section("interpolation", "Figure 4: interpolation", TEXT)
@@ -69,21 +64,18 @@ def make_interpolation(run: Run, output: Path, file: str, gammas: Sequence[float
     except DataError as error:
         return dataclasses.replace(section, notes=[*notes, f"{run.name}: {error}"])
     images, latent_paths = find_latent_paths(run, stages, targets)
-    notes += [note for stage in stages for note in _missing(run, stage, latent_paths[stage.name], targets)]
+    notes += [note for gamma, paths in latent_paths.items() for note in _missing(run, gamma, paths, targets)]
     # A row for each state: too long for the terminal.
-    _curve_table(stages, latent_paths, f"{file}_curves").write(output)
-    pair, _ = compared(stages, latent_paths)
-    numbers = {
-        "compared_gamma": pair[1].gamma if pair else None,
-        "awaits_nearer_stage": awaits_nearer(run, [COMPARED_GAMMA]),
-    }
+    _curve_table(latent_paths, f"{file}_curves").write(output)
+    pair, _ = compared(latent_paths)
+    numbers = {"compared_gamma": pair[1] if pair else None, "awaits_nearer_stage": awaits_nearer(run, [COMPARED_GAMMA])}
     tables = [
         _target_table(run, targets),
-        _barrier_table(stages, latent_paths),
-        _steps_table(stages, latent_paths),
-        _image_table(stages, latent_paths),
+        _barrier_table(latent_paths),
+        _steps_table(latent_paths),
+        _image_table(latent_paths),
     ]
-    pictures = _draw(run, stages, images, latent_paths, output, file)
+    pictures = _draw(run, images, latent_paths, output, file)
     return dataclasses.replace(section, tables=tables, pictures=pictures, notes=notes, numbers={"": numbers})
 
 
@@ -97,135 +89,120 @@ def _uncollapsed(run: Run, gammas: Sequence[float]) -> tuple[list[FinishedStage]
     return [stage for stage in stages if stage.gamma < first.gamma], notes
 
 
-def _missing(run: Run, stage: FinishedStage, latent_paths: Sequence[LatentPath], targets: Targets) -> list[str]:
+def _missing(run: Run, gamma: float, paths: Sequence[LatentPath], targets: Targets) -> list[str]:
     """Which images give no barrier, and why; and whether the mapping came to its end."""
-    unreached = sum(not latent_path.reached for latent_path in latent_paths)
-    flat = sum(latent_path.reached and latent_path.barrier is None for latent_path in latent_paths)
     reasons = {
         f"the decoder does not reach the targets (L_T-O above {REACHED * targets.distance:.2g}, {REACHED:g} of the "
-        "squared distance of the two targets, or other topological charges)": unreached,
-        "the highest energy lies at an end of the path": flat,
+        "squared distance of the two targets, or other topological charges)": sum(not path.reached for path in paths),
+        "the highest energy lies at an end of the path": sum(path.reached and not path.barrier for path in paths),
     }
-    head = f"{run.name}, gamma = {stage.gamma:g}"
-    notes = [
-        f"{head}: {count} of {len(latent_paths)} images left out: {reason}"
-        for reason, count in reasons.items()
-        if count
-    ]
-    if len(latent_paths[0].losses) > MAX_STEPS:
+    head = f"{run.name}, gamma = {gamma:g}"
+    notes = [f"{head}: {count} of {len(paths)} images left out: {reason}" for reason, count in reasons.items() if count]
+    if len(paths[0].losses) > MAX_STEPS:
         notes.append(f"{head}: L_T-O was not yet saturated when the inverse mapping stopped, after {MAX_STEPS} steps")
     return notes
 
 
 def _target_table(run: Run, targets: Targets) -> Table:
-    rows: list[list[Cell]] = [
-        [state, count, round(float(topological_charge(spins))), float(run.hamiltonian.energy_per_site(spins))]
-        for state, count, spins in zip(
-            ("with interstitial", "perfect"), (targets.count + 1, targets.count), targets.states, strict=True
-        )
+    kinds = {"with interstitial": targets.count + 1, "perfect": targets.count}
+    records: list[Record] = [
+        {
+            "state": state,
+            "skyrmions": count,
+            "topological_charge": round(float(topological_charge(spins))),
+            "energy_per_site": float(run.hamiltonian.energy_per_site(spins)),
+        }
+        for (state, count), spins in zip(kinds.items(), targets.states, strict=True)
     ]
     caption = (
         f"targets, relaxed to |S x h| below {targets.torque:.1e}; "
         f"their squared distance is {targets.distance:.3f}, normalised like L_T-O"
     )
-    return Table(
-        "interpolation_targets", caption, ["state", "skyrmions", "topological_charge", "energy_per_site"], rows
-    )
+    return Table.of_records("interpolation_targets", caption, records)
 
 
-def _barrier_table(stages: Sequence[FinishedStage], latent_paths: LatentPaths) -> Table:
-    spread = [column for measure in MEASURES[:SPREAD] for column in (measure, f"{measure}_std")]
-    rows = [_barrier_row(stage, latent_paths[stage.name]) for stage in stages]
+def _barrier_table(latent_paths: LatentPaths) -> Table:
     caption = (
         "means over the images with a barrier (L_T-O and |z1 - z0| over all); energies per site, FWHM in "
         "steps R and as a share of |z1 - z0|"
     )
-    header = ["gamma", "images", "mapping_steps", "L_TO_initial", "L_TO_final", "z_distance"]
-    return Table("interpolation", caption, [*header, *spread, *MEASURES[SPREAD:]], rows)
+    return Table.of_records("interpolation", caption, [_barrier(gamma, paths) for gamma, paths in latent_paths.items()])
 
 
-def _barrier_row(stage: FinishedStage, latent_paths: Sequence[LatentPath]) -> list[Cell]:
-    found = [latent_path.measures() for latent_path in latent_paths if latent_path.barrier]
-    row: list[Cell] = [stage.gamma, len(found), len(latent_paths[0].losses) - 1]
-    row += np.mean([latent_path.losses[-1] for latent_path in latent_paths], axis=0).tolist()
-    row.append(float(np.mean([latent_path.distance for latent_path in latent_paths])))
+def _barrier(gamma: float, paths: Sequence[LatentPath]) -> Record:
+    found = [path.measures() for path in _with_barrier(paths)]
+    initial, final = np.mean([path.losses[-1] for path in paths], axis=0).tolist()
+    record: Record = {
+        "gamma": gamma,
+        "images": len(found),
+        "mapping_steps": len(paths[0].losses) - 1,
+        "L_TO_initial": initial,
+        "L_TO_final": final,
+        "z_distance": float(np.mean([path.distance for path in paths])),
+    }
     for index, measure in enumerate(MEASURES):
-        statistics = (np.mean, np.std) if index < SPREAD else (np.mean,)
         values = [measures[measure] for measures in found]
-        row += [float(statistic(values)) if values else None for statistic in statistics]
-    return row
+        record[measure] = float(np.mean(values)) if values else None
+        if index < SPREAD:
+            record[f"{measure}_std"] = float(np.std(values)) if values else None
+    return record
 
 
-def _steps_table(stages: Sequence[FinishedStage], latent_paths: LatentPaths) -> Table:
+def _with_barrier(paths: Sequence[LatentPath]) -> list[LatentPath]:
+    return [path for path in paths if path.barrier]
+
+
+def _steps_table(latent_paths: LatentPaths) -> Table:
     rows: list[list[Cell]] = []
-    for stage, step in itertools.product(stages, STEPS):
-        found = [latent_path for latent_path in latent_paths[stage.name] if latent_path.barrier]
-        left = [(latent_path.share_left(step), latent_path.interstitial_left(step)) for latent_path in found]
-        shares: list[Cell] = np.mean(left, axis=0).tolist() if left else [None, None]
-        rows.append([stage.gamma, step, round((POINTS - 1) * STEPS_BEYOND / step, 1), len(found), *shares])
+    for (gamma, paths), step in itertools.product(latent_paths.items(), STEPS):
+        left = [(path.share_left(step), path.interstitial_left(step)) for path in _with_barrier(paths)]
+        shares: list[Cell] = np.array(left, float).mean(axis=0).tolist() if left else [None, None]
+        rows.append([gamma, step, round((POINTS - 1) * STEPS_BEYOND / step, 1), len(left), *shares])
     caption = (
         "what is left R steps beyond the peak. Of the barrier: mean over the images with a barrier. Of "
         "the interstitial: share of these images whose topological charge is not yet that of the perfect lattice. "
         f"Steps: those of a path on which this place would have R = {STEPS_BEYOND}"
     )
-    return Table(
-        "interpolation_steps", caption, ["gamma", "R", "steps", "images", "barrier_left", "interstitial_left"], rows
-    )
+    header = ["gamma", "R", "steps", "images", "barrier_left", "interstitial_left"]
+    return Table("interpolation_steps", caption, header, rows)
 
 
-def _image_table(stages: Sequence[FinishedStage], latent_paths: LatentPaths) -> Table:
+def _image_table(latent_paths: LatentPaths) -> Table:
     rows: list[list[Cell]] = []
-    for stage in stages:
-        for image, latent_path in enumerate(latent_paths[stage.name]):
-            found = latent_path.measures() if latent_path.barrier else {}
-            left = latent_path.share_left(STEPS_BEYOND) if latent_path.barrier else None
-            reached = "yes" if latent_path.reached else "no"
-            rows.append([stage.gamma, image, reached, *map(found.get, MEASURES), left])
+    for gamma, paths in latent_paths.items():
+        for image, path in enumerate(paths):
+            measures = map(path.measures().get, MEASURES)
+            reached = "yes" if path.reached else "no"
+            rows.append([gamma, image, reached, *measures, path.share_left(STEPS_BEYOND)])
     header = ["gamma", "image", "reached", *MEASURES, f"barrier_left_at_R={STEPS_BEYOND}"]
     return Table("interpolation_images", "each image of the targets; energies per site", header, rows)
 
 
-def _curve_table(stages: Sequence[FinishedStage], latent_paths: LatentPaths, file: str) -> Table:
-    rows: list[list[Cell]] = [
-        [
-            stage.gamma,
-            image,
-            int(step) if latent_path.barrier else None,
-            point / (POINTS - 1),
-            float(energy),
-            float(charge),
-        ]
-        for stage in stages
-        for image, latent_path in enumerate(latent_paths[stage.name])
-        for point, (step, energy, charge) in enumerate(
-            zip(latent_path.steps, latent_path.energies, latent_path.charges, strict=True)
-        )
-    ]
+def _curve_table(latent_paths: LatentPaths, file: str) -> Table:
+    rows: list[list[Cell]] = []
+    for gamma, paths in latent_paths.items():
+        for image, path in enumerate(paths):
+            for point, (step, *values) in enumerate(zip(path.steps, path.energies, path.charges, strict=True)):
+                place = int(step) if path.barrier else None
+                rows.append([gamma, image, place, point / (POINTS - 1), *map(float, values)])
     header = ["gamma", "image", "R", "share_of_path", "energy_per_site", "topological_charge"]
     return Table("interpolation_curves", "energies and topological charges along the paths", header, rows, file=file)
 
 
-def _draw(
-    run: Run,
-    stages: Sequence[FinishedStage],
-    images: Sequence[Targets],
-    latent_paths: LatentPaths,
-    output: Path,
-    file: str,
-) -> list[Picture]:
+def _draw(run: Run, images: Sequence[Targets], latent_paths: LatentPaths, output: Path, file: str) -> list[Picture]:
     """Figure 4B with the L_T-O of its ends, and Figure 4C, as far as there are barriers."""
-    drawn = [stage for stage in stages if any(latent_path.barrier for latent_path in latent_paths[stage.name])]
+    drawn = {rf"$\gamma$ = {gamma:g}": kept for gamma, paths in latent_paths.items() if (kept := _with_barrier(paths))}
     if not drawn:
         return []
-    _draw_curves(drawn, latent_paths, output / f"{file}.png")
+    _draw_curves(drawn, output / f"{file}.png")
     caption = (
         "energy along the path for each gamma, a line for each image of the targets, and L_T-O of one "
         f"image during the inverse mapping; numbers in {file}_curves.csv"
     )
     pictures = [Picture(f"{file}.png", caption, "interpolation")]
-    pair, common = compared(stages, latent_paths)
+    pair, common = compared(latent_paths)
     if common:
-        rows = {f"$\\gamma$ = {stage.gamma:g}": latent_paths[stage.name][common[0]] for stage in pair}
+        rows = {rf"$\gamma$ = {gamma:g}": latent_paths[gamma][common[0]] for gamma in pair}
         _draw_states(run, images[common[0]], rows, output / f"{file}_states.png")
         caption = (
             "targets, and the part of the decoded states in the dashed square, R steps from the peak; the "
@@ -235,15 +212,12 @@ def _draw(
     return pictures
 
 
-def _draw_curves(stages: Sequence[FinishedStage], latent_paths: LatentPaths, path: Path) -> None:
-    names = {stage.name: rf"$\gamma$ = {stage.gamma:g}" for stage in stages}
-    found = {name: [latent_path for latent_path in latent_paths[name] if latent_path.barrier] for name in names}
+def _draw_curves(drawn: Mapping[str, Sequence[LatentPath]], path: Path) -> None:
+    """Energies of all paths for each label, and L_T-O of the first one of each."""
     figure, axes = plotting.new_figure(1, 2, size=(5.0, 3.6))
-    curves = {
-        names[name]: [(latent_path.steps, latent_path.energies) for latent_path in some] for name, some in found.items()
-    }
+    curves = {label: [(kept.steps, kept.energies) for kept in paths] for label, paths in drawn.items()}
     plotting.plot_interpolation(axes[0, 0], curves)
-    plotting.plot_target_loss(axes[0, 1], {names[name]: some[0].losses for name, some in found.items()})
+    plotting.plot_target_loss(axes[0, 1], {label: paths[0].losses for label, paths in drawn.items()})
     plotting.save_figure(figure, path)
 
 

@@ -13,13 +13,14 @@ from keras_evae.evaluation.compared_states import (
     table_of_pairs,
     table_of_states,
 )
-from keras_evae.evaluation.results import Cell, Picture, Section, Table
+from keras_evae.evaluation.results import Cell, Picture, Record, Section, Table
 from keras_evae.evaluation.stage_selection import (
+    by_label,
     critical_gamma,
+    ends_and_mark,
     first_collapsed,
     generated_fft_mse,
     is_finished,
-    labels,
     ladder_of_gamma,
     nearest_gammas,
 )
@@ -75,27 +76,27 @@ def _stages_around(runs: Sequence[Run]) -> list[float]:
 def _draw(runs: Sequence[Run], path: Path) -> list[str]:
     """Draws the picture; gives a sentence for each stage that stands for another one."""
     gammas = _stages_around(runs)
-    chosen = [nearest_gammas(run, gammas) for run in runs]
-    columns = max(len(stages) for stages, _ in chosen)
+    chosen = {name: nearest_gammas(run, gammas) for name, run in by_label(runs).items()}
+    columns = max(len(stages) for stages, _ in chosen.values())
     figure, axes = plotting.new_figure(len(runs), columns + 1, size=(1.6, 1.9))
     for cell in axes.flat:
         cell.set_axis_off()
-    for row, (run, (stages, _)) in enumerate(zip(runs, chosen, strict=True)):
-        for cell, stage in zip(axes[row], stages, strict=False):
+    for row, run, (name, (stages, _)) in zip(axes, runs, chosen.items(), strict=True):
+        for cell, stage in zip(row, stages, strict=False):
             spins = generate(run, stage, 1)[0]
             cell.set_axis_on()
             plotting.plot_spins(cell, spins, rf"$\gamma$ = {stage.gamma:g}")
             cell.set_xlabel(f"E/N = {precise_energy(spins, run.hamiltonian):.5f}")
-        axes[row, 0].set_ylabel(labels(runs)[run.path])
+        row[0].set_ylabel(name)
     plotting.plot_color_wheel(axes[0, -1])
     plotting.save_figure(figure, path)
-    return [note for _, notes in chosen for note in notes]
+    return [note for _, notes in chosen.values() for note in notes]
 
 
 def make_fft_mse(runs: Sequence[Run], output: Path) -> Section:
     """Figure 5B: FFT-MSE of 100 generated states against gamma, one curve a run."""
-    names = labels(runs)
-    ladders = {names[run.path]: ladder_of_gamma(run) for run in runs}
+    named = by_label(runs)
+    ladders = {name: ladder_of_gamma(run) for name, run in named.items()}
     rows: list[list[Cell]] = [
         [name, stage.beta, stage.gamma, *(stage.metrics["generated"][key] for key in GENERATED)]
         for name, stages in ladders.items()
@@ -115,22 +116,20 @@ def make_fft_mse(runs: Sequence[Run], output: Path) -> Section:
         "It does not see translations, and is zero when all states are one.",
         [Table("fft_mse", "100 generated states of each stage", ["run", "beta", "gamma", *GENERATED], rows)],
         [Picture("fft_mse.png", "FFT-MSE of 100 generated states against gamma", "fft_mse")],
-        numbers={
-            **{names[run.path]: _numbers(run, ladder_of_gamma(run)) for run in runs},
-            "": {"runs_alike_in_lattice_energy_and_gammas": _are_alike(runs)},
-        },
+        numbers={name: _numbers(run, ladders[name]) for name, run in named.items()}
+        | {"": {"runs_alike_in_lattice_energy_and_gammas": _are_alike(runs)}},
     )
 
 
-def _numbers(run: Run, stages: Sequence[FinishedStage]) -> dict[str, Cell]:
+def _numbers(run: Run, stages: Sequence[FinishedStage]) -> Record:
     """What says how far the run's collapse has come."""
-    found = critical_gamma(stages)
+    before, after, mark = ends_and_mark(critical_gamma(stages))
     return {
         "last_stage_finished": is_finished(run),
         "lowest_annealed_energy_per_site": run.lowest_annealed() if stages[-1].gamma else None,
-        "gamma_c_before": found.before if found else None,
-        "gamma_c_after": found.after if found else None,
-        "gamma_c": found.mark if found else None,
+        "gamma_c_before": before,
+        "gamma_c_after": after,
+        "gamma_c": mark,
     }
 
 

@@ -23,7 +23,7 @@ UNIFORM = 0.99
 HEADER = ["beta", "gamma", "reconstruction_loss", "magnetization_z", "uniform", "generated_magnetization_z"]
 
 
-@for_each_run("reconstructions")
+@for_each_run
 def make_reconstructions(run: Run, output: Path, file: str) -> Section:
     """One test configuration, its reconstruction and a generated state for each stage."""
     spins = run.read_split("test", 1)

@@ -11,7 +11,7 @@ import numpy as np
 from keras_evae import plotting
 from keras_evae.analysis import delaunay_bonds, ring_average
 from keras_evae.dataset.spin_files import read_spins, split_source
-from keras_evae.errors import DataError, MismatchError
+from keras_evae.errors import MismatchError
 from keras_evae.evaluation.measured_samples import QUANTITIES, TEXT, Sample, measure, sample_tables
 from keras_evae.evaluation.results import Cell, Picture, Section, for_each_run
 from keras_evae.evaluation.stage_selection import ladder_of_gamma
@@ -30,11 +30,14 @@ REACH, DECADES = 3.0, 4
 NARROWEST = 4.5
 
 
-@for_each_run("analyse")
+@for_each_run
 def make_analyse(run: Run, output: Path, file: str) -> Section:
     """Generated states of each stage beside the test split; the validation split says how close equals come."""
     test = _split_sample(run, "test")
-    generated = {stage.name: _generated_sample(run, stage) for stage in run.stages}
+    generated = {
+        stage.name: measure(f"beta {stage.beta:g}, gamma {stage.gamma:g}", generate(run, stage, COUNT), run.hamiltonian)
+        for stage in run.stages
+    }
     tables = sample_tables("analyse", [test, _split_sample(run, "validation"), *generated.values()], test)
     pictures = draw_samples(file, [test, *(generated[stage.name] for stage in _shown(run))], run.hamiltonian, output)
     numbers: dict[str, dict[str, Cell]] = {"": {"beta_of_ladder_of_gamma": run.evae_beta}}
@@ -95,27 +98,21 @@ def _split_sample(run: Run, split: str) -> Sample:
     return measure(f"{split} data", run.read_split(split, COUNT), run.hamiltonian)
 
 
-def _generated_sample(run: Run, stage: FinishedStage) -> Sample:
-    name = f"beta {stage.beta:g}, gamma {stage.gamma:g}"
-    return measure(name, generate(run, stage, COUNT), run.hamiltonian)
-
-
 def _shown(run: Run) -> list[FinishedStage]:
     """First, middle and last stage of the E-VAE, or of the VAE."""
-    try:
-        stages: Sequence[FinishedStage] = ladder_of_gamma(run)
-    except DataError:
-        stages = run.stages
+    stages = ladder_of_gamma(run, needed=False) or run.stages
     return [stages[index] for index in np.unique(np.linspace(0, len(stages) - 1, SHOWN).astype(int))]
 
 
 def _draw_structure(samples: Sequence[Sample], path: Path) -> None:
-    maps = [np.fft.fftshift(_without_zero(sample.factor)) for sample in samples]
+    maps = np.fft.fftshift([sample.factor for sample in samples], axes=(1, 2))
+    # The middle is q = 0.
+    maps[:, maps.shape[1] // 2, maps.shape[2] // 2] = np.nan
     rings = [np.array([state.peaks.wave_number for state in sample.states]) for sample in samples]
     rings = [ring[np.isfinite(ring)] for ring in rings]
     largest = max((float(ring.mean()) for ring in rings if ring.size), default=np.pi)
     reach = min(np.pi, REACH * largest)
-    highest = max(float(np.nanmax(factor)) for factor in maps) or 1.0
+    highest = float(np.nanmax(maps)) or 1.0
     limits = highest * 10.0**-DECADES, highest
     figure, axes = plotting.new_figure(1, len(samples), size=(max(2.6, NARROWEST / len(samples)), 2.6))
     for cell, sample, factor, ring in zip(axes[0], samples, maps, rings, strict=True):
@@ -125,12 +122,6 @@ def _draw_structure(samples: Sequence[Sample], path: Path) -> None:
             cell.set_ylabel("")
     figure.colorbar(image, ax=axes[0], label="$S(q)$", shrink=0.85)
     plotting.save_figure(figure, path)
-
-
-def _without_zero(factor: np.ndarray) -> np.ndarray:
-    factor = factor.copy()
-    factor[0, 0] = np.nan
-    return factor
 
 
 def _draw_rings(samples: Sequence[Sample], path: Path) -> None:
@@ -144,15 +135,13 @@ def _draw_neighbours(samples: Sequence[Sample], hamiltonian: Hamiltonian, path: 
     size = max(2.6, NARROWEST / len(samples))
     figure, axes = plotting.new_figure(1, len(samples), size=(size, 0.95 + 1.95 * height / width))
     for cell, sample in zip(axes[0], samples, strict=True):
-        state, shape = sample.states[0], sample.example.shape[:2]
+        state = sample.states[0]
         positions = state.skyrmions.positions
-        bonds = delaunay_bonds(positions, (shape[0], shape[1]), hamiltonian.periodic)
+        bonds = delaunay_bonds(positions, (height, width), hamiltonian.periodic)
         starts = positions[bonds.owners]
-        found = (
-            f"skyrmions: {len(positions)}, mean $|\\psi_6|$ = {state.psi6.mean():.2f}"
-            if len(positions)
-            else "no skyrmion"
-        )
+        found = "no skyrmion"
+        if len(positions):
+            found = rf"skyrmions: {len(positions)}, mean $|\psi_6|$ = {state.psi6.mean():.2f}"
         lines = np.stack((starts, starts + bonds.vectors), axis=1)
         plotting.plot_neighbours(cell, sample.example, positions, lines, state.neighbours, f"{sample.name}\n{found}")
     handles, labels = axes[0, 0].get_legend_handles_labels()

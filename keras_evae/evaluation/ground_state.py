@@ -18,7 +18,7 @@ from keras_evae.evaluation.ground_state_tables import Method, Row, draw_states, 
 from keras_evae.evaluation.relaxed_states import write_states
 from keras_evae.evaluation.report import write_report
 from keras_evae.evaluation.results import Section
-from keras_evae.evaluation.stage_selection import labels
+from keras_evae.evaluation.stage_selection import by_label
 from keras_evae.evaluation.stage_states import generate
 from keras_evae.files import hold_lock, write_whole
 from keras_evae.machine import quiet_tensorflow
@@ -86,9 +86,7 @@ def find_ground_state(
             write_whole(output / SETTINGS, dump_config(config).encode())
         if given:
             ensure_dataset(config.dataset.path, dataset_specification(config))
-        named = dict(zip(labels(given).values(), given, strict=True)) or dict.fromkeys(
-            f"seed_{k}" for k in range(seeds)
-        )
+        named = by_label(given) or dict.fromkeys(f"seed_{k}" for k in range(seeds))
         trial = functools.partial(_make_trial, config, output, factor)
         trials = [trial(beta, name, run).search(bound) for name, run in named.items()]
         curve = {beta: trials}

@@ -11,6 +11,7 @@ import numpy as np
 from keras_evae import plotting
 from keras_evae.evaluation.report import Headline
 from keras_evae.evaluation.results import Cell, Picture, Section, Table
+from keras_evae.evaluation.stage_selection import ends_and_mark
 from keras_evae.runs.run import Run
 from keras_evae.training.search_trial import RECORD, Trial
 
@@ -49,10 +50,14 @@ def make_section(
     columns = [*Method._fields[:3], "gap", *Method._fields[3:]]
     rows: list[list[Cell]] = [[*found[:3], found.energy_per_site - best, *found[3:]] for found in methods]
     tables = [
-        _table(NAME, "the lowest state found by any method, with its certificate", states[:1]),
+        Table.of_records(NAME, "the lowest state found by any method, with its certificate", states[:1]),
         Table(f"{NAME}_methods", "how each method did, by its lowest state", columns, rows),
-        _table(f"{NAME}_candidates", "the lowest distinct states, with certificates in candidates.h5", states),
-        _table(f"{NAME}_probes", "probes in the order of training, 100 generated states of each", _probes(trials)),
+        Table.of_records(
+            f"{NAME}_candidates", "the lowest distinct states, with certificates in candidates.h5", states
+        ),
+        Table.of_records(
+            f"{NAME}_probes", "probes in the order of training, 100 generated states of each", _probes(trials)
+        ),
         *phase_curve_tables(curve),
     ]
     pictures = [Picture(f"{NAME}.png", "The distinct states, the lowest first, and who has found each")]
@@ -89,10 +94,6 @@ def draw_states(states: Sequence[Row], spins: np.ndarray, path: Path) -> None:
     plotting.save_figure(plotting.plot(spins, titles, columns=4), path)
 
 
-def _table(name: str, caption: str, rows: Sequence[Row]) -> Table:
-    return Table(name, caption, list(rows[0]), [list(row.values()) for row in rows])
-
-
 def _probes(trials: Sequence[Trial]) -> list[Row]:
     return [
         {
@@ -116,13 +117,11 @@ def phase_curve_tables(curve: PhaseCurve) -> list[Table]:
         "of one standard deviation of log gamma_c"
     )
     each: list[list[Cell]] = [
-        [beta, trial.name, *((found.before, found.after, found.mark) if (found := trial.transition) else [None] * 3)]
-        for beta, trials in curve.items()
-        for trial in trials
+        [beta, trial.name, *ends_and_mark(trial.transition)] for beta, trials in curve.items() for trial in trials
     ]
     meaning = "each trial: last gamma before the collapse, first gamma beyond it, their geometric mean gamma_c"
     return [
-        _table("phase_curve", caption, [_summarise(beta, trials) for beta, trials in curve.items()]),
+        Table.of_records("phase_curve", caption, [_summarise(beta, trials) for beta, trials in curve.items()]),
         Table("phase_curve_trials", meaning, ["beta", "trial", "gamma_before", "gamma_after", "gamma_c"], each),
     ]
 

@@ -60,9 +60,9 @@ class LatentPath:
     shown: Mapping[int, np.ndarray]
 
     def measures(self) -> dict[str, float]:
-        """Energies per site, the width in steps and as a share of the path; of a path with a barrier."""
+        """Energies per site, the width in steps and as a share of the path; empty without a barrier."""
         if self.barrier is None:
-            raise ValueError("Expected a path with a barrier. Received: one without.")
+            return {}
         initial, final = plateau_energies(self.energies)
         return {
             "barrier_height": self.barrier.height,
@@ -72,10 +72,11 @@ class LatentPath:
             "plateau_final": final,
         }
 
-    def share_left(self, step: int) -> float:
-        """What is left of the barrier at R = step (or the end of the path), as a share; of a path with a barrier."""
-        height = self.measures()["barrier_height"]
-        return float(1.0 - (self.energies.max() - self.energies[self._place(step)]) / height)
+    def share_left(self, step: int) -> float | None:
+        """What is left of the barrier at R = step (or the end of the path), as a share; None without a barrier."""
+        if self.barrier is None:
+            return None
+        return float(1.0 - (self.energies.max() - self.energies[self._place(step)]) / self.barrier.height)
 
     def interstitial_left(self, step: int) -> bool:
         """Whether the state at R = step (or the end of the path) has another topological charge than the last one."""
@@ -97,7 +98,7 @@ def find_latent_paths(
     candidates: int = CANDIDATES,
     count: int = IMAGES,
     max_steps: int = MAX_STEPS,
-) -> tuple[list[Targets], dict[str, list[LatentPath]]]:
+) -> tuple[list[Targets], dict[float, list[LatentPath]]]:
     """Maps images of the targets into the latent space of each stage, and follows the paths between them.
 
     The images, the same for all stages, are translations and point operations of both targets together. Those are
@@ -112,19 +113,18 @@ def find_latent_paths(
         max_steps: Steps of the mapping at most.
 
     Returns:
-        The images, that with the lowest L_T-O after the mapping first, and for the name of each stage their paths.
+        The images, that with the lowest L_T-O after the mapping first, and for gamma of each stage their paths.
     """
     tried = [targets.image(run.hamiltonian, seed) for seed in range(candidates)]
     images = _nearest_images(run, stages, tried, count)
     latent_paths = {
-        stage.name: _pass(run, stage, images, max_steps)
+        stage.gamma: _pass(run, stage, images, max_steps)
         for stage in tqdm(stages, "interpolation", unit="stage", leave=False, delay=1)
     }
     remaining = [sum(kept[index].losses[-1].sum() for kept in latent_paths.values()) for index in range(len(images))]
     order = np.argsort(remaining)
-    return [images[index] for index in order], {
-        name: [kept[index] for index in order] for name, kept in latent_paths.items()
-    }
+    ordered = {gamma: [kept[index] for index in order] for gamma, kept in latent_paths.items()}
+    return [images[index] for index in order], ordered
 
 
 def _nearest_images(run: Run, stages: Sequence[FinishedStage], images: Sequence[Targets], count: int) -> list[Targets]:
@@ -163,15 +163,15 @@ def _follow(model: EVAE, image: Targets, ends: np.ndarray, losses: np.ndarray) -
     return LatentPath(losses, distance, energies, charges, reached, barrier, shown)
 
 
-LatentPaths = Mapping[str, Sequence[LatentPath]]
+# For each gamma, in rising order, a path for each image of the targets.
+LatentPaths = Mapping[float, Sequence[LatentPath]]
 
 
-def compared(stages: Sequence[FinishedStage], latent_paths: LatentPaths) -> tuple[list[FinishedStage], list[int]]:
-    """The stages of Figure 4C, gamma = 0 and about 100, and the images that have a barrier in both; else none."""
-    with_energy = [stage for stage in stages if stage.gamma > 0]
-    if not with_energy or stages[0].gamma > 0:
+def compared(latent_paths: LatentPaths) -> tuple[list[float], list[int]]:
+    """The values of gamma in Figure 4C, 0 and about 100, and the images that have a barrier at both; else none."""
+    with_energy = [gamma for gamma in latent_paths if gamma > 0]
+    if not with_energy or 0 not in latent_paths:
         return [], []
-    nearest = min(with_energy, key=lambda stage: abs(np.log(stage.gamma / COMPARED_GAMMA)))
-    pair = [stages[0], nearest]
-    found = zip(*(latent_paths[stage.name] for stage in pair), strict=True)
+    pair = [0.0, min(with_energy, key=lambda gamma: abs(np.log(gamma / COMPARED_GAMMA)))]
+    found = zip(*(latent_paths[gamma] for gamma in pair), strict=True)
     return pair, [image for image, both in enumerate(found) if all(latent_path.barrier for latent_path in both)]

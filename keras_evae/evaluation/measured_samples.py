@@ -9,7 +9,7 @@ import numpy as np
 from tqdm import tqdm
 
 from keras_evae.analysis import StateDescription, defect_share, describe_state, structure_factor, wasserstein
-from keras_evae.evaluation.results import Cell, Table
+from keras_evae.evaluation.results import Record, Table
 from keras_evae.hamiltonian import Hamiltonian
 
 # Quantities whose distributions are compared: label with the unit, and the values of one configuration.
@@ -31,8 +31,6 @@ TEXT = (
     "of the ring; contrast: |sum S exp(6 i phi)| / sum S over the ring, 1 for six even peaks. Distances are "
     "Wasserstein distances, in the units of the quantity, with bootstrap errors from resampled configurations."
 )
-SUMMARY = ["states", "energy_per_site", "energy_std", "theta_degrees", "m_x", "m_y", "m_z", "charge", "charge_std"]
-LATTICE = ["skyrmions", "radius_sites", "psi6", "psi4", "defects", "ring_1/site", "bragg_height", "bragg_contrast"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,52 +70,54 @@ def sample_tables(name: str, samples: Sequence[Sample], reference: Sample | None
         samples: The reference is among them, if there is one.
         reference: Sample to which distances are given.
     """
-    summary, lattice = ([row(sample) for sample in samples] for row in (_summary, _lattice))
     tables = [
-        Table(name, "means over states", ["sample", *SUMMARY], summary),
-        Table(f"{name}_lattice", "skyrmions and S(q)", ["sample", *LATTICE], lattice),
+        Table.of_records(name, "means over states", [_summary(sample) for sample in samples]),
+        Table.of_records(f"{name}_lattice", "skyrmions and S(q)", [_lattice(sample) for sample in samples]),
     ]
     if reference:
-        rows = [_distances(sample, reference) for sample in samples if sample is not reference]
-        header = [column for quantity in QUANTITIES for column in (quantity, f"{quantity}_error")]
-        tables.append(
-            Table(f"{name}_distances", f"Wasserstein distance to {reference.name}", ["sample", *header], rows)
-        )
+        records = [_distances(sample, reference) for sample in samples if sample is not reference]
+        caption = f"Wasserstein distance to {reference.name}"
+        tables.append(Table.of_records(f"{name}_distances", caption, records))
     return tables
 
 
-def _summary(sample: Sample) -> list[Cell]:
+def _summary(sample: Sample) -> Record:
     energies, charges = (np.concatenate(sample.values(name)) for name in ("energy_per_site", "charge"))
     magnetization = np.mean([state.magnetization for state in sample.states], axis=0)
-    return [
-        sample.name,
-        len(sample.states),
-        float(energies.mean()),
-        float(energies.std()),
-        _mean(sample.values("theta")),
-        *map(float, magnetization),
-        float(charges.mean()),
-        float(charges.std()),
-    ]
+    return {
+        "sample": sample.name,
+        "states": len(sample.states),
+        "energy_per_site": float(energies.mean()),
+        "energy_std": float(energies.std()),
+        "theta_degrees": _mean(sample.values("theta")),
+        **{f"m_{axis}": float(mean) for axis, mean in zip("xyz", magnetization, strict=True)},
+        "charge": float(charges.mean()),
+        "charge_std": float(charges.std()),
+    }
 
 
-def _lattice(sample: Sample) -> list[Cell]:
+def _lattice(sample: Sample) -> Record:
     peaks = [state.peaks for state in sample.states]
-    defects = [defect_share(state.neighbours) for state in sample.states if len(state.skyrmions)]
-    return [
-        sample.name,
-        float(np.mean([len(state.skyrmions) for state in sample.states])),
-        _mean(sample.values("radius")),
-        _mean(sample.values("psi6")),
-        _mean([state.psi4 for state in sample.states]),
-        _mean(defects),
-        *(_mean([getattr(peak, name) for peak in peaks]) for name in ("wave_number", "height", "contrast")),
-    ]
+    return {
+        "sample": sample.name,
+        "skyrmions": float(np.mean([len(state.skyrmions) for state in sample.states])),
+        "radius_sites": _mean(sample.values("radius")),
+        "psi6": _mean(sample.values("psi6")),
+        "psi4": _mean([state.psi4 for state in sample.states]),
+        "defects": _mean([defect_share(state.neighbours) for state in sample.states if len(state.skyrmions)]),
+        "ring_1/site": _mean([peak.wave_number for peak in peaks]),
+        "bragg_height": _mean([peak.height for peak in peaks]),
+        "bragg_contrast": _mean([peak.contrast for peak in peaks]),
+    }
 
 
-def _distances(sample: Sample, reference: Sample) -> list[Cell]:
-    pairs = [wasserstein(sample.values(quantity), reference.values(quantity)) for quantity in QUANTITIES]
-    return [sample.name, *(None if np.isnan(value) else value for pair in pairs for value in pair)]
+def _distances(sample: Sample, reference: Sample) -> Record:
+    record: Record = {"sample": sample.name}
+    for quantity in QUANTITIES:
+        pair = wasserstein(sample.values(quantity), reference.values(quantity))
+        values = (None if np.isnan(value) else value for value in pair)
+        record |= zip((quantity, f"{quantity}_error"), values, strict=True)
+    return record
 
 
 def _mean(values: Sequence[np.ndarray] | Sequence[float]) -> float | None:

@@ -50,7 +50,7 @@ class Recipe:
 
 # In the order of the paper.
 # fmt: off
-_REGISTER = (
+RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (
     Recipe("losses", "figure_2_losses", "Figure 2", "the three losses against beta and gamma"),
     Recipe("reconstructions", "figure_s1_reconstructions", "Figure S1", "a state and its reconstructions"),
     Recipe("local_correlation", "figure_3_correlation", "Figure 3A",
@@ -67,9 +67,8 @@ _REGISTER = (
            "their skyrmions, order, structure factor and distances to the test data"),
     Recipe("relax", "relaxed_states", "Relaxation",
            "energies of generated states before and after relaxation at T = 0; writes states.h5"),
-)
+)}
 # fmt: on
-RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in _REGISTER}
 
 
 def evaluate(

@@ -15,7 +15,7 @@ from tqdm import tqdm
 from keras_evae.analysis.neighbours import lattice_order
 from keras_evae.analysis.skyrmions import skyrmions_against_field
 from keras_evae.dataset.hdf5 import METADATA_BYTES, VERSIONS, create_file, write_attribute
-from keras_evae.evaluation.results import Cell, Section, Table, for_each_run
+from keras_evae.evaluation.results import Cell, Record, Section, Table, for_each_run
 from keras_evae.evaluation.stage_selection import is_finished
 from keras_evae.evaluation.stage_states import generate
 from keras_evae.files import disk_errors, publish
@@ -26,27 +26,11 @@ from keras_evae.runs.run import Run
 
 FORMAT_VERSION = 1
 KINDS = ("generated", "relaxed")
-ENERGIES = ["energy_generated", "energy_relaxed", "gap_generated", "gap_relaxed", "lowest_gap", "share_at_best_known"]
-QUALITIES = [f"{quality}_{kind}" for quality in ("torque", "charge", "skyrmions") for kind in KINDS]
-# What relaxation changes, and how the skyrmions stand then.
-CHANGES = ["change", "psi6_relaxed", "psi4_relaxed"]
-BEST_KNOWN = ["search", "energy_per_site", "gap", "detail"]
 # Certificates of the two kinds of states of one stage.
 Certificates = dict[str, np.ndarray]
 
 
-def annealed_candidate(run: Run) -> Candidate:
-    """The lowest state of the run's dataset, as it was annealed."""
-    return Candidate("annealed data", run.lowest_annealed(), f"all splits of {run.dataset_path}")
-
-
-def evae_candidate(relaxed: np.ndarray, run: Run, stage: str) -> Candidate:
-    """The lowest of relaxed states `(n, y, x, 3)` of a stage."""
-    energy = float(run.hamiltonian.energy_per_site(relaxed.astype(np.float64)).min())
-    return Candidate("relaxed generated states", energy, f"{len(relaxed)} of stage {stage} of {run.name}")
-
-
-@for_each_run("relax")
+@for_each_run
 def make_relax(run: Run, output: Path, file: str, count: int = 100, anneals: int | None = None) -> Section:
     """Energy of generated states of each stage before and after relaxation; writes the states with certificates."""
     path = output / f"states{file.removeprefix('relax')}.h5"
@@ -118,32 +102,35 @@ def write_states(
 
 def export_states(
     run: Run, path: Path, count: int = 100, anneals: int | None = None
-) -> tuple[dict[str, Certificates], BestKnown, dict[str, list[Cell]]]:
+) -> tuple[dict[str, Certificates], BestKnown, dict[str, Record]]:
     """Writes generated and relaxed states of each finished stage with their certificates, to an HDF5 file.
 
     Layout: `<stage>/generated` and `<stage>/relaxed` as in `write_states`. The attributes of the file hold the best
     known energies, too; those of a stage its beta and gamma.
 
     Returns:
-        The certificates of each stage, the best known energies, and of each stage the values of `CHANGES`.
+        The certificates of each stage, the best known energies, and of each stage what relaxation changes.
     """
     hamiltonian = run.hamiltonian
     certificates: dict[str, Certificates] = {}
-    changes: dict[str, list[Cell]] = {}
-    lowest = []
+    changes: dict[str, Record] = {}
     with new_states_file(path, hamiltonian, len(KINDS) * len(run.stages) * [count], run.shape) as file:
         for stage in tqdm(run.stages, "relaxing", unit="stage", leave=False, delay=1):
             generated = np.asarray(generate(run, stage, count), np.float32)
             states = {"generated": generated, "relaxed": relax_states(generated, hamiltonian)}
             # The gap to the best known energy follows when that is known.
             certificates[stage.name] = {kind: certify(states[kind], hamiltonian, 0.0) for kind in KINDS}
-            lowest.append(evae_candidate(states["relaxed"], run, stage.name))
             changes[stage.name] = _changes(states["generated"], states["relaxed"], hamiltonian)
             group = file.create_group(stage.name)
             group.attrs["beta"], group.attrs["gamma"] = stage.beta, stage.gamma
             for kind, spins in states.items():
                 write_group(group.create_group(kind), spins, certificates[stage.name][kind])
-        others = [annealed_candidate(run), min(lowest, key=lambda candidate: candidate.energy_per_site)]
+        lowest = {name: float(found["relaxed"]["energy_per_site"].min()) for name, found in certificates.items()}
+        stage_name = min(lowest, key=lowest.__getitem__)
+        others = [
+            Candidate("annealed data", run.lowest_annealed(), f"all splits of {run.dataset_path}"),
+            Candidate("relaxed generated states", lowest[stage_name], f"{count} of stage {stage_name} of {run.name}"),
+        ]
         best = best_known(hamiltonian, run.shape, path.parent, others, anneals)
         for name, kind in itertools.product(certificates, KINDS):
             certificates[name][kind]["gap"] -= best.energy_per_site
@@ -153,51 +140,52 @@ def export_states(
     return certificates, best, changes
 
 
-def _changes(generated: np.ndarray, relaxed: np.ndarray, hamiltonian: Hamiltonian) -> list[Cell]:
-    """The values of `CHANGES` for states `(n, y, x, 3)`; None for the order where no state has a skyrmion."""
+def _changes(generated: np.ndarray, relaxed: np.ndarray, hamiltonian: Hamiltonian) -> Record:
+    """What relaxation changes in states `(n, y, x, 3)`, and how skyrmions stand then: None where no state has one."""
     change = np.asarray(np.sum((generated - relaxed) ** 2, axis=-1, dtype=np.float64))
     shape = relaxed.shape[1], relaxed.shape[2]
     places = [skyrmions_against_field(spins, hamiltonian).positions for spins in relaxed]
     orders = [np.array(lattice_order(place, shape, hamiltonian.periodic)) for place in places]
     psi6, psi4 = (float(values.mean()) if values.size else None for values in np.concatenate(orders, axis=1))
-    return [float(hamiltonian.on_sites(change).mean()), psi6, psi4]
+    return {"change": float(hamiltonian.on_sites(change).mean()), "psi6_relaxed": psi6, "psi4_relaxed": psi4}
 
 
-def _tables(run: Run, certificates: dict[str, Certificates], changes: dict[str, list[Cell]], count: int) -> list[Table]:
+def _tables(run: Run, certificates: dict[str, Certificates], changes: dict[str, Record], count: int) -> list[Table]:
     """Energies and what else the certificates say, a row for each stage."""
-    energies: list[list[Cell]] = []
-    qualities: list[list[Cell]] = []
+    energies: list[Record] = []
+    qualities: list[Record] = []
     for stage in run.stages:
-        energies.append([stage.beta, stage.gamma, *_energies(certificates[stage.name])])
-        qualities.append([stage.beta, stage.gamma, *_qualities(certificates[stage.name]), *changes[stage.name]])
-    contents = [
-        ("relax", "E/N before and after relaxation at T = 0", ENERGIES, energies),
-        ("relax_certificates", "largest torque, and means of what else is measured", QUALITIES + CHANGES, qualities),
-    ]
+        weights, found = {"beta": stage.beta, "gamma": stage.gamma}, certificates[stage.name]
+        energies.append({**weights, **_energies(found)})
+        qualities.append({**weights, **_qualities(found), **changes[stage.name]})
     caption = f"{count} generated states of each stage"
+    measured = f"{caption}, largest torque, and means of what else is measured"
     return [
-        Table(name, f"{caption}, {text}", ["beta", "gamma", *header], rows) for name, text, header, rows in contents
+        Table.of_records("relax", f"{caption}, E/N before and after relaxation at T = 0", energies),
+        Table.of_records("relax_certificates", measured, qualities),
     ]
 
 
-def _energies(certificates: Certificates) -> list[float]:
-    energies = [float(certificates[kind]["energy_per_site"].mean()) for kind in KINDS]
-    gaps = [float(certificates[kind]["gap"].mean()) for kind in KINDS]
+def _energies(certificates: Certificates) -> dict[str, float]:
+    energies = {f"energy_{kind}": float(certificates[kind]["energy_per_site"].mean()) for kind in KINDS}
+    gaps = {f"gap_{kind}": float(certificates[kind]["gap"].mean()) for kind in KINDS}
     relaxed = certificates["relaxed"]["gap"]
-    return [*energies, *gaps, float(relaxed.min()), float(np.mean(relaxed <= SAME_ENERGY))]
+    share = float(np.mean(relaxed <= SAME_ENERGY))
+    return energies | gaps | {"lowest_gap": float(relaxed.min()), "share_at_best_known": share}
 
 
-def _qualities(certificates: Certificates) -> list[float]:
-    torques = [float(certificates[kind]["torque"].max()) for kind in KINDS]
-    return torques + [float(certificates[kind][name].mean()) for name in ("charge", "skyrmions") for kind in KINDS]
+def _qualities(certificates: Certificates) -> dict[str, float]:
+    torques = {f"torque_{kind}": float(certificates[kind]["torque"].max()) for kind in KINDS}
+    counted = itertools.product(("charge", "skyrmions"), KINDS)
+    return torques | {f"{name}_{kind}": float(certificates[kind][name].mean()) for name, kind in counted}
 
 
 def _best_known_table(run: Run, best: BestKnown) -> Table:
-    energy = best.energy_per_site
+    energy, header = best.energy_per_site, ["search", "energy_per_site", "gap", "detail"]
     rows: list[list[Cell]] = [
         [found.search, found.energy_per_site, found.energy_per_site - energy, found.detail] for found in best.candidates
     ]
     height, width = run.shape
     present = "" if run.hamiltonian.mask is None else f", {run.hamiltonian.count_sites((height, width))} with a spin"
     caption = f"best known energy on {height} x {width} sites{present}: {energy:.8f}"
-    return Table("best_known", caption, BEST_KNOWN, rows)
+    return Table("best_known", caption, header, rows)

@@ -21,7 +21,7 @@ import jinja2
 
 from keras_evae.errors import DataError
 from keras_evae.evaluation.results import Picture, Section, read_section
-from keras_evae.evaluation.stage_selection import labels
+from keras_evae.evaluation.stage_selection import by_label
 from keras_evae.evaluation.stage_states import GENERATION_SEED
 from keras_evae.evaluation.verdict import make_verdict
 from keras_evae.files import write_whole
@@ -69,9 +69,9 @@ def headline(run: Run, name: str, sections: Sequence[Section] = ()) -> Headline:
 
 def make_headlines(runs: Sequence[Run], sections: Sequence[Section], output: Path) -> list[Headline]:
     """A headline for each run, from the sections that are not older than its last stage."""
-    names, outdated = labels(runs), _outdated(runs, sections, output)
+    outdated = _outdated(runs, sections, output)
     current = [section for section in sections if section.name not in outdated]
-    return [headline(run, names[run.path], current) for run in runs]
+    return [headline(run, name, current) for name, run in by_label(runs).items()]
 
 
 def collect_sections(made: Sequence[Section], names: Iterable[str], output: Path) -> list[Section]:
@@ -131,14 +131,13 @@ def render(
     )
     environment.tests["number"] = lambda cell: isinstance(cell, int | float)
     template = environment.from_string(resources.files(__package__).joinpath(TEMPLATE).read_text(encoding="utf-8"))
-    names = labels(runs)
     return template.render(
         headlines=headlines or make_headlines(runs, sections, output),
         sections=sections,
         outdated=_outdated(runs, sections, output),
         images={picture.file: _image(picture, section, output) for section in sections for picture in section.pictures},
         gaps={name.replace("_", "-"): reason for name, reason in gaps.items()},
-        provenance=[(names[run.path], _provenance(run), run.config_text) for run in runs],
+        provenance=[(name, _provenance(run), run.config_text) for name, run in by_label(runs).items()],
         made=_in_words(describe_environment()),
         date=datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
         generation_seed=GENERATION_SEED,

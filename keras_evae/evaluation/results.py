@@ -22,6 +22,8 @@ logger = logging.getLogger(__name__)
 
 # None: a value that does not exist.
 Cell = float | int | str | None
+# A row of a table: its cells by the names of their columns.
+Record = dict[str, Cell]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,10 +93,6 @@ class Picture:
     caption: str
     name: str = ""
 
-    def of_run(self, label: str) -> Picture:
-        """The picture with the label of its run in the caption."""
-        return dataclasses.replace(self, caption=f"{label}: {self.caption}")
-
 
 @dataclasses.dataclass(frozen=True)
 class Section:
@@ -118,9 +116,13 @@ class Section:
     notes: Sequence[str] = ()
     numbers: Mapping[str, Mapping[str, Cell]] = dataclasses.field(default_factory=dict)
 
+    @property
+    def files(self) -> list[str]:
+        """Names of the pictures and tables."""
+        return [picture.file for picture in self.pictures] + [table.csv_file for table in self.tables]
+
     def __repr__(self) -> str:
-        files = [f"{table.name}.csv" for table in self.tables] + [picture.file for picture in self.pictures]
-        return f"<Section {self.name}: {', '.join(files)}>"
+        return f"<Section {self.name}: {', '.join(self.files)}>"
 
     def write(self, folder: Path) -> None:
         """Writes the tables as CSV and the whole section as `<name>.json`, from which `read_section` makes it again."""
@@ -136,36 +138,34 @@ class Section:
             logger.info("%s", table.to_text())
         for note in self.notes:
             logger.info("note: %s", note)
-        files = [picture.file for picture in self.pictures] + [table.csv_file for table in self.tables]
-        logger.info("written to %s: %s", folder, ", ".join([*files, f"{self.name}.json"]))
+        logger.info("written to %s: %s", folder, ", ".join([*self.files, f"{self.name}.json"]))
 
 
-def for_each_run(name: str) -> Callable[[Callable[..., Section]], Callable[..., Section]]:
+def for_each_run(make: Callable[..., Section]) -> Callable[..., Section]:
     """Makes a recipe, `(runs, output) -> Section`, of the function for one run, `(run, output, file) -> Section`.
 
-    That function has the numbers of its run under "", and writes pictures whose names begin with `file`. Captions,
-    tables and numbers get the label of the run; files get it where there are several runs.
-
-    Args:
-        name: Of the recipe.
+    That function, `make_<recipe>`, has the numbers of its run under "", and writes pictures whose names begin with
+    `file`. Captions, tables and numbers get the label of the run; files get it where there are several runs.
     """
+    name = make.__name__.removeprefix("make_")
 
-    def decorate(make: Callable[..., Section]) -> Callable[..., Section]:
-        @functools.wraps(make)
-        def recipe(runs: Sequence[Run], output: Path, **options: Any) -> Section:
-            made = [make(run, output, file_name(name, run, runs), **options) for run in runs]
-            named = list(zip(runs, labels(runs).values(), made, strict=True))
-            return dataclasses.replace(
-                made[0],
-                tables=[table.of_run(run, runs) for run, _, part in named for table in part.tables],
-                pictures=[picture.of_run(label) for _, label, part in named for picture in part.pictures],
-                notes=[note for part in made for note in part.notes],
-                numbers={label: part.numbers[""] for _, label, part in named if part.numbers},
-            )
+    @functools.wraps(make)
+    def recipe(runs: Sequence[Run], output: Path, **options: Any) -> Section:
+        made = [make(run, output, file_name(name, run, runs), **options) for run in runs]
+        named = list(zip(labels(runs).values(), made, strict=True))
+        return dataclasses.replace(
+            made[0],
+            tables=[table.of_run(run, runs) for run, part in zip(runs, made, strict=True) for table in part.tables],
+            pictures=[
+                dataclasses.replace(picture, caption=f"{label}: {picture.caption}")
+                for label, part in named
+                for picture in part.pictures
+            ],
+            notes=[note for part in made for note in part.notes],
+            numbers={label: part.numbers[""] for label, part in named if part.numbers},
+        )
 
-        return recipe
-
-    return decorate
+    return recipe
 
 
 def read_section(path: Path) -> Section:

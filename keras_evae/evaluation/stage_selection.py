@@ -16,13 +16,13 @@ Transitions = Mapping[str, Transition | None]
 Stages = Sequence[FinishedStage]
 
 
-def first_collapsed(stages: Sequence[FinishedStage]) -> FinishedStage | None:
+def first_collapsed(stages: Stages) -> FinishedStage | None:
     """The first stage beyond the critical gamma, if the ladder of gamma reaches it."""
     found = critical_gamma(stages)
     return next(stage for stage in stages if stage.gamma >= found.after) if found else None
 
 
-def critical_gamma(stages: Sequence[FinishedStage]) -> Transition | None:
+def critical_gamma(stages: Stages) -> Transition | None:
     """The interval of the collapse to one state on a ladder of gamma, see `keras_evae.analysis.generation_collapse`."""
     return generation_collapse([stage.gamma for stage in stages], [generated_fft_mse(stage) for stage in stages])
 
@@ -36,18 +36,22 @@ def ladder_of_beta(run: Run) -> list[FinishedStage]:
     return [stage for stage in run.stages if stage.gamma == 0]
 
 
-def ladder_of_gamma(run: Run) -> list[FinishedStage]:
+def ladder_of_gamma(run: Run, needed: bool = True) -> list[FinishedStage]:
     """The gamma = 0 stage from which the E-VAE starts, and the E-VAE's stages.
 
     Raises:
-        DataError: If the run has no E-VAE, or has not reached the stage from which it starts.
+        DataError: If the run has no E-VAE, or has not reached the stage from which it starts, and that is needed.
     """
-    beta = run.evae_beta
-    stages = [stage for stage in run.stages if stage.beta == beta]
-    if not stages:
-        wanted = "a run with an evae section" if beta is None else f"the stage at beta = {beta:g}, not reached yet"
-        raise DataError(f"{run.path}: figures against gamma need {wanted}")
+    stages = [stage for stage in run.stages if stage.beta == run.evae_beta]
+    if needed and not stages:
+        raise DataError(_why_no_ladder(run))
     return stages
+
+
+def _why_no_ladder(run: Run) -> str:
+    beta = run.evae_beta
+    wanted = "a run with an evae section" if beta is None else f"the stage at beta = {beta:g}, not reached yet"
+    return f"{run.path}: figures against gamma need {wanted}"
 
 
 def with_ladder_of_gamma(runs: Sequence[Run]) -> tuple[list[Run], list[str]]:
@@ -56,18 +60,10 @@ def with_ladder_of_gamma(runs: Sequence[Run]) -> tuple[list[Run], list[str]]:
     Raises:
         DataError: If none has one.
     """
-    fit: list[Run] = []
-    reasons: list[DataError] = []
-    for run in runs:
-        try:
-            ladder_of_gamma(run)
-        except DataError as error:
-            reasons.append(error)
-        else:
-            fit.append(run)
+    fit = [run for run in runs if ladder_of_gamma(run, needed=False)]
     if not fit:
-        raise reasons[0]
-    return fit, [f"left out: {reason}" for reason in reasons]
+        raise DataError(_why_no_ladder(runs[0]))
+    return fit, [f"left out: {_why_no_ladder(run)}" for run in runs if run not in fit]
 
 
 def nearest_gammas(run: Run, wanted: Sequence[float]) -> tuple[list[FinishedStage], list[str]]:
@@ -110,6 +106,11 @@ def labels(runs: Sequence[Run]) -> dict[Path, str]:
     return {run.path: run.name if names.count(run.name) == 1 else str(run.path) for run in runs}
 
 
+def by_label(runs: Sequence[Run]) -> dict[str, Run]:
+    """The runs under their labels, in their order."""
+    return dict(zip(labels(runs).values(), runs, strict=True))
+
+
 def file_name(figure: str, run: Run, runs: Sequence[Run]) -> str:
     """Name of a file that is made for each run: with the run's label where there are several."""
     return figure if len(runs) == 1 else f"{figure}_{labels(runs)[run.path].replace('/', '_')}"
@@ -134,6 +135,11 @@ def evae_transitions(stages: Stages) -> Transitions:
         "gamma_RC": reconstruction_rise(gammas, losses_of(stages, "reconstruction_loss")),
         "gamma_c": critical_gamma(stages),
     }
+
+
+def ends_and_mark(found: Transition | None) -> tuple[float, float, float] | tuple[None, None, None]:
+    """The last weight before a transition, the first one beyond it, and the mark between them; None without one."""
+    return (found.before, found.after, found.mark) if found else (None, None, None)
 
 
 def losses_of(stages: Stages, loss: str) -> list[float]:

@@ -45,10 +45,7 @@ def _collapse(run: Run) -> tuple[bool, str]:
     """Whether the last stage generates one state, and a sentence that says so."""
     if run.evae_beta is None:
         return False, "A VAE without Hamiltonian loss (γ = 0): there is no collapse to one state to look for."
-    try:
-        stages = ladder_of_gamma(run)
-    except DataError:
-        stages = []
+    stages = ladder_of_gamma(run, needed=False)
     if len(stages) < 2:
         return False, "No stage with Hamiltonian loss (γ > 0) is finished yet."
     before, after = (stage.metrics["generated"]["fft_mse"] for stage in (stages[0], stages[-1]))

@@ -80,22 +80,18 @@ def mark_transition(
 
 
 def plot_fft_mse(axes: Axes, curves: Mapping[str, tuple[Sequence[float], Sequence[float]]]) -> Axes:
-    """FFT-MSE against gamma, one curve a run (Figure 5B); gamma = 0 stands at the left edge.
-
-    Args:
-        axes: Where to draw.
-        curves: For each run its values of gamma and of FFT-MSE.
-    """
+    """FFT-MSE against gamma (Figure 5B): for each run its values of both; gamma = 0 stands at the left edge."""
     for name, (gammas, values) in curves.items():
         axes.plot(gammas, values, marker="o", label=name)
     axes.set(xlabel=r"$\gamma$", ylabel="FFT-MSE")
     _scale_weights(axes, [gamma for gammas, _ in curves.values() for gamma in gammas])
     # Linear below the smallest value: a run that has collapsed to one state may reach exactly zero.
-    nonzero = [value for _, values in curves.values() for value in values if value > 0]
-    if len(nonzero) == sum(len(values) for _, values in curves.values()):
+    every = [value for _, values in curves.values() for value in values]
+    if min(every) > 0:
         axes.set_yscale("log")
     else:
-        axes.set_yscale("symlog", linthresh=min(nonzero, default=1.0), linscale=0.2)
+        smallest = min((value for value in every if value > 0), default=1.0)
+        axes.set_yscale("symlog", linthresh=smallest, linscale=0.2)
     axes.legend()
     return axes
 
@@ -124,12 +120,9 @@ def plot_phase_curve(axes: Axes, intervals: Mapping[float, Sequence[tuple[float,
 def plot_angle_densities(
     axes: Axes, densities: Mapping[str, tuple[np.ndarray, np.ndarray]], data: tuple[np.ndarray, np.ndarray]
 ) -> Axes:
-    """Densities of the angle between spins and fields (Figure 3B), a curve for each stage of a ladder.
+    """Densities of the angle between spins and fields (Figure 3B): for each stage angles in degrees, and density.
 
-    Args:
-        axes: Where to draw.
-        densities: For each stage angles in degrees and the density at them.
-        data: The same of the annealed data: so narrow that it leaves the picture at the top.
+    Those of the annealed data are so narrow that they leave the picture at the top.
     """
     for (label, (angles, density)), color in zip(densities.items(), ladder_colors(len(densities)), strict=True):
         axes.plot(angles, density, color=color, label=label)
@@ -140,11 +133,9 @@ def plot_angle_densities(
 
 
 def plot_interpolation(axes: Axes, curves: Mapping[str, Sequence[tuple[np.ndarray, np.ndarray]]]) -> Axes:
-    """Energies along paths between two states (Figure 4B), a colour for each gamma, the first path of each drawn bold.
+    """Energies along paths between two states (Figure 4B), a colour for each label, the first path of each drawn bold.
 
-    Args:
-        axes: Where to draw.
-        curves: For each label the paths, each as steps R from its peak and energies per site, `(n,)`.
+    A path is given by its steps R from the peak, and by energies per site, `(n,)` both.
     """
     for index, (label, paths) in enumerate(curves.items()):
         for number, (steps, energies) in enumerate(paths):

@@ -56,7 +56,7 @@ def interpolate(run, tmp_path, monkeypatch):
             "find_latent_paths",
             lambda run, stages, targets: (
                 [targets] * IMAGES,
-                {stage.name: kept for stage, kept in zip(stages, made, strict=True)},
+                {stage.gamma: kept for stage, kept in zip(stages, made, strict=True)},
             ),
         )
         return recipe.make_interpolation([run], tmp_path)

@@ -74,12 +74,18 @@ def test_change_and_order_are_those_of_the_states(relaxed):
 def test_change_of_a_sample_is_a_mean_over_its_spins():
     mask = np.hypot(*np.ogrid[-15.5:16, -19.5:20]) < 14
     up = (uniform((32, 40)) * mask[..., None])[None]
-    assert _changes(up, -up, Hamiltonian(mask=mask)) == [pytest.approx(4.0), None, None]
+    changes = _changes(up, -up, Hamiltonian(mask=mask))
+    assert changes == {"change": pytest.approx(4.0), "psi6_relaxed": None, "psi4_relaxed": None}
 
 
 def test_tables_and_numbers(relaxed):
     run, _, section = relaxed
     energies, certificates, best = section.tables
+    assert energies.header[2:] == [
+        *("energy_generated", "energy_relaxed", "gap_generated", "gap_relaxed", "lowest_gap", "share_at_best_known")
+    ]
+    measured = [f"{name}_{kind}" for name in ("torque", "charge", "skyrmions") for kind in ("generated", "relaxed")]
+    assert certificates.header[2:] == [*measured, "change", "psi6_relaxed", "psi4_relaxed"]
     assert len(energies.rows) == len(certificates.rows) == len(run.stages)
     assert {len(row) for row in energies.rows} == {len(energies.header)}
     assert {len(row) for row in certificates.rows} == {len(certificates.header)}

@@ -4,10 +4,15 @@ import dataclasses
 
 import pytest
 
-from keras_evae.evaluation.relaxed_states import BEST_KNOWN, CHANGES, ENERGIES, QUALITIES
 from keras_evae.evaluation.results import Section, Table, read_section
 from keras_evae.evaluation.verdict import make_verdict
 
+# Columns of the tables of the recipe `relax`.
+COLUMNS = {
+    "relax": ["energy_relaxed", "gap_relaxed", "share_at_best_known"],
+    "relax_certificates": ["skyrmions_relaxed", "change", "psi6_relaxed", "psi4_relaxed"],
+}
+BEST_KNOWN = ["search", "energy_per_site", "gap", "detail"]
 LOWEST, UNMEASURED = -2.06, "evae-evaluate --run runs/smoke --relax --report"
 # The last stage relaxed, as a collapsed model that has found the lowest state.
 FOUND = {"energy_relaxed": LOWEST, "gap_relaxed": 5e-9, "share_at_best_known": 1.0, "change": 2e-4,
@@ -37,7 +42,7 @@ def relaxation(run, label="smoke", **values):
             *([*weight, *[0.5] * len(header)] for weight in weights[:-1]),
             [*weights[-1], *(values.get(column, 0.5) for column in header)],
         ], label)
-        for name, header in (("relax", ENERGIES), ("relax_certificates", QUALITIES + CHANGES))
+        for name, header in COLUMNS.items()
     ]  # fmt: skip
     searches = [["slow anneals", LOWEST, 0.0, ""], ["elsewhere", LOWEST + 1e-3, 1e-3, ""]]
     return Section("relax", "", "", [*tables, Table("best_known", "", BEST_KNOWN, searches, label)])
