@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from keras_evae import __version__
+from keras_evae.commands.options import new_parser
 from keras_evae.config import Config, load_config
 from keras_evae.console import run_command
 from keras_evae.evaluation.recipes import RECIPES, evaluate, evaluate_file
@@ -21,30 +21,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def make_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="evae-evaluate",
-        description=__doc__,
-        epilog="Works on a run still in training, with the stages that it has finished.",
-    )
+    parser = new_parser(__doc__, "Works on a run still in training, with the stages that it has finished.")
     run_help = "run folder (default: the latest below runs/); may be repeated to compare runs in one picture"
     parser.add_argument("--run", type=Path, action="append", metavar="DIR", help=run_help)
     parser.add_argument("--output", type=Path, metavar="DIR", help="default: <first run>/evaluation")
-    parser.add_argument(
-        "--spins",
-        metavar="FILE[:NAME]",
-        help="with --analyse: spins (n, y, x, 3) of an HDF5, NPZ or NPY file instead of generated states; "
-        "the Hamiltonian is that of --config, of --run, or the paper's (default output: <FILE>_analysis)",
+    spins_help = (
+        "with --analyse: spins (n, y, x, 3) of an HDF5, NPZ or NPY file instead of generated states; "
+        "the Hamiltonian is that of --config, of --run, or the paper's (default output: <FILE>_analysis)"
     )
-    parser.add_argument(
-        "--config", metavar="NAME", help="with --spins: name or file of the Hamiltonian's configuration"
-    )
+    parser.add_argument("--spins", metavar="FILE[:NAME]", help=spins_help)
+    config_help = "with --spins: name or file of the Hamiltonian's configuration"
+    parser.add_argument("--config", metavar="NAME", help=config_help)
     for name, recipe in RECIPES.items():
         text = f"{recipe.title}: {recipe.help}"
         parser.add_argument(recipe.flag, dest="recipes", action="append_const", const=name, help=text)
     parser.add_argument("--report", action="store_true", help="one HTML page of all results in the output folder")
     all_help = "everything that the runs have the stages for, and the report (default)"
     parser.add_argument("--all", action="store_true", help=all_help)
-    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     return parser
 
 

@@ -35,25 +35,13 @@ ANNEALED_SITES, FEWEST_ANNEALS, MOST_ANNEALS = 2**19, 8, 64
 LATTICES = 2
 CACHE = "best_known.json"
 CERTIFICATE = np.dtype(
-    [
-        ("energy_per_site", np.float64),
-        ("torque", np.float64),
-        ("charge", np.float64),
-        ("skyrmions", np.int64),
-        ("gap", np.float64),
-    ]
+    {"names": ["energy_per_site", "torque", "charge", "skyrmions", "gap"], "formats": ["f8", "f8", "f8", "i8", "f8"]}
 )
 
 
 @dataclasses.dataclass(frozen=True)
 class Candidate:
-    """The lowest state of one search.
-
-    Args:
-        search: Where it was sought.
-        energy_per_site: Its E/N, in units of the exchange constant.
-        detail: More about it, one line.
-    """
+    """The lowest E/N of one search, in units of the exchange constant, with more about it in one line."""
 
     search: str
     energy_per_site: float
@@ -108,7 +96,7 @@ def best_known(
     """
     count = anneals or min(max(ANNEALED_SITES // math.prod(shape), FEWEST_ANNEALS), MOST_ANNEALS)
     schedule = dataclasses.asdict(SLOW_SCHEDULE)
-    lattice = _identity(hamiltonian, shape)
+    lattice = {"hamiltonian": hamiltonian.to_config(), "shape": list(shape), "kernel": KERNEL_VERSION, "torque": TORQUE}
     placed = {**lattice, "counts": shares, "lattices": LATTICES}
     candidates = [
         _remembered(folder, {**lattice, "anneals": count, **schedule}, lambda: _slow(hamiltonian, shape, count)),
@@ -151,10 +139,6 @@ def _triangular(hamiltonian: Hamiltonian, shape: tuple[int, int], shares: tuple[
 def precise_energy(spins: np.ndarray, hamiltonian: Hamiltonian) -> float:
     """E/N of one configuration `(y, x, 3)`, summed in double precision."""
     return float(hamiltonian.energy_per_site(spins.astype(np.float64)))
-
-
-def _identity(hamiltonian: Hamiltonian, shape: tuple[int, int]) -> dict[str, Any]:
-    return {"hamiltonian": hamiltonian.to_config(), "shape": list(shape), "kernel": KERNEL_VERSION, "torque": TORQUE}
 
 
 def _remembered(folder: Path, identity: Mapping[str, Any], search: Callable[[], Candidate]) -> Candidate:

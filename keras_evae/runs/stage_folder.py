@@ -62,7 +62,7 @@ class FinishedStage:
             DataError: If it is missing or not what was written, to the last bit.
         """
         file = self.path / WEIGHTS
-        _check(file, weights_checksum(self))
+        _check(file, _checksums(self.path)[WEIGHTS])
         return file
 
     def __repr__(self) -> str:
@@ -173,11 +173,6 @@ def load_stage_weights(model: EVAE, stage: FinishedStage) -> None:
             model.load_weights(file)
     except (ValueError, TypeError, KeyError, OSError, UserWarning) as error:
         raise _damaged(file, "expected the weights of this network, found something else") from error
-
-
-def weights_checksum(stage: FinishedStage) -> str:
-    """SHA-256 of a stage's weights, as it was written with them."""
-    return _checksums(stage.path)[WEIGHTS]
 
 
 def _checksums(folder: Path) -> dict[str, str]:

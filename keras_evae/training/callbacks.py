@@ -14,14 +14,23 @@ from keras_evae.errors import NumericalError
 from keras_evae.runs.checkpoints import Checkpoint
 
 
-class _LossWeightScheduler(keras.callbacks.Callback):
-    """Sets one loss weight of the model at the start of each epoch and adds it to the logs."""
+class LossWeightScheduler(keras.callbacks.Callback):
+    """Sets a loss weight of the model at the beginning of every epoch, and adds it to the logs.
 
-    weight: str
+    Args:
+        weight: `"beta"`, of the Kullback-Leibler loss, or `"gamma"`, of the Hamiltonian loss.
+        schedule: Function from the epoch (integer, from 0) to the weight.
 
-    def __init__(self, schedule: Callable[[int], float]) -> None:
+    Example:
+
+    ```python
+    model.fit(batches, epochs=3, callbacks=[LossWeightScheduler("beta", lambda epoch: 1e-6 * 10**epoch)])
+    ```
+    """
+
+    def __init__(self, weight: str, schedule: Callable[[int], float]) -> None:
         super().__init__()
-        self.schedule = schedule
+        self.weight, self.schedule = weight, schedule
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         # The weight is a variable: a Python float would be frozen into the traced training step.
@@ -32,38 +41,8 @@ class _LossWeightScheduler(keras.callbacks.Callback):
             logs[self.weight] = float(getattr(self.model, self.weight).numpy())
 
 
-class BetaScheduler(_LossWeightScheduler):
-    """Beta scheduler: at the beginning of every epoch, sets the weight of the Kullback-Leibler loss.
-
-    Args:
-        schedule: Function from the epoch (integer, from 0) to beta.
-
-    Example:
-
-    ```python
-    model.fit(batches, epochs=3, callbacks=[BetaScheduler(lambda epoch: 1e-6 * 10**epoch)])
-    ```
-    """
-
-    weight = "beta"
-
-
-class GammaScheduler(_LossWeightScheduler):
-    """Gamma scheduler: at the beginning of every epoch, sets the weight of the Hamiltonian loss.
-
-    Args:
-        schedule: Function from the epoch (integer, from 0) to gamma.
-    """
-
-    weight = "gamma"
-
-
 class EpochHistory(keras.callbacks.Callback):
-    """Adds the logs of each epoch to a history, which may have begun in another process.
-
-    Args:
-        history: A list for each name, one value an epoch.
-    """
+    """Adds the logs of each epoch to a history, a list for each name, which may have begun in another process."""
 
     def __init__(self, history: dict[str, list[float]]) -> None:
         super().__init__()
@@ -113,14 +92,9 @@ def _not_finite(variables: Sequence[Any]) -> list[str]:
 
 
 class KeepState(keras.callbacks.Callback):
-    """Copies the state at each epoch's end, and writes the copy when the last one on disk is some minutes old.
+    """Copies the state before each next epoch, and writes the copy when the last one on disk is some minutes old.
 
     It comes last in the list of callbacks: only an epoch that the others have passed is kept.
-
-    Args:
-        copy: Gives the state before an epoch.
-        write: Writes a state to the disk.
-        minutes: Time between two writings.
     """
 
     def __init__(self, copy: Callable[[int], Checkpoint], write: Callable[[Checkpoint], None], minutes: float) -> None:

@@ -8,7 +8,7 @@ import tensorflow as tf
 from keras_evae.errors import NumericalError
 from keras_evae.model.evae import EVAE
 from keras_evae.runs.checkpoints import Checkpoint, assign_values, read_values
-from keras_evae.training.callbacks import BetaScheduler, GammaScheduler, KeepState, StopOnNonFinite
+from keras_evae.training.callbacks import KeepState, LossWeightScheduler, StopOnNonFinite
 from tests.helpers.states import random_spins
 
 
@@ -40,7 +40,8 @@ def spins():
 
 
 def test_schedulers_set_the_weights_and_log_them(model, spins):
-    callbacks = [BetaScheduler(lambda epoch: 10.0**-epoch), GammaScheduler(lambda epoch: 2.0 * epoch)]
+    schedules = {"beta": lambda epoch: 10.0**-epoch, "gamma": lambda epoch: 2.0 * epoch}
+    callbacks = [LossWeightScheduler(*schedule) for schedule in schedules.items()]
     history = model.fit(spins, batch_size=4, initial_epoch=2, epochs=5, verbose=0, callbacks=callbacks).history
     assert history["beta"] == pytest.approx([1e-2, 1e-3, 1e-4])
     assert history["gamma"] == pytest.approx([4.0, 6.0, 8.0])
