@@ -22,6 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def make_parser() -> argparse.ArgumentParser:
     parser = new_parser(__doc__, "Works on a run still in training, with the stages that it has finished.")
+    parser.prog = "evae-evaluate"
     run_help = "run folder (default: the latest below runs/); may be repeated to compare runs in one picture"
     parser.add_argument("--run", type=Path, action="append", metavar="DIR", help=run_help)
     parser.add_argument("--output", type=Path, metavar="DIR", help="default: <first run>/evaluation")

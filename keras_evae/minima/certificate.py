@@ -16,15 +16,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from keras_evae.analysis import topological_charge
 from keras_evae.analysis.skyrmions import skyrmions_against_field
-from keras_evae.annealing import KERNEL_VERSION, anneal_many, relax
+from keras_evae.annealing import KERNEL_VERSION
 from keras_evae.files import write_whole
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.minima.relaxation import TORQUE
 from keras_evae.minima.skyrmion_lattices import relaxed_lattices
+from keras_evae.minima.slow_anneals import anneal_slowly
 from keras_evae.monte_carlo.schedule import SLOW_SCHEDULE
 
 # Difference of E/N below which two relaxed states have the same energy.
@@ -116,11 +116,8 @@ def _certificate(spins: np.ndarray, hamiltonian: Hamiltonian, reference: float) 
 
 
 def _slow(hamiltonian: Hamiltonian, shape: tuple[int, int], count: int) -> Candidate:
-    states = anneal_many(hamiltonian, shape, count, SLOW_SCHEDULE)
-    progress = tqdm(states, "slow anneals", count, unit="lattice", leave=False, delay=1)
-    lowest = min(progress, key=lambda spins: precise_energy(spins, hamiltonian))
-    spins, _ = relax(hamiltonian, lowest, TORQUE)
-    return Candidate("slow anneals", precise_energy(spins, hamiltonian), f"{count} lattices of SLOW_SCHEDULE, seed 0")
+    energy = anneal_slowly(hamiltonian, shape, count, SLOW_SCHEDULE, seed=0).energy_per_site
+    return Candidate("slow anneals", energy, f"{count} lattices of SLOW_SCHEDULE, seed 0")
 
 
 def _triangular(hamiltonian: Hamiltonian, shape: tuple[int, int], shares: tuple[float, float]) -> Candidate:
