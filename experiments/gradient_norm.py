@@ -27,7 +27,6 @@ import tensorflow as tf
 
 from keras_evae.model.evae import EVAE
 from keras_evae.model.losses import hamiltonian_loss, kl_loss, reconstruction_loss
-from keras_evae.runs.from_config import dataset_specification
 from keras_evae.runs.run import Run, load_run
 from keras_evae.runs.stage_folder import load_stage_weights
 from keras_evae.training.pipeline import training_batches
@@ -48,8 +47,7 @@ def trace(
     training = run.config.training.model_copy(update={"gradient_clip_norm": clip_norm})
     network = run.config.network.model_copy(update={"largest_log_variance": largest})
     config = run.config.model_copy(update={"training": training, "network": network})
-    devices = tf.distribute.get_strategy()
-    model = make_trainer(config, dataset_specification(config), run.path, devices).model
+    model = make_trainer(config, run.path).model
     load_stage_weights(model, run.selected)
     model.beta.assign(beta)
     model.gamma.assign(gamma)

@@ -14,6 +14,7 @@ from which an annealed state diverges; the distribution is the same.
 from __future__ import annotations
 
 import collections
+import functools
 import itertools
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
@@ -121,15 +122,12 @@ def _choose_sampler(hamiltonian: Hamiltonian) -> type[MonteCarlo]:
 def _anneal_in_order(hamiltonian, shape, schedule, seed, workers, indices) -> Generator[np.ndarray, None, None]:
     indices = iter(indices)
     pool = ThreadPoolExecutor(workers, thread_name_prefix="anneal")
+    submit = functools.partial(pool.submit, anneal, hamiltonian, shape, schedule, seed)
     try:
-        ahead = collections.deque(
-            pool.submit(anneal, hamiltonian, shape, schedule, seed, index)
-            for index in itertools.islice(indices, 2 * workers)
-        )
+        ahead = collections.deque(map(submit, itertools.islice(indices, 2 * workers)))
         while ahead:
             spins = ahead.popleft().result()
-            for index in itertools.islice(indices, 1):
-                ahead.append(pool.submit(anneal, hamiltonian, shape, schedule, seed, index))
+            ahead.extend(map(submit, itertools.islice(indices, 1)))
             yield spins
     finally:
         pool.shutdown(wait=True, cancel_futures=True)

@@ -19,12 +19,8 @@ from keras_evae.terms import EnergyTerm
 def parse_yaml(text: str, source: str) -> Any:
     """The values of a YAML text: numbers, words, truth values, lists and mappings; None for an empty one.
 
-    Args:
-        text: The text.
-        source: Where it comes from, for the message.
-
     Raises:
-        ConfigError: With one line that names the source, the line and what is wrong.
+        ConfigError: With one line that names the source of the text, the line and what is wrong.
 
     Example:
 
@@ -49,11 +45,9 @@ class _Loader(yaml.SafeLoader):
         seen: set[Any] = set()
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
-            if not isinstance(key, str):
-                problem = f"expected a name as key, found {key!r}"
-                raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
-            if key in seen:
-                problem = f"key '{key}' is given twice"
+            if not isinstance(key, str) or key in seen:
+                named = isinstance(key, str)
+                problem = f"key '{key}' is given twice" if named else f"expected a name as key, found {key!r}"
                 raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
             seen.add(key)
         return super().construct_mapping(node, deep)

@@ -51,11 +51,7 @@ class EnergyTerm(abc.ABC):
 
 @dataclasses.dataclass(frozen=True)
 class SecondNeighbours(EnergyTerm):
-    """Exchange with the diagonal neighbours: E = -J2 sum over diagonal pairs of S_i.S_j, each pair counted once.
-
-    Args:
-        J2: Exchange constant.
-    """
+    """Exchange with the diagonal neighbours: E = -J2 sum over diagonal pairs of S_i.S_j, each pair counted once."""
 
     J2: float
     reach: ClassVar[int] = 1
@@ -97,12 +93,8 @@ def check_term(term: EnergyTerm, lattice: Lattice, reach: int) -> None:
 
     The change of the energy along random directions must be minus that of the field (central differences), and the
     field on the sites of one colour (`Lattice.colours`) must not change when the spins on all of them do: neither with
-    the spin of the site itself nor with one farther away than `reach`.
-
-    Args:
-        term: The term.
-        lattice: The lattice.
-        reach: That of the whole Hamiltonian, which the colours of the annealer follow.
+    the spin of the site itself nor with one farther away than `reach`: that of the whole Hamiltonian, which the colours
+    of the annealer follow, and the term's own.
 
     Raises:
         ConfigError: With what is wrong.

@@ -10,10 +10,6 @@ import dataclasses
 import math
 from collections.abc import Sequence
 
-# Less than one bit: the latent vector cannot answer a single yes-no question about the input.
-COLLAPSED_KL = math.log(2.0)
-# On its plateau L_RC wanders by some per cent, or falls as the training goes on; beyond, it doubles in half a decade.
-RECONSTRUCTION_RISE = 1.5
 # FFT-MSE falls by less than 10 towards the collapse, and by 100 and more in it: the middle on a logarithmic scale.
 LIKENESS_DROP = 30.0
 
@@ -37,14 +33,14 @@ class Transition:
 
 
 def posterior_collapse(
-    betas: Sequence[float], kl_losses: Sequence[float], bound: float = COLLAPSED_KL
+    betas: Sequence[float], kl_losses: Sequence[float], bound: float = math.log(2.0)
 ) -> Transition | None:
     """Critical beta of the posterior collapse: from it on, L_KL stays below ln 2.
 
     L_KL bounds the mutual information between inputs and latent vectors from above, in nats. Below ln 2, one bit, the
-    decoder knows practically nothing of its input. The bound is absolute because a share of the value at the smallest
-    beta would move with the beginning of the ladder. L_KL is several to hundreds of nats before the collapse, and below
-    0.1 beyond it.
+    latent vector cannot answer a single yes-no question about the input. The bound is absolute because a share of the
+    value at the smallest beta would move with the beginning of the ladder. L_KL is several to hundreds of nats before
+    the collapse, and below 0.1 beyond it.
 
     Args:
         betas: Weights of the ladder, rising.
@@ -66,11 +62,12 @@ def posterior_collapse(
 
 
 def reconstruction_rise(
-    gammas: Sequence[float], reconstruction_losses: Sequence[float], factor: float = RECONSTRUCTION_RISE
+    gammas: Sequence[float], reconstruction_losses: Sequence[float], factor: float = 1.5
 ) -> Transition | None:
     """Gamma from which on L_RC stays more than 1.5 times above its plateau, the dashed line of Figure 2B.
 
-    The plateau at each gamma is the smallest L_RC at smaller ones: in short stages L_RC still falls along the plateau.
+    The plateau at each gamma is the smallest L_RC at smaller ones: in short stages L_RC still falls along the plateau,
+    or wanders by some per cent. Beyond, it doubles in half a decade.
 
     Args:
         gammas: Weights of the ladder, rising, usually from 0.

@@ -33,15 +33,13 @@ def make_parser() -> argparse.ArgumentParser:
     run_help = "run folder (default: the latest below runs/); may be repeated to compare runs in one picture"
     parser.add_argument("--run", type=Path, action="append", metavar="DIR", help=run_help)
     parser.add_argument("--output", type=Path, metavar="DIR", help="default: <first run>/evaluation")
-    parser.add_argument(
-        "--spins",
-        metavar="FILE[:NAME]",
-        help="with --analyse: spins (n, y, x, 3) of an HDF5, NPZ or NPY file instead of generated states; "
-        "the Hamiltonian is that of --config, of --run, or the paper's (default output: <FILE>_analysis)",
+    spins_help = (
+        "with --analyse: spins (n, y, x, 3) of an HDF5, NPZ or NPY file instead of generated states; "
+        "the Hamiltonian is that of --config, of --run, or the paper's (default output: <FILE>_analysis)"
     )
-    parser.add_argument(
-        "--config", metavar="NAME", help="with --spins: name or file of the Hamiltonian's configuration"
-    )
+    parser.add_argument("--spins", metavar="FILE[:NAME]", help=spins_help)
+    config_help = "with --spins: name or file of the Hamiltonian's configuration"
+    parser.add_argument("--config", metavar="NAME", help=config_help)
     for name, recipe in RECIPES.items():
         text = f"{recipe.title}: {recipe.help}"
         parser.add_argument(recipe.flag, dest="recipes", action="append_const", const=name, help=text)

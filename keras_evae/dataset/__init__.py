@@ -17,6 +17,7 @@ from keras_evae.dataset.hdf5 import (
     read_attributes,
     read_energies,
     read_split,
+    stream_split,
 )
 from keras_evae.dataset.shard_folder import finished_share
 from keras_evae.dataset.specification import SPLITS, STORAGES, DatasetSpecification

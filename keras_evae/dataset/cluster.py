@@ -33,10 +33,9 @@ def connect(scheduler: str, workers: int | None = None, seconds: float = 10.0) -
     Args:
         scheduler: Address, or `local`.
         workers: Number of the processes of `local`; all cores by default.
-        seconds: Time for the scheduler to answer.
 
     Raises:
-        ConfigError: If Dask is not installed, or no scheduler answers.
+        ConfigError: If Dask is not installed, or no scheduler answers within so many seconds.
     """
     try:
         import distributed

@@ -94,8 +94,8 @@ def generate_dataset(
     with disk_errors(path), open_parts(path, specification, longest_shard) as parts:
         # Again under the lock: the generator that held it before may have finished.
         _refuse_existing(path)
-        _make_missing(parts, specification, cluster_pool(client) if client else _thread_pool(workers))
-        _pack(parts, specification, path)
+        _make_missing(parts, cluster_pool(client) if client else _thread_pool(workers))
+        _pack(parts, path)
 
 
 def _refuse_existing(path: Path) -> None:
@@ -119,16 +119,15 @@ def _check_disk(path: Path, specification: DatasetSpecification) -> None:
 @contextlib.contextmanager
 def _thread_pool(workers: int | None) -> Iterator[tuple[concurrent.futures.Executor, Callable[[], int]]]:
     """Threads, which the kernels use in parallel, and their number."""
-    if workers is None:
-        workers = usable_cores()
-    pool = concurrent.futures.ThreadPoolExecutor(workers, thread_name_prefix="anneal")
+    count = workers or usable_cores()
+    pool = concurrent.futures.ThreadPoolExecutor(count, thread_name_prefix="anneal")
     try:
-        yield pool, lambda: workers
+        yield pool, lambda: count
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _make_missing(parts: ShardFolder, specification: DatasetSpecification, pool: Pool) -> None:
+def _make_missing(parts: ShardFolder, pool: Pool) -> None:
     missing = parts.missing()
     finished = len(parts.shards) - len(missing)
     if finished:
@@ -137,8 +136,8 @@ def _make_missing(parts: ShardFolder, specification: DatasetSpecification, pool:
     with (
         tqdm(
             desc="annealing",
-            total=specification.count,
-            initial=specification.count - todo,
+            total=parts.specification.count,
+            initial=parts.specification.count - todo,
             unit="lattice",
             leave=False,
             # Nothing moves where the output is no terminal.
@@ -146,17 +145,13 @@ def _make_missing(parts: ShardFolder, specification: DatasetSpecification, pool:
         ) as progress,
         pool as (executor, threads),
     ):
-        for shard, arrays in _annealed(parts, specification, missing, executor, threads):
+        for shard, arrays in _annealed(parts, missing, executor, threads):
             parts.write(shard, arrays)
             progress.update(len(parts.shards[shard]))
 
 
 def _annealed(
-    parts: ShardFolder,
-    specification: DatasetSpecification,
-    missing: list[int],
-    executor: concurrent.futures.Executor,
-    threads: Callable[[], int],
+    parts: ShardFolder, missing: list[int], executor: concurrent.futures.Executor, threads: Callable[[], int]
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     """Numbers and arrays of the missing shards, in the order in which they get finished."""
     waiting = iter(missing)
@@ -164,7 +159,7 @@ def _annealed(
     while True:
         # Asked each time: a cluster grows and shrinks.
         for shard in itertools.islice(waiting, max(0, WINDOW * threads() - len(pending))):
-            pending[executor.submit(anneal_shard, specification, parts.shards[shard], KERNEL_VERSION)] = shard
+            pending[executor.submit(anneal_shard, parts.specification, parts.shards[shard], KERNEL_VERSION)] = shard
         if not pending:
             return
         finished, _ = concurrent.futures.wait(pending, return_when=concurrent.futures.FIRST_COMPLETED)
@@ -172,10 +167,10 @@ def _annealed(
             yield pending.pop(future), future.result()
 
 
-def _pack(parts: ShardFolder, specification: DatasetSpecification, path: Path) -> None:
+def _pack(parts: ShardFolder, path: Path) -> None:
     with tqdm(range(len(parts.shards)), "packing", unit="shard", leave=False, delay=1, disable=None) as shards:
-        write_dataset(parts.packed, specification, map(parts.read, shards))
+        write_dataset(parts.packed, parts.specification, map(parts.read, shards))
     # The shards go only when what replaces them reads as it should.
-    check_dataset(parts.packed, specification)
+    check_dataset(parts.packed, parts.specification)
     publish(parts.packed, path)
     parts.remove()

@@ -137,6 +137,14 @@ def read_split(path: str | Path, split: str, count: int | None = None) -> np.nda
         return file[split]["spins"][:count]
 
 
+def stream_split(path: str | Path, split: str, batch_size: int) -> Iterator[np.ndarray]:
+    """Spins `(batch_size, y, x, 3)`, float32, of a whole split in its stored order; the last ones may be fewer."""
+    with open_dataset(path) as file:
+        spins = file[split]["spins"]
+        for start in range(0, len(spins), batch_size):
+            yield spins[start : start + batch_size]
+
+
 def read_energies(path: str | Path, split: str) -> np.ndarray:
     """Energy per site that carries a spin, `(n,)`, of the configurations of a split, as they were annealed."""
     check_split(split)

@@ -80,16 +80,10 @@ def remove_parts(target: Path) -> None:
 
 
 class ShardFolder:
-    """The shards of one dataset in a work folder that is locked.
-
-    Args:
-        path: The folder.
-        specification: The dataset.
-        longest_shard: Configurations in a shard at most.
-    """
+    """The shards of one dataset, of `longest_shard` configurations at most, in a work folder that is locked."""
 
     def __init__(self, path: Path, specification: DatasetSpecification, longest_shard: int = LONGEST_SHARD) -> None:
-        self.path = path
+        self.path, self.specification = path, specification
         self.length = shard_length(specification, longest_shard)
         self.shards = shard_indices(specification, self.length)
         self._expected = specification.attributes() | {

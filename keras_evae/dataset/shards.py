@@ -40,12 +40,7 @@ def shard_indices(specification: DatasetSpecification, length: int) -> list[rang
 
 
 def anneal_shard(specification: DatasetSpecification, indices: range, kernel_version: int) -> dict[str, np.ndarray]:
-    """Anneals consecutive configurations.
-
-    Args:
-        specification: The dataset.
-        indices: Numbers of the configurations.
-        kernel_version: `annealing.KERNEL_VERSION` of whoever asks, perhaps on another machine.
+    """Anneals consecutive configurations, for an `annealing.KERNEL_VERSION` that asks, perhaps on another machine.
 
     Returns:
         `spins` (n, y, x, 3) in the storage type; `energy` and `charge`, (n,) float64, of the spins before rounding.

@@ -16,15 +16,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from keras_evae.analysis import topological_charge
 from keras_evae.analysis.skyrmions import skyrmions_against_field
-from keras_evae.annealing import KERNEL_VERSION, anneal_many, relax
+from keras_evae.annealing import KERNEL_VERSION
 from keras_evae.files import write_whole
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.minima.relaxation import TORQUE
 from keras_evae.minima.skyrmion_lattices import relaxed_lattices
+from keras_evae.minima.slow_anneals import anneal_slowly
 from keras_evae.monte_carlo.schedule import SLOW_SCHEDULE
 
 # Difference of E/N below which two relaxed states have the same energy.
@@ -35,25 +35,13 @@ ANNEALED_SITES, FEWEST_ANNEALS, MOST_ANNEALS = 2**19, 8, 64
 LATTICES = 2
 CACHE = "best_known.json"
 CERTIFICATE = np.dtype(
-    [
-        ("energy_per_site", np.float64),
-        ("torque", np.float64),
-        ("charge", np.float64),
-        ("skyrmions", np.int64),
-        ("gap", np.float64),
-    ]
+    {"names": ["energy_per_site", "torque", "charge", "skyrmions", "gap"], "formats": ["f8", "f8", "f8", "i8", "f8"]}
 )
 
 
 @dataclasses.dataclass(frozen=True)
 class Candidate:
-    """The lowest state of one search.
-
-    Args:
-        search: Where it was sought.
-        energy_per_site: Its E/N, in units of the exchange constant.
-        detail: More about it, one line.
-    """
+    """The lowest E/N of one search, in units of the exchange constant, with more about it in one line."""
 
     search: str
     energy_per_site: float
@@ -108,7 +96,7 @@ def best_known(
     """
     count = anneals or min(max(ANNEALED_SITES // math.prod(shape), FEWEST_ANNEALS), MOST_ANNEALS)
     schedule = dataclasses.asdict(SLOW_SCHEDULE)
-    lattice = _identity(hamiltonian, shape)
+    lattice = {"hamiltonian": hamiltonian.to_config(), "shape": list(shape), "kernel": KERNEL_VERSION, "torque": TORQUE}
     placed = {**lattice, "counts": shares, "lattices": LATTICES}
     candidates = [
         _remembered(folder, {**lattice, "anneals": count, **schedule}, lambda: _slow(hamiltonian, shape, count)),
@@ -128,11 +116,8 @@ def _certificate(spins: np.ndarray, hamiltonian: Hamiltonian, reference: float) 
 
 
 def _slow(hamiltonian: Hamiltonian, shape: tuple[int, int], count: int) -> Candidate:
-    states = anneal_many(hamiltonian, shape, count, SLOW_SCHEDULE)
-    progress = tqdm(states, "slow anneals", count, unit="lattice", leave=False, delay=1)
-    lowest = min(progress, key=lambda spins: precise_energy(spins, hamiltonian))
-    spins, _ = relax(hamiltonian, lowest, TORQUE)
-    return Candidate("slow anneals", precise_energy(spins, hamiltonian), f"{count} slow anneals, seed 0")
+    energy = anneal_slowly(hamiltonian, shape, count, SLOW_SCHEDULE, seed=0).energy_per_site
+    return Candidate("slow anneals", energy, f"{count} slow anneals, seed 0")
 
 
 def _triangular(hamiltonian: Hamiltonian, shape: tuple[int, int], shares: tuple[float, float]) -> Candidate:
@@ -151,10 +136,6 @@ def _triangular(hamiltonian: Hamiltonian, shape: tuple[int, int], shares: tuple[
 def precise_energy(spins: np.ndarray, hamiltonian: Hamiltonian) -> float:
     """E/N of one configuration `(y, x, 3)`, summed in double precision."""
     return float(hamiltonian.energy_per_site(spins.astype(np.float64)))
-
-
-def _identity(hamiltonian: Hamiltonian, shape: tuple[int, int]) -> dict[str, Any]:
-    return {"hamiltonian": hamiltonian.to_config(), "shape": list(shape), "kernel": KERNEL_VERSION, "torque": TORQUE}
 
 
 def _remembered(folder: Path, identity: Mapping[str, Any], search: Callable[[], Candidate]) -> Candidate:

@@ -125,13 +125,12 @@ def triangular_skyrmions(
     >>> len(positions), spins.shape
     (8, (64, 64, 3))
     """
-    preferred = preferred_density(hamiltonian) * math.prod(shape)
-    low, high = shares
-    counts = range(max(1, math.floor(low * preferred)), math.ceil(high * preferred) + 1) if count is None else (count,)
+    counts = _counts(hamiltonian, shape, shares) if count is None else (count,)
     found = [lattice for number in counts for lattice in commensurate_lattices(shape, number)]
     if not found:
         wanted = f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else str(counts[0])
         raise ValueError(f"No nearly triangular lattice of {wanted} points fits on {shape[0]} x {shape[1]} sites.")
+    preferred = preferred_density(hamiltonian) * math.prod(shape)
     lattice = min(found, key=lambda lattice: misfit(lattice, preferred))
     return lattice.positions, place_skyrmions(lattice.positions, lattice.spacing / 4, shape, hamiltonian)
 
@@ -196,17 +195,23 @@ def relaxed_lattices(
     Returns:
         The lattices, and spins `(n, y, x, 3)`, the lowest energy first. At edges skyrmions get lost in the relaxation.
     """
-    lattices = []
-    if hamiltonian.D != 0 and hamiltonian.J > 0 and hamiltonian.J + 2 * hamiltonian.J2 > 0:
-        low, high = (share * preferred_density(hamiltonian) * math.prod(shape) for share in shares)
-        counts = range(max(1, math.floor(low)), math.ceil(high) + 1)
-        lattices = [lattice for count in counts for lattice in commensurate_lattices(shape, count)[:most]]
+    try:
+        counts = _counts(hamiltonian, shape, shares)
+    except ValueError:
+        counts = range(0)
+    lattices = [lattice for count in counts for lattice in commensurate_lattices(shape, count)[:most]]
     if not lattices:
         return [], np.zeros((0, *shape, 3), np.float32)
     placed = [place_skyrmions(found.positions, found.spacing / 4, shape, hamiltonian) for found in lattices]
     relaxed = relax_states(np.stack(placed), hamiltonian)
     order = np.argsort(hamiltonian.energy_per_site(relaxed.astype(np.float64)), kind="stable")
     return [lattices[index] for index in order], relaxed[order]
+
+
+def _counts(hamiltonian: Hamiltonian, shape: tuple[int, int], shares: tuple[float, float]) -> range:
+    """Numbers of skyrmions between two shares of the preferred one."""
+    low, high = (share * preferred_density(hamiltonian) * math.prod(shape) for share in shares)
+    return range(max(1, math.floor(low)), math.ceil(high) + 1)
 
 
 def _directions(projection: np.ndarray, hamiltonian: Hamiltonian) -> np.ndarray:

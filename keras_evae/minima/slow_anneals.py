@@ -61,7 +61,8 @@ def anneal_slowly(
     clock = time.process_time() - (before.cpu_seconds if before else 0.0)
     energies, lowest = (before.energies.tolist(), before.spins) if before else ([], np.zeros((*shape, 3)))
     best = min(energies, default=math.inf)
-    for spins in anneal_many(hamiltonian, shape, count, schedule, seed, start=len(energies)):
+    annealed = anneal_many(hamiltonian, shape, count, schedule, seed, start=len(energies))
+    for spins in tqdm(annealed, "slow anneals", count, unit="lattice", leave=False, delay=1):
         energies.append(float(hamiltonian.energy_per_site(spins.astype(np.float64))))
         if energies[-1] < best:
             best, lowest = energies[-1], spins

@@ -180,7 +180,7 @@ class EVAE(keras.Model):
         }
 
     def train_step(self, data: Any) -> dict[str, Any]:
-        spins, share = self._own_spins(data)
+        spins, share, count = self._own_spins(data)
         with tf.GradientTape() as tape:
             terms = self._loss_terms(spins, training=True, share=share)
             # The optimizer sums over the replicas, each of which sees an equal part of the batch.
@@ -194,18 +194,17 @@ class EVAE(keras.Model):
         # A loss can be finite where its gradient or the batch normalisation's statistics are not.
         statistics = [variable.value for variable in self.non_trainable_variables]
         terms["loss"] = _nan_unless_finite(terms["loss"], [*gradients, *statistics])
-        return self._update_metrics(terms, tf.shape(spins)[0] if share is None else share.count)
+        return self._update_metrics(terms, count)
 
     def test_step(self, data: Any) -> dict[str, Any]:
-        spins, share = self._own_spins(data)
-        terms = self._loss_terms(spins, training=False, share=share)
-        return self._update_metrics(terms, tf.shape(spins)[0] if share is None else share.count)
+        spins, share, count = self._own_spins(data)
+        return self._update_metrics(self._loss_terms(spins, training=False, share=share), count)
 
-    def _own_spins(self, data: Any) -> tuple[Any, Any]:
-        """The spins that this replica works on, and their place in the batch; None if it works on all."""
+    def _own_spins(self, data: Any) -> tuple[Any, Any, Any]:
+        """The spins that this replica works on, their share of the batch, None if it is all, and how many count."""
         spins = keras.utils.unpack_x_y_sample_weight(data)[0]
         share = self._share.of_batch(spins) if self._share else None
-        return (spins if share is None else spins[share.rows]), share
+        return (spins, None, tf.shape(spins)[0]) if share is None else (spins[share.rows], share, share.count)
 
     def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
         """Nothing: with a strategy, Keras would take a batch out of the data to build a model that is built already."""

@@ -51,15 +51,14 @@ def build_encoder(
         features = _convolution(features, filters, periodic, next(initializers))
         features = layers.MaxPooling2D(2)(_activation(features, synchronized))
     features = layers.Flatten()(features)
-    features = _activation(
-        layers.Dense(features.shape[-1], kernel_initializer=next(initializers))(features), synchronized
-    )
-    features = layers.Dense(DENSE_UNITS, kernel_initializer=next(initializers))(features)
-    mean = layers.Dense(latent_dim, kernel_initializer=next(initializers), name="mean", dtype=OUTPUT_TYPE)(features)
-    log_variance = layers.Dense(
-        latent_dim, kernel_initializer=next(initializers), name="log_variance", dtype=OUTPUT_TYPE
-    )(features)
-    return keras.Model(spins, (mean, log_variance), name="encoder")
+    wide = layers.Dense(features.shape[-1], kernel_initializer=next(initializers))
+    narrow = layers.Dense(DENSE_UNITS, kernel_initializer=next(initializers))
+    features = narrow(_activation(wide(features), synchronized))
+    posterior = [
+        layers.Dense(latent_dim, kernel_initializer=next(initializers), name=name, dtype=OUTPUT_TYPE)(features)
+        for name in ("mean", "log_variance")
+    ]
+    return keras.Model(spins, tuple(posterior), name="encoder")
 
 
 def build_decoder(

@@ -15,7 +15,7 @@ from keras_evae.runs.checkpoints import CHECKPOINT
 # Raised whenever a change of this package changes the bits that a configuration and seed are trained to.
 # 2: moving averages of batch normalisation with momentum 0.9.
 TRAINING_VERSION = 2
-ENVIRONMENT = "environment.json"
+ENVIRONMENT, VERSION = "environment.json", "training_version"
 
 
 def record_start(path: Path, details: Mapping[str, Any] | None = None) -> None:
@@ -25,7 +25,7 @@ def record_start(path: Path, details: Mapping[str, Any] | None = None) -> None:
         MismatchError: If another version has begun to train; nothing is changed.
     """
     (path / "stages").mkdir(parents=True, exist_ok=True)
-    if not training_begun(path) and _training_version(path) != TRAINING_VERSION:
+    if not training_begun(path) and read_environment(path).get(VERSION) != TRAINING_VERSION:
         write_whole(path / ENVIRONMENT, _json({**_describe_start(), **(details or {})}))
     check_training_version(path)
 
@@ -41,19 +41,15 @@ def check_training_version(path: Path, remedy: str = "Train anew with another --
     Raises:
         MismatchError: With both and the remedy.
     """
-    found = _training_version(path)
+    found = read_environment(path).get(VERSION)
+    # As in runs of versions before 0.1.0.
     if found is None:
         raise MismatchError(f"{path}: {TOO_OLD}; nothing was changed. {remedy}")
     if found != TRAINING_VERSION:
         raise MismatchError(
-            f"{path}: training_version: expected {TRAINING_VERSION} as in this package, found {in_brief(found)}, "
+            f"{path}: {VERSION}: expected {TRAINING_VERSION} as in this package, found {in_brief(found)}, "
             f"which trains to other bits; nothing was changed. {remedy}"
         )
-
-
-def _training_version(path: Path) -> Any:
-    """As the folder records it; None in those of versions before 0.1.0."""
-    return read_environment(path).get("training_version")
 
 
 def read_environment(path: Path) -> dict[str, Any]:
@@ -78,7 +74,7 @@ def add_to_environment(path: Path, entries: Mapping[str, Any]) -> None:
 
 
 def _describe_start() -> dict[str, Any]:
-    return {**describe_environment(), "training_version": TRAINING_VERSION}
+    return {**describe_environment(), VERSION: TRAINING_VERSION}
 
 
 def _json(values: Mapping[str, Any]) -> bytes:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from keras_evae.config import Config, dump_config, load_config
-from keras_evae.dataset import SPLITS, open_dataset, read_energies, read_split
+from keras_evae.dataset import SPLITS, open_dataset, read_energies, read_split, stream_split
 from keras_evae.dataset.specification import check_split
 from keras_evae.errors import ConfigError, DataError, MismatchError, in_brief
 from keras_evae.hamiltonian import Hamiltonian
@@ -36,18 +36,12 @@ if TYPE_CHECKING:
 # Compared and hashed as the object that it is.
 @dataclasses.dataclass(frozen=True, eq=False)
 class Run:
-    """A run folder, finished or still in training.
-
-    Args:
-        path: The folder.
-        config: Its configuration.
-        stages: Its finished stages, in the order of training.
-        selected: The stage whose weights `model` carries; None when no stage is finished.
-    """
+    """A run folder, finished or still in training, with its finished stages in the order of training."""
 
     path: Path
     config: Config
     stages: tuple[FinishedStage, ...]
+    # The one whose weights `model` carries; None when no stage is finished.
     selected: FinishedStage | None
 
     def __repr__(self) -> str:
@@ -129,10 +123,7 @@ class Run:
     def stream_split(self, split: str, batch_size: int = 100) -> Iterator[np.ndarray]:
         """The configurations of a split, `(batch_size, y, x, 3)` at a time, the last ones fewer."""
         check_split(split)
-        with open_dataset(self.dataset_path) as file:
-            spins = file[split]["spins"]
-            for start in range(0, len(spins), batch_size):
-                yield spins[start : start + batch_size]
+        return stream_split(self.dataset_path, split, batch_size)
 
     def data_energy(self) -> float:
         """L_H of the training data: mean of (E - E0) / N."""
@@ -189,12 +180,12 @@ def latest_run(root: str | Path = "runs") -> Path:
     folders = [file.parent for file in Path(root).glob(f"*/{CONFIG}")]
     if not folders:
         raise DataError(f"{root}: no run found; start one with: evae-train --config quickstart")
-    return max(folders, key=_last_change)
 
+    def last_change(folder: Path) -> float:
+        marks = (folder / name for name in (CONFIG, "stages", "tensorboard"))
+        return max(mark.stat().st_mtime for mark in marks if mark.exists())
 
-def _last_change(folder: Path) -> float:
-    marks = (folder / CONFIG, folder / "stages", folder / "tensorboard")
-    return max(mark.stat().st_mtime for mark in marks if mark.exists())
+    return max(folders, key=last_change)
 
 
 def _select(path: Path, stages: Sequence[FinishedStage], wanted: str | int | None) -> FinishedStage | None:

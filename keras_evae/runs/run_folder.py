@@ -22,12 +22,8 @@ NOT_COMPARED = ("training.checkpoint_minutes",)
 def open_run_folder(path: str | Path, config: Config, details: Mapping[str, Any] | None = None) -> Path:
     """Creates the folder of a run, or checks that the existing one belongs to the same configuration and version.
 
-    Two processes that create one folder would write over each other: hold its lock.
-
-    Args:
-        path: The folder.
-        config: The run's configuration.
-        details: What a new folder shall say about the run's first start, beside versions, machine and command.
+    Two processes that create one folder would write over each other: hold its lock. A new folder says the details of
+    the run's first start, beside versions, machine and command.
 
     Raises:
         MismatchError: With the first key that differs, or if another version has begun to train; nothing is changed.

@@ -61,9 +61,8 @@ class FinishedStage:
         Raises:
             DataError: If it is missing or not what was written, to the last bit.
         """
-        file = self.path / WEIGHTS
-        _check(file, weights_checksum(self))
-        return file
+        _check(self.path, _checksums(self.path), [WEIGHTS])
+        return self.path / WEIGHTS
 
     def __repr__(self) -> str:
         return f"<FinishedStage {self.name}>"
@@ -92,9 +91,7 @@ def finished_stages(path: Path, planned: Sequence[Stage]) -> tuple[FinishedStage
         folder = path / "stages" / stage.name
         if not folder.is_dir():
             break
-        for file, checksum in _checksums(folder).items():
-            if file != WEIGHTS:
-                _check(folder / file, checksum)
+        _check(folder, _checksums(folder), [METRICS, HISTORY])
         finished.append(FinishedStage(stage, folder, _read_json(folder / METRICS)["metrics"]))
     return tuple(finished)
 
@@ -134,13 +131,11 @@ def copy_stage(stage: FinishedStage, path: Path) -> None:
         DataError: If a file, or its copy, is not what was written.
     """
     checksums = _checksums(stage.path)
-    for name, checksum in checksums.items():
-        _check(stage.path / name, checksum)
+    _check(stage.path, checksums)
     with _appear_whole(path / "stages" / stage.name) as partial:
         for file in stage.path.iterdir():
             shutil.copyfile(file, partial / file.name)
-        for name, checksum in checksums.items():
-            _check(partial / name, checksum)
+        _check(partial, checksums)
 
 
 @contextlib.contextmanager
@@ -175,11 +170,6 @@ def load_stage_weights(model: EVAE, stage: FinishedStage) -> None:
         raise _damaged(file, "expected the weights of this network, found something else") from error
 
 
-def weights_checksum(stage: FinishedStage) -> str:
-    """SHA-256 of a stage's weights, as it was written with them."""
-    return _checksums(stage.path)[WEIGHTS]
-
-
 def _checksums(folder: Path) -> dict[str, str]:
     """Checksums of a stage's files, by name."""
     file = folder / CHECKSUMS
@@ -199,9 +189,10 @@ def _checksum_lines(checksums: Mapping[str, str]) -> str:
     return "".join(f"{checksum}  {name}\n" for name, checksum in checksums.items())
 
 
-def _check(file: Path, checksum: str) -> None:
-    if not file.is_file() or file_checksum(file) != checksum:
-        raise _damaged(file)
+def _check(folder: Path, checksums: Mapping[str, str], names: Sequence[str] = CHECKED) -> None:
+    for file in (folder / name for name in names):
+        if not file.is_file() or file_checksum(file) != checksums[file.name]:
+            raise _damaged(file)
 
 
 def _write_history(file: Path, stage: Stage, history: Mapping[str, list]) -> None:

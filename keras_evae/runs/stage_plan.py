@@ -30,6 +30,10 @@ class Stage:
         """Name that sorts in the order of training and says the loss weights."""
         return f"{self.index:02d}_beta_{self.beta:g}_gamma_{self.gamma:g}"
 
+    @property
+    def weights_in_words(self) -> str:
+        return f"beta {self.beta:g} gamma {self.gamma:g}"
+
 
 def plan_stages(
     betas: Sequence[float],

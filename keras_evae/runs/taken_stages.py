@@ -57,7 +57,11 @@ def take_stages(folder: Path, source: str | Path, stages: Sequence[FinishedStage
     if record is None:
         if all((folder / "stages" / stage.name).exists() for stage in stages):
             return
-        _refuse_begun(folder)
+        if begun := training_begun(folder):
+            raise MismatchError(
+                f"{folder}: --stages-from: expected a run that has not begun a stage, found {min(begun)}; "
+                f"go on without it, or choose another --output"
+            )
         # Written first: whatever is copied is said, and the same stages are taken after an interruption.
         record = {"run": source, "stages": [stage.name for stage in stages]}
         add_to_environment(folder, {TAKEN: record})
@@ -73,11 +77,3 @@ def describe_taken_stages(folder: Path) -> Iterator[str]:
     record = read_environment(folder).get(TAKEN)
     if record:
         yield f"{'Taken over':12s} {', '.join(record['stages'])} from {record['run']}"
-
-
-def _refuse_begun(folder: Path) -> None:
-    if begun := training_begun(folder):
-        raise MismatchError(
-            f"{folder}: --stages-from: expected a run that has not begun a stage, found {min(begun)}; "
-            f"go on without it, or choose another --output"
-        )

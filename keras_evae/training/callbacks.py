@@ -59,11 +59,7 @@ class GammaScheduler(_LossWeightScheduler):
 
 
 class EpochHistory(keras.callbacks.Callback):
-    """Adds the logs of each epoch to a history, which may have begun in another process.
-
-    Args:
-        history: A list for each name, one value an epoch.
-    """
+    """Adds the logs of each epoch to a history, a list for each name, which may have begun in another process."""
 
     def __init__(self, history: dict[str, list[float]]) -> None:
         super().__init__()
@@ -113,14 +109,9 @@ def _not_finite(variables: Sequence[Any]) -> list[str]:
 
 
 class KeepState(keras.callbacks.Callback):
-    """Copies the state at each epoch's end, and writes the copy when the last one on disk is some minutes old.
+    """Copies the state before each next epoch, and writes the copy when the last one on disk is some minutes old.
 
     It comes last in the list of callbacks: only an epoch that the others have passed is kept.
-
-    Args:
-        copy: Gives the state before an epoch.
-        write: Writes a state to the disk.
-        minutes: Time between two writings.
     """
 
     def __init__(self, copy: Callable[[int], Checkpoint], write: Callable[[Checkpoint], None], minutes: float) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -30,12 +31,12 @@ def describe_plan(
 ) -> Iterator[str]:
     """Lines that say the Hamiltonian, the dataset, the stages, and the time that what is missing will take.
 
+    A lattice is annealed, and a few samples are passed through the model, to measure the speed of both.
+
     Args:
-        path: File of the dataset.
-        specification: The dataset.
-        model: The model to be trained; a few samples are passed through it to measure its speed.
-        stages: All stages.
-        finished: Number of stages that are there already.
+        path, specification: File and content of the dataset.
+        model: The model to be trained.
+        stages: All stages, of which so many are `finished`.
         samples: Samples that are still to be trained on.
     """
     height, width = specification.shape
@@ -84,12 +85,8 @@ def _describe_stages(part: str, stages: Sequence[Stage], finished: int) -> Itera
 
 def _annealing_seconds(specification: DatasetSpecification, share: float) -> float:
     """Time of one lattice, after one that compiles the kernels, times their number, shared by the cores."""
-    durations = []
-    for _ in range(2):
-        start = time.perf_counter()
-        anneal(specification.hamiltonian, specification.shape, specification.schedule, specification.seed)
-        durations.append(time.perf_counter() - start)
-    return durations[-1] * specification.count / usable_cores() * (1.0 - share)
+    given = specification.hamiltonian, specification.shape, specification.schedule, specification.seed
+    return _second_duration(lambda: anneal(*given)) * specification.count / usable_cores() * (1.0 - share)
 
 
 def _seconds_per_sample(model: EVAE, batch_size: int = 100) -> float:
@@ -107,9 +104,12 @@ def _seconds_per_sample(model: EVAE, batch_size: int = 100) -> float:
             energy = tf.reduce_sum(model.hamiltonian.energy(outputs))
         return tape.gradient(energy, model.trainable_variables)
 
-    durations = []
-    for _ in range(2):
-        start = time.perf_counter()
-        passes()
-        durations.append(time.perf_counter() - start)
-    return durations[-1] / batch_size
+    return _second_duration(passes) / batch_size
+
+
+def _second_duration(work: Callable[[], Any]) -> float:
+    """Seconds of work that has been done once before: the first time compiles."""
+    work()
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start

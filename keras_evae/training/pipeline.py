@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_evae.annealing import anneal_many
-from keras_evae.dataset import DatasetSpecification, open_dataset
+from keras_evae.dataset import DatasetSpecification, open_dataset, stream_split
 from keras_evae.dataset.hdf5 import StoredSpins
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.symmetry import random_symmetry
@@ -104,15 +104,8 @@ def streaming_batches(
 
 def evaluation_batches(path: str | Path, split: str, batch_size: int) -> tf.data.Dataset:
     """Batches `(batch, y, x, 3)` of a whole split in its stored order; the last one may be smaller."""
-
-    def batches() -> Iterator[np.ndarray]:
-        with open_dataset(path) as file:
-            spins = file[split]["spins"]
-            for start in range(0, len(spins), batch_size):
-                yield spins[start : start + batch_size]
-
     size, shape = _split_shape(path, split)
-    return _stream(batches, (None, *shape), -(-size // batch_size))
+    return _stream(lambda: stream_split(path, split, batch_size), (None, *shape), -(-size // batch_size))
 
 
 def _epoch_batches(

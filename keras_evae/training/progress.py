@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -58,8 +59,7 @@ class StageProgress(keras.callbacks.Callback):
 
     Args:
         description: Text before the bar, with beta and gamma.
-        samples: Samples of the stage.
-        done: Those that were trained on before.
+        samples, done: Samples of the stage, and those of them that were trained on before.
         batch_size: Samples of a step.
         pace: Pace of the whole run.
     """
@@ -97,15 +97,10 @@ class StageProgress(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         logs = logs or {}
         rate = self.epoch_samples / (time.perf_counter() - self.epoch_start)
+        line = f"epoch {epoch}: train {_losses(logs)} | validation {_losses(logs, 'val_')} | {rate:.0f} samples/s"
         # The bar makes room for the line.
         with tqdm.external_write_mode():
-            logger.debug(
-                "epoch %d: train %s | validation %s | %.0f samples/s",
-                epoch,
-                _losses(logs),
-                _losses(logs, "val_"),
-                rate,
-            )
+            logger.debug(line)
 
     def _words(self, logs: dict[str, Any]) -> str:
         pace = self.pace
@@ -119,21 +114,11 @@ def _losses(logs: dict[str, Any], prefix: str = "") -> str:
     return " ".join(f"{short} {logs[prefix + name]:.4g}" for short, name in LOSSES.items() if prefix + name in logs)
 
 
-def log_stage_line(stage: Stage, metrics: dict[str, dict[str, float]], seconds: float, samples: int) -> None:
+def log_stage_line(stage: Stage, metrics: Mapping[str, Mapping[str, float]], seconds: float, samples: int) -> None:
     validation, generated = metrics["validation"], metrics["generated"]
     logger.info(
-        "%-28s L_RC %.4f  L_KL %8.2f  L_H %.5f | generated E/N %.5f +- %.0e, FFT-MSE %.1e | %.0f s, %.0f samples/s",
-        _weights_in_words(stage),
-        validation["reconstruction_loss"],
-        validation["kl_loss"],
-        validation["hamiltonian_loss"],
-        generated["energy_per_site_mean"],
-        generated["energy_per_site_std"],
-        generated["fft_mse"],
-        seconds,
-        samples / seconds,
+        f"{stage.weights_in_words:28s} L_RC {validation['reconstruction_loss']:.4f}  "
+        f"L_KL {validation['kl_loss']:8.2f}  L_H {validation['hamiltonian_loss']:.5f} | generated "
+        f"E/N {generated['energy_per_site_mean']:.5f} +- {generated['energy_per_site_std']:.0e}, "
+        f"FFT-MSE {generated['fft_mse']:.1e} | {seconds:.0f} s, {samples / seconds:.0f} samples/s"
     )
-
-
-def _weights_in_words(stage: Stage) -> str:
-    return f"beta {stage.beta:g} gamma {stage.gamma:g}"

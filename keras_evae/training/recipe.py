@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import tensorflow as tf
 
 from keras_evae.config import Config, VAEConfig, load_config
-from keras_evae.dataset import DatasetSpecification, check_specification, ensure_dataset, read_energies
+from keras_evae.dataset import check_specification, ensure_dataset, read_energies
 from keras_evae.errors import ConfigError, DataError
 from keras_evae.files import hold_lock
 from keras_evae.runs.environment import check_training_version
@@ -17,7 +17,7 @@ from keras_evae.runs.from_config import dataset_specification, make_model, plann
 from keras_evae.runs.run import Run, load_run
 from keras_evae.runs.run_folder import CONFIG, LOCK, check_same_config, open_run_folder, refuse_foreign_folder
 from keras_evae.runs.stage_folder import finished_stages, refuse_orphans
-from keras_evae.runs.stage_plan import Stage
+from keras_evae.runs.stage_plan import Stage, plan_stages
 from keras_evae.runs.taken_stages import describe_taken_stages, shared_stages, take_stages
 from keras_evae.training.forecast import describe_plan, describe_posterior_collapse
 from keras_evae.training.replicas import (
@@ -83,14 +83,12 @@ def _lead(config: Config, output: str | Path, devices: tf.distribute.Strategy, s
         finished = finished_stages(folder, stages)
         missing = stages[len(finished) :]
         refuse_orphans(folder, missing)
-        trainer = make_trainer(config, specification, folder, devices)
+        trainer = make_trainer(config, folder, devices)
         checkpoint = trainer.find_checkpoint(stages, len(finished))
         samples, path = trainer.samples_to_go(missing, checkpoint), config.dataset.path
-        for line in describe_plan(path, specification, trainer.model, stages, len(finished), samples):
+        plan = describe_plan(path, specification, trainer.model, stages, len(finished), samples)
+        for line in (*plan, *describe_taken_stages(folder), *_describe_devices(config, devices)):
             logger.info(line)
-        for line in describe_taken_stages(folder):
-            logger.info(line)
-        _log_devices(config, devices)
         logger.info(f"{'Run folder':12s} {folder}")
         ensure_dataset(path, specification)
         energies = read_energies(path, "train")
@@ -109,7 +107,7 @@ def _follow(config: Config, folder: Path, devices: tf.distribute.Strategy) -> No
     logger.setLevel(logging.WARNING)
     specification, stages = dataset_specification(config), planned_stages(config)
     # Variables get the chief's values: this waits until the chief has opened the run folder and builds its model.
-    trainer = make_trainer(config, specification, folder, devices)
+    trainer = make_trainer(config, folder, devices)
     _expect_shared(folder / CONFIG)
     check_same_config(folder / CONFIG, config)
     check_training_version(folder)
@@ -122,14 +120,10 @@ def _follow(config: Config, folder: Path, devices: tf.distribute.Strategy) -> No
         trainer.train(stages, finished, None)
 
 
-def make_trainer(
-    config: Config,
-    specification: DatasetSpecification,
-    folder: Path,
-    devices: tf.distribute.Strategy | None = None,
-) -> Trainer:
+def make_trainer(config: Config, folder: Path, devices: tf.distribute.Strategy | None = None) -> Trainer:
     """The trainer of a configuration, with a new model, in a folder; on one device by default."""
     training, devices = config.training, devices or tf.distribute.get_strategy()
+    specification = dataset_specification(config)
     # Half resolution is for one device in float32.
     replicas = Replicas(devices) if devices.num_replicas_in_sync > 1 else None
     phases = training.phases and replicas is None and training.precision == "float32"
@@ -141,7 +135,7 @@ def make_trainer(
 
 def make_probe_trainer(run: Run, folder: Path) -> Trainer:
     """The trainer of further stages of a run, in a folder beside it."""
-    return make_trainer(run.config, dataset_specification(run.config), folder)
+    return make_trainer(run.config, folder)
 
 
 def train_vae(config: Config, folder: Path, beta: float, seed: int) -> Run:
@@ -149,16 +143,15 @@ def train_vae(config: Config, folder: Path, beta: float, seed: int) -> Run:
 
     If the ladder leaves beta out, the stage there has the epochs of the longest one.
     """
-    betas, epochs, terms = config.vae.betas, config.vae.epochs, dataset_specification(config).hamiltonian.terms
-    each = [epochs] * len(betas) if isinstance(epochs, int) else list(epochs)
-    stages = {known: count for known, count in zip(betas, each, strict=True) if known <= beta}
-    stages.setdefault(beta, max(each))
+    ladder = {stage.beta: stage.epochs for stage in plan_stages(config.vae.betas, config.vae.epochs)}
+    stages = {known: epochs for known, epochs in ladder.items() if known <= beta}
+    stages.setdefault(beta, max(ladder.values()))
     vae = VAEConfig(betas=tuple(stages), epochs=tuple(stages.values()))
     training = config.training.model_copy(update={"seed": seed})
     if not (folder / CONFIG).is_file() or len(load_run(folder).stages) < len(stages):
         train(config.model_copy(update={"vae": vae, "evae": None, "training": training}), folder)
     check_training_version(folder)
-    return load_run(folder, terms=terms)
+    return load_run(folder, terms=dataset_specification(config).hamiltonian.terms)
 
 
 def _expect_shared(file: Path) -> None:
@@ -169,13 +162,12 @@ def _expect_shared(file: Path) -> None:
         )
 
 
-def _log_devices(config: Config, devices: tf.distribute.Strategy) -> None:
+def _describe_devices(config: Config, devices: tf.distribute.Strategy) -> Iterator[str]:
     training = config.training
-    if devices.num_replicas_in_sync == 1 and training.precision == "float32":
-        return
-    without = "; training.phases is for one device in float32, so without" if training.phases else ""
-    words = describe_strategy(devices, training.batch_size)
-    logger.info(f"{'Devices':12s} {words}, in {training.precision}{without}")
+    if devices.num_replicas_in_sync > 1 or training.precision != "float32":
+        without = "; training.phases is for one device in float32, so without" if training.phases else ""
+        words = describe_strategy(devices, training.batch_size)
+        yield f"{'Devices':12s} {words}, in {training.precision}{without}"
 
 
 def _hyperparameters(config: Config, stages: Sequence[Stage]) -> dict[str, bool | int | float | str]:

@@ -19,7 +19,6 @@ import tensorflow as tf
 
 from keras_evae.errors import ClusterError, ConfigError
 
-STRATEGIES = ("mirrored", "multiworker")
 WORKER_TYPES = {"chief", "worker"}
 EXAMPLE = '{"cluster": {"worker": ["host1:2222", "host2:2222"]}, "task": {"type": "worker", "index": 0}}'
 
@@ -149,11 +148,7 @@ def share_batches(batches: tf.data.Dataset, strategy: tf.distribute.Strategy) ->
 
 
 class Replicas:
-    """The replicas of a strategy as a model needs them, see `keras_evae.model.EVAE`.
-
-    Args:
-        strategy: The strategy in whose scope the model is built.
-    """
+    """The replicas of a strategy as a model built in its scope needs them, see `keras_evae.model.EVAE`."""
 
     def __init__(self, strategy: tf.distribute.Strategy) -> None:
         self.count = strategy.num_replicas_in_sync

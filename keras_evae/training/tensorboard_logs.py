@@ -88,11 +88,7 @@ def log_stage(
         pictures: Named spin configurations, `(n, y, x, 3)`; hue = in-plane angle, lightness = S_z.
         angles: Named angles of any shape, shown as histograms.
     """
-    with (
-        _writing(folder),
-        contextlib.closing(_writer(folder / "stages", stage)) as writer,
-        writer.as_default(epoch),
-    ):
+    with _writing_stages(folder, stage, epoch):
         for group, values in metrics.items():
             for name, value in values.items():
                 tf.summary.scalar(f"stage_{group}/{name}", value)
@@ -112,7 +108,7 @@ def log_hyperparameters(folder: Path, run: str, values: Mapping[str, bool | int 
         values: Hyper-parameters by name.
     """
     remove_logs(folder, HPARAMS)
-    with _writing(folder), contextlib.closing(_writer(folder / "stages", HPARAMS)) as writer, writer.as_default():
+    with _writing_stages(folder, HPARAMS):
         hparams.hparams_config(
             hparams=[hparams.HParam(name) for name in values],
             metrics=[hparams.Metric(tag, display_name=name) for tag, name in COMPARED.items()],
@@ -128,6 +124,12 @@ def _writing(folder: Path) -> Iterator[None]:
             yield
         except tf.errors.OpError as error:
             raise OSError(error.message) from error
+
+
+@contextlib.contextmanager
+def _writing_stages(folder: Path, name: str, step: int | None = None) -> Iterator[None]:
+    with _writing(folder), contextlib.closing(_writer(folder / "stages", name)) as writer, writer.as_default(step):
+        yield
 
 
 def _writer(folder: Path, name: str) -> tf.summary.SummaryWriter:

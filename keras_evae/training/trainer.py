@@ -29,13 +29,7 @@ from keras_evae.runs.checkpoints import (
 )
 from keras_evae.runs.stage_folder import FinishedStage, load_stage_weights, save_stage
 from keras_evae.runs.stage_plan import Stage
-from keras_evae.training.callbacks import (
-    BetaScheduler,
-    EpochHistory,
-    GammaScheduler,
-    KeepState,
-    StopOnNonFinite,
-)
+from keras_evae.training.callbacks import BetaScheduler, EpochHistory, GammaScheduler, KeepState, StopOnNonFinite
 from keras_evae.training.pipeline import evaluation_batches, streaming_batches, training_batches
 from keras_evae.training.progress import Pace, StageProgress, log_stage_line
 from keras_evae.training.replicas import is_chief, share_batches, spans_hosts
@@ -65,14 +59,7 @@ def reset_optimizer(optimizer: keras.optimizers.Optimizer) -> None:
 
 
 class Trainer:
-    """Trains stages of one model in a folder, to which checkpoints, logs and finished stages go.
-
-    Args:
-        model: The compiled model, see `compile_model`.
-        specification: The dataset.
-        dataset, training: Sections of the configuration.
-        folder: The folder.
-    """
+    """Trains stages of a model of `compile_model` in a folder, to which checkpoints, logs and finished stages go."""
 
     def __init__(
         self,
@@ -82,19 +69,15 @@ class Trainer:
         training: TrainingConfig,
         folder: Path,
     ) -> None:
-        self.model = model
-        self.folder = folder
+        self.model, self.folder = model, folder
         self._specification, self._dataset, self._training = specification, dataset, training
-        self._minutes = training.checkpoint_minutes
-        # Full batches in an epoch.
-        self._steps = dataset.train // training.batch_size
+        # Of an epoch: full batches only.
+        self._samples = dataset.train // training.batch_size * training.batch_size
 
     def samples_to_go(self, missing: Sequence[Stage], checkpoint: Checkpoint | None) -> int:
         """Samples that stages are still to be trained on, the first of them from a checkpoint if there is one."""
-        steps = sum(stage.epochs for stage in missing) * self._steps
-        if checkpoint:
-            steps -= (checkpoint.epoch - missing[0].first_epoch) * self._steps
-        return steps * self._training.batch_size
+        done = checkpoint.epoch - missing[0].first_epoch if checkpoint else 0
+        return (sum(stage.epochs for stage in missing) - done) * self._samples
 
     def find_checkpoint(self, stages: Sequence[Stage], finished: int) -> Checkpoint | None:
         """The checkpoint of the first missing stage, if there is one.
@@ -141,44 +124,34 @@ class Trainer:
         if finished and checkpoint is None:
             load_stage_weights(self.model, finished[-1])
         for stage in missing:
-            self._train_stage(stage, stages[-1].index + 1, checkpoint, pace, record)
-            checkpoint = None
+            start, left = time.perf_counter(), pace.left
+            if stage.index and checkpoint is None and self._training.reset_optimizer:
+                reset_optimizer(self.model.optimizer)
+            history = self._fit(stage, f"stage {stage.index + 1}/{stages[-1].index + 1}", checkpoint, pace)
+            checkpoint, seconds = None, time.perf_counter() - start
+            metrics = self._finish(stage, history, record)
+            if is_chief(self.model.distribute_strategy):
+                log_stage_line(stage, metrics, seconds, left - pace.left)
 
-    def _train_stage(
-        self, stage: Stage, stages: int, resumed: Checkpoint | None, pace: Pace, record: Callable[[], Metrics]
-    ) -> None:
-        start, left = time.perf_counter(), pace.left
-        if stage.index and resumed is None:
-            self.reset()
-        history = self.fit(stage, stages, resumed, pace)
-        seconds = time.perf_counter() - start
-        metrics, pictures, angles = self.measure()
+    def _finish(self, stage: Stage, history: dict[str, list[float]], record: Callable[[], Metrics]) -> Metrics:
+        """Measures what the model has become; the chief writes the stage's folder and logs."""
+        metrics, pictures, angles = evaluate_stage(self._dataset.path, self._training.batch_size, self.model)
         recorded = {**metrics, **record()}
-        if not is_chief(self.model.distribute_strategy):
-            return
-        log_stage(self.folder / "tensorboard", stage.name, stage.last_epoch - 1, metrics, pictures, angles)
-        save_stage(self.folder, stage, self.model, recorded, history)
-        # After a kill between these two lines the checkpoint is known to be of a stage that is finished.
-        remove_checkpoint(self.folder / CHECKPOINT)
-        log_stage_line(stage, metrics, seconds, left - pace.left)
+        if is_chief(self.model.distribute_strategy):
+            log_stage(self.folder / "tensorboard", stage.name, stage.last_epoch - 1, metrics, pictures, angles)
+            save_stage(self.folder, stage, self.model, recorded, history)
+            # After a kill between these two lines the checkpoint is known to be of a stage that is finished.
+            remove_checkpoint(self.folder / CHECKPOINT)
+        return metrics
 
-    def reset(self) -> None:
-        """Forgets the optimiser's state, if the configuration asks for that at each stage."""
-        if self._training.reset_optimizer:
-            reset_optimizer(self.model.optimizer)
-
-    def measure(self) -> tuple[dict[str, dict[str, float]], dict, dict]:
-        """What the model has become, see `evaluate_stage`."""
-        return evaluate_stage(self._dataset.path, self._training.batch_size, self.model)
-
-    def fit(self, stage: Stage, stages: int, resumed: Checkpoint | None, pace: Pace) -> dict[str, list[float]]:
+    def _fit(self, stage: Stage, title: str, resumed: Checkpoint | None, pace: Pace) -> dict[str, list[float]]:
         """Trains one stage to its end; the state at the end of its last epoch is kept whatever stops the training.
 
         Args:
             stage: The stage; the model is in the state at the end of the stage before.
-            stages: Number of stages in the run, to be shown.
+            title: What the line of progress begins with.
             resumed: Where the stage goes on; None: at its start.
-            pace: Pace of the run.
+            pace: Of the run.
 
         Returns:
             History of the stage: a list for each name, one value an epoch.
@@ -188,45 +161,33 @@ class Trainer:
         if resumed:
             _restore(self.model, resumed)
             logger.info("Going on     in %s after %d of %d epochs", stage.name, first - stage.first_epoch, stage.epochs)
-
-        def copy(epoch: int) -> Checkpoint:
-            known = {name: list(values) for name, values in history.items()}
-            return Checkpoint(stage.name, epoch, thread_count(), self.model.replicas, known, read_values(self.model))
-
-        keep = KeepState(copy, lambda state: write_checkpoint(self.folder / CHECKPOINT, state), self._minutes)
-        with contextlib.ExitStack() as stack:
-            callbacks = self._callbacks(stage, stages, first, history, pace, stack)
-            # Several hosts could read the variables only all at the same step: they keep finished stages alone.
-            if not spans_hosts(self.model.distribute_strategy):
-                callbacks.append(keep)
-                stack.callback(keep.save)
-            self._fit_epochs(range(first, stage.last_epoch), callbacks)
-        return history
-
-    def _callbacks(
-        self,
-        stage: Stage,
-        stages: int,
-        first: int,
-        history: dict[str, list[float]],
-        pace: Pace,
-        stack: contextlib.ExitStack,
-    ) -> list[keras.callbacks.Callback]:
         callbacks = [
             BetaScheduler(lambda epoch: stage.beta),
             GammaScheduler(lambda epoch: stage.gamma),
             StopOnNonFinite(),
             EpochHistory(history),
         ]
-        if is_chief(self.model.distribute_strategy):
-            words = f"stage {stage.index + 1}/{stages} beta {stage.beta:g} gamma {stage.gamma:g}"
-            batch = self._training.batch_size
-            done = (first - stage.first_epoch) * self._steps * batch
-            scalars = EpochScalars(self.folder / "tensorboard", stage.name, stage.first_epoch, history)
-            callbacks.append(stack.enter_context(scalars))
-            progress = StageProgress(words, stage.epochs * self._steps * batch, done, batch, pace)
-            callbacks.append(stack.enter_context(progress))
-        return callbacks
+        with contextlib.ExitStack() as stack:
+            if is_chief(self.model.distribute_strategy):
+                scalars = EpochScalars(self.folder / "tensorboard", stage.name, stage.first_epoch, history)
+                samples, done = (count * self._samples for count in (stage.epochs, first - stage.first_epoch))
+                words = f"{title} {stage.weights_in_words}"
+                progress = StageProgress(words, samples, done, self._training.batch_size, pace)
+                callbacks += [stack.enter_context(scalars), stack.enter_context(progress)]
+            # Several hosts could read the variables only all at the same step: they keep finished stages alone.
+            if not spans_hosts(self.model.distribute_strategy):
+                callbacks.append(keep := self._keep_state(stage, history))
+                stack.callback(keep.save)
+            self._fit_epochs(range(first, stage.last_epoch), callbacks)
+        return history
+
+    def _keep_state(self, stage: Stage, history: dict[str, list[float]]) -> KeepState:
+        def copy(epoch: int) -> Checkpoint:
+            known = {name: list(values) for name, values in history.items()}
+            return Checkpoint(stage.name, epoch, thread_count(), self.model.replicas, known, read_values(self.model))
+
+        file, minutes = self.folder / CHECKPOINT, self._training.checkpoint_minutes
+        return KeepState(copy, lambda state: write_checkpoint(file, state), minutes)
 
     def _fit_epochs(self, epochs: range, callbacks: list[keras.callbacks.Callback]) -> None:
         if not epochs:
@@ -258,17 +219,9 @@ class Trainer:
 
 def _restore(model: EVAE, checkpoint: Checkpoint) -> None:
     assign_values(model, checkpoint)
-    if checkpoint.threads != thread_count():
-        logger.warning(
-            "The checkpoint was computed with %d threads, this process has %d: the last bits will differ from those of "
-            "an uninterrupted run",
-            checkpoint.threads,
-            thread_count(),
-        )
-    if checkpoint.replicas != model.replicas:
-        logger.warning(
-            "The checkpoint was computed with %d replicas, this process has %d: results will differ from those of an "
-            "uninterrupted run by rounding",
-            checkpoint.replicas,
-            model.replicas,
-        )
+    for kind, found in (("threads", thread_count()), ("replicas", model.replicas)):
+        if getattr(checkpoint, kind) != found:
+            logger.warning(
+                f"The checkpoint was computed with {getattr(checkpoint, kind)} {kind}, this process has {found}: the "
+                f"last bits will differ from those of an uninterrupted run"
+            )
