@@ -234,9 +234,8 @@ def test_tensorboard_page(folder, tmp_path):
         "?tagFilter=epoch_loss#timeseries": lambda seen: (
             shows(seen, float(last["loss"])) and shows(seen, float(last["val_loss"]))
         ),
-        "?tagFilter=X_out_generated#timeseries": lambda seen: (
-            len(seen["pictures"]) >= 3 and set(seen["pictures"]) == {32}
-        ),
+        # Other runs may have smaller pictures.
+        "?tagFilter=X_out_generated#timeseries": lambda seen: seen["pictures"].count(32) >= 3,
         # A curve for each stage, of reconstructions and of generated states.
         "?tagFilter=theta#timeseries": lambda seen: seen["histograms"] >= 2 * len(STAGES),
         "#hparams": lambda seen: (
