@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -87,7 +88,7 @@ def _lead(config: Config, output: str | Path, devices: tf.distribute.Strategy, s
         checkpoint = trainer.find_checkpoint(stages, len(finished))
         samples, path = trainer.samples_to_go(missing, checkpoint), config.dataset.path
         plan = describe_plan(path, specification, trainer.model, stages, len(finished), samples)
-        for line in (*plan, *describe_taken_stages(folder), *_describe_devices(config, devices)):
+        for line in itertools.chain(plan, describe_taken_stages(folder), _describe_devices(config, devices)):
             logger.info(line)
         logger.info(f"{'Run folder':12s} {folder}")
         ensure_dataset(path, specification)
