@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from keras_evae.machine import prepare_tensorflow
+
+prepare_tensorflow()
+
 import keras
 import numpy as np
 from keras import ops

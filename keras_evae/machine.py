@@ -1,9 +1,11 @@
-"""What the package asks of the computer: cores, threads, TensorFlow's quiet start, versions of what is installed."""
+"""What the package asks of the computer: processor, cores, threads, TensorFlow's start, installed versions."""
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib.metadata
+import logging
 import os
 import platform
 import subprocess
@@ -14,7 +16,58 @@ from typing import Any
 
 import keras_evae
 
+logger = logging.getLogger(__name__)
+
 PACKAGES = ("tensorflow", "keras", "numpy", "numba", "h5py", "matplotlib", "pydantic", "PyYAML")
+
+
+# The one switch of the whole process that the package sets.
+ONEDNN = "TF_ENABLE_ONEDNN_OPTS"
+
+
+@functools.cache
+def prepare_tensorflow() -> None:
+    """Makes TensorFlow compute with oneDNN on x86-64, unless the user has set `TF_ENABLE_ONEDNN_OPTS`.
+
+    By itself TensorFlow does so only on processors with instructions for neural networks (AVX512-VNNI, AVX-VNNI, AMX).
+    It reads the variable when it is loaded: where that has happened without oneDNN, a line of the log says so, once.
+    """
+    if ONEDNN in os.environ or platform.machine().lower() not in ("x86_64", "amd64"):
+        return
+    if "tensorflow" not in sys.modules:
+        os.environ[ONEDNN] = "1"
+    elif not onednn_is_on():
+        logger.warning(
+            f"TensorFlow was imported before the model of keras_evae, and computes without oneDNN: training takes "
+            f"twice as long or more. Set {ONEDNN}=1 before TensorFlow or Keras is imported"
+        )
+
+
+def onednn_is_on() -> bool:
+    """Whether TensorFlow computes with oneDNN, which is settled when it is loaded; this loads it."""
+    from tensorflow.python.util import _pywrap_util_port
+
+    return bool(_pywrap_util_port.IsMklEnabled())
+
+
+@contextlib.contextmanager
+def repeatable_sums() -> Iterator[None]:
+    """Keeps TensorFlow from merging sums in compiled functions that are called in the block, for the same bits always.
+
+    Its arithmetic optimisation makes one sum out of a tree of sums. That one begins with whichever term's memory is
+    free to take the result, which changes from time to time where a machine is busy, and with it the rounding. Other
+    functions, and these outside of the block, are compiled as before.
+    """
+    import tensorflow as tf
+
+    name, options = "arithmetic_optimization", tf.config.optimizer
+    # None, as an option that is not there, leaves the choice to TensorFlow.
+    before = options.get_experimental_options().get(name)
+    options.set_experimental_options({name: False})
+    try:
+        yield
+    finally:
+        options.set_experimental_options({name: before})
 
 
 @contextlib.contextmanager
@@ -49,7 +102,7 @@ def describe_environment() -> dict[str, Any]:
         "commit": _commit(),
         "python": platform.python_version(),
         "machine": platform.platform(),
-        "processor": platform.machine(),
+        "processor": processor_kind(),
         "cores": os.cpu_count(),
         "versions": versions,
     }
@@ -67,12 +120,34 @@ def _commit() -> str | None:
         return None
 
 
-def thread_count() -> int:
-    """Threads that TensorFlow computes one operation with."""
+def describe_arithmetic() -> dict[str, Any]:
+    """What the last bits of a computation with TensorFlow depend on, beside its input."""
     import tensorflow as tf
 
-    chosen = tf.config.threading.get_intra_op_parallelism_threads() or int(os.environ.get("TF_NUM_INTRAOP_THREADS", 0))
-    return chosen or usable_cores()
+    threading = tf.config.threading
+    within, between = threading.get_intra_op_parallelism_threads(), threading.get_inter_op_parallelism_threads()
+    return {
+        "processor": processor_kind(),
+        "gpus": len(tf.config.list_physical_devices("GPU")),
+        "oneDNN": onednn_is_on(),
+        "ONEDNN_MAX_CPU_ISA": os.environ.get("ONEDNN_MAX_CPU_ISA"),
+        "threads": within or int(os.environ.get("TF_NUM_INTRAOP_THREADS", 0)) or usable_cores(),
+        "threads between operations": between or int(os.environ.get("TF_NUM_INTEROP_THREADS", 0)) or usable_cores(),
+        **{package: importlib.metadata.version(package) for package in ("tensorflow", "keras", "numpy")},
+    }
+
+
+def processor_kind() -> str:
+    """The processor's name and its vector instructions, such as `AMD EPYC, AVX-512`."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").partition("\n\n")[0].splitlines()
+    except OSError:
+        lines = []
+    found = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
+    name = found.get("model name") or platform.processor() or platform.machine()
+    flags = found.get("flags", "").split()
+    vectors = [words for flag, words in (("avx512f", "AVX-512"), ("avx2", "AVX2")) if flag in flags]
+    return ", ".join([name, *vectors[:1]])
 
 
 def usable_cores() -> int:

@@ -8,11 +8,13 @@ import signal
 import pytest
 
 from keras_evae import plotting
+from keras_evae.machine import prepare_tensorflow
 from keras_evae.runs.run import load_run
 from tests.helpers.commands import smoke
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+prepare_tensorflow()
 # In the background of a shell script Ctrl-C is ignored, also by the commands that tests start and interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 

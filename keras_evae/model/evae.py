@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.layers import LARGEST_LOG_VARIANCE, Sampling
+from keras_evae.machine import repeatable_sums
 from keras_evae.model import polyphase
 from keras_evae.model.losses import hamiltonian_loss, kl_loss, reconstruction_loss
 from keras_evae.model.networks import build_decoder, build_encoder
@@ -113,6 +114,14 @@ class EVAE(keras.Model):
             for name in ("loss", "reconstruction_loss", "kl_loss", "hamiltonian_loss")
         }
         self.built = True
+
+    # Where Keras calls the compiled steps.
+    fit = repeatable_sums()(keras.Model.fit)
+    evaluate = repeatable_sums()(keras.Model.evaluate)
+    predict = repeatable_sums()(keras.Model.predict)
+    train_on_batch = repeatable_sums()(keras.Model.train_on_batch)
+    test_on_batch = repeatable_sums()(keras.Model.test_on_batch)
+    predict_on_batch = repeatable_sums()(keras.Model.predict_on_batch)
 
     def _loss_weight(self, name: str, value: float) -> keras.Variable:
         if not value >= 0:

@@ -2,7 +2,7 @@
 
 The file is an uncompressed `.npz` of arrays, followed by the 32 bytes of its SHA-256:
 
-    record       JSON as bytes: stage, epoch, threads, replicas, history
+    record       JSON as bytes: stage, epoch, history
     0, 1, ...    values of all variables, in the order of `training_variables`
 """
 
@@ -36,16 +36,12 @@ class Checkpoint:
     Args:
         stage: Name of the stage.
         epoch: The next epoch, counted over the whole run.
-        threads: Threads that a step was computed with; another number rounds differently.
-        replicas: Replicas that shared each batch; another number rounds differently too.
         history: Logs of the stage's finished epochs, a list for each name.
         values: Values of all variables, in the order of `training_variables`.
     """
 
     stage: str
     epoch: int
-    threads: int
-    replicas: int
     history: Mapping[str, list[float]]
     values: Sequence[np.ndarray]
 

@@ -1,8 +1,9 @@
-"""Who trained a run: what its folder says about its first start, and the version of the training."""
+"""Who trained a run: its first start, the version of the training, and what its last bits depend on beside them."""
 
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,13 @@ from keras_evae.files import disk_errors, write_whole
 from keras_evae.machine import describe_environment
 from keras_evae.runs.checkpoints import CHECKPOINT
 
+logger = logging.getLogger(__name__)
+
 # Raised whenever a change of this package changes the bits that a configuration and seed are trained to.
 # 2: moving averages of batch normalisation with momentum 0.9.
-TRAINING_VERSION = 2
-ENVIRONMENT, VERSION = "environment.json", "training_version"
+# 3: sums are not merged any more (`machine.repeatable_sums`), and oneDNN is on for every x86-64 processor.
+TRAINING_VERSION = 3
+ENVIRONMENT, VERSION, ARITHMETIC = "environment.json", "training_version", "arithmetic"
 
 
 def record_start(path: Path, details: Mapping[str, Any] | None = None) -> None:
@@ -50,6 +54,23 @@ def check_training_version(path: Path, remedy: str = "Train anew with another --
             f"{path}: {VERSION}: expected {TRAINING_VERSION} as in this package, found {in_brief(found)}, "
             f"which trains to other bits; nothing was changed. {remedy}"
         )
+
+
+def record_arithmetic(path: Path, arithmetic: Mapping[str, Any]) -> None:
+    """Adds what the last bits depend on to the list in the folder of a run that is about to train, if it is new there.
+
+    A run that goes on with something else than before says so in one line of the log.
+    """
+    known = read_environment(path).get(ARITHMETIC, []) if training_begun(path) else []
+    changes = [
+        f"{name} {value}, before {known[-1].get(name)}"
+        for name, value in arithmetic.items()
+        if known and known[-1].get(name) != value
+    ]
+    if changes:
+        logger.warning(f"Going on with {'; '.join(changes)}: the last bits will differ from those of one machine alone")
+    if changes or not known:
+        add_to_environment(path, {ARITHMETIC: [*known, dict(arithmetic)]})
 
 
 def read_environment(path: Path) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Stages that a run takes over from another one, where both plans begin alike, instead of training them again.
 
 Training depends on nothing but the configuration, the stages before and the training version: with equal ones it ends
-with the same bits, as far as small runs show; long ones at 128 x 128 may differ by rounding (docs/reproduction.md).
+with the same bits, where what `machine.describe_arithmetic` says is equal too.
 """
 
 from __future__ import annotations
@@ -12,7 +12,13 @@ from pathlib import Path
 
 from keras_evae.config import Config
 from keras_evae.errors import DataError, MismatchError
-from keras_evae.runs.environment import add_to_environment, check_training_version, read_environment, training_begun
+from keras_evae.runs.environment import (
+    ARITHMETIC,
+    add_to_environment,
+    check_training_version,
+    read_environment,
+    training_begun,
+)
 from keras_evae.runs.from_config import planned_stages
 from keras_evae.runs.run import load_run
 from keras_evae.runs.run_folder import CONFIG, check_same_config
@@ -64,7 +70,8 @@ def take_stages(folder: Path, source: str | Path, stages: Sequence[FinishedStage
             )
         # Written first: whatever is copied is said, and the same stages are taken after an interruption.
         record = {"run": source, "stages": [stage.name for stage in stages]}
-        add_to_environment(folder, {TAKEN: record})
+        arithmetic = read_environment(Path(source)).get(ARITHMETIC, [])
+        add_to_environment(folder, {TAKEN: record, ARITHMETIC: arithmetic})
     if record["run"] != source:
         raise MismatchError(f"{folder}: --stages-from: expected {record['run']} as at first, found {source}")
     for stage in stages:

@@ -2,6 +2,10 @@
 
 from typing import Any
 
+from keras_evae.machine import prepare_tensorflow
+
+prepare_tensorflow()
+
 __all__ = ["train"]
 
 

@@ -14,7 +14,7 @@ import tensorflow as tf
 from keras_evae.config import DatasetConfig, TrainingConfig
 from keras_evae.dataset import DatasetSpecification
 from keras_evae.errors import DataError
-from keras_evae.machine import thread_count
+from keras_evae.machine import describe_arithmetic
 from keras_evae.model.evae import EVAE
 from keras_evae.model.fused_adam import FusedAdam
 from keras_evae.runs.checkpoints import (
@@ -27,6 +27,7 @@ from keras_evae.runs.checkpoints import (
     remove_checkpoint,
     write_checkpoint,
 )
+from keras_evae.runs.environment import record_arithmetic
 from keras_evae.runs.stage_folder import FinishedStage, load_stage_weights, save_stage
 from keras_evae.runs.stage_plan import Stage
 from keras_evae.training.callbacks import BetaScheduler, EpochHistory, GammaScheduler, KeepState, StopOnNonFinite
@@ -120,6 +121,8 @@ class Trainer:
             record: Gives what the metrics of a stage shall hold as well, when it is trained and measured.
         """
         missing = stages[len(finished) :]
+        if is_chief(self.model.distribute_strategy):
+            record_arithmetic(self.folder, {**describe_arithmetic(), "replicas": self.model.replicas})
         pace = Pace(self.samples_to_go(missing, checkpoint))
         if finished and checkpoint is None:
             load_stage_weights(self.model, finished[-1])
@@ -159,7 +162,7 @@ class Trainer:
         history = {name: list(values) for name, values in resumed.history.items()} if resumed else {}
         first = resumed.epoch if resumed else stage.first_epoch
         if resumed:
-            _restore(self.model, resumed)
+            assign_values(self.model, resumed)
             logger.info("Going on     in %s after %d of %d epochs", stage.name, first - stage.first_epoch, stage.epochs)
         callbacks = [
             BetaScheduler(lambda epoch: stage.beta),
@@ -184,7 +187,7 @@ class Trainer:
     def _keep_state(self, stage: Stage, history: dict[str, list[float]]) -> KeepState:
         def copy(epoch: int) -> Checkpoint:
             known = {name: list(values) for name, values in history.items()}
-            return Checkpoint(stage.name, epoch, thread_count(), self.model.replicas, known, read_values(self.model))
+            return Checkpoint(stage.name, epoch, known, read_values(self.model))
 
         file, minutes = self.folder / CHECKPOINT, self._training.checkpoint_minutes
         return KeepState(copy, lambda state: write_checkpoint(file, state), minutes)
@@ -215,13 +218,3 @@ class Trainer:
         if dataset.source == "stream":
             return streaming_batches(specification, batch, epochs, dataset.train, seed, augment)
         return training_batches(dataset.path, batch, epochs, seed, augment)
-
-
-def _restore(model: EVAE, checkpoint: Checkpoint) -> None:
-    assign_values(model, checkpoint)
-    for kind, found in (("threads", thread_count()), ("replicas", model.replicas)):
-        if getattr(checkpoint, kind) != found:
-            logger.warning(
-                f"The checkpoint was computed with {getattr(checkpoint, kind)} {kind}, this process has {found}: the "
-                f"last bits will differ from those of an uninterrupted run"
-            )
