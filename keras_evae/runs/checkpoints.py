@@ -65,9 +65,9 @@ def read_values(model: EVAE) -> list[np.ndarray]:
     return values
 
 
-def assign_values(model: EVAE, checkpoint: Checkpoint) -> None:
-    """Puts a model with a built optimiser into the state of a checkpoint."""
-    for variable, value in zip(training_variables(model), checkpoint.values, strict=True):
+def assign_values(model: EVAE, values: Sequence[np.ndarray]) -> None:
+    """Puts a model with a built optimiser into the state that `read_values` has read."""
+    for variable, value in zip(training_variables(model), values, strict=True):
         variable.assign(value)
 
 

@@ -3,56 +3,101 @@
 from __future__ import annotations
 
 import itertools
+import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
 from keras_evae.analysis import critical_beta
 from keras_evae.analysis.principal_components import SAMPLES
-from keras_evae.annealing import anneal
+from keras_evae.annealing import anneal, anneal_many
+from keras_evae.config import DatasetConfig
 from keras_evae.console import format_seconds
 from keras_evae.dataset import DatasetSpecification, finished_share, read_split
 from keras_evae.machine import usable_cores
 from keras_evae.model.evae import EVAE
+from keras_evae.runs.checkpoints import assign_values, read_values
 from keras_evae.runs.stage_plan import Stage
+from keras_evae.training.replicas import share_batches, spans_hosts
+from keras_evae.training.stage_metrics import GENERATION_SEED, generated_statistics
+
+# What is not measured, as on two cores and a usual disk: bytes, and what comes with each epoch and each stage.
+WRITTEN_PER_SECOND, COPIED_PER_SECOND = 200e6, 2e9
+EPOCH_SECONDS, STAGE_SECONDS = 0.05, 0.3
+
+
+class _Stopwatch(keras.callbacks.Callback):
+    """Seconds of each step and each batch of the validation; ends the training when the steps have taken some time."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self.seconds, self.start = seconds, 0.0
+        self.steps: list[float] = []
+        self.evaluations: list[float] = []
+
+    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        self.start = time.perf_counter()
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        self.steps.append(time.perf_counter() - self.start)
+        # The first one compiles.
+        self.model.stop_training = sum(self.steps[1:]) > self.seconds
+
+    def on_test_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        self.start = time.perf_counter()
+
+    def on_test_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        self.evaluations.append(time.perf_counter() - self.start)
 
 
 def describe_plan(
-    path: Path,
+    dataset: DatasetConfig,
     specification: DatasetSpecification,
     model: EVAE,
+    batch_size: int,
     stages: Sequence[Stage],
     finished: int,
     samples: int,
 ) -> Iterator[str]:
     """Lines that say the Hamiltonian, the dataset, the stages, and the time that what is missing will take.
 
-    A lattice is annealed, and a few samples are passed through the model, to measure the speed of both.
+    Some lattices are annealed, and some steps trained, to measure the speed of both. The steps leave no trace: the
+    training afterwards has the same bits, and uses what they have compiled.
 
     Args:
-        path, specification: File and content of the dataset.
+        dataset, specification: File and content of the dataset.
         model: The model to be trained.
+        batch_size: Samples of a step.
         stages: All stages, of which so many are `finished`.
         samples: Samples that are still to be trained on.
     """
     height, width = specification.shape
     yield f"Hamiltonian  {specification.hamiltonian.describe()}"
-    share = finished_share(path, specification)
-    seconds = 0.0 if share == 1.0 else _annealing_seconds(specification, share)
+    share, stream = finished_share(dataset.path, specification), dataset.source == "stream"
+    lattice = _seconds_per_lattice(specification) if share < 1.0 or (stream and samples) else 0.0
+    seconds = (1.0 - share) * (specification.count * lattice + specification.disk_bytes / WRITTEN_PER_SECOND)
     done = f", {share:.0%} there" if share else ""
     todo = "there" if share == 1.0 else f"to anneal{done}, about {format_seconds(seconds)}"
-    yield f"Dataset      {path}: {specification.count} lattices of {height} x {width}; {todo}"
+    yield f"Dataset      {dataset.path}: {specification.count} lattices of {height} x {width}; {todo}"
     for part, group in itertools.groupby(stages, key=lambda stage: "E-VAE" if stage.gamma else "VAE"):
         yield from _describe_stages(part, list(group), finished)
+    if samples and spans_hosts(model.distribute_strategy):
+        # A trial would need the other hosts.
+        yield f"Training     {samples} samples to go"
+        return
     if samples:
-        training = samples * _seconds_per_sample(model) / model.replicas
+        epochs = samples // (dataset.train // batch_size * batch_size)
+        training = training_seconds(model, batch_size, specification.sizes, samples, epochs, len(stages) - finished)
+        # The lattices of a stream are annealed by the cores that train.
+        training += samples * lattice if stream else 0.0
         yield f"Training     {samples} samples to go, about {format_seconds(training)}"
         seconds += training
-    yield f"Time         about {format_seconds(seconds)} in all, from a short trial on this machine"
+    yield f"Time         about {format_seconds(seconds)} from here on, from a short trial on this machine"
 
 
 def describe_posterior_collapse(path: Path, specification: DatasetSpecification, stages: Sequence[Stage]) -> str:
@@ -83,33 +128,68 @@ def _describe_stages(part: str, stages: Sequence[Stage], finished: int) -> Itera
             yield f"{'':12s} {state}: {ladder} = " + ", ".join(f"{getattr(stage, ladder):g}" for stage in chosen)
 
 
-def _annealing_seconds(specification: DatasetSpecification, share: float) -> float:
-    """Time of one lattice, after one that compiles the kernels, times their number, shared by the cores."""
-    given = specification.hamiltonian, specification.shape, specification.schedule, specification.seed
-    return _second_duration(lambda: anneal(*given)) * specification.count / usable_cores() * (1.0 - share)
-
-
-def _seconds_per_sample(model: EVAE, batch_size: int = 100) -> float:
-    """Time of a forward and backward pass per sample; the weights are not changed."""
-    spins = np.zeros((batch_size, *model.lattice_shape, 3), np.float32)
-    spins[..., 2] = 1.0
-
-    # The network needs no AutoGraph, which takes longer than the passes.
-    @tf.function(autograph=False)
-    def passes() -> list[tf.Tensor]:
-        with tf.GradientTape() as tape:
-            # Inference mode and no noise: neither statistics nor the seed of the training change.
-            mean, log_variance = model.run_encoder(spins, training=False)
-            outputs = model.run_decoder(mean + log_variance, training=False)
-            energy = tf.reduce_sum(model.hamiltonian.energy(outputs))
-        return tape.gradient(energy, model.trainable_variables)
-
-    return _second_duration(passes) / batch_size
-
-
-def _second_duration(work: Callable[[], Any]) -> float:
-    """Seconds of work that has been done once before: the first time compiles."""
-    work()
+def _seconds_per_lattice(specification: DatasetSpecification, seconds: float = 0.5) -> float:
+    """Time of one lattice where all cores anneal, measured for so long at least."""
+    given, cores = (specification.schedule, specification.seed), usable_cores()
+    # Compiles.
+    anneal(specification.hamiltonian, specification.shape, *given)
     start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
+    for lattices in itertools.count(cores, cores):
+        for _ in anneal_many(specification.hamiltonian, specification.shape, cores, *given, start=lattices):
+            pass
+        if (elapsed := time.perf_counter() - start) > seconds:
+            break
+    return elapsed / lattices
+
+
+def training_seconds(
+    model: EVAE, batch_size: int, sizes: Sequence[int], samples: int, epochs: int, stages: int
+) -> float:
+    """Time that the training of stages will take on this machine, what is compiled apart.
+
+    Args:
+        model: Model and optimiser, which are the same afterwards, to the last bit.
+        batch_size: Samples of a step.
+        sizes: Samples of the splits for training and validation, and perhaps others.
+        samples, epochs, stages: What is to be trained.
+    """
+    values = read_values(model)
+    try:
+        step, evaluation = _seconds_per_batch(model, batch_size)
+        stage = _seconds_per_stage(model)
+    finally:
+        assign_values(model, values)
+    train, validation = (-(-size // batch_size) * evaluation for size in sizes[:2])
+    state = sum(value.nbytes for value in values)
+    # In the middle and at the end of a stage the whole state is written.
+    stage += train + validation + 2 * state / WRITTEN_PER_SECOND
+    return (
+        samples / batch_size * step + epochs * (validation + EPOCH_SECONDS + state / COPIED_PER_SECOND) + stages * stage
+    )
+
+
+def _seconds_per_batch(model: EVAE, batch_size: int, seconds: float = 1.0, most: int = 10) -> tuple[float, float]:
+    """Medians of training steps and of batches of an evaluation, from a `fit` of a second beside what it compiles."""
+    spins = np.random.default_rng(0).standard_normal((batch_size, *model.lattice_shape, 3), np.float32)
+    spins /= np.linalg.norm(spins, axis=-1, keepdims=True)
+    # Of the types of the batches that training gets, for which the steps are compiled.
+    train = tf.data.Dataset.from_tensors(spins).repeat(most)
+    evaluation = tf.data.Dataset.from_tensor_slices(spins).batch(batch_size).repeat(3)
+    watch, devices = _Stopwatch(seconds), model.distribute_strategy
+    model.fit(
+        share_batches(train, devices),
+        steps_per_epoch=most,
+        validation_data=share_batches(evaluation, devices),
+        validation_steps=3,
+        verbose=0,
+        shuffle=False,
+        callbacks=[watch],
+    )
+    return statistics.median(watch.steps[1:]), statistics.median(watch.evaluations[1:])
+
+
+def _seconds_per_stage(model: EVAE, count: int = 20) -> float:
+    """Time of what is done at the end of a stage beside losses and files: states are generated and measured."""
+    start = time.perf_counter()
+    generated_statistics(model.generate(count, GENERATION_SEED), model.hamiltonian)
+    return STAGE_SECONDS + (time.perf_counter() - start) * 100 / count

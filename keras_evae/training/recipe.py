@@ -87,7 +87,8 @@ def _lead(config: Config, output: str | Path, devices: tf.distribute.Strategy, s
         trainer = make_trainer(config, folder, devices)
         checkpoint = trainer.find_checkpoint(stages, len(finished))
         samples, path = trainer.samples_to_go(missing, checkpoint), config.dataset.path
-        plan = describe_plan(path, specification, trainer.model, stages, len(finished), samples)
+        batch_size = config.training.batch_size
+        plan = describe_plan(config.dataset, specification, trainer.model, batch_size, stages, len(finished), samples)
         for line in itertools.chain(plan, describe_taken_stages(folder), _describe_devices(config, devices)):
             logger.info(line)
         logger.info(f"{'Run folder':12s} {folder}")

@@ -162,7 +162,7 @@ class Trainer:
         history = {name: list(values) for name, values in resumed.history.items()} if resumed else {}
         first = resumed.epoch if resumed else stage.first_epoch
         if resumed:
-            assign_values(self.model, resumed)
+            assign_values(self.model, resumed.values)
             logger.info("Going on     in %s after %d of %d epochs", stage.name, first - stage.first_epoch, stage.epochs)
         callbacks = [
             BetaScheduler(lambda epoch: stage.beta),

@@ -15,7 +15,7 @@ from keras_evae import files
 from keras_evae.runs.checkpoints import Checkpoint, read_checkpoint, write_checkpoint
 from tests.helpers.dataset_kills import Tripwire, fork, killed
 
-OLD = Checkpoint("stage", 1, 1, 1, {"loss": [0.5]}, [np.arange(1000.0), np.zeros((2, 3), np.float32)])
+OLD = Checkpoint("stage", 1, {"loss": [0.5]}, [np.arange(1000.0), np.zeros((2, 3), np.float32)])
 NEW = dataclasses.replace(OLD, epoch=2, history={"loss": [0.5, 0.25]})
 
 

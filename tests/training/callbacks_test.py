@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from keras_evae.errors import NumericalError
 from keras_evae.model.evae import EVAE
-from keras_evae.runs.checkpoints import Checkpoint, assign_values, read_values
+from keras_evae.runs.checkpoints import assign_values, read_values
 from keras_evae.training.callbacks import BetaScheduler, GammaScheduler, KeepState, StopOnNonFinite
 from tests.helpers.states import random_spins
 
@@ -30,7 +30,7 @@ def traced():
 def model(traced):
     """That model as it was at first."""
     model, values = traced
-    assign_values(model, Checkpoint("", 0, 1, 1, {}, values))
+    assign_values(model, values)
     return model
 
 

@@ -1,7 +1,5 @@
 """What the recipe of train.py refuses."""
 
-import dataclasses
-
 import keras
 import numpy as np
 import pytest
@@ -13,7 +11,6 @@ from keras_evae.model.evae import EVAE
 from keras_evae.runs.checkpoints import CHECKPOINT, Checkpoint, read_values, write_checkpoint
 from keras_evae.runs.from_config import dataset_specification
 from keras_evae.runs.stage_plan import plan_stages
-from keras_evae.training import trainer
 from keras_evae.training.recipe import train
 from keras_evae.training.trainer import Trainer, reset_optimizer
 from tests.helpers.training_cases import CONFIG
@@ -53,10 +50,8 @@ def trainer_of(folder, model):
     return Trainer(model, dataset_specification(config), config.dataset, config.training, folder)
 
 
-def checkpoint_of(folder, model, stage, threads=1):
-    checkpoint = Checkpoint(stage.name, stage.first_epoch + 4, threads, 1, {}, read_values(model))
-    write_checkpoint(folder / CHECKPOINT, checkpoint)
-    return checkpoint
+def checkpoint_of(folder, model, stage):
+    write_checkpoint(folder / CHECKPOINT, Checkpoint(stage.name, stage.first_epoch + 4, {}, read_values(model)))
 
 
 def test_checkpoint_of_the_first_missing_stage_is_taken(tmp_path, model):
@@ -81,30 +76,6 @@ def test_checkpoint_whose_predecessor_is_missing_is_refused(tmp_path, model):
     with pytest.raises(DataError, match="expected the stage 01_beta_0.001_gamma_0, found 02_beta.*; delete it"):
         trainer_of(tmp_path, model).find_checkpoint(STAGES, finished=1)
     assert (tmp_path / CHECKPOINT).exists()
-
-
-@pytest.mark.parametrize(
-    ("threads", "replicas", "warnings"),
-    [
-        (3, 1, []),
-        (5, 1, ["with 5 threads, this process has 3: the last bits will differ"]),
-        (3, 2, ["with 2 replicas, this process has 1"]),
-    ],
-)
-def test_other_threads_and_replicas_are_said(tmp_path, model, monkeypatch, caplog, threads, replicas, warnings):
-    monkeypatch.setattr(trainer, "thread_count", lambda: 3)
-    checkpoint = checkpoint_of(tmp_path, model, STAGES[1], threads)
-    trainer._restore(model, dataclasses.replace(checkpoint, replicas=replicas))
-    messages = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
-    assert len(messages) == len(warnings)
-    assert all(part in text for part, text in zip(warnings, messages, strict=True))
-
-
-def test_number_of_threads_as_tensorflow_takes_it(monkeypatch):
-    monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "7")
-    assert trainer.thread_count() == 7
-    monkeypatch.delenv("TF_NUM_INTRAOP_THREADS")
-    assert trainer.thread_count() >= 1
 
 
 def test_strategy_cannot_be_compiled(tmp_path):

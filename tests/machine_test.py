@@ -1,0 +1,90 @@
+"""What the package asks of the computer, and what it sets there: oneDNN, and sums that repeat to the last bit."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import tensorflow as tf
+
+from keras_evae.machine import ONEDNN, describe_arithmetic, prepare_tensorflow, processor_kind, repeatable_sums
+from tests.helpers.training_cases import python_environment
+
+CPUINFO = """processor\t: 0
+model name\t: Intel(R) Core(TM) i7-8550U CPU @ 1.80GHz
+flags\t\t: fpu avx avx2{}
+
+processor\t: 1
+model name\t: another
+"""
+FRONT_DOOR = "assert {name!r} not in os.environ, 'set too early'\nev.EVAE\nprint(os.environ[{name!r}], onednn_is_on())"
+# As by a processor for which TensorFlow leaves oneDNN off.
+TOO_LATE = (
+    "os.environ[{name!r}] = '0'\nimport keras\ndel os.environ[{name!r}]\nimport keras_evae.layers\nev.EVAE\nev.train"
+)
+
+
+def run_python(code, **options):
+    environment = {key: value for key, value in python_environment().items() if key != ONEDNN}
+    start = "import os, keras_evae as ev\nfrom keras_evae.machine import onednn_is_on\n"
+    line = [sys.executable, "-c", start + code.format(name=ONEDNN)]
+    return subprocess.run(line, env=environment, capture_output=True, text=True, check=True)
+
+
+@pytest.mark.skipif("x86_64" not in os.uname().machine, reason="elsewhere oneDNN is TensorFlow's own affair")
+def test_onednn_is_on_unless_tensorflow_came_first():
+    assert run_python(FRONT_DOOR).stdout == "1 True\n"
+    (line,) = run_python(TOO_LATE).stderr.splitlines()
+    assert line.endswith(f"Set {ONEDNN}=1 before TensorFlow or Keras is imported")
+
+
+def test_choice_of_the_user_stays(monkeypatch):
+    monkeypatch.setenv(ONEDNN, "0")
+    prepare_tensorflow.__wrapped__()
+    assert os.environ[ONEDNN] == "0"
+
+
+@pytest.mark.parametrize(("flags", "vectors"), [("", "AVX2"), (" avx512f", "AVX-512")])
+def test_kind_of_processor(monkeypatch, flags, vectors):
+    monkeypatch.setattr(Path, "read_text", lambda path, encoding: CPUINFO.format(flags))
+    assert processor_kind() == f"Intel(R) Core(TM) i7-8550U CPU @ 1.80GHz, {vectors}"
+
+
+def test_threads_as_tensorflow_takes_them(monkeypatch):
+    monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "7")
+    assert describe_arithmetic()["threads"] == 7
+    monkeypatch.delenv("TF_NUM_INTRAOP_THREADS")
+    assert describe_arithmetic()["threads"] >= 1
+
+
+@pytest.mark.parametrize("chosen", [None, True, False])
+def test_options_of_the_user_come_back(chosen):
+    options = tf.config.optimizer
+    options.set_experimental_options({"arithmetic_optimization": chosen})
+    before = options.get_experimental_options()
+    with pytest.raises(KeyError), repeatable_sums():
+        assert options.get_experimental_options() == before | {"arithmetic_optimization": False}
+        raise KeyError
+    assert options.get_experimental_options() == before
+    options.set_experimental_options({"arithmetic_optimization": None})
+
+
+def fits_beside_a_load(onednn, times):
+    line = [sys.executable, "-m", "tests.helpers.repeated_fits", str(times)]
+    environment = {**python_environment(), ONEDNN: onednn}
+    found = json.loads(subprocess.run(line, env=environment, capture_output=True, text=True, check=True).stdout)
+    assert found["variables"] == 165
+    return found["results"]
+
+
+@pytest.mark.parametrize("onednn", ["1", "0"])
+def test_fits_beside_a_load_end_with_the_same_bits(onednn):
+    assert fits_beside_a_load(onednn, times=6) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("onednn", ["1", "0"])
+def test_many_fits_beside_a_load_end_with_the_same_bits(onednn):
+    assert fits_beside_a_load(onednn, times=20) == 1
