@@ -58,10 +58,13 @@ def make_section(
         Table.of_records(
             f"{NAME}_probes", "probes in the order of training, 100 generated states of each", _probes(trials)
         ),
-        *phase_curve_tables(curve),
+        Table.of_records(
+            "phase_curve_trials",
+            "each trial: last gamma before the collapse, first gamma beyond it, their geometric mean gamma_c",
+            _trials(curve),
+        ),
     ]
     pictures = [Picture(f"{NAME}.png", "The distinct states, the lowest first, and who has found each")]
-    pictures += draw_phase_curve(curve, output / "phase_curve.png")
     notes = [
         f"{trial.name}: not collapsed up to gamma = {max(probe.gamma for probe in trial.probes):g}; its candidates are "
         f"states of that gamma. Raise the last of evae.gammas"
@@ -110,45 +113,10 @@ def _probes(trials: Sequence[Trial]) -> list[Row]:
     ]
 
 
-def phase_curve_tables(curve: PhaseCurve) -> list[Table]:
-    """A row for each beta, from all of its trials, and a row for each trial."""
-    caption = (
-        "collapse at each beta: geometric mean, lowest and highest gamma_c of the trials that collapse, and the factor "
-        "of one standard deviation of log gamma_c"
-    )
-    each: list[list[Cell]] = [
-        [beta, trial.name, *ends_and_mark(trial.transition)] for beta, trials in curve.items() for trial in trials
-    ]
-    meaning = "each trial: last gamma before the collapse, first gamma beyond it, their geometric mean gamma_c"
+def _trials(curve: PhaseCurve) -> list[Row]:
+    columns = "gamma_before", "gamma_after", "gamma_c"
     return [
-        Table.of_records("phase_curve", caption, [_summarise(beta, trials) for beta, trials in curve.items()]),
-        Table("phase_curve_trials", meaning, ["beta", "trial", "gamma_before", "gamma_after", "gamma_c"], each),
+        {"beta": beta, "trial": trial.name, **dict(zip(columns, ends_and_mark(trial.transition), strict=True))}
+        for beta, trials in curve.items()
+        for trial in trials
     ]
-
-
-def _summarise(beta: float, trials: Sequence[Trial]) -> Row:
-    marks = [trial.transition.mark for trial in trials if trial.transition]
-    row = {"beta": beta, "trials": len(trials), "collapsed": len(marks)}
-    if not marks:
-        return row | dict.fromkeys(("gamma_c", "lowest", "highest", "scatter"))
-    logarithms = np.log(marks)
-    # One trial has no scatter.
-    scatter = float(np.exp(logarithms.std(ddof=1))) if len(marks) > 1 else None
-    mean = float(np.exp(logarithms.mean()))
-    return row | {"gamma_c": mean, "lowest": min(marks), "highest": max(marks), "scatter": scatter}
-
-
-def draw_phase_curve(curve: PhaseCurve, path: Path) -> list[Picture]:
-    """The picture of the curve; none if fewer than two values of beta have collapsed."""
-    found = {beta: [t.transition for t in trials if t.transition] for beta, trials in curve.items()}
-    intervals = {beta: [(t.before, t.after) for t in transitions] for beta, transitions in found.items() if transitions}
-    if len(intervals) < 2:
-        return []
-    figure, axes = plotting.new_figure(size=(4.5, 3.2))
-    plotting.plot_phase_curve(axes[0, 0], intervals)
-    plotting.save_figure(figure, path)
-    caption = (
-        "Critical gamma against beta: a point for each trial that collapses, with bars from the last gamma before it "
-        "(a decade lower if there is none) to the first one beyond; the line joins the geometric means"
-    )
-    return [Picture(path.name, caption)]
