@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 # None: a value that does not exist.
 Cell = float | int | str | None
 # A row of a table: its cells by the names of their columns.
-Record = dict[str, Cell]
+Record = dict[str, Any]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Table:
     file: str = ""
 
     @classmethod
-    def of_records(cls, name: str, caption: str, records: Sequence[Mapping[str, Cell]]) -> Table:
+    def of_records(cls, name: str, caption: str, records: Sequence[Record]) -> Table:
         """A table of at least one record: its keys, those of all, become the header."""
         return cls(name, caption, list(records[0]), [list(record.values()) for record in records])
 

@@ -27,6 +27,11 @@ def critical_gamma(stages: Stages) -> Transition | None:
     return generation_collapse([stage.gamma for stage in stages], [generated_fft_mse(stage) for stage in stages])
 
 
+def has_collapsed(run: Run) -> bool:
+    """Whether the last stage of a run generates one state."""
+    return first_collapsed(ladder_of_gamma(run, needed=False)) is not None
+
+
 def generated_fft_mse(stage: FinishedStage) -> float:
     return stage.metrics["generated"]["fft_mse"]
 
