@@ -50,7 +50,6 @@ def find_ground_state(
     count: int = 20,
     anneal_seconds: float | None = None,
     bound: float = math.log(2),
-    factor: float = 30.0,
 ) -> Section:
     """Searches the lowest state of a configuration's Hamiltonian by slow anneals, placed lattices and the E-VAE.
 
@@ -63,7 +62,7 @@ def find_ground_state(
         betas: Values of beta at which the collapse is sought as well, by as many trials.
         count: Generated states of each collapsed probe: nearly all are one, a few stray into another minimum.
         anneal_seconds: CPU time of the slow anneals; by default that of the whole search with the E-VAE.
-        bound, factor: What counts as collapse, see `keras_evae.training.search_trial.Trial`.
+        bound: L_KL in nats below which the posterior has collapsed, see `keras_evae.training.search_trial.Trial`.
 
     Returns:
         Tables, pictures and numbers, which are also written to the folder.
@@ -88,7 +87,7 @@ def find_ground_state(
         if given:
             ensure_dataset(config.dataset.path, dataset_specification(config))
         named = by_label(given) or dict.fromkeys(f"seed_{k}" for k in range(seeds))
-        trial = functools.partial(_make_trial, config, output, factor)
+        trial = functools.partial(_make_trial, config, output)
         trials = [trial(beta, name, run).search(bound) for name, run in named.items()]
         # At another beta only the collapse is sought.
         others = itertools.product(sorted(set(betas) - {beta}), range(len(trials)))
@@ -127,7 +126,7 @@ def _open_run(path: str | Path, config: Config) -> Run:
     return run
 
 
-def _make_trial(config: Config, output: Path, factor: float, beta: float, name: str, run: Run | None = None) -> Trial:
+def _make_trial(config: Config, output: Path, beta: float, name: str, run: Run | None = None) -> Trial:
     """The trial of a given run, with its own E-VAE, or of a seed, whose VAE is trained if it is not finished."""
     folder, evae = output / f"beta_{beta:g}" / name.strip("/.").replace("/", "_"), searched_evae(config)
     if run is None:
@@ -135,7 +134,7 @@ def _make_trial(config: Config, output: Path, factor: float, beta: float, name: 
             from keras_evae.training.recipe import train_vae
         run = train_vae(config, folder, beta, config.training.seed + int(name.removeprefix("seed_")))
     name = name if beta == evae.beta else f"beta_{beta:g}_{name}"
-    return Trial(name, run, beta, run.config.evae or evae, folder / "probes", factor)
+    return Trial(name, run, beta, run.config.evae or evae, folder / "probes")
 
 
 def _compare_methods(

@@ -13,7 +13,7 @@ from typing import Any
 
 from keras_evae.console import format_table
 from keras_evae.errors import DataError
-from keras_evae.evaluation.stage_selection import file_name, labels
+from keras_evae.evaluation.stage_selection import by_label, file_name
 from keras_evae.files import write_whole
 from keras_evae.runs.run import Run
 
@@ -56,10 +56,9 @@ class Table:
         """The name of its file."""
         return f"{self.file or self.name}.csv"
 
-    def of_run(self, run: Run, runs: Sequence[Run]) -> Table:
+    def of_run(self, label: str, runs: Sequence[Run]) -> Table:
         """The table with its run, among others, in the caption and in the name of its file."""
-        label = labels(runs)[run.path]
-        file = file_name(self.name, run, runs)
+        file = file_name(self.name, label, runs)
         return dataclasses.replace(self, caption=f"{label}: {self.caption}", run=label, file=file)
 
     @property
@@ -151,18 +150,16 @@ def for_each_run(make: Callable[..., Section]) -> Callable[..., Section]:
 
     @functools.wraps(make)
     def recipe(runs: Sequence[Run], output: Path, **options: Any) -> Section:
-        made = [make(run, output, file_name(name, run, runs), **options) for run in runs]
-        named = list(zip(labels(runs).values(), made, strict=True))
+        made = [
+            (label, make(run, output, file_name(name, label, runs), **options)) for label, run in by_label(runs).items()
+        ]
+        pictures = [(label, picture) for label, part in made for picture in part.pictures]
         return dataclasses.replace(
-            made[0],
-            tables=[table.of_run(run, runs) for run, part in zip(runs, made, strict=True) for table in part.tables],
-            pictures=[
-                dataclasses.replace(picture, caption=f"{label}: {picture.caption}")
-                for label, part in named
-                for picture in part.pictures
-            ],
-            notes=[note for part in made for note in part.notes],
-            numbers={label: part.numbers[""] for label, part in named if part.numbers},
+            made[0][1],
+            tables=[table.of_run(label, runs) for label, part in made for table in part.tables],
+            pictures=[dataclasses.replace(found, caption=f"{label}: {found.caption}") for label, found in pictures],
+            notes=[note for _, part in made for note in part.notes],
+            numbers={label: part.numbers[""] for label, part in made if part.numbers},
         )
 
     return recipe

@@ -44,7 +44,6 @@ class Trial:
         beta: Weight of L_KL.
         evae: The collapse is sought between the first and the last gamma, with probes as long as the longest stage.
         folder: Of the probes.
-        factor: See `is_collapsed`.
         probes: In the order of training.
         transition: The collapse; None before the search, and if the largest gamma has not collapsed.
     """
@@ -54,7 +53,6 @@ class Trial:
     beta: float
     evae: EVAEConfig
     folder: Path
-    factor: float = 30.0
     probes: list[Probe] = dataclasses.field(default_factory=list)
     transition: Transition | None = None
 
@@ -101,7 +99,7 @@ class Trial:
         return [stage for stage in self.run.stages if stage.beta == self.beta] + [probe.stage for probe in self.probes]
 
     def _is_collapsed(self, stage: FinishedStage) -> bool:
-        return is_collapsed(stage.metrics["generated"], self._stages[0].metrics["generated"], self.factor)
+        return is_collapsed(stage.metrics["generated"], self._stages[0].metrics["generated"])
 
     def _finish(self, purpose: str, gamma: float, start: float) -> Probe:
         """Reads a probe from the folder; trains it if there is none."""
