@@ -12,6 +12,8 @@ from collections.abc import Sequence
 
 # FFT-MSE falls by less than 10 towards the collapse, and by 100 and more in it: the middle on a logarithmic scale.
 LIKENESS_DROP = 30.0
+# One bit, in nats.
+COLLAPSED_KL = math.log(2.0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,7 +35,7 @@ class Transition:
 
 
 def posterior_collapse(
-    betas: Sequence[float], kl_losses: Sequence[float], bound: float = math.log(2.0)
+    betas: Sequence[float], kl_losses: Sequence[float], bound: float = COLLAPSED_KL
 ) -> Transition | None:
     """Critical beta of the posterior collapse: from it on, L_KL stays below ln 2.
 

@@ -50,8 +50,7 @@ def analyse_file(source: str, hamiltonian: Hamiltonian, run: Run | None, output:
     Args:
         source: `FILE` or `FILE:name`, see `read_spins`.
         hamiltonian: Of the spins. If it has no mask, sites at which all spins of the file are zero are absent.
-        run: Gives the test split to compare with.
-        output: Folder for the pictures.
+        run, output: Gives the test split to compare with; folder for the pictures.
 
     Raises:
         DataError: If the file cannot be used.

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import functools
 import itertools
-import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from keras_evae.analysis.transitions import COLLAPSED_KL, LIKENESS_DROP
 from keras_evae.annealing import anneal_many
 from keras_evae.config import Config, EVAEConfig, dump_config, load_config
 from keras_evae.dataset import DatasetSpecification, ensure_dataset
@@ -49,7 +49,8 @@ def find_ground_state(
     betas: Sequence[float] = (),
     count: int = 20,
     anneal_seconds: float | None = None,
-    bound: float = math.log(2),
+    bound: float = COLLAPSED_KL,
+    factor: float = LIKENESS_DROP,
 ) -> Section:
     """Searches the lowest state of a configuration's Hamiltonian by slow anneals, placed lattices and the E-VAE.
 
@@ -62,7 +63,7 @@ def find_ground_state(
         betas: Values of beta at which the collapse is sought as well, by as many trials.
         count: Generated states of each collapsed probe: nearly all are one, a few stray into another minimum.
         anneal_seconds: CPU time of the slow anneals; by default that of the whole search with the E-VAE.
-        bound: L_KL in nats below which the posterior has collapsed, see `keras_evae.training.search_trial.Trial`.
+        bound, factor: What counts as collapse, see `keras_evae.training.search_trial.Trial`.
 
     Returns:
         Tables, pictures and numbers, which are also written to the folder.
@@ -87,7 +88,7 @@ def find_ground_state(
         if given:
             ensure_dataset(config.dataset.path, dataset_specification(config))
         named = by_label(given) or dict.fromkeys(f"seed_{k}" for k in range(seeds))
-        trial = functools.partial(_make_trial, config, output)
+        trial = functools.partial(_make_trial, config, output, factor)
         trials = [trial(beta, name, run).search(bound) for name, run in named.items()]
         # At another beta only the collapse is sought.
         others = itertools.product(sorted(set(betas) - {beta}), range(len(trials)))
@@ -126,7 +127,7 @@ def _open_run(path: str | Path, config: Config) -> Run:
     return run
 
 
-def _make_trial(config: Config, output: Path, beta: float, name: str, run: Run | None = None) -> Trial:
+def _make_trial(config: Config, output: Path, factor: float, beta: float, name: str, run: Run | None = None) -> Trial:
     """The trial of a given run, with its own E-VAE, or of a seed, whose VAE is trained if it is not finished."""
     folder, evae = output / f"beta_{beta:g}" / name.strip("/.").replace("/", "_"), searched_evae(config)
     if run is None:
@@ -134,7 +135,7 @@ def _make_trial(config: Config, output: Path, beta: float, name: str, run: Run |
             from keras_evae.training.recipe import train_vae
         run = train_vae(config, folder, beta, config.training.seed + int(name.removeprefix("seed_")))
     name = name if beta == evae.beta else f"beta_{beta:g}_{name}"
-    return Trial(name, run, beta, run.config.evae or evae, folder / "probes")
+    return Trial(name, run, beta, run.config.evae or evae, folder / "probes", factor)
 
 
 def _compare_methods(

@@ -35,14 +35,7 @@ TEXT = (
 
 @dataclasses.dataclass(frozen=True)
 class Sample:
-    """Measured configurations of one origin.
-
-    Args:
-        name: Their origin, such as "test data".
-        states: What was measured on each.
-        factor: Mean of S(q), `(y, x)`.
-        example: One of the configurations, `(y, x, 3)`.
-    """
+    """Configurations of one origin, such as "test data": what was measured on each, mean S(q), and an example."""
 
     name: str
     states: Sequence[StateDescription]
@@ -63,13 +56,7 @@ def measure(name: str, spins: np.ndarray, hamiltonian: Hamiltonian) -> Sample:
 
 
 def sample_tables(name: str, samples: Sequence[Sample], reference: Sample | None) -> list[Table]:
-    """Numbers of samples, and their distances to the reference.
-
-    Args:
-        name: Beginning of the names of the CSV files.
-        samples: The reference is among them, if there is one.
-        reference: Sample to which distances are given.
-    """
+    """Numbers of samples, and their distances to the reference, which is one of them if there is one."""
     tables = [
         Table.of_records(name, "means over states", [_summary(sample) for sample in samples]),
         Table.of_records(f"{name}_lattice", "skyrmions and S(q)", [_lattice(sample) for sample in samples]),

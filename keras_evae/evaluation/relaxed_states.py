@@ -60,12 +60,7 @@ def new_states_file(path: Path, hamiltonian: Hamiltonian, counts: Sequence[int],
     """An open HDF5 file for states with certificates, which appears under its name when the block has filled it.
 
     Its attributes hold the Hamiltonian and the versions of the software, as JSON, and the version of the format.
-
-    Args:
-        path: Where it appears.
-        hamiltonian: Of the states.
-        counts: Number of states of each group, for the room on the disk.
-        shape: Rows and columns `(y, x)` of the states.
+    `counts` are the numbers of states of each group, for the room on the disk.
     """
     partial = path.with_name(f"{path.name}.partial")
     state_bytes = 4 * 3 * shape[0] * shape[1] + CERTIFICATE.itemsize + METADATA_BYTES

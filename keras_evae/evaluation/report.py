@@ -37,14 +37,7 @@ PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 @dataclasses.dataclass(frozen=True)
 class Headline:
-    """The first lines of a report on a run.
-
-    Args:
-        name: Of the run.
-        hamiltonian: In words.
-        sentences: What a reader wants to know first.
-        facts: Names and values.
-    """
+    """The first lines of a report on a run: what a reader wants to know first, and facts with their names."""
 
     name: str
     hamiltonian: str
@@ -88,10 +81,9 @@ def write_report(
     """Writes the page; says its first sentences, and where it is.
 
     Args:
-        runs: The runs that the sections are made from.
-        sections: Results, with their pictures in `output`.
+        runs, sections: Results of these runs, with their pictures in `output`.
         gaps: For each recipe that could not be made, why.
-        output: Folder of the results.
+        output: Folder of the results and of the page.
         headlines: What the page begins with; by default a headline for each run, from the sections that are not older
             than its last stage.
 

@@ -33,8 +33,7 @@ class Table:
     Args:
         name: What it is; the same for each run.
         caption: What the rows are, one line.
-        header: A name for each column, with its unit where it has one.
-        rows: Numbers and words.
+        header, rows: A name for each column, with its unit where it has one; numbers and words.
         run: Label of its run; empty if it is on all of them.
         file: Name of its CSV file without the suffix, by default the table's name.
     """
@@ -80,13 +79,7 @@ class Table:
 
 @dataclasses.dataclass(frozen=True)
 class Picture:
-    """An image file in the folder of the results.
-
-    Args:
-        file: Its name.
-        caption: What it shows, for a reader who does not see the code.
-        name: What it is; the same for each run.
-    """
+    """An image file in the folder of the results; `name` says what it is, and is the same for each run."""
 
     file: str
     caption: str
@@ -98,8 +91,7 @@ class Section:
     """One figure of the paper, made from one or more runs.
 
     Args:
-        name: Key of the recipe; name of the JSON file.
-        title: Heading.
+        name, title: Key of the recipe, name of the JSON file; heading.
         text: What is measured, with formula and units; one paragraph.
         tables, pictures: The results.
         notes: What a reader must know: stages that are missing, substitutes that were taken.

@@ -39,10 +39,8 @@ def plot_loss(
     """One loss term against beta or gamma, for each run a colour and for each split a line (Figure 2).
 
     Args:
-        axes: Where to draw.
-        curves: For each run its values of beta or gamma, and those of the loss for each split.
-        weight_name: `"beta"` or `"gamma"`; gamma = 0 stands at the left edge.
-        loss_name: Key of `LOSS_LABELS`.
+        axes, curves: Where to draw, and what.
+        weight_name, loss_name: `"beta"` or `"gamma"`; key of `LOSS_LABELS`. gamma = 0 stands at the left edge.
         colors: A colour for each run; by default they are given in turn.
     """
     colors = colors or run_colors(list(curves))

@@ -60,8 +60,7 @@ class StageProgress(keras.callbacks.Callback):
     Args:
         description: Text before the bar, with beta and gamma.
         samples, done: Samples of the stage, and those of them that were trained on before.
-        batch_size: Samples of a step.
-        pace: Pace of the whole run.
+        batch_size, pace: Samples of a step; pace of the whole run.
     """
 
     def __init__(self, description: str, samples: int, done: int, batch_size: int, pace: Pace) -> None:
