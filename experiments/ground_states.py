@@ -262,11 +262,9 @@ def draw(states, path):
     """For each system the lowest state of the anneals, and that of the E-VAE."""
     panels = [(spins, f"{name}\n{method}") for name, found in states.items() for method, spins in found.items()]
     with plotting.style():
-        figure, axes = plotting.new_figure(-(-len(panels) // COLUMNS), COLUMNS, size=(1.9, 2.1))
+        figure, axes = plotting.new_figure(-(-len(panels) // COLUMNS), COLUMNS, size=(1.9, 2.1), blank=True)
         for cell, (spins, title) in zip(axes.flat, panels, strict=False):
             plotting.plot_spins(cell, spins, title)
-        for cell in axes.flat[len(panels) :]:
-            cell.set_axis_off()
         plotting.save_figure(figure, path)
 
 

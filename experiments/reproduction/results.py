@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from keras_evae.errors import DataError, EVAEError
-from keras_evae.evaluation.convergence import DIGITS, HEADER, LOSSES, changes_on_doubling, in_words
+from keras_evae.evaluation.convergence import DIGITS, HEADER, changes_on_doubling, in_words
 from keras_evae.evaluation.recipes import RECIPES, make_section, results_folder
 from keras_evae.evaluation.results import Cell, Section, Table, read_section
 from keras_evae.evaluation.stage_selection import first_collapsed, ladder_of_gamma
 from keras_evae.runs.run import Run, load_run
 from keras_evae.runs.run_folder import config_differences
 from keras_evae.runs.stage_folder import FinishedStage, read_history
+from keras_evae.runs.stage_plan import LOSSES
 
 logger = logging.getLogger(__name__)
 

@@ -11,8 +11,8 @@ from scipy.stats import linregress
 from keras_evae.evaluation.results import Cell, Section, Table, for_each_run
 from keras_evae.runs.run import Run
 from keras_evae.runs.stage_folder import read_history
+from keras_evae.runs.stage_plan import LOSSES
 
-LOSSES = {"L_RC": "reconstruction_loss", "L_KL": "kl_loss", "L_H": "hamiltonian_loss"}
 # A stage is called converged if doubling its length changes none of the three losses by more than this share.
 CONVERGED = 0.02
 # Epochs that are averaged at the end of each half, as a share of the stage.

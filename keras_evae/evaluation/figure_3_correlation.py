@@ -83,15 +83,11 @@ def _draw_maps(rows: Sequence[Row], hamiltonian: Hamiltonian, path: Path) -> flo
     """Each state beside its map; returns cos(theta) at the black end of the grey scale."""
     reference = hamiltonian.on_sites(local_correlation(rows[1][1]["X_Out"], hamiltonian))
     lowest = min(float(np.percentile(reference, BLACK_SHARE)), 1.0 - 1e-6)
-    figure, axes = plotting.new_figure(len(rows), 4 * EXAMPLES, size=(1.1, 1.2))
-    for cell in axes[0]:
-        cell.set_axis_off()
+    figure, axes = plotting.new_figure(len(rows), 4 * EXAMPLES, size=(1.1, 1.2), blank=True)
     for line, (gamma, row) in zip(axes, rows, strict=True):
         shown = [(kind, spins[index]) for kind, spins in row.items() for index in range(min(EXAMPLES, len(spins)))]
         for (kind, spins), (left, right) in zip(shown, line.reshape(-1, 2), strict=False):
             plotting.plot_spins(left, spins, NAMES[kind] + ("" if gamma is None else rf", $\gamma$ = {gamma:g}"))
-            left.set_axis_on()
-            right.set_axis_on()
             grey = plotting.plot_correlation(right, local_correlation(spins, hamiltonian), lowest, COSINE)
     plotting.plot_color_wheel(axes[0, 2 * EXAMPLES])
     bar = figure.colorbar(grey, ax=list(axes[:, -1]), label=COSINE, extend="min", shrink=0.5)

@@ -80,13 +80,10 @@ def _draw(runs: Sequence[Run], path: Path) -> list[str]:
     gammas = _stages_around(runs)
     chosen = {name: nearest_gammas(run, gammas) for name, run in by_label(runs).items()}
     columns = max(len(stages) for stages, _ in chosen.values())
-    figure, axes = plotting.new_figure(len(runs), columns + 1, size=(1.6, 1.9))
-    for cell in axes.flat:
-        cell.set_axis_off()
+    figure, axes = plotting.new_figure(len(runs), columns + 1, size=(1.6, 1.9), blank=True)
     for row, run, (name, (stages, _)) in zip(axes, runs, chosen.items(), strict=True):
         for cell, stage in zip(row, stages, strict=False):
             spins = generate(run, stage, 1)[0]
-            cell.set_axis_on()
             plotting.plot_spins(cell, spins, rf"$\gamma$ = {stage.gamma:g}")
             cell.set_xlabel(f"E/N = {precise_energy(spins, run.hamiltonian):.5f}")
         row[0].set_ylabel(name)

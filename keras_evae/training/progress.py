@@ -11,12 +11,9 @@ import keras
 from tqdm import tqdm
 
 from keras_evae.console import format_seconds
-from keras_evae.runs.stage_plan import Stage
+from keras_evae.runs.stage_plan import LOSSES, Stage
 
 logger = logging.getLogger(__name__)
-
-
-LOSSES = {"L_RC": "reconstruction_loss", "L_KL": "kl_loss", "L_H": "hamiltonian_loss"}
 
 
 class Pace:
