@@ -13,13 +13,7 @@ from keras_evae import plotting
 from keras_evae.analysis import critical_beta
 from keras_evae.analysis.principal_components import SAMPLES
 from keras_evae.evaluation.results import Cell, Picture, Section, Table
-from keras_evae.evaluation.stage_selection import (
-    by_label,
-    ends_and_mark,
-    ladder_of_beta,
-    ladder_of_gamma,
-    transitions,
-)
+from keras_evae.evaluation.stage_selection import by_label, ends_and_mark, ladder_of_beta, ladder_of_gamma, transitions
 from keras_evae.runs.run import Run
 from keras_evae.runs.stage_folder import FinishedStage
 

@@ -76,7 +76,7 @@ def _summary(sample: Sample) -> Record:
         "states": len(sample.states),
         "energy_per_site": float(energies.mean()),
         "energy_std": float(energies.std()),
-        "theta_degrees": _mean(sample.values("theta")),
+        "theta_degrees": finite_mean(sample.values("theta")),
         **{f"m_{axis}": float(mean) for axis, mean in zip("xyz", magnetization, strict=True)},
         "charge": float(charges.mean()),
         "charge_std": float(charges.std()),
@@ -88,13 +88,13 @@ def _lattice(sample: Sample) -> Record:
     return {
         "sample": sample.name,
         "skyrmions": float(np.mean([len(state.skyrmions) for state in sample.states])),
-        "radius_sites": _mean(sample.values("radius")),
-        "psi6": _mean(sample.values("psi6")),
-        "psi4": _mean([state.psi4 for state in sample.states]),
-        "defects": _mean([defect_share(state.neighbours) for state in sample.states if len(state.skyrmions)]),
-        "ring_1/site": _mean([peak.wave_number for peak in peaks]),
-        "bragg_height": _mean([peak.height for peak in peaks]),
-        "bragg_contrast": _mean([peak.contrast for peak in peaks]),
+        "radius_sites": finite_mean(sample.values("radius")),
+        "psi6": finite_mean(sample.values("psi6")),
+        "psi4": finite_mean([state.psi4 for state in sample.states]),
+        "defects": finite_mean([defect_share(state.neighbours) for state in sample.states if len(state.skyrmions)]),
+        "ring_1/site": finite_mean([peak.wave_number for peak in peaks]),
+        "bragg_height": finite_mean([peak.height for peak in peaks]),
+        "bragg_contrast": finite_mean([peak.contrast for peak in peaks]),
     }
 
 
@@ -107,7 +107,7 @@ def _distances(sample: Sample, reference: Sample) -> Record:
     return record
 
 
-def _mean(values: Sequence[np.ndarray] | Sequence[float]) -> float | None:
+def finite_mean(values: Sequence[np.ndarray] | Sequence[float]) -> float | None:
     """Mean of all values that exist; None without any."""
     together = np.concatenate([np.atleast_1d(value) for value in values]) if values else np.zeros(0)
     together = together[np.isfinite(together)]

@@ -18,11 +18,7 @@ def style() -> AbstractContextManager[None]:
 
 
 def new_figure(
-    rows: int = 1,
-    columns: int = 1,
-    size: tuple[float, float] = (4.0, 2.6),
-    shared: bool = False,
-    blank: bool = False,
+    rows: int = 1, columns: int = 1, size: tuple[float, float] = (4.0, 2.6), shared: bool = False, blank: bool = False
 ) -> tuple[Figure, np.ndarray]:
     """Figure with a grid `(rows, columns)` of axes of `size` inches each.
 
