@@ -26,7 +26,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from keras_evae.analysis import defect_share, find_skyrmions, neighbour_counts
+from keras_evae.analysis import defect_share, delaunay_bonds, find_skyrmions
 from keras_evae.annealing import anneal, anneal_many
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.monte_carlo.checkerboard import MonteCarlo
@@ -99,7 +99,7 @@ def measure_schedule(side: int, schedule: AnnealingSchedule, lattices: int) -> d
         results = list(pool.map(lambda index: annealed(side, schedule, index), range(lattices)))
     energies = np.array([Hamiltonian().energy_per_site(spins.astype(np.float64)) for spins, _ in results])
     found = [find_skyrmions(spins) for spins, _ in results]
-    shares = [defect_share(neighbour_counts(skyrmions.positions, (side, side))) for skyrmions in found]
+    shares = [defect_share(delaunay_bonds(skyrmions.positions, (side, side)).counts) for skyrmions in found]
     cpu = statistics.mean(seconds for _, seconds in results)
     reached = float(np.mean(energies < LOWEST_ENERGIES[side] + ENERGY_TOLERANCE))
     return {

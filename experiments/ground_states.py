@@ -18,6 +18,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+import scipy.stats
 
 from keras_evae import plotting
 from keras_evae.config import load_config
@@ -228,9 +229,16 @@ def curve_rows(results):
     """The curves of the searches with several values of beta."""
     yield "System", "beta", "Trials", "Collapsed", "gamma_c", "Lowest", "Highest", "Scatter, factor"
     for name, result in searches(results).items():
-        rows = result["tables"]["phase_curve"]
-        for row in rows if len(rows) > 1 else ():
-            yield name, *("-" if value is None else f"{value:.3g}" for value in row.values())
+        trials = {}
+        for row in result["tables"]["phase_curve_trials"]:
+            trials.setdefault(row["beta"], []).append(row["gamma_c"])
+        for beta, found in trials.items() if len(trials) > 1 else ():
+            marks = [mark for mark in found if mark is not None]
+            values = [scipy.stats.gmean(marks), min(marks), max(marks)] if marks else 3 * [None]
+            # The factor of one standard deviation of log gamma_c; one trial has none.
+            values.append(scipy.stats.gstd(marks) if len(marks) > 1 else None)
+            cells = (beta, len(found), len(marks), *values)
+            yield name, *("-" if value is None else f"{value:.3g}" for value in cells)
 
 
 TABLES = {"energies": energy_rows, "searches": search_rows, "anneals": anneal_rows, "phase curve": curve_rows}
@@ -254,11 +262,9 @@ def draw(states, path):
     """For each system the lowest state of the anneals, and that of the E-VAE."""
     panels = [(spins, f"{name}\n{method}") for name, found in states.items() for method, spins in found.items()]
     with plotting.style():
-        figure, axes = plotting.new_figure(-(-len(panels) // COLUMNS), COLUMNS, size=(1.9, 2.1))
+        figure, axes = plotting.new_figure(-(-len(panels) // COLUMNS), COLUMNS, size=(1.9, 2.1), blank=True)
         for cell, (spins, title) in zip(axes.flat, panels, strict=False):
             plotting.plot_spins(cell, spins, title)
-        for cell in axes.flat[len(panels) :]:
-            cell.set_axis_off()
         plotting.save_figure(figure, path)
 
 
@@ -270,8 +276,6 @@ def main(names, folder, anneals_only):
         if not anneals_only:
             find_ground_state(system.load(name), found, system.seeds, betas=system.betas)
         (records / f"{name}.json").write_text(json.dumps(collect(name, found), indent=1) + "\n", encoding="utf-8")
-        if (found / "phase_curve.png").is_file():
-            shutil.copy(found / "phase_curve.png", DOCS / "ground_state_phase_curve.png")
     results = {name: json.loads(path.read_text()) for name in SYSTEMS if (path := records / f"{name}.json").is_file()}
     write_tables(results, DOCS / "ground_state.md")
     states = {name: lowest_states(folder / name) for name in results if without_limit(folder / name).is_dir()}

@@ -15,46 +15,15 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from keras_evae.analysis.distances import fft_mse as fft_mse
-    from keras_evae.analysis.skyrmions import find_skyrmions as find_skyrmions
-    from keras_evae.analysis.topology import topological_charge as topological_charge
-    from keras_evae.annealing import anneal as anneal
-    from keras_evae.annealing import anneal_many as anneal_many
-    from keras_evae.annealing import relax as relax
-    from keras_evae.config import load_config as load_config
-    from keras_evae.evaluation.ground_state import find_ground_state as find_ground_state
-    from keras_evae.evaluation.recipes import evaluate as evaluate
-    from keras_evae.hamiltonian import Hamiltonian as Hamiltonian
-    from keras_evae.model.evae import EVAE as EVAE
-    from keras_evae.monte_carlo.schedule import AnnealingSchedule as AnnealingSchedule
-    from keras_evae.plotting.spins import plot as plot
-    from keras_evae.runs.run import load_run as load_run
-    from keras_evae.terms import EnergyTerm as EnergyTerm
-    from keras_evae.training.recipe import train as train
+import re
+from pathlib import Path
+from typing import Any
 
 __version__ = "0.1.0"
 
-_MODULES = {
-    "Hamiltonian": "keras_evae.hamiltonian",
-    "EnergyTerm": "keras_evae.terms",
-    "AnnealingSchedule": "keras_evae.monte_carlo.schedule",
-    "anneal": "keras_evae.annealing",
-    "anneal_many": "keras_evae.annealing",
-    "relax": "keras_evae.annealing",
-    "topological_charge": "keras_evae.analysis.topology",
-    "find_skyrmions": "keras_evae.analysis.skyrmions",
-    "fft_mse": "keras_evae.analysis.distances",
-    "plot": "keras_evae.plotting.spins",
-    "EVAE": "keras_evae.model.evae",
-    "load_config": "keras_evae.config",
-    "train": "keras_evae.training.recipe",
-    "load_run": "keras_evae.runs.run",
-    "evaluate": "keras_evae.evaluation.recipes",
-    "find_ground_state": "keras_evae.evaluation.ground_state",
-}
+# The names and their modules stand in the stub beside this file, where type checkers look for them.
+_STUB = Path(__file__).with_suffix(".pyi").read_text(encoding="utf-8")
+_MODULES = {name: module for module, name in re.findall(r"^from (\S+) import (\w+) as", _STUB, re.MULTILINE)}
 _NEED_TENSORFLOW = ("EVAE", "train")
 
 __all__ = ["__version__", *_MODULES]

@@ -73,12 +73,6 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
-def _multiple_of_16(side: int) -> int:
-    if side <= 0 or side % LATTICE_MULTIPLE:
-        raise ValueError(f"a positive multiple of {LATTICE_MULTIPLE}: the encoder halves each side four times")
-    return side
-
-
 def _increasing(values: tuple[float, ...]) -> tuple[float, ...]:
     if list(values) != sorted(set(values)):
         raise ValueError("increasing values, each once: stages follow one another from the weak to the strong")
@@ -96,7 +90,8 @@ Term = Annotated[
 ]
 # A side of a sample; the bound keeps a slip of the pen from filling the memory.
 Extent = Annotated[int, Field(gt=0, le=4096)]
-Side = Annotated[int, AfterValidator(_multiple_of_16)]
+# The encoder halves each side four times.
+Side = Annotated[int, Field(gt=0, multiple_of=LATTICE_MULTIPLE)]
 # YAML has lists only; `strict=False` lets a list become a tuple while its items stay strict.
 Ladder = Annotated[
     tuple[Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)], ...],

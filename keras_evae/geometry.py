@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_evae.errors import ConfigError
-from keras_evae.lattice import LATTICE_MULTIPLE, Lattice
+from keras_evae.lattice import LATTICE_MULTIPLE, connected_regions
 
 OPEN, PERIODIC = "open", "periodic"
 
@@ -94,29 +94,13 @@ def read_geometry(
     if not mask.any():
         raise ConfigError(f"{path}: expected sites with a spin, found none in {_by(mask.shape)} sites")
     edges = boundary or (OPEN, OPEN)
-    parts = count_parts(mask, (edges[0] == PERIODIC, edges[1] == PERIODIC))
+    parts = len(connected_regions(mask, (edges[0] == PERIODIC, edges[1] == PERIODIC)))
     if parts > 1:
         raise ConfigError(
             f"{path}: expected one connected sample, found {parts} parts without a bond between them; "
             f"join them, or make a dataset of each"
         )
     return _place(mask, edges, lattice_shape, str(path))
-
-
-def count_parts(mask: np.ndarray, periodic: tuple[bool, bool]) -> int:
-    """Number of parts of a sample between which there is no bond."""
-    # Imported here: most configurations need not wait for it.
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    sites = np.arange(mask.size).reshape(mask.shape)
-    lattice = Lattice((mask.shape[0], mask.shape[1]), periodic, mask)
-    bonds = [lattice.bonds(1, 0), lattice.bonds(0, 1)]
-    starts = np.concatenate([sites[has] for has in bonds])
-    ends = np.concatenate([np.roll(sites, -1, axis)[has] for axis, has in enumerate(bonds)])
-    links = coo_array((np.ones(len(starts)), (starts, ends)), shape=(mask.size, mask.size))
-    _, labels = connected_components(links, directed=False)
-    return len(np.unique(labels[mask.ravel()]))
 
 
 def _place(sample: np.ndarray, boundary: tuple[str, str], lattice_shape: tuple[int, int] | None, name: str) -> Geometry:

@@ -205,10 +205,9 @@ class Hamiltonian:
         """The Hamiltonian in words, one line."""
         edges = self.boundary if isinstance(self.boundary, str) else "y {}, x {}".format(*self.boundary)
         sample = f", spins on {self._sample()}" if self.mask is not None else ""
-        second = f", second neighbours J2 = {self.J2:g}" if self.J2 else ""
-        terms = "".join(f", {text}" for text in self.term_texts)
+        terms = "".join(f", {term}" for term in self.further_terms)
         return (
-            f"exchange J = {self.J:g}{second}, Dzyaloshinskii-Moriya D = {self.D:g} of {DMI_TYPES[self.dmi]}, "
+            f"exchange J = {self.J:g}, Dzyaloshinskii-Moriya D = {self.D:g} of {DMI_TYPES[self.dmi]}, "
             f"field B = {self.B:g} along +z, anisotropy K = {self.K:g}{terms}, boundary {edges}{sample}"
         )
 

@@ -136,6 +136,24 @@ def _places_in_blocks(side: int, length: int) -> np.ndarray:
     return np.concatenate([np.arange(len(block)) for block in blocks])
 
 
+def connected_regions(present: np.ndarray, periodic: tuple[bool, bool]) -> list[np.ndarray]:
+    """Sites `(n, 2)` of each part of a mask between which there is no bond; closed axes join their ends."""
+    # Imported here: most configurations need not wait for it.
+    from scipy.ndimage import label
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    labels, number = label(present)
+    pairs = [np.stack((np.take(labels, 0, axis), np.take(labels, -1, axis))) for axis in (0, 1) if periodic[axis]]
+    across = np.concatenate([np.zeros((2, 0), int), *pairs], axis=1)
+    across = across[:, across.all(axis=0)] - 1
+    links = coo_array((np.ones(across.shape[1]), (across[0], across[1])), shape=(number, number))
+    count, region = connected_components(links, directed=False) if number else (0, np.zeros(0, int))
+    sites = np.argwhere(present)
+    owners = region[labels[present] - 1]
+    return [sites[owners == index] for index in range(count)]
+
+
 def encode_mask(mask: np.ndarray) -> str:
     """The text of a mask."""
     flat = np.concatenate([[False], mask.ravel()])

@@ -17,6 +17,7 @@ import itertools
 import numpy as np
 
 from keras_evae.hamiltonian import Hamiltonian
+from keras_evae.terms import random_vectors
 
 # Share of its parts by which rounding may change an energy.
 ROUNDING = 1e-11
@@ -51,7 +52,7 @@ def point_group(hamiltonian: Hamiltonian, shape: tuple[int, int]) -> tuple[Point
     if mask is not None:
         operations = tuple(o for o in operations if np.array_equal(_move_sites(mask, o), mask))
     if hamiltonian.terms:
-        spins = _random_state(hamiltonian, shape)
+        spins = random_vectors(np.random.default_rng(0), hamiltonian.lattice(shape))
         images = {o: apply_point_operation(spins, o, hamiltonian.dmi) for o in operations}
         operations = tuple(o for o in operations if _same_terms(hamiltonian, spins, images[o]))
     return operations
@@ -112,13 +113,8 @@ def _is_period(hamiltonian: Hamiltonian, shape: tuple[int, int], step: int, axis
         return False
     if not hamiltonian.terms:
         return True
-    spins = _random_state(hamiltonian, shape)
+    spins = random_vectors(np.random.default_rng(0), hamiltonian.lattice(shape))
     return _same_terms(hamiltonian, spins, np.roll(spins, step, axis))
-
-
-def _random_state(hamiltonian: Hamiltonian, shape: tuple[int, int]) -> np.ndarray:
-    spins = np.random.default_rng(0).normal(size=(*shape, 3))
-    return spins if hamiltonian.mask is None else spins * hamiltonian.mask[..., None]
 
 
 def _same_terms(hamiltonian: Hamiltonian, spins: np.ndarray, image: np.ndarray) -> bool:

@@ -100,7 +100,7 @@ def check_term(term: EnergyTerm, lattice: Lattice, reach: int) -> None:
         ConfigError: With what is wrong.
     """
     random = np.random.default_rng(0)
-    spins, *directions = (_random_vectors(random, lattice) for _ in range(1 + DIRECTIONS))
+    spins, *directions = (random_vectors(random, lattice) for _ in range(1 + DIRECTIONS))
     field = _checked_field(term, spins, lattice)
     for direction in directions:
         energies = _checked_energies(term, np.stack([spins + STEP * direction, spins - STEP * direction]), lattice)
@@ -112,7 +112,7 @@ def check_term(term: EnergyTerm, lattice: Lattice, reach: int) -> None:
                 f"{_name(term)}: expected field = -dE/dS, {expected:.8g} along a random direction, "
                 f"found {slope:.8g} from differences of energy; mend `field` or `energy`"
             )
-    others = _random_vectors(random, lattice)
+    others = random_vectors(random, lattice)
     for colours in (lattice.colours(farthest) for farthest in {term.reach, reach}):
         # All of them, but where the reach is very long.
         _check_reach(term, spins, others, lattice, [colours[k] for k in random.permutation(len(colours))[:COLOURS]])
@@ -157,7 +157,7 @@ def _rounding(energies: np.ndarray) -> float:
     return 100 * np.finfo(np.float64).eps * float(np.abs(energies).max()) / STEP
 
 
-def _random_vectors(random: np.random.Generator, lattice: Lattice) -> np.ndarray:
+def random_vectors(random: np.random.Generator, lattice: Lattice) -> np.ndarray:
     """Unit vectors `(y, x, 3)`, zero outside of the mask."""
     vectors = random.normal(size=(*lattice.shape, 3))
     vectors /= np.linalg.norm(vectors, axis=-1, keepdims=True)

@@ -82,7 +82,7 @@ def test_overrides(load):
         ("vae: {epochs: 3}\nvae: {epochs: 4}", "line 2: key 'vae' is given twice"),
         ("dataset: {train: ten}", "dataset.train: expected a valid integer, found 'ten'"),
         ("dataset: {train: 1.5}", "dataset.train: expected a valid integer"),
-        ("dataset: {shape: [100, 128]}", "dataset.shape.0: expected a positive multiple of 16"),
+        ("dataset: {shape: [100, 128]}", "dataset.shape.0: expected a multiple of 16, found 100"),
         ("dataset: {shape: [128]}", "dataset.shape.1: expected a value, found none"),
         ("dataset: {schedule: {start_temperature: 0.01}}", "dataset.schedule.end_temperature: expected at most"),
         ("vae: {betas: [0, 1e-3]}", "vae.betas.0: expected greater than 0, found 0"),

@@ -6,8 +6,8 @@ from matplotlib.image import imsave
 
 from keras_evae.config import GeometryConfig
 from keras_evae.errors import ConfigError
-from keras_evae.geometry import SHAPES, count_parts, make_geometry, read_geometry
-from keras_evae.lattice import Lattice, decode_mask, encode_mask
+from keras_evae.geometry import SHAPES, make_geometry, read_geometry
+from keras_evae.lattice import Lattice, connected_regions, decode_mask, encode_mask
 
 # A ring of sites, which is connected, around a hole, and a corner that touches it by its corner only.
 RING = np.array([[1, 1, 1, 0], [1, 0, 1, 0], [1, 1, 1, 0], [0, 0, 0, 1]], bool)
@@ -51,7 +51,7 @@ def test_area_connection_and_place(shape, area, size):
     assert geometry.boundary == ("open", "open")
     # The outline may gain or lose half a site all around.
     assert abs(mask.sum() - area * size**2) < 2.0 * size
-    assert count_parts(mask, (False, False)) == 1
+    assert len(connected_regions(mask, (False, False))) == 1
     for axis in (0, 1):
         (present,) = np.nonzero(mask.any(axis=1 - axis))
         assert abs(present[0] - (mask.shape[axis] - 1 - present[-1])) <= 1
@@ -118,14 +118,14 @@ def test_bonds_need_both_ends():
     ("periodic", "parts"), [((False, False), 2), ((True, False), 2), ((False, True), 2), ((True, True), 2)]
 )
 def test_corners_do_not_connect(periodic, parts):
-    assert count_parts(RING, periodic) == parts
+    assert len(connected_regions(RING, periodic)) == parts
 
 
 def test_periodic_axes_connect():
     edges = np.zeros((4, 6), bool)
     edges[:, [0, 5]] = True
-    assert count_parts(edges, (False, False)) == 2 and count_parts(edges, (False, True)) == 1
-    assert count_parts(edges, (True, False)) == 2 and count_parts(edges.T, (True, False)) == 1
+    assert len(connected_regions(edges, (False, False))) == 2 and len(connected_regions(edges, (False, True))) == 1
+    assert len(connected_regions(edges, (True, False))) == 2 and len(connected_regions(edges.T, (True, False))) == 1
 
 
 def test_picture_and_array_of_the_same_sample(tmp_path):

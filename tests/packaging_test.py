@@ -63,10 +63,9 @@ def test_commands_exist(setup):
 
 
 def test_front_door_of_type_checkers_is_that_of_the_interpreter():
-    tree = ast.parse(Path(keras_evae.__file__).read_text())
-    block = next(node for node in tree.body if isinstance(node, ast.If) and node.test.id == "TYPE_CHECKING")
-    modules = {alias.asname: node.module for node in block.body for alias in node.names}
-    assert modules == keras_evae._MODULES
+    tree = ast.parse(Path(keras_evae.__file__).with_suffix(".pyi").read_text())
+    imports = [node for node in tree.body if isinstance(node, ast.ImportFrom)]
+    assert {alias.asname: node.module for node in imports for alias in node.names} == keras_evae._MODULES
     assert dir(keras_evae) == sorted(keras_evae.__all__)
 
 

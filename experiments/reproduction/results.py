@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from keras_evae.errors import DataError, EVAEError
-from keras_evae.evaluation.convergence import HEADER, LOSSES, changes_on_doubling, in_words, relative_change
+from keras_evae.evaluation.convergence import DIGITS, HEADER, changes_on_doubling, in_words
 from keras_evae.evaluation.recipes import RECIPES, make_section, results_folder
 from keras_evae.evaluation.results import Cell, Section, Table, read_section
 from keras_evae.evaluation.stage_selection import first_collapsed, ladder_of_gamma
 from keras_evae.runs.run import Run, load_run
 from keras_evae.runs.run_folder import config_differences
 from keras_evae.runs.stage_folder import FinishedStage, read_history
+from keras_evae.runs.stage_plan import LOSSES
 
 logger = logging.getLogger(__name__)
 
@@ -109,7 +110,7 @@ def longer_stages(run: Run, longer: Run) -> Table:
     for stage, other in pairs:
         if stage.stage.epochs != other.stage.epochs:
             changes = [
-                relative_change(stage.metrics["validation"][loss], other.metrics["validation"][loss])
+                _relative_change(stage.metrics["validation"][loss], other.metrics["validation"][loss])
                 for loss in LOSSES.values()
             ]
             rows.append([stage.beta, stage.gamma, stage.stage.epochs, other.stage.epochs, *changes, in_words(changes)])
@@ -117,6 +118,11 @@ def longer_stages(run: Run, longer: Run) -> Table:
     header = ["beta", "gamma", "epochs", "longer_epochs", *HEADER[4:]]
     caption = f"{run.name} and {longer.name}: change of the losses of the validation split by longer stages, per cent"
     return Table("longer", caption, header, rows, longer.name)
+
+
+def _relative_change(first: float, second: float) -> float | None:
+    """In per cent; None from zero."""
+    return round(100 * (second - first) / abs(first), DIGITS) if first else None
 
 
 def _doublings(stage: FinishedStage, shortest: int) -> list[list[Cell]]:

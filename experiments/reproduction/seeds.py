@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from experiments.reproduction.claims.claim import Claim, Numbers
 from experiments.reproduction.claims.registry import judge
 from experiments.reproduction.claims.statements import Statement
-from keras_evae.evaluation.stage_selection import labels
+from keras_evae.evaluation.stage_selection import by_label
 from keras_evae.runs.run import Run
 
 
@@ -89,8 +89,7 @@ def gather_changed(rows: Sequence[Row], numbers: Mapping[tuple[str, str], Number
 
 def seed_groups(runs: Sequence[Run]) -> dict[str, str]:
     """For the name of each run, in words, what it shares with those that differ in their seed alone."""
-    names = labels(runs)
-    return {names[run.path]: _kind_in_words(run) for run in runs}
+    return {name: _kind_in_words(run) for name, run in by_label(runs).items()}
 
 
 def _kind_in_words(run: Run) -> str:

@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 
 from keras_evae.analysis.field import field_angle
-from keras_evae.analysis.neighbours import lattice_order, neighbour_counts
+from keras_evae.analysis.neighbours import delaunay_bonds
 from keras_evae.analysis.skyrmions import Skyrmions, skyrmions_against_field
 from keras_evae.analysis.structure import BraggPeaks, bragg_peaks, structure_factor
 from keras_evae.analysis.topology import topological_charge
@@ -57,8 +57,8 @@ def describe_state(spins: np.ndarray, hamiltonian: Hamiltonian) -> StateDescript
     shape = spins.shape[0], spins.shape[1]
     theta = np.degrees(hamiltonian.on_sites(field_angle(spins, hamiltonian)))
     skyrmions = skyrmions_against_field(spins, hamiltonian)
-    lattice = skyrmions.positions, shape, hamiltonian.periodic
-    psi6, psi4 = lattice_order(*lattice)
+    bonds = delaunay_bonds(skyrmions.positions, shape, hamiltonian.periodic)
+    psi6, psi4 = bonds.lattice_order()
     return StateDescription(
         energy_per_site=float(hamiltonian.energy_per_site(spins)),
         magnetization=spins.mean(axis=(0, 1)) * (shape[0] * shape[1] / hamiltonian.count_sites(shape)),
@@ -66,7 +66,7 @@ def describe_state(spins: np.ndarray, hamiltonian: Hamiltonian) -> StateDescript
         theta=np.quantile(theta, (np.arange(THETA_QUANTILES) + 0.5) / THETA_QUANTILES),
         charge=float(topological_charge(spins, hamiltonian.periodic)),
         skyrmions=skyrmions,
-        neighbours=neighbour_counts(*lattice),
+        neighbours=bonds.counts,
         psi6=psi6,
         psi4=psi4,
         peaks=bragg_peaks(structure_factor(spins)),

@@ -18,16 +18,62 @@ SMALLEST_AREA = 1e-9
 class Bonds:
     """Bonds from points to their neighbours in the Delaunay triangulation, each from both of its ends.
 
+    On a torus a point has 6 neighbours on average, as long as no four points lie on one circle. On open axes, and with
+    a mask, points at the edge have fewer.
+
     Args:
+        points: Number of points.
         owners: Indices of the points from which the bonds start, `(m,)`, in order.
         vectors: Vectors to the neighbours, `(m, 2)` as (y, x), in sites.
         edges: Lengths of the edges between the Voronoi cells of both ends, `(m,)`, in sites; 0 for the diagonals of a
             square lattice. At the rim, where cells have no end, only the part inside of the triangles counts.
     """
 
+    points: int
     owners: np.ndarray
     vectors: np.ndarray
     edges: np.ndarray
+
+    @property
+    def counts(self) -> np.ndarray:
+        """Number of neighbours of each point, `(points,)`; 0 where no triangle exists."""
+        return np.bincount(self.owners, minlength=self.points)
+
+    def order(self, fold: int = 6, weighted: bool = False) -> np.ndarray:
+        """psi_n of each point k: sum_j w_kj exp(n i phi_kj) / sum_j w_kj over its neighbours j at the angles phi_kj.
+
+        |psi6| with equal weights is 1 where the neighbours stand at the corners of a regular hexagon, whatever its
+        orientation, and about 0.4 on average for points placed at random. The phase of psi6 is six times the
+        orientation.
+
+        In a square lattice four points lie on one circle, and the triangulation makes one of the two diagonals a bond
+        by chance. For psi4 weigh the bonds by the edges between the Voronoi cells: these diagonals then count nothing,
+        and small displacements change psi4 little. |psi4| so weighted is 1 in a square lattice and 0 in a triangular
+        one.
+
+        Args:
+            fold: n, the number of directions that are alike.
+            weighted: Whether w_kj is the length of the edge between the Voronoi cells of k and j; 1 by default.
+
+        Returns:
+            Complex numbers, `(points,)`, no units; 0 for a point without neighbours.
+
+        Reference:
+            - Nelson and Halperin, Phys. Rev. B 19, 2457 (1979).
+            - Weights: Mickel et al., J. Chem. Phys. 138, 044501 (2013).
+        """
+        weights = self.edges if weighted else np.ones(len(self.owners))
+        angles = fold * np.arctan2(self.vectors[:, 0], self.vectors[:, 1])
+        parts = (weights * np.cos(angles), weights * np.sin(angles), weights)
+        cosines, sines, total = (np.bincount(self.owners, part, self.points) for part in parts)
+        return (cosines + 1j * sines) / np.where(total > 0, total, 1.0)
+
+    def lattice_order(self) -> tuple[np.ndarray, np.ndarray]:
+        """|psi6| with equal weights and |psi4| weighted by edges, `(points,)`: the larger one tells the lattice.
+
+        Triangular: psi6 = 1, psi4 = 0. Square: psi4 = 1, psi6 at most 1/3.
+        """
+        return np.abs(self.order()), np.abs(self.order(4, weighted=True))
 
 
 def delaunay_bonds(positions: np.ndarray, shape: tuple[int, int], periodic: tuple[bool, bool] = (True, True)) -> Bonds:
@@ -48,7 +94,7 @@ def delaunay_bonds(positions: np.ndarray, shape: tuple[int, int], periodic: tupl
     # The original points come first.
     along_y, along_x = ((0, -side, side) if closed else (0,) for side, closed in zip(shape, periodic, strict=True))
     images = np.concatenate([positions + np.array(shift) for shift in itertools.product(along_y, along_x)])
-    nothing = Bonds(np.zeros(0, np.int64), np.zeros((0, 2)), np.zeros(0))
+    nothing = Bonds(len(positions), np.zeros(0, np.int64), np.zeros((0, 2)), np.zeros(0))
     if len(images) < 3:
         return nothing
     try:
@@ -60,7 +106,7 @@ def delaunay_bonds(positions: np.ndarray, shape: tuple[int, int], periodic: tupl
     edges = np.bincount(places.ravel(), np.tile(_half_edges(images[triangles]), 2)).clip(0.0)
     inside = bonds[:, 0] < len(positions)
     owners, ends = bonds[inside].T
-    return Bonds(owners.astype(np.int64), images[ends] - positions[owners], edges[inside])
+    return Bonds(len(positions), owners.astype(np.int64), images[ends] - positions[owners], edges[inside])
 
 
 def _half_edges(corners: np.ndarray) -> np.ndarray:
@@ -100,81 +146,11 @@ def _without_slivers(triangulation: Delaunay) -> np.ndarray:
         kept &= ~flat
 
 
-def neighbour_counts(
-    positions: np.ndarray, shape: tuple[int, int], periodic: tuple[bool, bool] = (True, True)
-) -> np.ndarray:
-    """Number of neighbours of each point in the Delaunay triangulation, see `delaunay_bonds`.
-
-    On a torus the counts have the mean 6, as long as no four points lie on one circle. On open axes, and with a mask,
-    points at the edge have fewer neighbours.
-
-    Args:
-        positions, shape, periodic: As for `delaunay_bonds`.
-
-    Returns:
-        Counts, `(n,)`, of integers. They are 0 where no triangle exists.
-    """
-    points = len(np.asarray(positions).reshape(-1, 2))
-    return np.bincount(delaunay_bonds(positions, shape, periodic).owners, minlength=points)
-
-
-def bond_orientational_order(
-    positions: np.ndarray,
-    shape: tuple[int, int],
-    periodic: tuple[bool, bool] = (True, True),
-    fold: int = 6,
-    weighted: bool = False,
-) -> np.ndarray:
-    """psi_n of each point k: sum_j w_kj exp(n i phi_kj) / sum_j w_kj over its neighbours j at the angles phi_kj.
-
-    |psi6| with equal weights is 1 where the neighbours stand at the corners of a regular hexagon, whatever its
-    orientation, and about 0.4 on average for points placed at random. The phase of psi6 is six times the orientation.
-
-    In a square lattice four points lie on one circle, and the triangulation makes one of the two diagonals a bond by
-    chance. For psi4 weigh the bonds by the edges between the Voronoi cells: these diagonals then count nothing, and
-    small displacements change psi4 little. |psi4| so weighted is 1 in a square lattice and 0 in a triangular one.
-
-    Args:
-        positions, shape, periodic: As for `delaunay_bonds`.
-        fold: n, the number of directions that are alike.
-        weighted: Whether w_kj is the length of the edge between the Voronoi cells of k and j; 1 by default.
-
-    Returns:
-        Complex numbers, `(n,)`, no units; 0 for a point without neighbours.
-
-    Reference:
-        - Nelson and Halperin, Phys. Rev. B 19, 2457 (1979).
-        - Weights: Mickel et al., J. Chem. Phys. 138, 044501 (2013).
-    """
-    bonds = delaunay_bonds(positions, shape, periodic)
-    points = len(np.asarray(positions).reshape(-1, 2))
-    weights = bonds.edges if weighted else np.ones(len(bonds.owners))
-    angles = fold * np.arctan2(bonds.vectors[:, 0], bonds.vectors[:, 1])
-    parts = (weights * np.cos(angles), weights * np.sin(angles), weights)
-    cosines, sines, total = (np.bincount(bonds.owners, part, points) for part in parts)
-    return (cosines + 1j * sines) / np.where(total > 0, total, 1.0)
-
-
-def lattice_order(
-    positions: np.ndarray, shape: tuple[int, int], periodic: tuple[bool, bool] = (True, True)
-) -> tuple[np.ndarray, np.ndarray]:
-    """|psi6| with equal weights and |psi4| weighted by edges, each `(n,)`: which of them is larger tells the lattice.
-
-    Triangular: psi6 = 1, psi4 = 0. Square: psi4 = 1, psi6 at most 1/3.
-
-    Args:
-        positions, shape, periodic: As for `delaunay_bonds`.
-    """
-    lattice = positions, shape, periodic
-    psi6, psi4 = bond_orientational_order(*lattice), bond_orientational_order(*lattice, fold=4, weighted=True)
-    return np.abs(psi6), np.abs(psi4)
-
-
 def defect_share(counts: np.ndarray) -> float:
     """Share of points without six neighbours: 0 in a triangular lattice, and by definition where there is no point.
 
     Args:
-        counts: Numbers of neighbours, `(n,)`, of `neighbour_counts`. With open axes they include the points at the
+        counts: Numbers of neighbours, `(n,)`, `Bonds.counts`. With open axes they include the points at the
             edge, which count as defects; leave those out beforehand if that is not wanted.
 
     Example:

@@ -5,12 +5,10 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
-from scipy.ndimage import label
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from keras_evae.analysis.topology import topological_charge
 from keras_evae.hamiltonian import Hamiltonian
+from keras_evae.lattice import connected_regions
 
 # Ratio of the axes of a core, above which it is a stripe.
 LARGEST_ELONGATION = 2.0
@@ -63,23 +61,10 @@ def find_skyrmions(spins: np.ndarray, periodic: tuple[bool, bool] = (True, True)
     if spins.ndim != 3 or spins.shape[-1] != 3:
         raise ValueError(f"`spins` must be one configuration, (y, x, 3). Received: shape={spins.shape}")
     shape = spins.shape[:2]
-    regions = [_unfold(sites, shape, periodic) for sites in _regions(spins[..., 2] < 0, periodic)]
+    regions = [_unfold(sites, shape, periodic) for sites in connected_regions(spins[..., 2] < 0, periodic)]
     cores = [sites for sites in regions if _is_skyrmion(sites, spins)]
     positions = np.array([_centre(sites, spins, periodic) for sites in cores]).reshape(-1, 2)
     return Skyrmions(positions, np.sqrt(np.array([len(sites) for sites in cores]) / np.pi))
-
-
-def _regions(down: np.ndarray, periodic: tuple[bool, bool]) -> list[np.ndarray]:
-    """Sites `(n, 2)` of each connected region, where closed axes connect the first to the last row or column."""
-    labels, number = label(down)
-    pairs = [np.stack((np.take(labels, 0, axis), np.take(labels, -1, axis))) for axis in (0, 1) if periodic[axis]]
-    across = np.concatenate([np.zeros((2, 0), int), *pairs], axis=1)
-    across = across[:, across.all(axis=0)] - 1
-    links = coo_array((np.ones(across.shape[1]), (across[0], across[1])), shape=(number, number))
-    count, region = connected_components(links, directed=False) if number else (0, np.zeros(0, int))
-    sites = np.argwhere(down)
-    owners = region[labels[down] - 1]
-    return [sites[owners == index] for index in range(count)]
 
 
 def _unfold(sites: np.ndarray, shape: tuple[int, ...], periodic: tuple[bool, bool]) -> np.ndarray:

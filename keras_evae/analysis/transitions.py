@@ -12,6 +12,8 @@ from collections.abc import Sequence
 
 # FFT-MSE falls by less than 10 towards the collapse, and by 100 and more in it: the middle on a logarithmic scale.
 LIKENESS_DROP = 30.0
+# One bit, in nats.
+COLLAPSED_KL = math.log(2.0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,7 +35,7 @@ class Transition:
 
 
 def posterior_collapse(
-    betas: Sequence[float], kl_losses: Sequence[float], bound: float = math.log(2.0)
+    betas: Sequence[float], kl_losses: Sequence[float], bound: float = COLLAPSED_KL
 ) -> Transition | None:
     """Critical beta of the posterior collapse: from it on, L_KL stays below ln 2.
 
@@ -43,8 +45,7 @@ def posterior_collapse(
     the collapse, and below 0.1 beyond it.
 
     Args:
-        betas: Weights of the ladder, rising.
-        kl_losses: L_KL at each, in nats.
+        betas, kl_losses: Weights of the ladder, rising, and L_KL at each, in nats.
         bound: L_KL below which a stage has collapsed; ln 2 by default.
 
     Returns:
@@ -70,8 +71,7 @@ def reconstruction_rise(
     or wanders by some per cent. Beyond, it doubles in half a decade.
 
     Args:
-        gammas: Weights of the ladder, rising, usually from 0.
-        reconstruction_losses: L_RC at each.
+        gammas, reconstruction_losses: Weights of the ladder, rising, usually from 0, and L_RC at each.
         factor: How far above the plateau.
 
     Returns:
@@ -95,8 +95,8 @@ def generation_collapse(
     The first value of the ladder, at gamma = 0, is the diversity of the standard VAE.
 
     Args:
-        gammas: Weights of the ladder, rising, the first one usually 0.
-        fft_mses: FFT-MSE of generated states at each, see `keras_evae.analysis.fft_mse`; it may reach 0.
+        gammas, fft_mses: Weights of the ladder, rising, the first one usually 0, and FFT-MSE of generated states at
+            each, see `keras_evae.analysis.fft_mse`; it may reach 0.
         factor: How far below the first value.
 
     Returns:

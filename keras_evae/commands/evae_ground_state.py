@@ -34,7 +34,7 @@ def make_parser() -> argparse.ArgumentParser:
     help = "default: runs/<name of the configuration or run>_ground_state"
     parser.add_argument("--output", type=Path, metavar="DIR", help=help)
     parser.add_argument("--seeds", type=int, metavar="N", help="independent trials at each beta (default: 3)")
-    help = "also the critical gamma at these values of beta: tables and picture phase_curve"
+    help = "also the critical gamma at these values of beta: table phase_curve_trials"
     parser.add_argument("--betas", type=float, nargs="+", default=[], metavar="BETA", help=help)
     return parser
 

@@ -1,4 +1,4 @@
-"""Whether stages were long enough: what doubling their length changed, and how training and validation data differ."""
+"""Whether stages were long enough: what doubling their length changed, and what noise is left."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from scipy.stats import linregress
 
 from keras_evae.evaluation.results import Cell, Section, Table, for_each_run
 from keras_evae.runs.run import Run
-from keras_evae.runs.stage_folder import FinishedStage, read_history
+from keras_evae.runs.stage_folder import read_history
+from keras_evae.runs.stage_plan import LOSSES
 
-LOSSES = {"L_RC": "reconstruction_loss", "L_KL": "kl_loss", "L_H": "hamiltonian_loss"}
 # A stage is called converged if doubling its length changes none of the three losses by more than this share.
 CONVERGED = 0.02
 # Epochs that are averaged at the end of each half, as a share of the stage.
@@ -24,7 +24,7 @@ HEADER = ["beta", "gamma", "epochs", "samples", *(f"{symbol}_change_%" for symbo
 
 @for_each_run
 def make_convergence(run: Run, output: Path, file: str) -> Section:
-    """Change of the losses from the half of each stage to its end, and the gap between training and validation data."""
+    """Change of the losses from the half of each stage to its end, and L_H without the noise of the first stage."""
     rows: list[list[Cell]] = []
     for stage in run.stages:
         epochs = stage.stage.epochs
@@ -37,11 +37,10 @@ def make_convergence(run: Run, output: Path, file: str) -> Section:
         "Length of the stages",
         "The end of the stage against its half: means of the losses of the validation split over the last tenth of the "
         f"epochs of each (one epoch at least). Up to {CONVERGED:.0%} in each loss counts as converged. A loss that is "
-        "zero to start with, such as L_KL beyond the posterior collapse, changes by large shares of nothing. The gap: "
-        "losses of the validation split less those of the training split, in inference mode at the end of the stage. "
+        "zero to start with, such as L_KL beyond the posterior collapse, changes by large shares of nothing. "
         "The extrapolation: what is left of L_RC is noise, and costs energy; the line of L_H against L_RC over "
         "the second half of the first stage says what L_H would be without it.",
-        [Table("convergence", caption, HEADER, rows), _gap_table(run.stages), _extrapolation_table(run)],
+        [Table("convergence", caption, HEADER, rows), _extrapolation_table(run)],
         notes=[f"{run.name}: in {converged} of {len(rows)} stages no loss changes by more than {CONVERGED:.0%}"],
     )
 
@@ -71,15 +70,6 @@ def changes_on_doubling(history: Mapping[str, Sequence[float]], epochs: int) -> 
     return [None if change is None else round(100 * change, DIGITS) for change in changes]
 
 
-def _gap_table(stages: Sequence[FinishedStage]) -> Table:
-    rows: list[list[Cell]] = []
-    for stage in stages:
-        pairs = [(stage.metrics["train"][loss], stage.metrics["validation"][loss]) for loss in LOSSES.values()]
-        rows.append([stage.beta, stage.gamma, *(relative_change(*pair) for pair in pairs)])
-    caption = "losses of the validation split above those of the training split, per cent"
-    return Table("gap", caption, ["beta", "gamma", *(f"{symbol}_gap_%" for symbol in LOSSES)], rows)
-
-
 def _extrapolation_table(run: Run) -> Table:
     stage = run.stages[0]
     history = read_history(stage)
@@ -88,11 +78,6 @@ def _extrapolation_table(run: Run) -> Table:
     caption = "L_H of the first stage, extrapolated to L_RC = 0 (validation split)"
     header = ["beta", "L_RC", "L_H", "L_H_at_L_RC=0", "L_H_of_the_data"]
     return Table("extrapolation", caption, header, [row])
-
-
-def relative_change(first: float, second: float) -> float | None:
-    """In per cent; None from zero."""
-    return round(100 * (second - first) / abs(first), DIGITS) if first else None
 
 
 def in_words(changes: Sequence[Cell]) -> str:

@@ -13,14 +13,7 @@ from keras_evae import plotting
 from keras_evae.analysis import critical_beta
 from keras_evae.analysis.principal_components import SAMPLES
 from keras_evae.evaluation.results import Cell, Picture, Section, Table
-from keras_evae.evaluation.stage_selection import (
-    by_label,
-    ends_and_mark,
-    evae_transitions,
-    ladder_of_beta,
-    ladder_of_gamma,
-    vae_transitions,
-)
+from keras_evae.evaluation.stage_selection import by_label, ends_and_mark, ladder_of_beta, ladder_of_gamma, transitions
 from keras_evae.runs.run import Run
 from keras_evae.runs.stage_folder import FinishedStage
 
@@ -67,7 +60,7 @@ def make_losses(runs: Sequence[Run], output: Path) -> Section:
         "Figure 2: losses",
         TEXT,
         [
-            *(_loss_table(run, runs, means[name]) for name, run in named.items()),
+            *(_loss_table(run, means[name]).of_run(name, runs) for name, run in named.items()),
             _transition_table(betas, gammas, estimates),
         ],
         [Picture("losses.png", "Losses against beta (VAE, left) and against gamma (E-VAE, right)", "losses")],
@@ -92,7 +85,7 @@ def _mean_spin(run: Run) -> float:
     return float(hamiltonian.on_sites(lengths).mean())
 
 
-def _loss_table(run: Run, runs: Sequence[Run], data_mean: float) -> Table:
+def _loss_table(run: Run, data_mean: float) -> Table:
     caption = f"losses in inference mode; L_H of the training data itself: {data_mean:.5f}"
     records = [
         {"beta": stage.beta, "gamma": stage.gamma}
@@ -100,16 +93,16 @@ def _loss_table(run: Run, runs: Sequence[Run], data_mean: float) -> Table:
         | {name: stage.metrics["generated"][name] for name in GENERATED}
         for stage in run.stages
     ]
-    return Table.of_records("losses", caption, records).of_run(run, runs)
+    return Table.of_records("losses", caption, records)
 
 
 def _transition_table(betas: Ladders, gammas: Ladders, estimates: Mapping[str, float]) -> Table:
     rows: list[list[Cell]] = []
-    for name, stages in betas.items():
-        rows += [[name, symbol, *ends_and_mark(found)] for symbol, found in vae_transitions(stages).items()]
-        rows.append([name, "beta_c estimated", None, None, estimates[name]])
-    for name, stages in gammas.items():
-        rows += [[name, symbol, *ends_and_mark(found)] for symbol, found in evae_transitions(stages).items()]
+    for weight, ladders in {"beta": betas, "gamma": gammas}.items():
+        for name, stages in ladders.items():
+            rows += [[name, symbol, *ends_and_mark(found)] for symbol, found in transitions(stages, weight).items()]
+            if weight == "beta":
+                rows.append([name, "beta_c estimated", None, None, estimates[name]])
     caption = "Transitions: last stage before, first stage beyond, geometric mean"
     return Table("transitions", caption, ["run", "transition", "before", "after", "mark"], rows)
 
@@ -158,8 +151,7 @@ def _mark_transitions(axes: Axes, ladders: Ladders, weight: str, colors: Mapping
     lines = []
     for name, stages in ladders.items():
         of_run = f", {name}" if len(ladders) > 1 else ""
-        transitions = vae_transitions(stages) if weight == "beta" else evae_transitions(stages)
-        for key, found in transitions.items():
+        for key, found in transitions(stages, weight).items():
             if found:
                 symbol, style = MARKS[key]
                 label = f"{symbol} = {float(f'{found.mark:.2g}'):g}{of_run}"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
-from keras_evae import analysis, plotting
-from keras_evae.analysis import AngleDistribution, angle_distribution, field_angle
+from keras_evae import plotting
+from keras_evae.analysis import AngleDistribution, angle_distribution, field_angle, local_correlation
 from keras_evae.evaluation.results import Cell, Picture, Record, Section, Table, for_each_run
 from keras_evae.evaluation.stage_selection import awaits_nearer, nearest_gammas
 from keras_evae.evaluation.stage_states import generate, reconstruct, stream_generated, stream_reconstructed
@@ -68,7 +68,7 @@ def _collect(run: Run, stages: Sequence[FinishedStage]) -> list[Row]:
 
 
 def _numbers(gamma: float | None, kind: str, spins: np.ndarray, hamiltonian: Hamiltonian) -> Record:
-    angles = hamiltonian.on_sites(analysis.field_angle(spins, hamiltonian)).astype(np.float64)
+    angles = hamiltonian.on_sites(field_angle(spins, hamiltonian)).astype(np.float64)
     degrees = np.degrees(angles)
     return {
         "gamma": gamma,
@@ -81,18 +81,14 @@ def _numbers(gamma: float | None, kind: str, spins: np.ndarray, hamiltonian: Ham
 
 def _draw_maps(rows: Sequence[Row], hamiltonian: Hamiltonian, path: Path) -> float:
     """Each state beside its map; returns cos(theta) at the black end of the grey scale."""
-    reference = hamiltonian.on_sites(analysis.local_correlation(rows[1][1]["X_Out"], hamiltonian))
+    reference = hamiltonian.on_sites(local_correlation(rows[1][1]["X_Out"], hamiltonian))
     lowest = min(float(np.percentile(reference, BLACK_SHARE)), 1.0 - 1e-6)
-    figure, axes = plotting.new_figure(len(rows), 4 * EXAMPLES, size=(1.1, 1.2))
-    for cell in axes[0]:
-        cell.set_axis_off()
+    figure, axes = plotting.new_figure(len(rows), 4 * EXAMPLES, size=(1.1, 1.2), blank=True)
     for line, (gamma, row) in zip(axes, rows, strict=True):
         shown = [(kind, spins[index]) for kind, spins in row.items() for index in range(min(EXAMPLES, len(spins)))]
         for (kind, spins), (left, right) in zip(shown, line.reshape(-1, 2), strict=False):
             plotting.plot_spins(left, spins, NAMES[kind] + ("" if gamma is None else rf", $\gamma$ = {gamma:g}"))
-            left.set_axis_on()
-            right.set_axis_on()
-            grey = plotting.plot_correlation(right, analysis.local_correlation(spins, hamiltonian), lowest, COSINE)
+            grey = plotting.plot_correlation(right, local_correlation(spins, hamiltonian), lowest, COSINE)
     plotting.plot_color_wheel(axes[0, 2 * EXAMPLES])
     bar = figure.colorbar(grey, ax=list(axes[:, -1]), label=COSINE, extend="min", shrink=0.5)
     ticks = [lowest, (1.0 + lowest) / 2, 1.0]
@@ -124,23 +120,14 @@ def make_theta(run: Run, output: Path, file: str, gammas: Sequence[float] = GAMM
 
 
 def _collect_angles(run: Run, stages: Sequence[FinishedStage]) -> Distributions:
-    count = run.count("test")
-    with tqdm(None, "theta", count * (1 + 2 * len(stages)), unit="state", leave=False, delay=5) as progress:
+    def distribution(states: Iterable[np.ndarray]) -> AngleDistribution:
+        return angle_distribution(field_angle(part, run.hamiltonian) for part in states)
 
-        def distribution(states: Iterable[np.ndarray]) -> AngleDistribution:
-            return angle_distribution(_angles(states, run.hamiltonian, progress))
-
-        found: Distributions = {("X_In", None): distribution(run.stream_split("test"))}
-        for stage in stages:
-            found["X_Out", stage.gamma] = distribution(stream_reconstructed(run, stage, "test"))
-            found["X'_Out", stage.gamma] = distribution(stream_generated(run, stage, count))
+    found: Distributions = {("X_In", None): distribution(run.stream_split("test"))}
+    for stage in tqdm(stages, "theta", unit="stage", leave=False, delay=5):
+        found["X_Out", stage.gamma] = distribution(stream_reconstructed(run, stage, run.stream_split("test")))
+        found["X'_Out", stage.gamma] = distribution(stream_generated(run, stage, run.count("test")))
     return found
-
-
-def _angles(states: Iterable[np.ndarray], hamiltonian: Hamiltonian, progress: tqdm) -> Iterator[np.ndarray]:
-    for part in states:
-        yield field_angle(part, hamiltonian)
-        progress.update(len(part))
 
 
 def _summary(found: Distributions) -> Table:

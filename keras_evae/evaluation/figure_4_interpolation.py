@@ -226,7 +226,7 @@ def _draw_states(run: Run, targets: Targets, rows: Mapping[str, LatentPath], pat
     side = min(*targets.states.shape[1:3], round(ZOOM * targets.spacing))
     last = list(rows.values())[-1]
     centred = _centring(local_correlation(last.shown[0], run.hamiltonian))
-    figure, axes = plotting.new_figure(len(rows), len(SHOWN_STEPS) + 2, size=(1.25, 1.4))
+    figure, axes = plotting.new_figure(len(rows), len(SHOWN_STEPS) + 2, size=(1.25, 1.4), blank=True)
     for column, title, spins in zip((0, -1), ("with interstitial", "perfect"), targets.states, strict=True):
         plotting.plot_spins(axes[0, column], centred(spins), title)
         plotting.plot_square(axes[0, column], side)
@@ -235,8 +235,6 @@ def _draw_states(run: Run, targets: Targets, rows: Mapping[str, LatentPath], pat
         for column, step in enumerate(SHOWN_STEPS, start=1):
             if step in latent_path.shown:
                 plotting.plot_spins(axes[row, column], _middle(centred(latent_path.shown[step]), side), f"R = {step}")
-            else:
-                axes[row, column].set_axis_off()
         axes[row, 1].set_ylabel(label)
     plotting.save_figure(figure, path)
 

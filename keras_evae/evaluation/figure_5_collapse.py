@@ -6,13 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from keras_evae import plotting
-from keras_evae.evaluation.compared_states import (
-    compare_all,
-    final_states,
-    numbers_of_states,
-    table_of_pairs,
-    table_of_states,
-)
+from keras_evae.evaluation.compared_states import compare_all, final_states
 from keras_evae.evaluation.results import Cell, Picture, Record, Section, Table
 from keras_evae.evaluation.stage_selection import (
     by_label,
@@ -20,6 +14,7 @@ from keras_evae.evaluation.stage_selection import (
     ends_and_mark,
     first_collapsed,
     generated_fft_mse,
+    has_collapsed,
     is_finished,
     ladder_of_gamma,
     nearest_gammas,
@@ -48,16 +43,23 @@ GENERATED = ("fft_mse", "energy_per_site_mean", "energy_per_site_std")
 def make_collapse(runs: Sequence[Run], output: Path, count: int = 100) -> Section:
     """States around the collapse, a row for each run, and the last ones compared with each other."""
     notes = _draw(runs, output / "collapse.png")
-    finals = final_states(runs, count)
-    comparisons, differ = compare_all(finals)
+    finals, states = final_states(runs, count)
+    pairs, differ = compare_all(finals)
+    of_states = f"last stage of each run: {count} generated states among each other, and the first of them"
+    of_pairs = "generated states of two runs; shift (sites), operation and energy difference after relaxation"
+    tables = [Table.of_records("collapse", of_states, states)]
+    tables += [Table.of_records("collapse_pairs", of_pairs, pairs)] if pairs else []
     return Section(
         "collapse",
         "Figure 5A: the collapse to one state",
         TEXT,
-        [table_of_states(finals, count), *([table_of_pairs(comparisons)] if comparisons else [])],
+        tables,
         [Picture("collapse.png", "Generated states around the collapse, a row for each run", "collapse")],
         notes + differ,
-        numbers_of_states(finals),
+        {
+            name: {"last_stage_finished": is_finished(run), "collapsed": has_collapsed(run)}
+            for name, run in by_label(runs).items()
+        },
     )
 
 
@@ -78,13 +80,10 @@ def _draw(runs: Sequence[Run], path: Path) -> list[str]:
     gammas = _stages_around(runs)
     chosen = {name: nearest_gammas(run, gammas) for name, run in by_label(runs).items()}
     columns = max(len(stages) for stages, _ in chosen.values())
-    figure, axes = plotting.new_figure(len(runs), columns + 1, size=(1.6, 1.9))
-    for cell in axes.flat:
-        cell.set_axis_off()
+    figure, axes = plotting.new_figure(len(runs), columns + 1, size=(1.6, 1.9), blank=True)
     for row, run, (name, (stages, _)) in zip(axes, runs, chosen.items(), strict=True):
         for cell, stage in zip(row, stages, strict=False):
             spins = generate(run, stage, 1)[0]
-            cell.set_axis_on()
             plotting.plot_spins(cell, spins, rf"$\gamma$ = {stage.gamma:g}")
             cell.set_xlabel(f"E/N = {precise_energy(spins, run.hamiltonian):.5f}")
         row[0].set_ylabel(name)

@@ -71,9 +71,7 @@ def _draw(run: Run, spins: np.ndarray, states: Sequence[tuple[np.ndarray, np.nda
     height, width = run.shape
     # Room for the colour wheel and two lines of a title in any case.
     size = (1.1, max(0.3 + 0.92 * height / width, 0.9))
-    figure, axes = plotting.new_figure(2 * len(bands), columns + 1, size=size)
-    for cell in axes.flat:
-        cell.set_axis_off()
+    figure, axes = plotting.new_figure(2 * len(bands), columns + 1, size=size, blank=True)
     _show(axes[0, 0], spins, run.hamiltonian, "$X_{In}$")
     plotting.plot_color_wheel(axes[1, 0])
     for row, band in enumerate(bands):
@@ -89,7 +87,6 @@ def _draw(run: Run, spins: np.ndarray, states: Sequence[tuple[np.ndarray, np.nda
 
 def _show(axes: Axes, spins: np.ndarray, hamiltonian: Hamiltonian, title: str = "") -> None:
     """A state; below its title, if it has one, its m_z."""
-    axes.set_axis_on()
     mean = _mean_spin(spins, hamiltonian)
     kind = "uniform, " if _is_uniform(mean) else ""
     plotting.plot_spins(axes, spins, title and f"{title}\n{kind}$m_z$ = {mean[2]:.2f}")

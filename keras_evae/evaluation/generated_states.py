@@ -12,7 +12,7 @@ from keras_evae import plotting
 from keras_evae.analysis import delaunay_bonds, ring_average
 from keras_evae.dataset.spin_files import read_spins, split_source
 from keras_evae.errors import MismatchError
-from keras_evae.evaluation.measured_samples import QUANTITIES, TEXT, Sample, measure, sample_tables
+from keras_evae.evaluation.measured_samples import QUANTITIES, TEXT, Sample, finite_mean, measure, sample_tables
 from keras_evae.evaluation.results import Cell, Picture, Section, for_each_run
 from keras_evae.evaluation.stage_selection import ladder_of_gamma
 from keras_evae.evaluation.stage_states import generate
@@ -50,8 +50,7 @@ def analyse_file(source: str, hamiltonian: Hamiltonian, run: Run | None, output:
     Args:
         source: `FILE` or `FILE:name`, see `read_spins`.
         hamiltonian: Of the spins. If it has no mask, sites at which all spins of the file are zero are absent.
-        run: Gives the test split to compare with.
-        output: Folder for the pictures.
+        run, output: Gives the test split to compare with; folder for the pictures.
 
     Raises:
         DataError: If the file cannot be used.
@@ -108,16 +107,13 @@ def _draw_structure(samples: Sequence[Sample], path: Path) -> None:
     maps = np.fft.fftshift([sample.factor for sample in samples], axes=(1, 2))
     # The middle is q = 0.
     maps[:, maps.shape[1] // 2, maps.shape[2] // 2] = np.nan
-    rings = [np.array([state.peaks.wave_number for state in sample.states]) for sample in samples]
-    rings = [ring[np.isfinite(ring)] for ring in rings]
-    largest = max((float(ring.mean()) for ring in rings if ring.size), default=np.pi)
-    reach = min(np.pi, REACH * largest)
+    rings = [finite_mean([state.peaks.wave_number for state in sample.states]) for sample in samples]
+    reach = min(np.pi, REACH * max((ring for ring in rings if ring is not None), default=np.pi))
     highest = float(np.nanmax(maps)) or 1.0
     limits = highest * 10.0**-DECADES, highest
     figure, axes = plotting.new_figure(1, len(samples), size=(max(2.6, NARROWEST / len(samples)), 2.6))
     for cell, sample, factor, ring in zip(axes[0], samples, maps, rings, strict=True):
-        circle = float(ring.mean()) if ring.size else None
-        image = plotting.plot_structure_factor(cell, factor, (reach, reach), limits, circle, sample.name)
+        image = plotting.plot_structure_factor(cell, factor, (reach, reach), limits, ring, sample.name)
         if cell is not axes[0, 0]:
             cell.set_ylabel("")
     figure.colorbar(image, ax=axes[0], label="$S(q)$", shrink=0.85)

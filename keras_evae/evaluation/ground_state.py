@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import functools
-import math
+import itertools
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from keras_evae.analysis.transitions import COLLAPSED_KL, LIKENESS_DROP
 from keras_evae.annealing import anneal_many
 from keras_evae.config import Config, EVAEConfig, dump_config, load_config
 from keras_evae.dataset import DatasetSpecification, ensure_dataset
 from keras_evae.errors import ArgumentError, ConfigError, DataError, MismatchError
-from keras_evae.evaluation.ground_state_tables import Method, Row, draw_states, make_headline, make_section
+from keras_evae.evaluation.ground_state_tables import draw_states, make_headline, make_section
 from keras_evae.evaluation.relaxed_states import write_states
 from keras_evae.evaluation.report import write_report
-from keras_evae.evaluation.results import Section
+from keras_evae.evaluation.results import Record, Section
 from keras_evae.evaluation.stage_selection import by_label
 from keras_evae.evaluation.stage_states import generate
 from keras_evae.files import hold_lock, write_whole
@@ -48,8 +49,8 @@ def find_ground_state(
     betas: Sequence[float] = (),
     count: int = 20,
     anneal_seconds: float | None = None,
-    bound: float = math.log(2),
-    factor: float = 30.0,
+    bound: float = COLLAPSED_KL,
+    factor: float = LIKENESS_DROP,
 ) -> Section:
     """Searches the lowest state of a configuration's Hamiltonian by slow anneals, placed lattices and the E-VAE.
 
@@ -89,12 +90,11 @@ def find_ground_state(
         named = by_label(given) or dict.fromkeys(f"seed_{k}" for k in range(seeds))
         trial = functools.partial(_make_trial, config, output, factor)
         trials = [trial(beta, name, run).search(bound) for name, run in named.items()]
-        curve = {beta: trials}
-        for other in sorted(set(betas) - {beta}):
-            # At another beta only the collapse is sought.
-            curve[other] = [trial(other, f"seed_{k}").search(bound, settle=False) for k in range(len(trials))]
+        # At another beta only the collapse is sought.
+        others = itertools.product(sorted(set(betas) - {beta}), range(len(trials)))
+        curve = [trial(other, f"seed_{k}").search(bound, settle=False) for other, k in others]
         states, methods = _compare_methods(config, output, trials, count, anneal_seconds)
-        section = make_section(trials, dict(sorted(curve.items())), states, methods, output)
+        section = make_section(trials, curve, states, methods)
         section.write(output)
         section.log(output)
         headline = make_headline(section, methods, trials[0].run, output.resolve().name)
@@ -140,7 +140,7 @@ def _make_trial(config: Config, output: Path, factor: float, beta: float, name: 
 
 def _compare_methods(
     config: Config, output: Path, trials: Sequence[Trial], count: int, anneal_seconds: float | None
-) -> tuple[Sequence[Row], list[Method]]:
+) -> tuple[list[Record], list[Record]]:
     """The lowest distinct states, which go to a file and a picture, and what each method has found."""
     specification, clock = dataset_specification(config), time.process_time()
     hamiltonian, shape = specification.hamiltonian, specification.shape
@@ -162,27 +162,31 @@ def _compare_methods(
     arrived = "never as low as the E-VAE" if reached is None else f"as low as the E-VAE after {reached:.2g} s"
     parts = ", ".join(f"{part} {value:.3g} s" for part, value in seconds.items())
     before = hamiltonian.energy_per_site(generated.astype(np.float64)).tolist()
-    methods = [
-        Method("slow anneals", len(anneals.energies), anneals.energy_per_site, anneals.cpu_seconds, arrived),
-        Method("generated states, relaxed", len(relaxed), evae, total, parts),
-        Method("generated states", len(relaxed), min(before), total, "as generated"),
-        Method("annealed data", specification.count, run.lowest_annealed(), seconds["data"], "all splits"),
+    methods: list[tuple[str, int, float, float, str]] = [
+        ("slow anneals", len(anneals.energies), anneals.energy_per_site, anneals.cpu_seconds, arrived),
+        ("generated states, relaxed", len(relaxed), evae, total, parts),
+        ("generated states", len(relaxed), min(before), total, "as generated"),
+        ("annealed data", specification.count, run.lowest_annealed(), seconds["data"], "all splits"),
     ]
     if lattices:
         words = f"the lowest from {len(lattices[0].positions)} skyrmions"
-        methods.insert(1, Method("placed lattices", len(lattices), float(energies[-1]), placing, words))
+        methods.insert(1, ("placed lattices", len(lattices), float(energies[-1]), placing, words))
+    best = min(energy for _, _, energy, _, _ in methods)
     origins += [("slow anneals", 0.0), ("annealed data", 0.0), ("placed lattices", 0.0)]
     before += [float(anneals.energies.min()), run.lowest_annealed(), None]
     groups = distinct_states(spins, energies, hamiltonian)[:KEPT]
     spins = spins[[group[0] for group in groups]]
-    certificates = certify(spins, hamiltonian, min(method.energy_per_site for method in methods))
+    certificates = certify(spins, hamiltonian, best)
     found_by = [_in_words([origins[index] for index in group]) for group in groups]
     write_states(output / "candidates.h5", spins, certificates, hamiltonian, found_by)
-    rows = [dict(zip(CERTIFICATE.names or (), certificate.item(), strict=True)) for certificate in certificates]
-    for row, group, names in zip(rows, groups, found_by, strict=True):
-        row |= {"energy_before": before[group[0]], "states": len(group), "found_by": names}
+    rows: list[Record] = [
+        dict(zip(CERTIFICATE.names or (), certificate.item(), strict=True))
+        | {"energy_before": before[group[0]], "states": len(group), "found_by": names}
+        for certificate, group, names in zip(certificates, groups, found_by, strict=True)
+    ]
     draw_states(rows, spins, output / "ground_state.png")
-    return rows, methods
+    columns = "method", "states", "energy_per_site", "gap", "cpu_seconds", "detail"
+    return rows, [dict(zip(columns, (*found[:3], found[2] - best, *found[3:]), strict=True)) for found in methods]
 
 
 def _in_words(origins: Sequence[Origin]) -> str:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
 
 from keras_evae import plotting
 from keras_evae.evaluation.report import Headline
-from keras_evae.evaluation.results import Cell, Picture, Section, Table
+from keras_evae.evaluation.results import Picture, Record, Section, Table
 from keras_evae.evaluation.stage_selection import ends_and_mark
+from keras_evae.minima.certificate import SAME_ENERGY
 from keras_evae.runs.run import Run
 from keras_evae.training.search_trial import RECORD, Trial
 
@@ -24,44 +24,33 @@ TEXT = (
     "times lower than at gamma = 0. Each trial brackets this collapse, approaches it from below in small steps, and "
     "lets the collapsed state settle. States are relaxed at T = 0 to a torque |S x h| below 1e-5; those that are one "
     "up to translations and the joint point group of lattice and spins count once. E/N is in units of the exchange "
-    "constant, the gap its height above the lowest one; energies that differ by up to 1e-7 are equal: single precision."
+    "constant, the gap its height above the lowest one; energies that differ by up to "
+    f"{SAME_ENERGY:g} are equal: single precision."
 )
-# A row of a table, by the names of its columns.
-Row = Mapping[str, Any]
-# The trials at each beta, in rising order of beta.
-PhaseCurve = Mapping[float, Sequence[Trial]]
-
-
-class Method(NamedTuple):
-    """What a method has found: number of states, the lowest E/N of them, and the CPU time in seconds."""
-
-    method: str
-    states: int
-    energy_per_site: float
-    cpu_seconds: float
-    detail: str
 
 
 def make_section(
-    trials: Sequence[Trial], curve: PhaseCurve, states: Sequence[Row], methods: Sequence[Method], output: Path
+    trials: Sequence[Trial], others: Sequence[Trial], states: Sequence[Record], methods: Sequence[Record]
 ) -> Section:
-    """Results of the trials and of all methods; `states` are rows of the distinct ones, the lowest first."""
-    best = min(method.energy_per_site for method in methods)
-    columns = [*Method._fields[:3], "gap", *Method._fields[3:]]
-    rows: list[list[Cell]] = [[*found[:3], found.energy_per_site - best, *found[3:]] for found in methods]
-    tables = [
-        Table.of_records(NAME, "the lowest state found by any method, with its certificate", states[:1]),
-        Table(f"{NAME}_methods", "how each method did, by its lowest state", columns, rows),
-        Table.of_records(
-            f"{NAME}_candidates", "the lowest distinct states, with certificates in candidates.h5", states
+    """Results of the trials, of others at further beta, and of all methods.
+
+    Args:
+        trials, others: At the beta of the search, and at others.
+        states: Rows of the distinct states, the lowest first.
+        methods: Rows of the methods.
+    """
+    captions = {
+        NAME: ("the lowest state found by any method, with its certificate", states[:1]),
+        f"{NAME}_methods": ("how each method did, by its lowest state", methods),
+        f"{NAME}_candidates": ("the lowest distinct states, with certificates in candidates.h5", states),
+        f"{NAME}_probes": ("probes in the order of training, 100 generated states of each", _probes(trials)),
+        "phase_curve_trials": (
+            "each trial: last gamma before the collapse, first gamma beyond it, their geometric mean gamma_c",
+            [_collapse(trial) for trial in sorted([*trials, *others], key=lambda trial: trial.beta)],
         ),
-        Table.of_records(
-            f"{NAME}_probes", "probes in the order of training, 100 generated states of each", _probes(trials)
-        ),
-        *phase_curve_tables(curve),
-    ]
+    }
+    tables = [Table.of_records(name, caption, rows) for name, (caption, rows) in captions.items()]
     pictures = [Picture(f"{NAME}.png", "The distinct states, the lowest first, and who has found each")]
-    pictures += draw_phase_curve(curve, output / "phase_curve.png")
     notes = [
         f"{trial.name}: not collapsed up to gamma = {max(probe.gamma for probe in trial.probes):g}; its candidates are "
         f"states of that gamma. Raise the last of evae.gammas"
@@ -71,11 +60,13 @@ def make_section(
     return Section(NAME, "Lowest states", TEXT, tables, pictures, notes)
 
 
-def make_headline(section: Section, methods: Sequence[Method], run: Run, name: str) -> Headline:
+def make_headline(section: Section, methods: Sequence[Record], run: Run, name: str) -> Headline:
     """The first lines of the report: the lowest state with its certificate, and how far above it each method came."""
-    lowest, best = section.tables[0], min(method.energy_per_site for method in methods)
-    gaps = {method.method: method.energy_per_site - best for method in methods}
-    heights = "; ".join(f"{name} {'as low' if gap <= 1e-7 else f'{gap:.1e} higher'}" for name, gap in gaps.items())
+    lowest = section.tables[0]
+    gaps = {row["method"]: row["gap"] for row in methods}
+    heights = "; ".join(
+        f"{name} {'as low' if gap <= SAME_ENERGY else f'{gap:.1e} higher'}" for name, gap in gaps.items()
+    )
     sentences = [
         f"Lowest state found: E/N = {lowest.rows[0][0]:.7f}, by {lowest.rows[0][-1]}.",
         f"The lowest of each method: {heights}.",
@@ -84,7 +75,7 @@ def make_headline(section: Section, methods: Sequence[Method], run: Run, name: s
     return Headline(name, run.hamiltonian.describe(), sentences, facts)
 
 
-def draw_states(states: Sequence[Row], spins: np.ndarray, path: Path) -> None:
+def draw_states(states: Sequence[Record], spins: np.ndarray, path: Path) -> None:
     """The distinct states `(n, y, x, 3)`, each with its certificate and who has found it."""
     titles = [
         f"{rank}: E/N = {row['energy_per_site']:.7f}\nQ = {round(row['charge'], 2) + 0.0:g}, "
@@ -94,7 +85,7 @@ def draw_states(states: Sequence[Row], spins: np.ndarray, path: Path) -> None:
     plotting.save_figure(plotting.plot(spins, titles, columns=4), path)
 
 
-def _probes(trials: Sequence[Trial]) -> list[Row]:
+def _probes(trials: Sequence[Trial]) -> list[Record]:
     return [
         {
             "trial": trial.name,
@@ -110,45 +101,6 @@ def _probes(trials: Sequence[Trial]) -> list[Row]:
     ]
 
 
-def phase_curve_tables(curve: PhaseCurve) -> list[Table]:
-    """A row for each beta, from all of its trials, and a row for each trial."""
-    caption = (
-        "collapse at each beta: geometric mean, lowest and highest gamma_c of the trials that collapse, and the factor "
-        "of one standard deviation of log gamma_c"
-    )
-    each: list[list[Cell]] = [
-        [beta, trial.name, *ends_and_mark(trial.transition)] for beta, trials in curve.items() for trial in trials
-    ]
-    meaning = "each trial: last gamma before the collapse, first gamma beyond it, their geometric mean gamma_c"
-    return [
-        Table.of_records("phase_curve", caption, [_summarise(beta, trials) for beta, trials in curve.items()]),
-        Table("phase_curve_trials", meaning, ["beta", "trial", "gamma_before", "gamma_after", "gamma_c"], each),
-    ]
-
-
-def _summarise(beta: float, trials: Sequence[Trial]) -> Row:
-    marks = [trial.transition.mark for trial in trials if trial.transition]
-    row = {"beta": beta, "trials": len(trials), "collapsed": len(marks)}
-    if not marks:
-        return row | dict.fromkeys(("gamma_c", "lowest", "highest", "scatter"))
-    logarithms = np.log(marks)
-    # One trial has no scatter.
-    scatter = float(np.exp(logarithms.std(ddof=1))) if len(marks) > 1 else None
-    mean = float(np.exp(logarithms.mean()))
-    return row | {"gamma_c": mean, "lowest": min(marks), "highest": max(marks), "scatter": scatter}
-
-
-def draw_phase_curve(curve: PhaseCurve, path: Path) -> list[Picture]:
-    """The picture of the curve; none if fewer than two values of beta have collapsed."""
-    found = {beta: [t.transition for t in trials if t.transition] for beta, trials in curve.items()}
-    intervals = {beta: [(t.before, t.after) for t in transitions] for beta, transitions in found.items() if transitions}
-    if len(intervals) < 2:
-        return []
-    figure, axes = plotting.new_figure(size=(4.5, 3.2))
-    plotting.plot_phase_curve(axes[0, 0], intervals)
-    plotting.save_figure(figure, path)
-    caption = (
-        "Critical gamma against beta: a point for each trial that collapses, with bars from the last gamma before it "
-        "(a decade lower if there is none) to the first one beyond; the line joins the geometric means"
-    )
-    return [Picture(path.name, caption)]
+def _collapse(trial: Trial) -> Record:
+    before, after, mark = ends_and_mark(trial.transition)
+    return {"beta": trial.beta, "trial": trial.name, "gamma_before": before, "gamma_after": after, "gamma_c": mark}

@@ -105,11 +105,9 @@ def find_latent_paths(
     taken whose L_T-O before the mapping, the sum of both targets and the largest of the stages, is lowest.
 
     Args:
-        run: The run.
-        stages: Some of its stages.
+        run, stages: A run and some of its stages.
         targets: The two states.
-        candidates: Images that are tried through the encoder.
-        count: Images that are mapped.
+        candidates, count: Images that are tried through the encoder, and that are mapped.
         max_steps: Steps of the mapping at most.
 
     Returns:

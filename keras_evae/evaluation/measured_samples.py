@@ -35,14 +35,7 @@ TEXT = (
 
 @dataclasses.dataclass(frozen=True)
 class Sample:
-    """Measured configurations of one origin.
-
-    Args:
-        name: Their origin, such as "test data".
-        states: What was measured on each.
-        factor: Mean of S(q), `(y, x)`.
-        example: One of the configurations, `(y, x, 3)`.
-    """
+    """Configurations of one origin, such as "test data": what was measured on each, mean S(q), and an example."""
 
     name: str
     states: Sequence[StateDescription]
@@ -63,13 +56,7 @@ def measure(name: str, spins: np.ndarray, hamiltonian: Hamiltonian) -> Sample:
 
 
 def sample_tables(name: str, samples: Sequence[Sample], reference: Sample | None) -> list[Table]:
-    """Numbers of samples, and their distances to the reference.
-
-    Args:
-        name: Beginning of the names of the CSV files.
-        samples: The reference is among them, if there is one.
-        reference: Sample to which distances are given.
-    """
+    """Numbers of samples, and their distances to the reference, which is one of them if there is one."""
     tables = [
         Table.of_records(name, "means over states", [_summary(sample) for sample in samples]),
         Table.of_records(f"{name}_lattice", "skyrmions and S(q)", [_lattice(sample) for sample in samples]),
@@ -89,7 +76,7 @@ def _summary(sample: Sample) -> Record:
         "states": len(sample.states),
         "energy_per_site": float(energies.mean()),
         "energy_std": float(energies.std()),
-        "theta_degrees": _mean(sample.values("theta")),
+        "theta_degrees": finite_mean(sample.values("theta")),
         **{f"m_{axis}": float(mean) for axis, mean in zip("xyz", magnetization, strict=True)},
         "charge": float(charges.mean()),
         "charge_std": float(charges.std()),
@@ -101,13 +88,13 @@ def _lattice(sample: Sample) -> Record:
     return {
         "sample": sample.name,
         "skyrmions": float(np.mean([len(state.skyrmions) for state in sample.states])),
-        "radius_sites": _mean(sample.values("radius")),
-        "psi6": _mean(sample.values("psi6")),
-        "psi4": _mean([state.psi4 for state in sample.states]),
-        "defects": _mean([defect_share(state.neighbours) for state in sample.states if len(state.skyrmions)]),
-        "ring_1/site": _mean([peak.wave_number for peak in peaks]),
-        "bragg_height": _mean([peak.height for peak in peaks]),
-        "bragg_contrast": _mean([peak.contrast for peak in peaks]),
+        "radius_sites": finite_mean(sample.values("radius")),
+        "psi6": finite_mean(sample.values("psi6")),
+        "psi4": finite_mean([state.psi4 for state in sample.states]),
+        "defects": finite_mean([defect_share(state.neighbours) for state in sample.states if len(state.skyrmions)]),
+        "ring_1/site": finite_mean([peak.wave_number for peak in peaks]),
+        "bragg_height": finite_mean([peak.height for peak in peaks]),
+        "bragg_contrast": finite_mean([peak.contrast for peak in peaks]),
     }
 
 
@@ -120,7 +107,7 @@ def _distances(sample: Sample, reference: Sample) -> Record:
     return record
 
 
-def _mean(values: Sequence[np.ndarray] | Sequence[float]) -> float | None:
+def finite_mean(values: Sequence[np.ndarray] | Sequence[float]) -> float | None:
     """Mean of all values that exist; None without any."""
     together = np.concatenate([np.atleast_1d(value) for value in values]) if values else np.zeros(0)
     together = together[np.isfinite(together)]

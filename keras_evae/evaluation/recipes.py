@@ -27,8 +27,7 @@ class Recipe:
         name: Key of the register, and name of the JSON file.
         module: Module of this package. It is imported when the recipe is called: the list of recipes needs neither
             Matplotlib nor TensorFlow.
-        title: What it makes, in a few words.
-        help: What it shows.
+        title, help: What it makes, in a few words; what that shows.
         needs_gamma: Whether it is made of the runs that have a ladder of gamma; a VAE has none.
     """
 
@@ -123,14 +122,7 @@ def evaluate(
 
 
 def evaluate_file(spins: str, hamiltonian: Hamiltonian, output: Path, run: str | Path | Run | None = None) -> Section:
-    """Analyses a file of spins; pictures and numbers go to `output`.
-
-    Args:
-        spins: The file, see `keras_evae.dataset.spin_files.read_spins`.
-        hamiltonian: Of these spins.
-        output: Folder for the results, made if it is missing.
-        run: Run, or its folder, whose test split is compared with the spins.
-    """
+    """Analyses a file of spins, see `keras_evae.dataset.spin_files.read_spins`, beside the test split of a run."""
     from keras_evae.evaluation.generated_states import analyse_file
 
     compared = load_run(run) if isinstance(run, str | Path) else run

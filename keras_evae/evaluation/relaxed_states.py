@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 from tqdm import tqdm
 
-from keras_evae.analysis.neighbours import lattice_order
+from keras_evae.analysis.neighbours import delaunay_bonds
 from keras_evae.analysis.skyrmions import skyrmions_against_field
 from keras_evae.dataset.hdf5 import METADATA_BYTES, VERSIONS, create_file, write_attribute
 from keras_evae.evaluation.results import Cell, Record, Section, Table, for_each_run
@@ -60,12 +60,7 @@ def new_states_file(path: Path, hamiltonian: Hamiltonian, counts: Sequence[int],
     """An open HDF5 file for states with certificates, which appears under its name when the block has filled it.
 
     Its attributes hold the Hamiltonian and the versions of the software, as JSON, and the version of the format.
-
-    Args:
-        path: Where it appears.
-        hamiltonian: Of the states.
-        counts: Number of states of each group, for the room on the disk.
-        shape: Rows and columns `(y, x)` of the states.
+    `counts` are the numbers of states of each group, for the room on the disk.
     """
     partial = path.with_name(f"{path.name}.partial")
     state_bytes = 4 * 3 * shape[0] * shape[1] + CERTIFICATE.itemsize + METADATA_BYTES
@@ -145,7 +140,7 @@ def _changes(generated: np.ndarray, relaxed: np.ndarray, hamiltonian: Hamiltonia
     change = np.asarray(np.sum((generated - relaxed) ** 2, axis=-1, dtype=np.float64))
     shape = relaxed.shape[1], relaxed.shape[2]
     places = [skyrmions_against_field(spins, hamiltonian).positions for spins in relaxed]
-    orders = [np.array(lattice_order(place, shape, hamiltonian.periodic)) for place in places]
+    orders = [np.array(delaunay_bonds(place, shape, hamiltonian.periodic).lattice_order()) for place in places]
     psi6, psi4 = (float(values.mean()) if values.size else None for values in np.concatenate(orders, axis=1))
     return {"change": float(hamiltonian.on_sites(change).mean()), "psi6_relaxed": psi6, "psi4_relaxed": psi4}
 

@@ -37,14 +37,7 @@ PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 @dataclasses.dataclass(frozen=True)
 class Headline:
-    """The first lines of a report on a run.
-
-    Args:
-        name: Of the run.
-        hamiltonian: In words.
-        sentences: What a reader wants to know first.
-        facts: Names and values.
-    """
+    """The first lines of a report on a run: what a reader wants to know first, and facts with their names."""
 
     name: str
     hamiltonian: str
@@ -65,13 +58,6 @@ def headline(run: Run, name: str, sections: Sequence[Section] = ()) -> Headline:
     # A formula does not break across lines.
     sentences = [sentence.replace(" = ", "\u00a0=\u00a0") for sentence in make_verdict(run, name, sections)]
     return Headline(name, run.hamiltonian.describe(), sentences, facts)
-
-
-def make_headlines(runs: Sequence[Run], sections: Sequence[Section], output: Path) -> list[Headline]:
-    """A headline for each run, from the sections that are not older than its last stage."""
-    outdated = _outdated(runs, sections, output)
-    current = [section for section in sections if section.name not in outdated]
-    return [headline(run, name, current) for name, run in by_label(runs).items()]
 
 
 def collect_sections(made: Sequence[Section], names: Iterable[str], output: Path) -> list[Section]:
@@ -95,11 +81,11 @@ def write_report(
     """Writes the page; says its first sentences, and where it is.
 
     Args:
-        runs: The runs that the sections are made from.
-        sections: Results, with their pictures in `output`.
+        runs, sections: Results of these runs, with their pictures in `output`.
         gaps: For each recipe that could not be made, why.
-        output: Folder of the results.
-        headlines: What the page begins with; by default a headline for each run.
+        output: Folder of the results and of the page.
+        headlines: What the page begins with; by default a headline for each run, from the sections that are not older
+            than its last stage.
 
     Returns:
         `<output>/report.html`.
@@ -109,32 +95,13 @@ def write_report(
     """
     if not sections and not gaps:
         raise DataError(f"{output}: expected results to report, found none; make them with: evae-evaluate --all")
-    path = output / REPORT
-    headlines = headlines or make_headlines(runs, sections, output)
-    write_whole(path, render(runs, sections, gaps, output, headlines).encode())
-    for found in headlines:
-        logger.info("\n%s", "\n".join([found.name, *found.sentences]))
-    logger.info("\nreport: %s", path)
-    return path
-
-
-def render(
-    runs: Sequence[Run],
-    sections: Sequence[Section],
-    gaps: Mapping[str, str],
-    output: Path,
-    headlines: Sequence[Headline] | None = None,
-) -> str:
-    """The page as text; arguments as for `write_report`."""
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.tests["number"] = lambda cell: isinstance(cell, int | float)
-    template = environment.from_string(resources.files(__package__).joinpath(TEMPLATE).read_text(encoding="utf-8"))
-    return template.render(
-        headlines=headlines or make_headlines(runs, sections, output),
+    path, outdated = output / REPORT, _outdated(runs, sections, output)
+    current = [section for section in sections if section.name not in outdated]
+    headlines = headlines or [headline(run, name, current) for name, run in by_label(runs).items()]
+    page = _template().render(
+        headlines=headlines,
         sections=sections,
-        outdated=_outdated(runs, sections, output),
+        outdated=outdated,
         images={picture.file: _image(picture, section, output) for section in sections for picture in section.pictures},
         gaps={name.replace("_", "-"): reason for name, reason in gaps.items()},
         provenance=[(name, _provenance(run), run.config_text) for name, run in by_label(runs).items()],
@@ -142,6 +109,19 @@ def render(
         date=datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
         generation_seed=GENERATION_SEED,
     )
+    write_whole(path, page.encode())
+    for found in headlines:
+        logger.info("\n%s", "\n".join([found.name, *found.sentences]))
+    logger.info("\nreport: %s", path)
+    return path
+
+
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.tests["number"] = lambda cell: isinstance(cell, int | float)
+    return environment.from_string(resources.files(__package__).joinpath(TEMPLATE).read_text(encoding="utf-8"))
 
 
 def _image(picture: Picture, section: Section, output: Path) -> dict[str, Any]:

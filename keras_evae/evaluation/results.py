@@ -13,7 +13,7 @@ from typing import Any
 
 from keras_evae.console import format_table
 from keras_evae.errors import DataError
-from keras_evae.evaluation.stage_selection import file_name, labels
+from keras_evae.evaluation.stage_selection import by_label, file_name
 from keras_evae.files import write_whole
 from keras_evae.runs.run import Run
 
@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 # None: a value that does not exist.
 Cell = float | int | str | None
 # A row of a table: its cells by the names of their columns.
-Record = dict[str, Cell]
+Record = dict[str, Any]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,8 +33,7 @@ class Table:
     Args:
         name: What it is; the same for each run.
         caption: What the rows are, one line.
-        header: A name for each column, with its unit where it has one.
-        rows: Numbers and words.
+        header, rows: A name for each column, with its unit where it has one; numbers and words.
         run: Label of its run; empty if it is on all of them.
         file: Name of its CSV file without the suffix, by default the table's name.
     """
@@ -47,7 +46,7 @@ class Table:
     file: str = ""
 
     @classmethod
-    def of_records(cls, name: str, caption: str, records: Sequence[Mapping[str, Cell]]) -> Table:
+    def of_records(cls, name: str, caption: str, records: Sequence[Record]) -> Table:
         """A table of at least one record: its keys, those of all, become the header."""
         return cls(name, caption, list(records[0]), [list(record.values()) for record in records])
 
@@ -56,10 +55,9 @@ class Table:
         """The name of its file."""
         return f"{self.file or self.name}.csv"
 
-    def of_run(self, run: Run, runs: Sequence[Run]) -> Table:
+    def of_run(self, label: str, runs: Sequence[Run]) -> Table:
         """The table with its run, among others, in the caption and in the name of its file."""
-        label = labels(runs)[run.path]
-        file = file_name(self.name, run, runs)
+        file = file_name(self.name, label, runs)
         return dataclasses.replace(self, caption=f"{label}: {self.caption}", run=label, file=file)
 
     @property
@@ -81,13 +79,7 @@ class Table:
 
 @dataclasses.dataclass(frozen=True)
 class Picture:
-    """An image file in the folder of the results.
-
-    Args:
-        file: Its name.
-        caption: What it shows, for a reader who does not see the code.
-        name: What it is; the same for each run.
-    """
+    """An image file in the folder of the results; `name` says what it is, and is the same for each run."""
 
     file: str
     caption: str
@@ -99,8 +91,7 @@ class Section:
     """One figure of the paper, made from one or more runs.
 
     Args:
-        name: Key of the recipe; name of the JSON file.
-        title: Heading.
+        name, title: Key of the recipe, name of the JSON file; heading.
         text: What is measured, with formula and units; one paragraph.
         tables, pictures: The results.
         notes: What a reader must know: stages that are missing, substitutes that were taken.
@@ -151,18 +142,16 @@ def for_each_run(make: Callable[..., Section]) -> Callable[..., Section]:
 
     @functools.wraps(make)
     def recipe(runs: Sequence[Run], output: Path, **options: Any) -> Section:
-        made = [make(run, output, file_name(name, run, runs), **options) for run in runs]
-        named = list(zip(labels(runs).values(), made, strict=True))
+        made = [
+            (label, make(run, output, file_name(name, label, runs), **options)) for label, run in by_label(runs).items()
+        ]
+        pictures = [(label, picture) for label, part in made for picture in part.pictures]
         return dataclasses.replace(
-            made[0],
-            tables=[table.of_run(run, runs) for run, part in zip(runs, made, strict=True) for table in part.tables],
-            pictures=[
-                dataclasses.replace(picture, caption=f"{label}: {picture.caption}")
-                for label, part in named
-                for picture in part.pictures
-            ],
-            notes=[note for part in made for note in part.notes],
-            numbers={label: part.numbers[""] for label, part in named if part.numbers},
+            made[0][1],
+            tables=[table.of_run(label, runs) for label, part in made for table in part.tables],
+            pictures=[dataclasses.replace(found, caption=f"{label}: {found.caption}") for label, found in pictures],
+            notes=[note for _, part in made for note in part.notes],
+            numbers={label: part.numbers[""] for label, part in made if part.numbers},
         )
 
     return recipe

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from keras_evae.analysis import Transition, generation_collapse, posterior_collapse, reconstruction_rise
 from keras_evae.errors import DataError
@@ -25,6 +24,11 @@ def first_collapsed(stages: Stages) -> FinishedStage | None:
 def critical_gamma(stages: Stages) -> Transition | None:
     """The interval of the collapse to one state on a ladder of gamma, see `keras_evae.analysis.generation_collapse`."""
     return generation_collapse([stage.gamma for stage in stages], [generated_fft_mse(stage) for stage in stages])
+
+
+def has_collapsed(run: Run) -> bool:
+    """Whether the last stage of a run generates one state."""
+    return first_collapsed(ladder_of_gamma(run, needed=False)) is not None
 
 
 def generated_fft_mse(stage: FinishedStage) -> float:
@@ -100,20 +104,15 @@ def is_finished(run: Run) -> bool:
     return (last.beta, last.gamma) == (planned.beta, planned.gamma)
 
 
-def labels(runs: Sequence[Run]) -> dict[Path, str]:
-    """A name for each run: its folder's, or the whole path where two folders have the same name."""
-    names = [run.name for run in runs]
-    return {run.path: run.name if names.count(run.name) == 1 else str(run.path) for run in runs}
-
-
 def by_label(runs: Sequence[Run]) -> dict[str, Run]:
-    """The runs under their labels, in their order."""
-    return dict(zip(labels(runs).values(), runs, strict=True))
+    """The runs under their labels, in their order: names of folders, or whole paths where two names are the same."""
+    names = [run.name for run in runs]
+    return {run.name if names.count(run.name) == 1 else str(run.path): run for run in runs}
 
 
-def file_name(figure: str, run: Run, runs: Sequence[Run]) -> str:
+def file_name(figure: str, label: str, runs: Sequence[Run]) -> str:
     """Name of a file that is made for each run: with the run's label where there are several."""
-    return figure if len(runs) == 1 else f"{figure}_{labels(runs)[run.path].replace('/', '_')}"
+    return figure if len(runs) == 1 else f"{figure}_{label.replace('/', '_')}"
 
 
 def _decades(gamma: float, wanted: float) -> float:
@@ -123,18 +122,12 @@ def _decades(gamma: float, wanted: float) -> float:
     return abs(math.log10(gamma / wanted))
 
 
-def vae_transitions(stages: Stages) -> Transitions:
-    """Transitions on a ladder of beta."""
-    return {"beta_c": posterior_collapse([stage.beta for stage in stages], losses_of(stages, "kl_loss"))}
-
-
-def evae_transitions(stages: Stages) -> Transitions:
-    """Transitions on a ladder of gamma that begins at gamma = 0."""
-    gammas = [stage.gamma for stage in stages]
-    return {
-        "gamma_RC": reconstruction_rise(gammas, losses_of(stages, "reconstruction_loss")),
-        "gamma_c": critical_gamma(stages),
-    }
+def transitions(stages: Stages, weight: str) -> Transitions:
+    """Transitions on a ladder of `"beta"`, or on one of `"gamma"` that begins at gamma = 0."""
+    if weight == "beta":
+        return {"beta_c": posterior_collapse([stage.beta for stage in stages], _losses(stages, "kl_loss"))}
+    rise = reconstruction_rise([stage.gamma for stage in stages], _losses(stages, "reconstruction_loss"))
+    return {"gamma_RC": rise, "gamma_c": critical_gamma(stages)}
 
 
 def ends_and_mark(found: Transition | None) -> tuple[float, float, float] | tuple[None, None, None]:
@@ -142,6 +135,6 @@ def ends_and_mark(found: Transition | None) -> tuple[float, float, float] | tupl
     return (found.before, found.after, found.mark) if found else (None, None, None)
 
 
-def losses_of(stages: Stages, loss: str) -> list[float]:
+def _losses(stages: Stages, loss: str) -> list[float]:
     """A loss of the validation split at each stage."""
     return [stage.metrics["validation"][loss] for stage in stages]

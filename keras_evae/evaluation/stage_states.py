@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -43,8 +43,8 @@ def release_models() -> None:
 
 def reconstruct(run: Run, stage: FinishedStage, spins: np.ndarray, batch_size: int = 100) -> np.ndarray:
     """X_Out of a stage for configurations `(n, y, x, 3)`, through sampled latent vectors."""
-    model, starts = load_stage(run, stage), range(0, len(spins), batch_size)
-    return np.concatenate([np.asarray(model(spins[s : s + batch_size], training=False)) for s in starts])
+    batches = (spins[start : start + batch_size] for start in range(0, len(spins), batch_size))
+    return np.concatenate(list(stream_reconstructed(run, stage, batches)))
 
 
 def generate(run: Run, stage: FinishedStage, count: int) -> np.ndarray:
@@ -52,11 +52,10 @@ def generate(run: Run, stage: FinishedStage, count: int) -> np.ndarray:
     return load_stage(run, stage).generate(count, GENERATION_SEED)
 
 
-def stream_reconstructed(run: Run, stage: FinishedStage, split: str) -> Iterator[np.ndarray]:
-    """X_Out of a stage for a whole split, `(batch_size, y, x, 3)` at a time."""
+def stream_reconstructed(run: Run, stage: FinishedStage, batches: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    """X_Out of a stage for batches `(batch_size, y, x, 3)`, one after the other."""
     model = load_stage(run, stage)
-    for spins in run.stream_split(split):
-        yield np.asarray(model(spins, training=False))
+    return (np.asarray(model(spins, training=False)) for spins in batches)
 
 
 def stream_generated(run: Run, stage: FinishedStage, count: int, batch_size: int = 100) -> Iterator[np.ndarray]:

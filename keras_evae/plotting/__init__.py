@@ -12,7 +12,6 @@ from keras_evae.plotting.curves import (
     plot_fft_mse,
     plot_interpolation,
     plot_loss,
-    plot_phase_curve,
     plot_target_loss,
     run_colors,
 )

@@ -18,19 +18,20 @@ def style() -> AbstractContextManager[None]:
 
 
 def new_figure(
-    rows: int = 1, columns: int = 1, size: tuple[float, float] = (4.0, 2.6), shared: bool = False
+    rows: int = 1, columns: int = 1, size: tuple[float, float] = (4.0, 2.6), shared: bool = False, blank: bool = False
 ) -> tuple[Figure, np.ndarray]:
     """Figure with a grid `(rows, columns)` of axes of `size` inches each.
 
     Args:
-        rows, columns: Shape of the grid.
-        size: Width and height of one axes.
         shared: One x axis for each column, and one y axis for each row.
+        blank: Nothing is seen of axes without a configuration or a map.
     """
     figure = Figure(figsize=(size[0] * columns, size[1] * rows))
     axes = figure.subplots(
         rows, columns, sharex="col" if shared else "none", sharey="row" if shared else "none", squeeze=False
     )
+    for cell in axes.flat if blank else ():
+        cell.set_axis_off()
     return figure, axes
 
 

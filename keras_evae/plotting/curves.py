@@ -13,8 +13,6 @@ from matplotlib.lines import Line2D
 
 # Okabe and Ito: seven colours that people who see fewer colours tell apart. Also the cycle of the style.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-# By which factor of beta the points of one beta stand apart.
-SIDE_BY_SIDE = 1.06
 # For each run the values of beta or gamma, and for each split those of the loss.
 LossCurves = Mapping[str, tuple[Sequence[float], Mapping[str, Sequence[float]]]]
 LOSS_LABELS = {
@@ -41,10 +39,8 @@ def plot_loss(
     """One loss term against beta or gamma, for each run a colour and for each split a line (Figure 2).
 
     Args:
-        axes: Where to draw.
-        curves: For each run its values of beta or gamma, and those of the loss for each split.
-        weight_name: `"beta"` or `"gamma"`; gamma = 0 stands at the left edge.
-        loss_name: Key of `LOSS_LABELS`.
+        axes, curves: Where to draw, and what.
+        weight_name, loss_name: `"beta"` or `"gamma"`; key of `LOSS_LABELS`. gamma = 0 stands at the left edge.
         colors: A colour for each run; by default they are given in turn.
     """
     colors = colors or run_colors(list(curves))
@@ -93,27 +89,6 @@ def plot_fft_mse(axes: Axes, curves: Mapping[str, tuple[Sequence[float], Sequenc
         smallest = min((value for value in every if value > 0), default=1.0)
         axes.set_yscale("symlog", linthresh=smallest, linscale=0.2)
     axes.legend()
-    return axes
-
-
-def plot_phase_curve(axes: Axes, intervals: Mapping[float, Sequence[tuple[float, float]]]) -> Axes:
-    """Critical gamma against beta: a point for each trial, with its interval as bars, and a line through their means.
-
-    Args:
-        axes: Where to draw.
-        intervals: For each beta, in rising order, the ends of the interval of each trial: the last gamma before the
-            collapse and the first beyond it; a collapse before the first gamma has 0 as its lower end.
-    """
-    pairs = [(beta, *ends, number) for beta, trials in intervals.items() for number, ends in enumerate(trials)]
-    betas, lower, upper, numbers = (np.array(values, float) for values in zip(*pairs, strict=True))
-    marks = np.where(lower > 0, np.sqrt(lower * upper), upper)
-    # A lower end of zero has no place on a logarithmic axis: a decade stands for it.
-    errors = marks - np.where(lower > 0, lower, upper / 10), upper - marks
-    # Trials at one beta stand beside each other.
-    axes.errorbar(betas * SIDE_BY_SIDE**numbers, marks, errors, fmt="o", capsize=3, markersize=4)
-    means = [np.exp(np.log(marks[betas == beta]).mean()) for beta in intervals]
-    axes.plot(list(intervals), means, color="C0", linewidth=0.8)
-    axes.set(xscale="log", yscale="log", xlabel=r"$\beta$", ylabel=r"critical $\gamma$")
     return axes
 
 

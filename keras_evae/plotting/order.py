@@ -28,12 +28,11 @@ def plot_structure_factor(
     """Map of S(q) on a logarithmic scale around q = 0, with a ring.
 
     Args:
-        axes: Where to draw.
+        axes, title: Where to draw; above the map.
         factor: S(q) with q = 0 in the middle, `(y, x)`; NaN is left empty.
         reach: Largest |q_y| and |q_x| that are shown, 1/site.
         limits: Lowest and highest S(q) of the colours.
         ring: |q| of a dashed circle, 1/site.
-        title: Above the map.
 
     Returns:
         The image, for a colour bar.
@@ -69,12 +68,10 @@ def plot_neighbours(
     """One configuration, pale, with the bonds between neighbouring skyrmions, defects in colour.
 
     Args:
-        axes: Where to draw.
-        spins: `(y, x, 3)`.
-        positions: Skyrmions, `(n, 2)` as (y, x).
+        axes, title: Where to draw; above the picture.
+        spins, positions: `(y, x, 3)`; skyrmions `(n, 2)` as (y, x).
         bonds: Start and end of each bond, `(m, 2, 2)`; what leaves the lattice is cut.
         counts: Number of neighbours of each skyrmion, `(n,)`.
-        title: Above the picture.
     """
     plot_spins(axes, spins, title)
     axes.images[-1].set_alpha(0.5)

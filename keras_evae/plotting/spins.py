@@ -71,6 +71,7 @@ def plot(spins: np.ndarray, titles: str | Sequence[str] = (), columns: int = 5) 
 
 def plot_spins(axes: Axes, spins: np.ndarray, title: str = "") -> Axes:
     """One configuration `(y, x, 3)` in colour, y upwards; light grey where there is no spin."""
+    axes.set_axis_on()
     axes.imshow(spin_colors(spins), origin="lower", interpolation="nearest")
     axes.set(xticks=[], yticks=[], title=title)
     axes.grid(False)
@@ -100,6 +101,7 @@ def plot_color_wheel(axes: Axes, pixels: int = 401) -> Axes:
 
 def plot_correlation(axes: Axes, correlation: np.ndarray, lowest: float, title: str = "") -> AxesImage:
     """Map `(y, x)` of cos(theta) in grey, y upwards: white at 1, black at `lowest` and below, pale blue at NaN."""
+    axes.set_axis_on()
     axes.set_facecolor("lightsteelblue")
     image = axes.imshow(correlation, cmap="gray", vmin=lowest, vmax=1.0)
     axes.set(xticks=[], yticks=[], title=title)

@@ -54,10 +54,7 @@ def refuse_foreign_folder(path: Path, kind: str = "a run folder", settings: str 
 
 
 def check_same_config(
-    file: Path,
-    config: Config,
-    ignored: Sequence[str] = (),
-    remedy: str = "Choose another folder with --output",
+    file: Path, config: Config, ignored: Sequence[str] = (), remedy: str = "Choose another folder with --output"
 ) -> None:
     """Compares a configuration with the one in a file, but for some sections.
 

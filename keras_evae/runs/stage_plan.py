@@ -9,6 +9,9 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
+# The loss terms of the paper, by their names in logs and metrics.
+LOSSES = {"L_RC": "reconstruction_loss", "L_KL": "kl_loss", "L_H": "hamiltonian_loss"}
+
 
 @dataclasses.dataclass(frozen=True)
 class Stage:

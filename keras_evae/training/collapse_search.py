@@ -12,8 +12,16 @@ import dataclasses
 import math
 from collections.abc import Callable, Mapping, Sequence
 
-from keras_evae.analysis.transitions import Transition
+from keras_evae.analysis.transitions import LIKENESS_DROP, Transition
 from keras_evae.runs.stage_folder import FinishedStage
+
+# Largest ratio of the two ends of the bracket.
+BRACKET = 2.5
+# First steps of the approach, as shares of the lower end, and the ratio of further ones. In steps of three, one of
+# three trainings ended in another lattice.
+CLIMB, STEP = (0.1, 0.316, 1.0), 10 ** (1 / 8)
+# Ratio of the steps beyond the collapse, and the change of E/N from which on the state is settled.
+RISE, SETTLED = 2.0, 1e-5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,7 +40,7 @@ class Probe:
 Train = Callable[[str, float, float], Probe]
 
 
-def is_collapsed(generated: Mapping[str, float], reference: Mapping[str, float], factor: float = 30.0) -> bool:
+def is_collapsed(generated: Mapping[str, float], reference: Mapping[str, float], factor: float = LIKENESS_DROP) -> bool:
     """Whether a model generates one state: its `fft_mse` and `energy_per_site_std` are `factor` times below the VAE's.
 
     FFT-MSE alone does not see whether the states lie at different heights, the spread of E/N not whether they differ.
@@ -41,16 +49,7 @@ def is_collapsed(generated: Mapping[str, float], reference: Mapping[str, float],
 
 
 def find_collapse(
-    train: Train,
-    lower: float,
-    upper: float,
-    known: Sequence[tuple[float, bool]] = (),
-    settle: bool = True,
-    bracket: float = 2.5,
-    climb: Sequence[float] = (0.1, 0.316, 1.0),
-    step: float = 10 ** (1 / 8),
-    rise: float = 2.0,
-    settled: float = 1e-5,
+    train: Train, lower: float, upper: float, known: Sequence[tuple[float, bool]] = (), settle: bool = True
 ) -> Transition | None:
     """Finds the collapse between two values of gamma.
 
@@ -58,10 +57,7 @@ def find_collapse(
         train: Trains a probe; nothing else is known of training here.
         lower, upper: Where the collapse is sought.
         known: Values of gamma with whether they are collapsed, from trainings in rising order of gamma.
-        settle: Go on beyond the collapse in steps of `rise`, until E/N changes by less than `settled`, twice at most.
-        bracket: Largest ratio of the two ends of the bracket.
-        climb, step: First steps of the approach, as shares of the lower end, and the ratio of further ones. In steps of
-            three, one of three trainings ended in another lattice.
+        settle: Go on beyond the collapse until E/N hardly changes, twice at most.
 
     Returns:
         The last gamma before the collapse, from which it was approached, and the first one beyond it. `before` is 0 if
@@ -72,29 +68,27 @@ def find_collapse(
     # The step after which all are collapsed for good: one training that strays does not move it.
     low = max((gamma for gamma, collapsed in known if not collapsed), default=0.0)
     high = min((gamma for gamma, collapsed in known if collapsed and gamma > low), default=None)
-    low, high = _bracket(train, lower, upper, low, high, bracket)
+    low, high = _bracket(train, lower, upper, low, high)
     if high is None:
         return None
     # A ladder that was trained before has climbed already.
-    transition, energy = _approach(train, low, high, () if low in dict(known) else climb, step)
+    transition, energy = _approach(train, low, high, climbed=low in dict(known))
     gamma = transition.after
     for _ in range(2 if settle else 0):
-        start, gamma, before = gamma, _round(rise * gamma), energy
+        start, gamma, before = gamma, _round(RISE * gamma), energy
         energy = train("settle", gamma, start).stage.metrics["generated"]["energy_per_site_mean"]
-        if abs(energy - before) < settled:
+        if abs(energy - before) < SETTLED:
             break
     return transition
 
 
-def _bracket(
-    train: Train, lower: float, upper: float, low: float, high: float | None, ratio: float
-) -> tuple[float, float | None]:
+def _bracket(train: Train, lower: float, upper: float, low: float, high: float | None) -> tuple[float, float | None]:
     """The largest gamma that is not collapsed, 0 if there is none, and the smallest one above that is."""
 
     def narrow(gamma: float) -> tuple[float, float | None]:
         return (low, gamma) if train("bracket", gamma, low).collapsed else (gamma, high)
 
-    while (top := high or upper) > ratio * (bottom := max(low, lower)):
+    while (top := high or upper) > BRACKET * (bottom := max(low, lower)):
         low, high = narrow(_round(math.sqrt(bottom * top)))
     if high is None and low < upper:
         low, high = narrow(upper)
@@ -103,14 +97,14 @@ def _bracket(
     return low, high
 
 
-def _approach(train: Train, low: float, high: float, climb: Sequence[float], step: float) -> tuple[Transition, float]:
+def _approach(train: Train, low: float, high: float, climbed: bool) -> tuple[Transition, float]:
     """The collapse on a ladder from below, with E/N of its last step; `low` and `high` if it stays away."""
-    steps = [_round(share * low) for share in climb if low]
+    steps = [] if climbed else [_round(share * low) for share in CLIMB if low]
     last = low
-    while 0 < last < high * step:
-        last = _round(last * step)
+    while 0 < last < high * STEP:
+        last = _round(last * STEP)
         steps.append(last)
-    start = 0.0 if climb else low
+    start = low if climbed else 0.0
     for gamma in steps:
         probe = train("approach", gamma, start)
         if probe.collapsed:

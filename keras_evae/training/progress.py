@@ -11,12 +11,9 @@ import keras
 from tqdm import tqdm
 
 from keras_evae.console import format_seconds
-from keras_evae.runs.stage_plan import Stage
+from keras_evae.runs.stage_plan import LOSSES, Stage
 
 logger = logging.getLogger(__name__)
-
-
-LOSSES = {"L_RC": "reconstruction_loss", "L_KL": "kl_loss", "L_H": "hamiltonian_loss"}
 
 
 class Pace:
@@ -60,8 +57,7 @@ class StageProgress(keras.callbacks.Callback):
     Args:
         description: Text before the bar, with beta and gamma.
         samples, done: Samples of the stage, and those of them that were trained on before.
-        batch_size: Samples of a step.
-        pace: Pace of the whole run.
+        batch_size, pace: Samples of a step; pace of the whole run.
     """
 
     def __init__(self, description: str, samples: int, done: int, batch_size: int, pace: Pace) -> None:

@@ -9,12 +9,11 @@ from __future__ import annotations
 import dataclasses
 import functools
 import logging
-import math
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from keras_evae.analysis.transitions import Transition
+from keras_evae.analysis.transitions import COLLAPSED_KL, LIKENESS_DROP, Transition
 from keras_evae.config import EVAEConfig
 from keras_evae.errors import ConfigError, DataError
 from keras_evae.machine import quiet_tensorflow
@@ -39,13 +38,9 @@ class Trial:
     """The search of one trained VAE for its collapse; it goes on from the probes that are in its folder.
 
     Args:
-        name: By which it is known in tables and pictures.
         run: Has finished the stage of gamma = 0 at `beta`; nothing is written to its stages.
-        beta: Weight of L_KL.
         evae: The collapse is sought between the first and the last gamma, with probes as long as the longest stage.
-        folder: Of the probes.
         factor: See `is_collapsed`.
-        probes: In the order of training.
         transition: The collapse; None before the search, and if the largest gamma has not collapsed.
     """
 
@@ -54,15 +49,15 @@ class Trial:
     beta: float
     evae: EVAEConfig
     folder: Path
-    factor: float = 30.0
+    factor: float = LIKENESS_DROP
     probes: list[Probe] = dataclasses.field(default_factory=list)
     transition: Transition | None = None
 
-    def search(self, bound: float = math.log(2), settle: bool = True) -> Trial:
+    def search(self, bound: float = COLLAPSED_KL, settle: bool = True) -> Trial:
         """Finds the collapse; without `settle` no more than that.
 
         Raises:
-            ConfigError: If L_KL of the VAE lies below `bound`, in nats: its posterior has collapsed.
+            ConfigError: If L_KL of the VAE lies below `bound`, in nats, or no gamma, or each, is beyond the collapse.
             DataError: If a probe in the folder is damaged or out of order.
             MismatchError: If another version has begun to train the probes.
         """
@@ -77,16 +72,10 @@ class Trial:
         self.transition = find_collapse(self._finish, lower, self.evae.gammas[-1], known, settle)
         # Its model and optimiser would stay in memory.
         self.__dict__.pop("_trainer", None)
-        if not self.probes and self.transition is None:
-            raise ConfigError(
-                f"{self.name}: expected a collapse up to gamma = {self.evae.gammas[-1]:g}, found none; train with a "
-                f"larger last value of evae.gammas"
-            )
         if not self.probes:
-            raise ConfigError(
-                f"{self.name}: expected a first gamma of the ladder that is not collapsed, found {lower:g} collapsed; "
-                f"choose a smaller one"
-            )
+            nowhere = f"none up to {self.evae.gammas[-1]:g}; train with a larger last value of evae.gammas"
+            found = f"one at {lower:g} already; train with a smaller first value" if self.transition else nowhere
+            raise ConfigError(f"{self.name}: expected a collapse within the ladder of gamma, found {found}")
         return self
 
     @functools.cached_property

@@ -37,8 +37,7 @@ class EpochScalars(keras.callbacks.Callback):
     A context manager: leaving it closes the files.
 
     Args:
-        folder: TensorBoard's log folder.
-        stage: Name of the stage; what it has written before is replaced.
+        folder, stage: TensorBoard's log folder; name of the stage: what it has written before is replaced.
         first_epoch: First epoch of the stage.
         history: Logs of the stage's epochs that are done already.
     """
@@ -81,9 +80,7 @@ def log_stage(
     """Writes what was measured at the end of a stage to `stages/`.
 
     Args:
-        folder: TensorBoard's log folder.
-        stage: Name of the stage.
-        epoch: Position on the continuous epoch axis.
+        folder, stage, epoch: TensorBoard's log folder, name of the stage, position on the continuous epoch axis.
         metrics: Groups of named numbers, such as `{"validation": {"kl_loss": 107.0}}`.
         pictures: Named spin configurations, `(n, y, x, 3)`; hue = in-plane angle, lightness = S_z.
         angles: Named angles of any shape, shown as histograms.
@@ -100,13 +97,7 @@ def log_stage(
 
 
 def log_hyperparameters(folder: Path, run: str, values: Mapping[str, bool | int | float | str]) -> None:
-    """Writes a run's row in TensorBoard's table of hyper-parameters, which compares the runs of a sweep.
-
-    Args:
-        folder: TensorBoard's log folder.
-        run: Name of the run.
-        values: Hyper-parameters by name.
-    """
+    """Writes a run's row in TensorBoard's table of hyper-parameters, which compares the runs of a sweep."""
     remove_logs(folder, HPARAMS)
     with _writing_stages(folder, HPARAMS):
         hparams.hparams_config(

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from keras_evae.analysis import bond_orientational_order, delaunay_bonds, lattice_order, neighbour_counts
+from keras_evae.analysis import delaunay_bonds
 from keras_evae.minima.skyrmion_lattices import commensurate_lattices
 
 # A torus for triangles with equal sides need not be one of whole sites.
@@ -10,9 +10,9 @@ TRIANGULAR = np.array([(row * np.sqrt(3), 2 * column + row % 2) for row in range
 
 
 def test_triangular_lattice_is_perfectly_ordered():
-    psi6 = bond_orientational_order(TRIANGULAR, SHAPE)
+    psi6 = delaunay_bonds(TRIANGULAR, SHAPE).order()
     np.testing.assert_allclose(psi6, 1.0, atol=1e-9)
-    np.testing.assert_array_equal(neighbour_counts(TRIANGULAR, SHAPE), 6)
+    np.testing.assert_array_equal(delaunay_bonds(TRIANGULAR, SHAPE).counts, 6)
     bonds = delaunay_bonds(TRIANGULAR, SHAPE)
     np.testing.assert_allclose(np.linalg.norm(bonds.vectors, axis=-1), 2.0)
     np.testing.assert_array_equal(bonds.owners, np.repeat(np.arange(80), 6))
@@ -20,16 +20,16 @@ def test_triangular_lattice_is_perfectly_ordered():
 
 def test_phase_is_six_times_the_orientation():
     # Rows and columns exchanged: the lattice turned by 90 degrees, its sixth multiple by 180.
-    np.testing.assert_allclose(bond_orientational_order(TRIANGULAR[:, ::-1], SHAPE[::-1]), -1.0, atol=1e-9)
+    np.testing.assert_allclose(delaunay_bonds(TRIANGULAR[:, ::-1], SHAPE[::-1]).order(), -1.0, atol=1e-9)
 
 
 def test_translations_change_nothing():
     moved = (TRIANGULAR + (3.7, 11.1)) % SHAPE
-    np.testing.assert_allclose(bond_orientational_order(moved, SHAPE), 1.0, atol=1e-9)
+    np.testing.assert_allclose(delaunay_bonds(moved, SHAPE).order(), 1.0, atol=1e-9)
 
 
 def test_stretched_lattice_has_less_order():
-    stretched = np.abs(bond_orientational_order(TRIANGULAR * (1.2, 1.0), (SHAPE[0] * 1.2, SHAPE[1])))
+    stretched = np.abs(delaunay_bonds(TRIANGULAR * (1.2, 1.0), (SHAPE[0] * 1.2, SHAPE[1])).order())
     # Two bonds along x, four at the angle phi to it.
     phi = np.arctan2(1.2 * np.sqrt(3), 1.0)
     np.testing.assert_allclose(stretched, abs(2 + 4 * np.cos(6 * phi)) / 6, atol=1e-9)
@@ -37,26 +37,26 @@ def test_stretched_lattice_has_less_order():
 
 def test_random_points_have_little_order():
     points = np.random.default_rng(1).uniform((0, 0), (100, 150), (2000, 2))
-    psi6 = bond_orientational_order(points, (100, 150))
+    psi6 = delaunay_bonds(points, (100, 150)).order()
     assert np.abs(psi6).mean() < 0.5 and abs(psi6.mean()) < 0.05
 
 
 def test_open_edges_have_fewer_bonds():
-    closed, open_edges = (bond_orientational_order(TRIANGULAR, SHAPE, (kind, kind)) for kind in (True, False))
+    closed, open_edges = (delaunay_bonds(TRIANGULAR, SHAPE, (kind, kind)).order() for kind in (True, False))
     inner = np.all((TRIANGULAR > 2) & (np.array(SHAPE) - 4 > TRIANGULAR), axis=-1)
     np.testing.assert_allclose(open_edges[inner], closed[inner], atol=1e-9)
-    assert neighbour_counts(TRIANGULAR, SHAPE, (False, False))[0] < 6
+    assert delaunay_bonds(TRIANGULAR, SHAPE, (False, False)).counts[0] < 6
 
 
 @pytest.mark.parametrize("positions", [np.zeros((0, 2)), [(3.0, 4.0)]])
 def test_no_point_and_one_point(positions):
-    assert bond_orientational_order(positions, SHAPE, (False, False)).tolist() == [0.0] * len(positions)
-    assert bond_orientational_order(positions, SHAPE).shape == (len(positions),)
+    assert delaunay_bonds(positions, SHAPE, (False, False)).order().tolist() == [0.0] * len(positions)
+    assert delaunay_bonds(positions, SHAPE).order().shape == (len(positions),)
 
 
 def test_lattice_on_the_torus_of_sites():
     (lattice, *_) = commensurate_lattices((128, 96), 24)
-    psi6 = bond_orientational_order(lattice.positions, (128, 96))
+    psi6 = delaunay_bonds(lattice.positions, (128, 96)).order()
     np.testing.assert_allclose(psi6, psi6[0])
     assert 0.9 < np.abs(psi6[0]) < 1.0
 
@@ -67,14 +67,14 @@ def test_two_rows_in_a_wire_have_four_neighbours_each(deviation):
     rows = np.array([(15.0 + 18 * (index % 2), 12.0 * index) for index in range(8)])
     points = rows + np.random.default_rng(0).uniform(-deviation, deviation, rows.shape)
     for positions, shape, periodic in ((points, (48, 96), (False, True)), (points[:, ::-1], (96, 48), (True, False))):
-        np.testing.assert_array_equal(neighbour_counts(positions, shape, periodic), 4)
+        np.testing.assert_array_equal(delaunay_bonds(positions, shape, periodic).counts, 4)
         longest = np.linalg.norm(delaunay_bonds(positions, shape, periodic).vectors, axis=-1).max()
         assert longest == pytest.approx(24, abs=0.5)
 
 
 def test_one_row_in_a_wire_has_no_triangles():
     row = np.array([(24.0 + 1e-3 * (index % 2), 24.0 * index) for index in range(4)])
-    assert neighbour_counts(row, (48, 96), (False, True)).tolist() == [0] * 4
+    assert delaunay_bonds(row, (48, 96), (False, True)).counts.tolist() == [0] * 4
 
 
 # Points of a square lattice of 8 sites, and the torus that it closes on.
@@ -89,7 +89,7 @@ def turned(cells, offset=(0.0, 0.0)):
 
 @pytest.mark.parametrize("points, shape", [(SQUARE, (48.0, 72.0)), turned(2), turned(3, (0.3, 11.7))])
 def test_square_lattice_has_psi4_of_one_whatever_the_diagonals(points, shape):
-    psi6, psi4 = lattice_order(points, shape)
+    psi6, psi4 = delaunay_bonds(points, shape).lattice_order()
     np.testing.assert_allclose(psi4, 1.0, atol=1e-9)
     assert np.all(psi6 < 0.34)
     # The diagonals are bonds, some of them; their cells touch in a point.
@@ -102,7 +102,7 @@ def test_square_lattice_has_psi4_of_one_whatever_the_diagonals(points, shape):
 
 def test_triangular_lattice_has_no_psi4():
     for points, shape in ((TRIANGULAR, SHAPE), (TRIANGULAR[:, ::-1], SHAPE[::-1]), ((TRIANGULAR + 1.3) % SHAPE, SHAPE)):
-        psi6, psi4 = lattice_order(points, shape)
+        psi6, psi4 = delaunay_bonds(points, shape).lattice_order()
         np.testing.assert_allclose(psi6, 1.0, atol=1e-9)
         np.testing.assert_allclose(psi4, 0.0, atol=1e-9)
     # Edges of regular hexagons.
@@ -111,7 +111,7 @@ def test_triangular_lattice_has_no_psi4():
 
 def test_phase_of_psi4_is_four_times_the_orientation():
     points, shape = turned(2)
-    psi4 = bond_orientational_order(points, shape, fold=4, weighted=True)
+    psi4 = delaunay_bonds(points, shape).order(fold=4, weighted=True)
     np.testing.assert_allclose(psi4, np.exp(-4j * np.arctan(0.5)).conj(), atol=1e-9)
 
 
@@ -119,7 +119,7 @@ def test_phase_of_psi4_is_four_times_the_orientation():
 def test_small_displacements_change_psi4_little(size, change):
     """They choose the diagonals, which change psi6 at once."""
     moved = SQUARE + np.random.default_rng(0).uniform(-size, size, SQUARE.shape)
-    psi6, psi4 = lattice_order(moved, (48.0, 72.0))
+    psi6, psi4 = delaunay_bonds(moved, (48.0, 72.0)).lattice_order()
     assert psi4.min() > 1 - change and np.ptp(psi6) > 0.1
 
 
@@ -128,7 +128,7 @@ def test_edges_make_cells_that_fill_the_torus():
     bonds = delaunay_bonds(points, (60, 90))
     # Each bond spans two triangles, one in each cell, of this edge and half of the bond.
     assert np.sum(bonds.edges * np.linalg.norm(bonds.vectors, axis=-1)) / 4 == pytest.approx(60 * 90)
-    psi6, psi4 = lattice_order(points, (60, 90))
+    psi6, psi4 = delaunay_bonds(points, (60, 90)).lattice_order()
     assert psi6.mean() < 0.5 and psi4.mean() < 0.5
 
 
@@ -136,5 +136,5 @@ def test_order_of_few_points_is_a_number():
     for count in range(4):
         for periodic in ((False, False), (True, False), (True, True)):
             points = np.random.default_rng(count).uniform(0, 32, (count, 2))
-            for order in lattice_order(points, (32, 48), periodic):
+            for order in delaunay_bonds(points, (32, 48), periodic).lattice_order():
                 assert order.shape == (count,) and np.all((order >= 0) & (order <= 1 + 1e-12))

@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from keras_evae.analysis import defect_share, find_skyrmions, neighbour_counts, topological_charge
+from keras_evae.analysis import defect_share, delaunay_bonds, find_skyrmions, topological_charge
 from keras_evae.annealing import anneal_many
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.monte_carlo.schedule import SLOW_SCHEDULE, AnnealingSchedule
@@ -31,7 +31,7 @@ def skyrmions_at(positions, shape=SHAPE, radius=3.0):
 
 def counts_of(spins):
     found = find_skyrmions(spins)
-    return found, neighbour_counts(found.positions, spins.shape[:2])
+    return found, delaunay_bonds(found.positions, spins.shape[:2]).counts
 
 
 def sorted_rows(positions):
@@ -111,22 +111,22 @@ def test_no_skyrmion_at_all():
 @pytest.mark.parametrize("positions", [[(5, 9)], [(5, 9), (30, 41)]])
 def test_one_and_two_points(positions):
     # On the torus the neighbours are images; in an open plane there is no triangle.
-    assert np.all(neighbour_counts(positions, SHAPE) >= 4)
-    np.testing.assert_array_equal(neighbour_counts(positions, SHAPE, (False, False)), 0)
-    assert defect_share(neighbour_counts(positions, SHAPE, (False, False))) == 1.0
+    assert np.all(delaunay_bonds(positions, SHAPE).counts >= 4)
+    np.testing.assert_array_equal(delaunay_bonds(positions, SHAPE, (False, False)).counts, 0)
+    assert defect_share(delaunay_bonds(positions, SHAPE, (False, False)).counts) == 1.0
 
 
 def test_open_axes():
     line = [(5, 3), (5, 10), (5, 20)]
-    np.testing.assert_array_equal(neighbour_counts(line, SHAPE, (False, False)), 0)
-    np.testing.assert_array_equal(neighbour_counts(line, SHAPE, (False, True)), 0)
+    np.testing.assert_array_equal(delaunay_bonds(line, SHAPE, (False, False)).counts, 0)
+    np.testing.assert_array_equal(delaunay_bonds(line, SHAPE, (False, True)).counts, 0)
     square_and_centre = [(0, 0), (0, 10), (10, 0), (10, 10), (5, 5)]
-    np.testing.assert_array_equal(neighbour_counts(square_and_centre, SHAPE, (False, False)), [3, 3, 3, 3, 4])
+    np.testing.assert_array_equal(delaunay_bonds(square_and_centre, SHAPE, (False, False)).counts, [3, 3, 3, 3, 4])
 
 
 def test_counts_have_the_mean_six_on_the_torus():
     points = np.random.default_rng(0).uniform((0, 0), SHAPE, (40, 2))
-    assert neighbour_counts(points, SHAPE).sum() == 6 * 40
+    assert delaunay_bonds(points, SHAPE).counts.sum() == 6 * 40
 
 
 def test_annealed_lattices_have_as_many_skyrmions_as_charge():

@@ -71,10 +71,10 @@ def test_local_correlation_of_the_sample(disc_run, tmp_path, monkeypatch):
 def test_distances_of_final_states_are_means_over_the_sample(disc_run, monkeypatch):
     module = sys.modules[final_states.__module__]
     monkeypatch.setattr(module, "generate", lambda run, stage, count: np.stack([UP, RIGHT, UP]))
-    one = final_states([disc_run])[0]
-    assert one.spread == pytest.approx(2.0) == pytest.approx(one.aligned_spread)
+    (one,), (row,) = final_states([disc_run])
+    assert row["largest_distance"] == pytest.approx(2.0) == pytest.approx(row["largest_aligned_distance"])
     (pair,), _ = compare_all([one, dataclasses.replace(one, spins=-one.spins)])
-    assert pair.as_generated == pytest.approx(4.0)
+    assert pair["distance"] == pytest.approx(4.0)
 
 
 def test_headline_counts_the_spins(disc_run, smoke_run):

@@ -13,7 +13,7 @@ import pytest
 
 from keras_evae.errors import DataError
 from keras_evae.evaluation.recipes import RECIPES, evaluate
-from keras_evae.evaluation.report import Headline, collect_sections, render, write_report
+from keras_evae.evaluation.report import Headline, collect_sections, write_report
 from keras_evae.evaluation.results import Picture, Section, Table
 from keras_evae.runs.run import load_run
 
@@ -31,6 +31,10 @@ PHONE = """<!DOCTYPE html><title>waiting</title>
   const found = {{overflow, images, asked, scripts: page.scripts.length}};
   document.querySelector("pre").textContent = "RESULT" + JSON.stringify(found) + "END";
 }}</script>"""
+
+
+def render(*given):
+    return write_report(*given).read_text()
 
 
 def sections(text="<p>"):
@@ -142,7 +146,9 @@ def test_sentences_leave_out_results_older_than_the_last_stage(run, output):
 
 
 def test_page_begins_with_headlines_that_are_given(run, output):
-    page = Page(render([run], [], {}, output, [Headline("search", "J = 1", ["First.", "<b>"], [("Trials", "3")])]))
+    page = Page(
+        render([run], [], {"losses": "x"}, output, [Headline("search", "J = 1", ["First.", "<b>"], [("Trials", "3")])])
+    )
     assert "Run search" in page.text and "First." in page.text and "<b>" in page.text
     assert "ollapsed" not in page.text
 

@@ -59,7 +59,7 @@ def test_pieces_are_the_whole(smoke_run):
     pieces = list(stream_generated(smoke_run, stage, 7, batch_size=3))
     assert [len(piece) for piece in pieces] == [3, 3, 1]
     np.testing.assert_allclose(np.concatenate(pieces), generate(smoke_run, stage, 7), atol=1e-3)
-    outputs = np.concatenate(list(stream_reconstructed(smoke_run, stage, "test")))
+    outputs = np.concatenate(list(stream_reconstructed(smoke_run, stage, smoke_run.stream_split("test"))))
     assert outputs.shape == (20, 32, 32, 3)
     np.testing.assert_allclose(np.linalg.norm(outputs, axis=-1), 1.0, atol=1e-5)
     assert [len(part) for part in smoke_run.stream_split("test", batch_size=15)] == [15, 5]

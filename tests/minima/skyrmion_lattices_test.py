@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from keras_evae.analysis import find_skyrmions, neighbour_counts, topological_charge
+from keras_evae.analysis import delaunay_bonds, find_skyrmions, topological_charge
 from keras_evae.geometry import make_geometry
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.minima.skyrmion_lattices import (
@@ -104,7 +104,7 @@ def test_preferred_lattice_at_the_paper_values(shape, count):
     h = Hamiltonian()
     positions, spins = triangular_skyrmions(h, shape)
     assert len(positions) == count and topological_charge(spins) == pytest.approx(-count, abs=1e-9)
-    np.testing.assert_array_equal(neighbour_counts(find_skyrmions(spins).positions, shape), 6)
+    np.testing.assert_array_equal(delaunay_bonds(find_skyrmions(spins).positions, shape).counts, 6)
     # Not relaxed, yet lower than the cycloid along an axis at its best, -1 - sqrt(1 + D^2) on an endless lattice.
     assert h.energy_per_site(spins) < -1 - np.sqrt(1 + 0.3**2)
 

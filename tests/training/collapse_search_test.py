@@ -7,10 +7,7 @@ import pytest
 
 from keras_evae.analysis.transitions import Transition
 from keras_evae.runs.stage_folder import FinishedStage
-from keras_evae.training.collapse_search import Probe, find_collapse, is_collapsed
-
-# Defaults of `find_collapse`: ratios of the bracket, of the steps of the approach, and of those of the settling.
-BRACKET, STEP, RISE = 2.5, 10 ** (1 / 8), 2.0
+from keras_evae.training.collapse_search import BRACKET, RISE, STEP, Probe, find_collapse, is_collapsed
 
 
 def drive(lower, upper, collapsed, known=(), settle=True, energy=lambda gamma: -2.0):

@@ -8,8 +8,8 @@ import pytest
 from experiments.reproduction import results
 from experiments.reproduction.results import Runs, compare_lengths, longer_stages, make_results, open_finished
 from keras_evae.errors import DataError
-from keras_evae.evaluation.convergence import LOSSES
 from keras_evae.evaluation.results import Section
+from keras_evae.runs.stage_plan import LOSSES
 
 
 @pytest.fixture

@@ -1,0 +1,20 @@
+# The names of the front door, each with its module: for type checkers, and for `__init__.py`, which reads this file.
+from keras_evae.analysis.distances import fft_mse as fft_mse
+from keras_evae.analysis.skyrmions import find_skyrmions as find_skyrmions
+from keras_evae.analysis.topology import topological_charge as topological_charge
+from keras_evae.annealing import anneal as anneal
+from keras_evae.annealing import anneal_many as anneal_many
+from keras_evae.annealing import relax as relax
+from keras_evae.config import load_config as load_config
+from keras_evae.evaluation.ground_state import find_ground_state as find_ground_state
+from keras_evae.evaluation.recipes import evaluate as evaluate
+from keras_evae.hamiltonian import Hamiltonian as Hamiltonian
+from keras_evae.model.evae import EVAE as EVAE
+from keras_evae.monte_carlo.schedule import AnnealingSchedule as AnnealingSchedule
+from keras_evae.plotting.spins import plot as plot
+from keras_evae.runs.run import load_run as load_run
+from keras_evae.terms import EnergyTerm as EnergyTerm
+from keras_evae.training.recipe import train as train
+
+__version__: str
+__all__: list[str]
