@@ -122,14 +122,7 @@ class Hamiltonian:
         return max([1, *(term.reach for term in self.further_terms)])
 
     def energy(self, spins: Any) -> Any:
-        """Total energy of each configuration.
-
-        Args:
-            spins: Unit vectors, `(..., y, x, 3)`, array or tensor.
-
-        Returns:
-            Energies of shape `(...,)`, in units of the exchange constant.
-        """
+        """Total energy `(...,)` of spins `(..., y, x, 3)`, an array or a tensor, in units of the exchange constant."""
         spins = self._present(_as_spins(spins))
         if not isinstance(spins, np.ndarray):
             return self._tensor_energy(spins)
@@ -141,26 +134,14 @@ class Hamiltonian:
         return energy / self.count_sites((spins.shape[-3], spins.shape[-2]))
 
     def effective_field(self, spins: Any) -> Any:
-        """Effective field h_i = -dE/dS_i at every site.
-
-        Args:
-            spins: Unit vectors, `(..., y, x, 3)`, array or tensor.
-
-        Returns:
-            Fields of the same shape, in units of the exchange constant.
-        """
+        """Effective field h_i = -dE/dS_i at every site; shapes and units as in `energy`, fields as the spins."""
         spins = self._present(_as_spins(spins))
         return self._present(self._add_further(self._field(spins), "field", spins))
 
     def torque(self, spins: np.ndarray, field: np.ndarray | None = None) -> np.ndarray:
-        """Torque |S_i x h_i| at every site; 0 everywhere in a minimum of the energy, and on absent sites.
+        """Torque |S_i x h_i| at every site, `(..., y, x)`; 0 everywhere in a minimum of the energy and on absent sites.
 
-        Args:
-            spins: Unit vectors, `(..., y, x, 3)`.
-            field: Their effective field, where it is known already.
-
-        Returns:
-            Torques `(..., y, x)`, in units of the exchange constant.
+        `field` is the effective field of the spins, where it is known already.
         """
         # Written out: several times faster than np.cross on vectors side by side.
         vectors = spins, self.effective_field(spins) if field is None else field
@@ -216,13 +197,10 @@ class Hamiltonian:
         return "" if self.mask is None else "{} of {} x {} sites".format(np.count_nonzero(self.mask), *self.mask.shape)
 
     def coupling(self, axis: int) -> np.ndarray:
-        """Matrix C of the bond from a site to its next neighbour along an axis: E = -S_i . (C S_j).
+        """Matrix C `(3, 3)` of the bond from a site to its next neighbour along an axis: E = -S_i . (C S_j).
 
-        Args:
-            axis: 0 for the up bond (y), 1 for the right bond (x).
-
-        Returns:
-            `(3, 3)` matrix, J on the diagonal and the Dzyaloshinskii-Moriya vector off it.
+        Axis 0 has the up bond (y), axis 1 the right bond (x); J is on the diagonal, the Dzyaloshinskii-Moriya vector
+        off it.
         """
         direction = np.array(BOND_DIRECTIONS[axis])
         d = np.cross((0.0, 0.0, 1.0), direction) if self.dmi == "neel" else direction

@@ -44,14 +44,9 @@ class Lattice:
         self._bonds: dict[tuple[int, int], np.ndarray] = {}
 
     def neighbour(self, spins: Any, dy: int, dx: int) -> Any:
-        """The spins of the neighbours `dy` rows above and `dx` columns to the right of every site.
+        """The spins `(..., y, x, 3)` of the neighbours `dy` rows above and `dx` columns to the right of every site.
 
-        Args:
-            spins: `(..., y, x, 3)`.
-            dy, dx: May be negative.
-
-        Returns:
-            `(..., y, x, 3)`, zero vectors where the neighbour, or the site itself, is missing.
+        Zero vectors where the neighbour, or the site itself, is missing. Both steps may be negative.
         """
         rolled = namespace(spins).roll(spins, (-dy, -dx), AXES)
         if all(self.periodic) and self.mask is None:

@@ -38,13 +38,9 @@ NAMES: dict[PointOperation, str] = {
 
 @functools.lru_cache
 def point_group(hamiltonian: Hamiltonian, shape: tuple[int, int]) -> tuple[PointOperation, ...]:
-    """Elements of the joint lattice and spin point group: C4v on a square lattice, C2v otherwise.
+    """Elements of the joint lattice and spin point group: C4v on a square lattice with equal edges, C2v otherwise.
 
     Of these only the ones, about the centre of the lattice, that leave the Hamiltonian's mask and terms as they are.
-
-    Args:
-        hamiltonian: Its boundary must be the same on both axes for a quarter turn to be a symmetry.
-        shape: `(y, x)`.
     """
     square = shape[0] == shape[1] and hamiltonian.periodic[0] == hamiltonian.periodic[1]
     operations = tuple(itertools.product((False, True) if square else (False,), (False, True), (False, True)))
@@ -73,15 +69,9 @@ def translation_steps(hamiltonian: Hamiltonian, shape: tuple[int, int]) -> tuple
 
 
 def apply_point_operation(spins: np.ndarray, operation: PointOperation, dmi: str = "neel") -> np.ndarray:
-    """Applies one element of the point group to lattice and spins.
+    """Applies one element of the point group to lattice and spins: a transposition, then flips of the y and the x axis.
 
-    Args:
-        spins: `(..., y, x, 3)`.
-        operation: Transpose, then flips of the y and the x axis.
-        dmi: `"neel"` or `"bloch"`.
-
-    Returns:
-        New array, `(..., y, x, 3)` with y and x swapped if the operation transposes.
+    The result is a new array `(..., y, x, 3)`, with y and x swapped if the operation transposes.
     """
     transpose, flip_y, flip_x = operation
     sign = 1.0 if dmi == "neel" else -1.0

@@ -107,7 +107,8 @@ def check_term(term: EnergyTerm, lattice: Lattice, reach: int) -> None:
         slope, expected = (energies[1] - energies[0]) / (2 * STEP), np.sum(field * direction)
         # Random directions: the sum is of the size of this root. Comparisons with NaN are false.
         size = np.sqrt(np.sum((field * direction) ** 2))
-        if not abs(slope - expected) <= SLOPE_TOLERANCE * size + _rounding(energies):
+        rounding = 100 * np.finfo(np.float64).eps * float(np.abs(energies).max()) / STEP
+        if not abs(slope - expected) <= SLOPE_TOLERANCE * size + rounding:
             raise ConfigError(
                 f"{_name(term)}: expected field = -dE/dS, {expected:.8g} along a random direction, "
                 f"found {slope:.8g} from differences of energy; mend `field` or `energy`"
@@ -151,10 +152,6 @@ def _checked_energies(term: EnergyTerm, spins: np.ndarray, lattice: Lattice) -> 
             f"{spins.shape}, found {energies.shape}; use lattice.total"
         )
     return energies
-
-
-def _rounding(energies: np.ndarray) -> float:
-    return 100 * np.finfo(np.float64).eps * float(np.abs(energies).max()) / STEP
 
 
 def random_vectors(random: np.random.Generator, lattice: Lattice) -> np.ndarray:

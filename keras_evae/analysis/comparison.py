@@ -63,11 +63,8 @@ def align(spins: np.ndarray, target: np.ndarray, hamiltonian: Hamiltonian, slidi
             f"Expected two configurations of one shape (y, x, 3). Received: shapes={spins.shape}, {target.shape}"
         )
     shape = spins.shape[0], spins.shape[1]
-    operations, steps, sites = (
-        point_group(hamiltonian, shape),
-        translation_steps(hamiltonian, shape),
-        hamiltonian.count_sites(shape),
-    )
+    operations, steps = point_group(hamiltonian, shape), translation_steps(hamiltonian, shape)
+    sites = hamiltonian.count_sites(shape)
     images = [apply_point_operation(spins, operation, hamiltonian.dmi) for operation in operations]
     candidates = [_best_translation(image, target, steps, sites, sliding) for image in images]
     smallest = min(distance for distance, _ in candidates)
@@ -79,13 +76,15 @@ def _best_translation(
     spins: np.ndarray, target: np.ndarray, steps: tuple[int, int], sites: int, sliding: bool
 ) -> tuple[float, tuple[float, float]]:
     """Smallest distance over the translations `(y, x)` by multiples of the steps, and the translation."""
-    spectrum = np.sum(_transform(target) * np.conj(_transform(spins)), axis=-1)
+    waves, target_waves = (np.fft.fft2(state, axes=(0, 1)) for state in (spins, target))
+    spectrum = np.sum(target_waves * np.conj(waves), axis=-1)
     correlation = np.fft.ifft2(spectrum).real
     # Along an open axis the step is the whole side: nothing is moved.
     allowed = correlation[:: steps[0], :: steps[1]]
     best = np.unravel_index(np.argmax(allowed), allowed.shape)
+    # The nearest images: from -side / 2 to below side / 2.
     shift_y, shift_x = (
-        _nearest_image(int(number) * step, side)
+        (int(number) * step + side // 2) % side - side // 2
         for number, step, side in zip(best, steps, correlation.shape, strict=True)
     )
     shift = (shift_y, shift_x)
@@ -101,12 +100,8 @@ def _slide(
 ) -> tuple[float, tuple[float, float]]:
     """The smallest distance within a site of `start` for the Fourier series of both configurations, by Newton's method.
 
-    Args:
-        spectrum: Cross-spectrum, the Fourier transform of the cross-correlation.
-        start: Best translation by whole sites.
-        squares: Sum of the squares of both configurations.
-        free: Axes that may be moved along.
-        sites: Number of sites that carry a spin.
+    `spectrum` is the Fourier transform of their cross-correlation, `squares` the sum of their squares; only along the
+    `free` axes they may be moved.
     """
     shift = np.array(start, float)
     for _ in range(NEWTON_STEPS):
@@ -134,12 +129,3 @@ def _overlap(spectrum: np.ndarray, shift: np.ndarray) -> tuple[float, np.ndarray
     gradient = np.array([moments[1, 0], moments[0, 1]])
     hessian = np.array([[moments[2, 0], moments[1, 1]], [moments[1, 1], moments[0, 2]]])
     return moments[0, 0], gradient, hessian
-
-
-def _transform(spins: np.ndarray) -> np.ndarray:
-    return np.fft.fft2(spins, axes=(0, 1))
-
-
-def _nearest_image(step: int, side: int) -> int:
-    """A translation along a closed axis of `side` sites, from -side / 2 to below side / 2."""
-    return (step + side // 2) % side - side // 2

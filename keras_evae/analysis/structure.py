@@ -65,13 +65,8 @@ def wave_vectors(shape: tuple[int, ...]) -> np.ndarray:
 def ring_average(factor: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean of S(q) over rings of equal |q|, without q = 0.
 
-    The rings lie around multiples of 2 pi / (shorter side) and are as wide, up to |q| = pi.
-
-    Args:
-        factor: S(q) of `structure_factor`, `(y, x)`.
-
-    Returns:
-        |q| of the rings, 1/site, and the means of S(q), both `(rings,)`.
+    The rings lie around multiples of 2 pi / (shorter side) and are as wide, up to |q| = pi. The result are their |q|,
+    1/site, and the means of S(q), both `(rings,)`.
     """
     rings, step = _rings(factor.shape)
     number = min(factor.shape) // 2
@@ -84,11 +79,8 @@ def ring_average(factor: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def bragg_peaks(factor: np.ndarray) -> BraggPeaks:
     """The ring on which the mean of S(q) is largest, and the peaks on it.
 
-    The annulus is that ring of `ring_average` with its neighbours on both sides. Take the structure factor of one
-    configuration: in the mean over configurations of different orientation the peaks blur into a ring.
-
-    Args:
-        factor: S(q) of `structure_factor`, `(y, x)`.
+    The annulus is that ring of `ring_average` with its neighbours on both sides. Take the structure factor `(y, x)` of
+    one configuration: in the mean over configurations of different orientation the peaks blur into a ring.
     """
     vectors, (rings, _) = wave_vectors(factor.shape), _rings(factor.shape)
     _, means = ring_average(factor)

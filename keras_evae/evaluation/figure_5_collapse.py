@@ -105,6 +105,7 @@ def make_fft_mse(runs: Sequence[Run], output: Path) -> Section:
         name: ([stage.gamma for stage in stages], [generated_fft_mse(stage) for stage in stages])
         for name, stages in ladders.items()
     }
+    systems = {(run.hamiltonian, run.shape, tuple(stage.gamma for stage in run.planned if stage.gamma)) for run in runs}
     figure, axes = plotting.new_figure(size=(5.5, 3.6))
     plotting.plot_fft_mse(axes[0, 0], curves)
     plotting.save_figure(figure, output / "fft_mse.png")
@@ -116,7 +117,7 @@ def make_fft_mse(runs: Sequence[Run], output: Path) -> Section:
         [Table("fft_mse", "100 generated states of each stage", ["run", "beta", "gamma", *GENERATED], rows)],
         [Picture("fft_mse.png", "FFT-MSE of 100 generated states against gamma", "fft_mse")],
         numbers={name: _numbers(run, ladders[name]) for name, run in named.items()}
-        | {"": {"runs_alike_in_lattice_energy_and_gammas": _are_alike(runs)}},
+        | {"": {"runs_alike_in_lattice_energy_and_gammas": len(systems) == 1}},
     )
 
 
@@ -130,8 +131,3 @@ def _numbers(run: Run, stages: Sequence[FinishedStage]) -> Record:
         "gamma_c_after": after,
         "gamma_c": mark,
     }
-
-
-def _are_alike(runs: Sequence[Run]) -> bool:
-    alike = {(run.hamiltonian, run.shape, tuple(stage.gamma for stage in run.planned if stage.gamma)) for run in runs}
-    return len(alike) == 1

@@ -146,11 +146,9 @@ def _open_run(run: str | Path | Run) -> Run:
 def make_section(name: str, runs: Sequence[Run], output: Path) -> Section:
     """What a recipe finds in opened runs; those without a ladder of gamma are left out, and named, if it needs one."""
     recipe = RECIPES[name]
-    if not recipe.needs_gamma:
-        return recipe(runs, output)
-    fit, left_out = with_ladder_of_gamma(runs)
-    section = recipe(fit, output)
-    return dataclasses.replace(section, notes=[*section.notes, *left_out])
+    fit, left_out = with_ladder_of_gamma(runs) if recipe.needs_gamma else (runs, [])
+    section, made_from = recipe(fit, output), [run.stages_checksum for run in runs]
+    return dataclasses.replace(section, notes=[*section.notes, *left_out], made_from=made_from)
 
 
 @contextlib.contextmanager

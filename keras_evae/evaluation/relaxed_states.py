@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import h5py
@@ -151,8 +151,10 @@ def _tables(run: Run, certificates: dict[str, Certificates], changes: dict[str, 
     qualities: list[Record] = []
     for stage in run.stages:
         weights, found = {"beta": stage.beta, "gamma": stage.gamma}, certificates[stage.name]
-        energies.append({**weights, **_energies(found)})
-        qualities.append({**weights, **_qualities(found), **changes[stage.name]})
+        gaps, charges = found["relaxed"]["gap"], {**_of_kinds(found, "charge"), **_of_kinds(found, "skyrmions")}
+        best = {"lowest_gap": float(gaps.min()), "share_at_best_known": float(np.mean(gaps <= SAME_ENERGY))}
+        energies.append({**weights, **_of_kinds(found, "energy_per_site", "energy"), **_of_kinds(found, "gap"), **best})
+        qualities.append({**weights, **_of_kinds(found, "torque", measure=np.max), **charges, **changes[stage.name]})
     caption = f"{count} generated states of each stage"
     measured = f"{caption}, largest torque, and means of what else is measured"
     return [
@@ -161,18 +163,8 @@ def _tables(run: Run, certificates: dict[str, Certificates], changes: dict[str, 
     ]
 
 
-def _energies(certificates: Certificates) -> dict[str, float]:
-    energies = {f"energy_{kind}": float(certificates[kind]["energy_per_site"].mean()) for kind in KINDS}
-    gaps = {f"gap_{kind}": float(certificates[kind]["gap"].mean()) for kind in KINDS}
-    relaxed = certificates["relaxed"]["gap"]
-    share = float(np.mean(relaxed <= SAME_ENERGY))
-    return energies | gaps | {"lowest_gap": float(relaxed.min()), "share_at_best_known": share}
-
-
-def _qualities(certificates: Certificates) -> dict[str, float]:
-    torques = {f"torque_{kind}": float(certificates[kind]["torque"].max()) for kind in KINDS}
-    counted = itertools.product(("charge", "skyrmions"), KINDS)
-    return torques | {f"{name}_{kind}": float(certificates[kind][name].mean()) for name, kind in counted}
+def _of_kinds(certificates: Certificates, field: str, name: str = "", measure: Callable = np.mean) -> Record:
+    return {f"{name or field}_{kind}": float(measure(certificates[kind][field])) for kind in KINDS}
 
 
 def _best_known_table(run: Run, best: BestKnown) -> Table:

@@ -84,8 +84,8 @@ def write_report(
         runs, sections: Results of these runs, with their pictures in `output`.
         gaps: For each recipe that could not be made, why.
         output: Folder of the results and of the page.
-        headlines: What the page begins with; by default a headline for each run, from the sections that are not older
-            than its last stage.
+        headlines: What the page begins with; by default a headline for each run, from the sections that are made of
+            all its stages.
 
     Returns:
         `<output>/report.html`.
@@ -95,7 +95,7 @@ def write_report(
     """
     if not sections and not gaps:
         raise DataError(f"{output}: expected results to report, found none; make them with: evae-evaluate --all")
-    path, outdated = output / REPORT, _outdated(runs, sections, output)
+    path, outdated = output / REPORT, _outdated(runs, sections)
     current = [section for section in sections if section.name not in outdated]
     headlines = headlines or [headline(run, name, current) for name, run in by_label(runs).items()]
     page = _template().render(
@@ -139,10 +139,10 @@ def _image(picture: Picture, section: Section, output: Path) -> dict[str, Any]:
     return {"url": "data:image/png;base64," + base64.b64encode(content).decode(), "width": width, "height": height}
 
 
-def _outdated(runs: Sequence[Run], sections: Sequence[Section], output: Path) -> list[str]:
+def _outdated(runs: Sequence[Run], sections: Sequence[Section]) -> list[str]:
     """Names of sections that were made before the last stage of a run was finished."""
-    finished = max(run.stages[-1].path.stat().st_mtime for run in runs)
-    return [section.name for section in sections if (output / f"{section.name}.json").stat().st_mtime < finished]
+    now = {run.stages_checksum for run in runs}
+    return [section.name for section in sections if section.made_from and not now <= set(section.made_from)]
 
 
 def _provenance(run: Run) -> dict[str, str]:

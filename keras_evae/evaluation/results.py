@@ -97,6 +97,7 @@ class Section:
         notes: What a reader must know: stages that are missing, substitutes that were taken.
         numbers: What stands in no table: for the label of each run its values by the names of the quantities, and
             under "" those of all runs together.
+        made_from: `Run.stages_checksum` of the runs: results of fewer stages are outdated.
     """
 
     name: str
@@ -106,6 +107,7 @@ class Section:
     pictures: Sequence[Picture] = ()
     notes: Sequence[str] = ()
     numbers: Mapping[str, Mapping[str, Cell]] = dataclasses.field(default_factory=dict)
+    made_from: Sequence[str] = ()
 
     @property
     def files(self) -> list[str]:

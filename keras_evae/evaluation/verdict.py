@@ -26,7 +26,7 @@ def make_verdict(run: Run, label: str, sections: Sequence[Section]) -> tuple[str
 
     Args:
         run: A run with at least one finished stage; the second and the third sentence are on the last one.
-        label: Name of the run in the tables, see `keras_evae.evaluation.stage_selection.labels`.
+        label: Name of the run in the tables, see `keras_evae.evaluation.stage_selection.by_label`.
         sections: Results. Those of the recipe `relax` are read; it need not be among them.
     """
     last = run.stages[-1]

@@ -11,11 +11,7 @@ ABSENT = 0.85
 def spin_colors(spins: np.ndarray) -> np.ndarray:
     """Colours of spins in the HLS space at full saturation.
 
-    Args:
-        spins: Unit vectors, `(..., 3)`; zero vectors where there is no spin.
-
-    Returns:
-        RGB values in 0 ... 1, `(..., 3)`; white for +z, black for -z, a pure hue in the plane, light grey for no spin.
+    RGB values `(..., 3)` in 0 ... 1: white for +z, black for -z, a pure hue in the plane, light grey for zero vectors.
     """
     spins = np.asarray(spins, dtype=np.float64)
     angle = np.arctan2(spins[..., 1], spins[..., 0])

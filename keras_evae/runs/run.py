@@ -22,10 +22,11 @@ from keras_evae.config import Config, dump_config, load_config
 from keras_evae.dataset import SPLITS, open_dataset, read_energies, read_split, stream_split
 from keras_evae.dataset.specification import check_split
 from keras_evae.errors import ConfigError, DataError, MismatchError, in_brief
+from keras_evae.files import checksum
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.runs.from_config import make_model, planned_stages
 from keras_evae.runs.run_folder import CONFIG
-from keras_evae.runs.stage_folder import FinishedStage, finished_stages, load_stage_weights
+from keras_evae.runs.stage_folder import CHECKSUMS, FinishedStage, finished_stages, load_stage_weights
 from keras_evae.runs.stage_plan import Stage
 from keras_evae.terms import EnergyTerm
 
@@ -106,6 +107,11 @@ class Run:
     def config_text(self) -> str:
         """Its whole configuration as YAML."""
         return dump_config(self.config)
+
+    @property
+    def stages_checksum(self) -> str:
+        """Of all that it has finished: what was made of other stages is outdated."""
+        return checksum(b"".join((stage.path / CHECKSUMS).read_bytes() for stage in self.stages))
 
     def samples(self, stage: Stage) -> int:
         """Configurations that a stage is trained on, repetitions included; only full batches count."""

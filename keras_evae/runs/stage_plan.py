@@ -48,11 +48,9 @@ def plan_stages(
     """Stages in the order of training.
 
     Args:
-        betas: Ladder of the standard VAE (gamma = 0).
-        vae_epochs: Epochs of each of its stages: one number, or one for each stage.
+        betas, vae_epochs: Ladder of the standard VAE (gamma = 0); epochs of all of its stages, or of each.
         evae_beta: Beta of the E-VAE; the VAE's stages beyond it are left out. None: the VAE alone.
-        gammas: Ladder of the E-VAE.
-        evae_epochs: Epochs of each of its stages.
+        gammas, evae_epochs: The same for the E-VAE.
     """
     weights = [(beta, 0.0) for beta in betas if evae_beta is None or beta <= evae_beta]
     epochs = _per_stage(vae_epochs, len(betas))[: len(weights)]
