@@ -16,11 +16,7 @@ def trials(*intervals):
     ]
 
 
-CURVE = {
-    1e-4: trials((100.0, 400.0), (400.0, 1600.0)),
-    3e-4: trials((100.0, 400.0), None),
-    1e-3: trials(None, None),
-}
+CURVE = {1e-4: trials((100.0, 400.0), (400.0, 1600.0)), 3e-4: trials((100.0, 400.0), None), 1e-3: trials(None, None)}
 
 
 def test_rows_are_of_all_trials():
