@@ -20,7 +20,9 @@ CURVE = {1e-4: trials((100.0, 400.0), (400.0, 1600.0)), 3e-4: trials((100.0, 400
 
 
 def test_rows_are_of_all_trials():
-    summary, _ = phase_curve_tables(CURVE)
+    summary, each = phase_curve_tables(CURVE)
+    assert [row[0] for row in each.rows] == [1e-4, 1e-4, 3e-4, 3e-4, 1e-3, 1e-3]
+    assert each.rows[1][2:] == [400.0, 1600.0, 800.0] and each.rows[3][2:] == [None] * 3
     rows = [dict(zip(summary.header, row, strict=True)) for row in summary.rows]
     # Logarithms of 200 and 800 are ln 2 to each side of their mean: a standard deviation of sqrt 2 ln 2.
     assert rows[0]["gamma_c"] == pytest.approx(400.0) and (rows[0]["lowest"], rows[0]["highest"]) == (200.0, 800.0)
@@ -28,12 +30,6 @@ def test_rows_are_of_all_trials():
     assert [(row["trials"], row["collapsed"]) for row in rows] == [(2, 2), (2, 1), (2, 0)]
     assert rows[1]["gamma_c"] == pytest.approx(200.0) and rows[1]["scatter"] is None
     assert rows[2]["gamma_c"] is None
-
-
-def test_each_trial_has_its_row():
-    _, each = phase_curve_tables(CURVE)
-    assert [row[0] for row in each.rows] == [1e-4, 1e-4, 3e-4, 3e-4, 1e-3, 1e-3]
-    assert each.rows[1][2:] == [400.0, 1600.0, 800.0] and each.rows[3][2:] == [None] * 3
 
 
 def test_picture_needs_two_betas(tmp_path, monkeypatch):
