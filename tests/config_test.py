@@ -92,10 +92,7 @@ def test_overrides(load):
         ("hamiltonian: {boundary: wrap}", "hamiltonian.boundary: expected 'periodic' or 'open', or a pair of "),
         ("hamiltonian: {dmi: wrap}", "hamiltonian.dmi: expected 'neel' or 'bloch', found 'wrap'"),
         ("dataset: {schedule: {sweeps: 0}}", "dataset.schedule.sweeps: expected an integer of at least 1, found 0"),
-        (
-            "hamiltonian: {boundary: [open]}",
-            "boundary: expected a valid string, found ['open'] (and 1 more)",
-        ),
+        ("hamiltonian: {boundary: [open]}", "boundary: expected a valid string, found ['open'] (and 1 more)"),
         ("training: {seed: -1}", "training.seed: expected greater than or equal to 0, found -1"),
         ("training: {augmentation: yes}", "training.augmentation: expected a valid boolean, found 'yes'"),
         ("training: {precision: float16}", "precision: expected 'float32' or 'mixed_bfloat16', found 'float16'"),

@@ -31,18 +31,12 @@ def test_a_path_walked_backwards_has_the_same_barrier():
 
 
 @pytest.mark.parametrize(
-    "curve", [STEPS, -STEPS, np.sqrt(STEPS), STEPS**2, np.tanh((STEPS - 100) / 9), -np.exp(-((STEPS - 100) ** 2))]
-)
-def test_no_barrier_on_monotone_curves_and_in_valleys(curve):
+    "curve",
+    [STEPS, -STEPS, np.sqrt(STEPS), STEPS**2, np.tanh((STEPS - 100) / 9), -np.exp(-((STEPS - 100) ** 2)),
+     np.full(201, -2.05), np.exp(-((STEPS - 10) ** 2) / 8)],
+)  # fmt: skip
+def test_no_barrier_on_monotone_curves_in_valleys_and_where_the_peak_lies_on_a_plateau(curve):
     assert find_barrier(curve) is None
-
-
-def test_no_barrier_on_a_constant_curve():
-    assert find_barrier(np.full(201, -2.05)) is None
-
-
-def test_no_barrier_where_the_peak_lies_on_a_plateau():
-    assert find_barrier(np.exp(-((STEPS - 10) ** 2) / 8)) is None
 
 
 def test_plateaus():

@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 
 from keras_evae.analysis import describe_state
-from keras_evae.analysis.field import field_angle
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.minima.skyrmion_lattices import place_skyrmions, triangular_skyrmions
 from tests.helpers.states import random_spins, uniform
@@ -40,14 +39,6 @@ def test_noise_has_no_preferred_angle():
     state = describe_state(random_spins(32, 48), Hamiltonian(B=0.0))
     assert state.theta.mean() == pytest.approx(90.0, abs=5.0) and np.all(np.diff(state.theta) >= 0)
     assert state.torque > 1.0
-
-
-def test_small_angles_are_exact():
-    spins = uniform()
-    spins[3, 4] = (1e-9, 0.0, 1.0)
-    h = Hamiltonian(D=0.0)
-    assert field_angle(spins, h)[3, 4] == pytest.approx(1e-9, rel=1e-6)
-    assert h.torque(spins)[3, 4] == pytest.approx(4.05e-9, rel=1e-6)
 
 
 def test_masked_state():

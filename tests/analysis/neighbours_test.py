@@ -23,11 +23,6 @@ def test_phase_is_six_times_the_orientation():
     np.testing.assert_allclose(delaunay_bonds(TRIANGULAR[:, ::-1], SHAPE[::-1]).order(), -1.0, atol=1e-9)
 
 
-def test_translations_change_nothing():
-    moved = (TRIANGULAR + (3.7, 11.1)) % SHAPE
-    np.testing.assert_allclose(delaunay_bonds(moved, SHAPE).order(), 1.0, atol=1e-9)
-
-
 def test_stretched_lattice_has_less_order():
     stretched = np.abs(delaunay_bonds(TRIANGULAR * (1.2, 1.0), (SHAPE[0] * 1.2, SHAPE[1])).order())
     # Two bonds along x, four at the angle phi to it.

@@ -108,14 +108,6 @@ def test_no_skyrmion_at_all():
     assert defect_share(counts) == 0.0
 
 
-@pytest.mark.parametrize("positions", [[(5, 9)], [(5, 9), (30, 41)]])
-def test_one_and_two_points(positions):
-    # On the torus the neighbours are images; in an open plane there is no triangle.
-    assert np.all(delaunay_bonds(positions, SHAPE).counts >= 4)
-    np.testing.assert_array_equal(delaunay_bonds(positions, SHAPE, (False, False)).counts, 0)
-    assert defect_share(delaunay_bonds(positions, SHAPE, (False, False)).counts) == 1.0
-
-
 def test_open_axes():
     line = [(5, 3), (5, 10), (5, 20)]
     np.testing.assert_array_equal(delaunay_bonds(line, SHAPE, (False, False)).counts, 0)

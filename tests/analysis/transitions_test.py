@@ -38,9 +38,7 @@ def test_no_transition():
     assert posterior_collapse(BETAS[:4], KL_LOSSES[:4]) is None
     assert reconstruction_rise([0, 1, 10], [0.2, 0.15, 0.19]) is None
     assert generation_collapse(GAMMAS[:4], FFT_MSES[:4]) is None
-
-
-def test_ladders_of_one_point_or_none():
+    # Ladders of one point or none.
     assert posterior_collapse([], []) is None
     assert posterior_collapse([1e-3], [107]) is None
     assert posterior_collapse([1.0], [0.0]) == Transition(0.0, 1.0)

@@ -13,7 +13,7 @@ from keras_evae.evaluation.results import read_section
 from keras_evae.evaluation.stage_states import generate
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.minima.skyrmion_lattices import triangular_skyrmions
-from tests.helpers.commands import call, call_here
+from tests.helpers.commands import call_here
 from tests.helpers.pictures import assert_shows, curves
 from tests.helpers.states import random_spins, uniform
 
@@ -91,16 +91,6 @@ def test_any_spins_can_be_drawn(tmp_path, spins):
     }
 
 
-def test_hamiltonian_comes_from_the_configuration(tmp_path):
-    np.save(tmp_path / "a.npy", uniform((16, 24))[None])
-    (tmp_path / "strong.yaml").write_text("hamiltonian: {B: 0.5}\n")
-    for arguments, energy in (([], -2.05), (["--config", "strong.yaml"], -2.5)):
-        result = call_here(tmp_path, "evaluate.py", "--analyse", "--spins", "a.npy", *arguments)
-        assert result.returncode == 0, result.stderr
-        (sample, *_) = read_section(tmp_path / "a_analysis" / "spins.json").tables[0].rows
-        assert sample[2] == pytest.approx(energy)
-
-
 def test_file_beside_the_test_data_of_a_run(smoke_run, tmp_path):
     run = smoke_run
     np.save(tmp_path / "a.npy", random_spins(3, 32, 32))
@@ -113,10 +103,14 @@ def test_file_beside_the_test_data_of_a_run(smoke_run, tmp_path):
 
 
 def test_command(tmp_path):
-    np.save(tmp_path / "a.npy", random_spins(2, 16, 24))
-    result = call(tmp_path, "evaluate.py", "--analyse", "--spins", "a.npy")
-    assert result.returncode == 0, result.stderr
-    assert "Analysis of a.npy" in result.stdout and (tmp_path / "a_analysis" / "spins.json").is_file()
+    """The Hamiltonian comes from the configuration."""
+    np.save(tmp_path / "a.npy", uniform((16, 24))[None])
+    (tmp_path / "strong.yaml").write_text("hamiltonian: {B: 0.5}\n")
+    for arguments, energy in (([], -2.05), (["--config", "strong.yaml"], -2.5)):
+        result = call_here(tmp_path, "evaluate.py", "--analyse", "--spins", "a.npy", *arguments)
+        assert result.returncode == 0, result.stderr
+        (sample, *_) = read_section(tmp_path / "a_analysis" / "spins.json").tables[0].rows
+        assert sample[2] == pytest.approx(energy)
     np.save(tmp_path / "b.npy", np.ones((2, 16, 24, 3)))
     for arguments, code, message in (
         (["--analyse", "--spins", "b.npy"], 3, "error: b.npy: expected unit vectors, found lengths from 1.732"),

@@ -22,7 +22,8 @@ from keras_evae.runs.run import load_run
 from keras_evae.runs.run_folder import open_run_folder
 from keras_evae.symmetry import point_group, translation_steps
 from tests.helpers.commands import ROOT, call
-from tests.helpers.energy_terms import Compass, CubicAnisotropy
+from tests.helpers.energy_terms import Compass
+from tests.helpers.states import uniform
 from tests.helpers.training_cases import python_environment
 
 EXAMPLE, SCRIPT = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "energies.md").read_text(), re.DOTALL)
@@ -49,10 +50,8 @@ def test_example_of_the_page():
     assert repr(hamiltonian.terms[0]) == "Compass(strength=0.2)"
     assert np.linalg.norm(np.cross(spins, hamiltonian.effective_field(spins)), axis=-1).max() < 1e-4
     # In the plane, along x, the compass term gains its strength for each site; up it does nothing.
-    along = np.broadcast_to((1.0, 0.0, 0.0), (6, 8, 3))
-    up = np.broadcast_to((0.0, 0.0, 1.0), (6, 8, 3))
-    assert hamiltonian.energy_per_site(along) == pytest.approx(-2.2)
-    assert hamiltonian.energy_per_site(up) == pytest.approx(-2.05)
+    assert hamiltonian.energy_per_site(uniform((6, 8), (1.0, 0.0, 0.0))) == pytest.approx(-2.2)
+    assert hamiltonian.energy_per_site(uniform((6, 8))) == pytest.approx(-2.05)
     assert len(point_group(hamiltonian, (8, 8))) == 8 and translation_steps(hamiltonian, (8, 8)) == (1, 1)
 
 
@@ -81,20 +80,6 @@ def test_shards_take_seconds_whatever_the_sampler():
     fast = dataclasses.replace(SPECIFICATION, shape=(128, 128), sizes=(100, 1, 1))
     slow = dataclasses.replace(fast, hamiltonian=Hamiltonian(J2=0.1))
     assert shard_length(fast) == 64 and 1 <= shard_length(slow) < 16
-
-
-def test_dataset_of_another_exchange_is_refused(tmp_path):
-    path = tmp_path / "plain.h5"
-    plain = dataclasses.replace(SPECIFICATION, shape=(6, 8))
-    ensure_dataset(path, plain, workers=1)
-    check_specification(path, plain)
-    with pytest.raises(MismatchError, match="hamiltonian.J2: expected 0.1 as configured, found 0.0"):
-        check_specification(path, dataclasses.replace(plain, hamiltonian=Hamiltonian(J2=0.1)))
-
-
-def test_specification_refuses_a_wrong_term():
-    with pytest.raises(ConfigError, match="own site"):
-        with_hamiltonian(terms=[CubicAnisotropy(0.1)])
 
 
 def test_configurations_hold_the_text_of_a_term(tmp_path):
@@ -185,32 +170,12 @@ def test_evaluate_says_how_a_run_with_terms_is_opened(trained):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("before", "after", "code", "message"),
-    [
-        ("-0.5 * lattice.total", "-0.6 * lattice.total", 2, "expected field = -dE/dS"),
-        ("with_terms(Compass(0.2))", "with_terms(Compass(0.3))", 4, "hamiltonian.terms: expected"),
-    ],
-)
-def test_script_answers_in_one_line(trained, before, after, code, message):
-    folder, _ = trained
-    text = (folder / "script.py").read_text()
-    try:
-        assert before in text
-        (folder / "script.py").write_text(text.replace(before, after))
-        result = run_script(folder)
-    finally:
-        (folder / "script.py").write_text(text)
-    assert result.returncode == code
+def test_script_answers_in_one_line(trained):
+    text = (trained[0] / "script.py").read_text()
+    changed = text.replace("-0.5 * lattice.total", "-0.6 * lattice.total")
+    (trained[0] / "script.py").write_text(changed)
+    result = run_script(trained[0])
+    (trained[0] / "script.py").write_text(text)
+    assert changed != text and result.returncode == 2
     errors = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
-    assert len(errors) == 1 and message in errors[0] and "Traceback" not in result.stderr
-
-
-@pytest.mark.slow
-def test_commands_say_that_a_run_has_terms(trained):
-    folder, _ = trained
-    run = folder / "runs" / "compass"
-    for arguments in (("train.py", "--config", run / "config.yaml"), ("evae-anneal", "--config", run / "config.yaml")):
-        result = call(folder, *arguments)
-        assert result.returncode == 2, result.stderr
-        assert "terms: expected objects" in result.stderr and "Traceback" not in result.stderr
+    assert len(errors) == 1 and "expected field = -dE/dS" in errors[0] and "Traceback" not in result.stderr

@@ -49,10 +49,7 @@ def test_file_says_what_it_is(relaxed):
         assert set(json.loads(bytes(file.attrs["versions"]))) == {"keras_evae", "kernel"}
         assert file.attrs["format_version"] == 1
     assert not list(output.glob("*.partial"))
-
-
-def test_states_can_be_analysed_as_a_file(relaxed):
-    run, output, _ = relaxed
+    # It can be analysed as a file of spins.
     spins, count = read_spins(f"{output / 'states.h5'}:{run.stages[-1].name}/relaxed/spins", 5)
     assert spins.shape == (5, 32, 32, 3) and count == 12
 
@@ -81,14 +78,7 @@ def test_change_of_a_sample_is_a_mean_over_its_spins():
 def test_tables_and_numbers(relaxed):
     run, _, section = relaxed
     energies, certificates, best = section.tables
-    assert energies.header[2:] == [
-        *("energy_generated", "energy_relaxed", "gap_generated", "gap_relaxed", "lowest_gap", "share_at_best_known")
-    ]
-    measured = [f"{name}_{kind}" for name in ("torque", "charge", "skyrmions") for kind in ("generated", "relaxed")]
-    assert certificates.header[2:] == [*measured, "change", "psi6_relaxed", "psi4_relaxed"]
     assert len(energies.rows) == len(certificates.rows) == len(run.stages)
-    assert {len(row) for row in energies.rows} == {len(energies.header)}
-    assert {len(row) for row in certificates.rows} == {len(certificates.header)}
     for row in energies.rows:
         values = dict(zip(energies.header, row, strict=True))
         assert values["energy_relaxed"] < values["energy_generated"]

@@ -36,17 +36,12 @@ def test_collapse_is_found_from_below_in_small_steps(critical):
 
 
 @pytest.mark.parametrize("critical", [50.0, 500.0, 5000.0])
-def test_bisection_starts_from_the_nearest_lower_gamma_that_has_not_collapsed(critical):
-    done, _ = drive(10, 10000, sharp(critical), settle=False)
-    done = [probe for probe in done if probe.purpose == "bracket"]
-    for index, probe in enumerate(done):
-        free = [0.0] + [earlier.gamma for earlier in done[:index] if not earlier.collapsed]
-        assert probe.start == max(gamma for gamma in free if gamma < probe.gamma)
-
-
-@pytest.mark.parametrize("critical", [50.0, 500.0, 5000.0])
-def test_approach_is_a_ladder_of_its_own_from_the_vae(critical):
+def test_bisection_starts_below_and_the_approach_is_a_ladder_of_its_own_from_the_vae(critical):
     done, found = drive(10, 10000, sharp(critical), settle=False)
+    bisection = [probe for probe in done if probe.purpose == "bracket"]
+    for index, probe in enumerate(bisection):
+        free = [0.0] + [earlier.gamma for earlier in bisection[:index] if not earlier.collapsed]
+        assert probe.start == max(gamma for gamma in free if gamma < probe.gamma)
     ladder = [probe for probe in done if probe.purpose == "approach"]
     assert [probe.start for probe in ladder] == [0.0, *(probe.gamma for probe in ladder[:-1])]
     ratios = [probe.gamma / probe.start for probe in ladder[1:]]
@@ -55,12 +50,32 @@ def test_approach_is_a_ladder_of_its_own_from_the_vae(critical):
     assert ladder[0].gamma < critical / 10 and ladder[-1].gamma == found.after
 
 
-def test_collapse_on_the_way_up():
-    """The slow ladder may collapse where the jump did not."""
-    done, found = drive(
-        10, 10000, lambda probe: probe.gamma > (100 if probe.purpose == "approach" else 900), settle=False
-    )
+@pytest.mark.parametrize(
+    ("critical", "lower", "upper", "known", "first"),
+    [
+        # The upper end, and ends too close for a bisection: the lower one is tried when the upper one has collapsed.
+        (10000, 10, 10000, [], 0.0),
+        (1500, 1000, 2000, [], 0.0),
+        # A known ladder saves probes; a stray collapse in it is not believed; without collapse it leads upwards.
+        (700, 10, 10000, [(0.0, False), (10.0, False), (300.0, False), (1000.0, True), (3000.0, True)], 300.0),
+        (500, 10, 10000, [(0.0, False), (10.0, True), (100.0, False), (300.0, False), (1000.0, True)], 300.0),
+        (6000, 10, 10000, [(0.0, False), (1000.0, False)], 1000.0),
+    ],
+)
+def test_ends_of_the_range_and_known_ladders(critical, lower, upper, known, first):
+    done, found = drive(lower, upper, sharp(critical), known, settle=False)
+    assert found.before < critical <= found.after and done[0].start == first
+    assert all(probe.start < probe.gamma for probe in done)
+    assert not known or len(done) < len(drive(lower, upper, sharp(critical), settle=False)[0])
+
+
+def test_slow_approach_has_the_last_word():
+    """It may collapse where the jump did not, or not confirm a collapse."""
+    done, found = drive(10, 10000, lambda probe: probe.gamma > (100 if probe.purpose == "approach" else 900), [], False)
     assert found.after > 100 and found.before == done[-1].start < 100
+    done, found = drive(10, 10000, lambda probe: probe.purpose == "bracket" and probe.gamma > 1000)
+    assert [probe.purpose for probe in done][-1] == "settle" and done[-1].start >= found.after
+    assert 316 <= found.before < found.after <= BRACKET * 1000
 
 
 def test_no_collapse_in_the_bracket():
@@ -77,51 +92,12 @@ def test_always_collapsed():
     assert [(probe.purpose, probe.start) for probe in done][-2:] == [("settle", 10), ("settle", 20)]
 
 
-def test_collapse_only_at_the_upper_end():
-    done, found = drive(10, 10000, sharp(10000), settle=False)
-    assert found.before < 10000 <= found.after
-
-
-def test_ends_too_close_for_a_bisection():
-    """The lower end is tried only when the upper one has collapsed."""
-    done, found = drive(1000, 2000, sharp(3000))
-    assert found is None and [probe.gamma for probe in done] == [2000]
-    done, found = drive(1000, 2000, sharp(1500), settle=False)
-    assert [probe.gamma for probe in done][:2] == [2000, 1000] and found.before < 1500 <= found.after
-    assert all(probe.start < probe.gamma for probe in done)
-
-
-def test_known_ladder_saves_probes():
-    ladder = [(0.0, False), (10.0, False), (300.0, False), (1000.0, True), (3000.0, True)]
-    done, found = drive(10, 10000, sharp(700), ladder, settle=False)
-    assert done[0].start == 300 and 300 < done[0].gamma < 1000
-    assert found.before < 700 <= found.after
-    assert len(done) < len(drive(10, 10000, sharp(700), settle=False)[0])
-
-
-def test_stray_collapse_in_a_known_ladder_is_not_believed():
-    ladder = [(0.0, False), (10.0, True), (100.0, False), (300.0, False), (1000.0, True)]
-    done, _ = drive(10, 10000, sharp(500), ladder, settle=False)
-    assert done[0].start == 300
-
-
-def test_known_ladder_without_collapse_leads_upwards():
-    done, found = drive(10, 10000, sharp(6000), [(0.0, False), (1000.0, False)], settle=False)
-    assert done[0].start == 1000 and found.before < 6000 <= found.after
-
-
 @pytest.mark.parametrize("seed", range(30))
 def test_noise_never_makes_it_endless(seed):
     noise = np.random.default_rng(seed)
     done, found = drive(10, 10000, lambda probe: noise.random() < 0.5)
     assert len(done) <= 18
     assert found is None or found.before < found.after <= 10000 * STEP
-
-
-def test_collapse_that_the_slow_approach_does_not_confirm():
-    done, found = drive(10, 10000, lambda probe: probe.purpose == "bracket" and probe.gamma > 1000)
-    assert [probe.purpose for probe in done][-1] == "settle" and done[-1].start >= found.after
-    assert 316 <= found.before < found.after <= BRACKET * 1000
 
 
 def test_settling_goes_on_while_the_energy_falls():

@@ -1,5 +1,6 @@
 """TensorBoard's logs: each epoch once, in order, whatever was cut short."""
 
+import contextlib
 import re
 import resource
 
@@ -57,32 +58,28 @@ def test_end_of_a_stage_replaces_what_a_kill_has_left(tmp_path):
     for value in (1.0, 2.0):
         with EpochScalars(tmp_path, "00_a", 0, history(range(3))):
             pass
-        log_stage(
-            tmp_path,
-            "00_a",
-            2,
-            {"generated": {"fft_mse": value}},
-            {"X_out": spins},
-            {"theta/X_out": np.linspace(0, 3, 50)},
-        )
-    log_hyperparameters(tmp_path, "run", {"beta": 1e-3, "lattice": "16 x 32", "augmentation": True, "seed": 1})
-    log_hyperparameters(tmp_path, "run", {"beta": 1e-3, "lattice": "16 x 32", "augmentation": True, "seed": 1})
+        metrics, angles = {"generated": {"fft_mse": value}}, {"theta/X_out": np.linspace(0, 3, 50)}
+        log_stage(tmp_path, "00_a", 2, metrics, {"X_out": spins}, angles)
+        log_hyperparameters(tmp_path, "run", {"beta": 1e-3, "lattice": "16 x 32", "augmentation": True, "seed": 1})
     assert scalars(tmp_path, "stages", "stage_generated/fft_mse") == [(2, 2.0)]
     tags = [value.tag for _, value in read_events(tmp_path / "stages")]
     assert tags.count("X_out") == tags.count("theta/X_out") == tags.count("_hparams_/session_start_info") == 1
 
 
-@pytest.fixture
+@contextlib.contextmanager
 def full_disk():
-    """No file can grow beyond some bytes."""
+    """No file can grow beyond some bytes; only inside of a test, since pytest's own output may be a file."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (8, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def test_full_disk_is_said_in_one_line(tmp_path, full_disk):
-    with pytest.raises(DiskError, match="tensorboard"):
-        write(tmp_path / "tensorboard", "00_a", 0, {}, range(2))
-    with pytest.raises(DiskError, match="tensorboard"):
-        log_stage(tmp_path / "tensorboard", "00_a", 0, {"validation": {"kl_loss": 1.0}}, {}, {})
+def test_full_disk_is_said_in_one_line(tmp_path):
+    folder = tmp_path / "tensorboard"
+    with full_disk(), pytest.raises(DiskError, match="tensorboard"):
+        write(folder, "00_a", 0, {}, range(2))
+    with full_disk(), pytest.raises(DiskError, match="tensorboard"):
+        log_stage(folder, "00_a", 0, {"validation": {"kl_loss": 1.0}}, {}, {})

@@ -55,8 +55,3 @@ def test_stages_and_other_numbers(tmp_path):
         ("system", "a", "pairs", "b", "verdict", "same, turned"),
         ("system", "a", "transitions", "beta_c", "before", "0.01"),
     ]
-
-
-def test_no_tables(tmp_path):
-    write_tables([], tmp_path)
-    assert read(tmp_path / "stages.csv") == read(tmp_path / "runs.csv") == []

@@ -1,9 +1,7 @@
 """The part of the page that is written from a smoke run, and what stands beside the page."""
 
 import csv
-import dataclasses
 import re
-import shutil
 
 import matplotlib.image
 import numpy as np
@@ -12,7 +10,7 @@ import pytest
 from experiments.reproduction import page, results
 from experiments.reproduction.__main__ import main, parse_arguments
 from experiments.reproduction.claims.statements import STATEMENTS
-from keras_evae.errors import DataError, EVAEError
+from keras_evae.errors import DataError
 
 TEXT = f"# A page\n\nBefore.\n\n{page.BEGIN}\nAn earlier table.\n{page.END}\n\nAfter.\n"
 
@@ -60,15 +58,6 @@ def test_the_page_alone_again(make, tmp_path, monkeypatch):
     assert changed and {claim["holds"] for claim in changed} == {"does not hold"}
 
 
-def test_runs_of_any_name(make, smoke_folder, tmp_path):
-    """The name of a run is never taken apart."""
-    folder = tmp_path / "a and b: c, with | and <b>"
-    shutil.copytree(smoke_folder / "runs/smoke", folder)
-    text, claims = make("--changed", str(folder))
-    assert {claim["run"] for claim in claims if claim["kind"] == "changed"} == {folder.name}
-    assert make("--evae", str(folder))[1][0]["run"] == folder.name and "<b>" not in text
-
-
 @pytest.mark.parametrize("text", ["", page.BEGIN, f"{page.END} {page.BEGIN}"])
 def test_a_page_without_a_place_for_the_verdicts(tmp_path, text):
     (tmp_path / "page.md").write_text(text)
@@ -76,20 +65,6 @@ def test_a_page_without_a_place_for_the_verdicts(tmp_path, text):
         page.with_verdicts(tmp_path / "page.md", "table")
     with pytest.raises(DataError, match="expected the lines"):
         page.with_verdicts(tmp_path / "none.md", "table")
-
-
-@pytest.mark.parametrize(
-    ("arguments", "problem"),
-    [
-        (["--only", "losses", "loses"], "--only: expected some of"),
-        (["--convergence", "runs/young"], "expected a run of --vae or --evae with a finished stage"),
-    ],
-)
-def test_what_cannot_be_made(make, smoke_folder, tmp_path, monkeypatch, arguments, problem):
-    run = results.load_run("runs/smoke")
-    monkeypatch.setattr(results, "load_run", lambda folder: dataclasses.replace(run, stages=()))
-    with pytest.raises(EVAEError, match=problem):
-        make(*arguments)
 
 
 @pytest.mark.parametrize(("noise", "exact"), [(0.0, True), (0.02, False)])

@@ -70,21 +70,6 @@ def test_longer_runs_find_their_counterpart(run, tmp_path):
         compare_lengths(Runs([], [run], [other]))
 
 
-def test_longer_runs_are_held_against_the_shortest(run, tmp_path):
-    def trained(name, *epochs):
-        stages = [
-            dataclasses.replace(stage, stage=dataclasses.replace(stage.stage, epochs=count))
-            for stage, count in zip(run.stages, epochs, strict=False)
-        ]
-        return dataclasses.replace(run, path=tmp_path / name, stages=tuple(stages))
-
-    whole, short, part = trained("whole", 9, 9, 9, 9), trained("short", 9, 9, 9, 4), trained("part", 1, 1)
-    # The longer one is among them, too.
-    (table,) = compare_lengths(Runs([], [whole, short], [whole], changed=[part]))
-    assert (table.name, table.run) == ("longer", "whole") and "short and whole" in table.caption
-    assert table.rows[0][:4] == [run.stages[-1].beta, 1e4, 4, 9]
-
-
 def test_runs_without_a_finished_stage_are_left_out(smoke_folder, tmp_path):
     folder = tmp_path / "young"
     folder.mkdir()

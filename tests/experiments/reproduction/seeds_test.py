@@ -7,7 +7,7 @@ import pytest
 from experiments.reproduction.claims import registry
 from experiments.reproduction.claims.claim import Claim, Numbers
 from experiments.reproduction.claims.statements import Statement
-from experiments.reproduction.seeds import count_verdicts, gather, gather_changed, seed_groups, spread
+from experiments.reproduction.seeds import count_verdicts, gather, gather_changed, seed_groups
 from keras_evae.config import Config, EVAEConfig, GeometryConfig
 from keras_evae.runs.run import Run
 
@@ -74,10 +74,6 @@ def test_experiments_are_on_statements_of_the_papers_system_that_differ(monkeypa
         monkeypatch.setitem(registry.JUDGES, id, lambda numbers, holds=holds: [claim("a", holds)])
     found = gather_changed(gather([holding, edges, STATEMENT], NUMBERS, GROUPS), NUMBERS)
     assert [(row.number, row.statement.id, row.statement.kind) for row in found] == [(3, "falls", "changed")]
-
-
-def test_spread():
-    assert spread([0.25]) == "0.25" and spread([1.0, 2.0, 4.0]) == "2.33 ± 1.5"
 
 
 def test_seeds_of_one_sample_are_one_group(tmp_path):

@@ -32,11 +32,6 @@ def test_sharpening_barriers():
     assert claims["path-latent-vectors-found"].measured.startswith("reached: 4 of 4 (gamma = 0)")
 
 
-def test_a_barrier_of_a_few_steps_is_over_two_steps_beyond_its_peak():
-    found = judged(JUDGES, numbers(image(0.0), image(100.0, left=0.05)))["path-interstitial-gone"]
-    assert found.holds and found.value == pytest.approx(0.05)
-
-
 def test_nothing_is_compared_before_its_stage():
     """While gamma = 100 is in training, what a run with gamma = 10 says is not final."""
     found = numbers(image(0.0), image(10.0, 0.01, -2.06, 0.0), compared=10.0, awaits=True)
