@@ -4,9 +4,8 @@ With a Dzyaloshinskii-Moriya interaction the lattice and the spins must be turne
 interaction the in-plane spin components transform like the lattice vectors; Bloch type is the same after a
 quarter turn of the spins about z, so there a mirror gets the other sign.
 
-Second neighbours (J2) have all symmetries of the lattice. What a user's own energy terms have is found out: an
-operation counts as a symmetry if it leaves their energy of a random state as it is. Energies are polynomials of the
-spins, and two of them that differ do so on almost every state.
+What further terms of the energy have is found out: an operation counts as a symmetry if it leaves their energy of a
+random state as it is. Energies are polynomials of the spins, and two of them that differ do so on almost every state.
 """
 
 from __future__ import annotations
@@ -47,7 +46,7 @@ def point_group(hamiltonian: Hamiltonian, shape: tuple[int, int]) -> tuple[Point
     mask = hamiltonian.mask
     if mask is not None:
         operations = tuple(o for o in operations if np.array_equal(_move_sites(mask, o), mask))
-    if hamiltonian.terms:
+    if hamiltonian.further_terms:
         spins = random_vectors(np.random.default_rng(0), hamiltonian.lattice(shape))
         images = {o: apply_point_operation(spins, o, hamiltonian.dmi) for o in operations}
         operations = tuple(o for o in operations if _same_terms(hamiltonian, spins, images[o]))
@@ -101,7 +100,7 @@ def _is_period(hamiltonian: Hamiltonian, shape: tuple[int, int], step: int, axis
     # The smallest period divides the side.
     if shape[axis] % step or (mask is not None and not np.array_equal(np.roll(mask, step, axis), mask)):
         return False
-    if not hamiltonian.terms:
+    if not hamiltonian.further_terms:
         return True
     spins = random_vectors(np.random.default_rng(0), hamiltonian.lattice(shape))
     return _same_terms(hamiltonian, spins, np.roll(spins, step, axis))
@@ -110,7 +109,7 @@ def _is_period(hamiltonian: Hamiltonian, shape: tuple[int, int], step: int, axis
 def _same_terms(hamiltonian: Hamiltonian, spins: np.ndarray, image: np.ndarray) -> bool:
     """Whether each term has the same energy for both."""
     lattice = hamiltonian.lattice((spins.shape[0], spins.shape[1]))
-    for term in hamiltonian.terms:
+    for term in hamiltonian.further_terms:
         energies = [float(term.energy(state, lattice)) for state in (spins, image)]
         # Rounding is of the size of the parts of the energy, which the sum may have lost.
         parts = float(np.sum(np.abs(spins * term.field(spins, lattice))))

@@ -208,6 +208,6 @@ def test_terms_are_compared_by_their_text():
     with pytest.raises(ConfigError, match="not executed"):
         Hamiltonian(**h.to_config())
     assert Hamiltonian(**Hamiltonian(J2=0.1).to_config()) == Hamiltonian(J2=0.1)
-    assert "J2 = 0.1" in h.describe() and "Compass(strength=0.7)" in h.describe()
+    assert "SecondNeighbours(J2=0.1)" in h.describe() and "Compass(strength=0.7)" in h.describe()
     assert "J2" not in Hamiltonian().describe()
     assert (h.reach, Hamiltonian().reach, Hamiltonian(terms=RIGHT).reach) == (1, 1, 2)

@@ -13,7 +13,13 @@ from keras_evae import plotting
 from keras_evae.analysis import critical_beta
 from keras_evae.analysis.principal_components import SAMPLES
 from keras_evae.evaluation.results import Cell, Picture, Section, Table
-from keras_evae.evaluation.stage_selection import by_label, ends_and_mark, ladder_of_beta, ladder_of_gamma, transitions
+from keras_evae.evaluation.stage_selection import (
+    by_label,
+    ends_and_mark,
+    ladder_of_beta,
+    ladder_of_gamma,
+    transitions_of,
+)
 from keras_evae.runs.run import Run
 from keras_evae.runs.stage_folder import FinishedStage
 
@@ -100,7 +106,7 @@ def _transition_table(betas: Ladders, gammas: Ladders, estimates: Mapping[str, f
     rows: list[list[Cell]] = []
     for weight, ladders in {"beta": betas, "gamma": gammas}.items():
         for name, stages in ladders.items():
-            rows += [[name, symbol, *ends_and_mark(found)] for symbol, found in transitions(stages, weight).items()]
+            rows += [[name, symbol, *ends_and_mark(found)] for symbol, found in transitions_of(stages, weight).items()]
             if weight == "beta":
                 rows.append([name, "beta_c estimated", None, None, estimates[name]])
     caption = "Transitions: last stage before, first stage beyond, geometric mean"
@@ -151,7 +157,7 @@ def _mark_transitions(axes: Axes, ladders: Ladders, weight: str, colors: Mapping
     lines = []
     for name, stages in ladders.items():
         of_run = f", {name}" if len(ladders) > 1 else ""
-        for key, found in transitions(stages, weight).items():
+        for key, found in transitions_of(stages, weight).items():
             if found:
                 symbol, style = MARKS[key]
                 label = f"{symbol} = {float(f'{found.mark:.2g}'):g}{of_run}"

@@ -69,9 +69,14 @@ def make_interpolation(run: Run, output: Path, file: str, gammas: Sequence[float
     _curve_table(latent_paths, f"{file}_curves").write(output)
     pair, _ = compared(latent_paths)
     numbers = {"compared_gamma": pair[1] if pair else None, "awaits_nearer_stage": awaits_nearer(run, [COMPARED_GAMMA])}
+    caption = (
+        "means over the images with a barrier (L_T-O and |z1 - z0| over all); energies per site, FWHM in "
+        "steps R and as a share of |z1 - z0|"
+    )
+    barriers = [_barrier(gamma, paths) for gamma, paths in latent_paths.items()]
     tables = [
         _target_table(run, targets),
-        _barrier_table(latent_paths),
+        Table.of_records("interpolation", caption, barriers),
         _steps_table(latent_paths),
         _image_table(latent_paths),
     ]
@@ -119,14 +124,6 @@ def _target_table(run: Run, targets: Targets) -> Table:
         f"their squared distance is {targets.distance:.3f}, normalised like L_T-O"
     )
     return Table.of_records("interpolation_targets", caption, records)
-
-
-def _barrier_table(latent_paths: LatentPaths) -> Table:
-    caption = (
-        "means over the images with a barrier (L_T-O and |z1 - z0| over all); energies per site, FWHM in "
-        "steps R and as a share of |z1 - z0|"
-    )
-    return Table.of_records("interpolation", caption, [_barrier(gamma, paths) for gamma, paths in latent_paths.items()])
 
 
 def _barrier(gamma: float, paths: Sequence[LatentPath]) -> Record:

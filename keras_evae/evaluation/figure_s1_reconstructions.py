@@ -77,8 +77,9 @@ def _draw(run: Run, spins: np.ndarray, states: Sequence[tuple[np.ndarray, np.nda
     for row, band in enumerate(bands):
         for column, index in enumerate(band, start=1):
             above, below = axes[2 * row : 2 * row + 2, column]
-            reconstructed, generated = states[index]
-            _show(above, reconstructed, run.hamiltonian, _weight(run.stages[index]))
+            (reconstructed, generated), stage = states[index], run.stages[index]
+            weight = rf"$\gamma$ = {stage.gamma:g}" if stage.gamma else rf"$\beta$ = {stage.beta:g}"
+            _show(above, reconstructed, run.hamiltonian, weight)
             _show(below, generated, run.hamiltonian)
         axes[2 * row, 1].set_ylabel("$X_{Out}$")
         axes[2 * row + 1, 1].set_ylabel("$X'_{Out}$")
@@ -97,7 +98,3 @@ def _bands(stages: Sequence[FinishedStage]) -> list[list[int]]:
     """Indices of the stages in each band of the picture: at most `COLUMNS`, VAE and E-VAE apart."""
     parts = [[i for i, stage in enumerate(stages) if bool(stage.gamma) == evae] for evae in (False, True)]
     return [part[start : start + COLUMNS] for part in parts for start in range(0, len(part), COLUMNS)]
-
-
-def _weight(stage: FinishedStage) -> str:
-    return rf"$\gamma$ = {stage.gamma:g}" if stage.gamma else rf"$\beta$ = {stage.beta:g}"

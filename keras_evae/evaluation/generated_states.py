@@ -80,7 +80,9 @@ def analyse_file(source: str, hamiltonian: Hamiltonian, run: Run | None, output:
 def draw_samples(name: str, samples: Sequence[Sample], hamiltonian: Hamiltonian, output: Path) -> list[Picture]:
     """Draws S(q), neighbours and distributions of at most four samples."""
     _draw_structure(samples, output / f"{name}_structure.png")
-    _draw_rings(samples, output / f"{name}_rings.png")
+    figure, axes = plotting.new_figure(size=(6.0, 3.0))
+    plotting.plot_rings(axes[0, 0], {sample.name: ring_average(sample.factor) for sample in samples})
+    plotting.save_figure(figure, output / f"{name}_rings.png")
     _draw_neighbours(samples, hamiltonian, output / f"{name}_neighbours.png")
     _draw_distributions(samples, output / f"{name}_distributions.png")
     names = ", ".join(sample.name for sample in samples)
@@ -117,12 +119,6 @@ def _draw_structure(samples: Sequence[Sample], path: Path) -> None:
         if cell is not axes[0, 0]:
             cell.set_ylabel("")
     figure.colorbar(image, ax=axes[0], label="$S(q)$", shrink=0.85)
-    plotting.save_figure(figure, path)
-
-
-def _draw_rings(samples: Sequence[Sample], path: Path) -> None:
-    figure, axes = plotting.new_figure(size=(6.0, 3.0))
-    plotting.plot_rings(axes[0, 0], {sample.name: ring_average(sample.factor) for sample in samples})
     plotting.save_figure(figure, path)
 
 

@@ -122,7 +122,7 @@ def _decades(gamma: float, wanted: float) -> float:
     return abs(math.log10(gamma / wanted))
 
 
-def transitions(stages: Stages, weight: str) -> Transitions:
+def transitions_of(stages: Stages, weight: str) -> Transitions:
     """Transitions on a ladder of `"beta"`, or on one of `"gamma"` that begins at gamma = 0."""
     if weight == "beta":
         return {"beta_c": posterior_collapse([stage.beta for stage in stages], _losses(stages, "kl_loss"))}
