@@ -2,7 +2,6 @@
 
 import ast
 import dataclasses
-import re
 from pathlib import Path
 
 import numpy as np
@@ -51,13 +50,6 @@ def test_shipped_configurations_are_valid_and_survive_a_round_trip(path, load):
     assert planned_stages(config)
 
 
-def test_tiers_are_complete():
-    assert {path.stem for path in CONFIGS} >= {
-        "vae", "evae_b1e-3", "evae_b1e-4", "reduced_vae", "reduced_evae_b1e-3", "reduced_evae_b1e-4",
-        "quickstart", "smoke",
-    }  # fmt: skip
-
-
 def test_words_are_words(load):
     for word in ("nullspace.h5", "true_data.h5", "falsework.h5", "~x.h5"):
         assert str(load(f"dataset: {{path: {word}}}").dataset.path) == word
@@ -77,11 +69,8 @@ def test_overrides(load):
     ("text", "message"),
     [
         ("vae: {beta: 3}", "vae.beta: unknown key, did you mean 'betas'?"),
-        ("evae: {gamas: [1]}", "evae.gamas: unknown key, did you mean 'gammas'?"),
         ("nonsense: 1", "nonsense: unknown key, expected one of: hamiltonian, geometry, dataset"),
-        ("vae: {epochs: 3}\nvae: {epochs: 4}", "line 2: key 'vae' is given twice"),
         ("dataset: {train: ten}", "dataset.train: expected a valid integer, found 'ten'"),
-        ("dataset: {train: 1.5}", "dataset.train: expected a valid integer"),
         ("dataset: {shape: [100, 128]}", "dataset.shape.0: expected a multiple of 16, found 100"),
         ("dataset: {shape: [128]}", "dataset.shape.1: expected a value, found none"),
         ("dataset: {schedule: {start_temperature: 0.01}}", "dataset.schedule.end_temperature: expected at most"),
@@ -90,26 +79,15 @@ def test_overrides(load):
         ("hamiltonian: {J: true}", "hamiltonian.J: expected a valid number, found True"),
         ("hamiltonian: {B: .nan}", "hamiltonian.B: expected a finite number, found nan"),
         ("hamiltonian: {boundary: wrap}", "hamiltonian.boundary: expected 'periodic' or 'open', or a pair of "),
-        ("hamiltonian: {dmi: wrap}", "hamiltonian.dmi: expected 'neel' or 'bloch', found 'wrap'"),
         ("dataset: {schedule: {sweeps: 0}}", "dataset.schedule.sweeps: expected an integer of at least 1, found 0"),
         ("hamiltonian: {boundary: [open]}", "boundary: expected a valid string, found ['open'] (and 1 more)"),
-        ("training: {seed: -1}", "training.seed: expected greater than or equal to 0, found -1"),
-        ("training: {augmentation: yes}", "training.augmentation: expected a valid boolean, found 'yes'"),
-        ("training: {precision: float16}", "precision: expected 'float32' or 'mixed_bfloat16', found 'float16'"),
         ("evae: {beta: 3}", "evae.beta: expected one of vae.betas"),
         ("vae: {betas: [1, 0.1]}", "vae.betas: expected increasing values"),
         ("vae: {epochs: [1, 2]}", "vae.epochs: expected one number, or 7 of them"),
         ("vae: 3", "vae: expected a section with keys, found 3"),
         ("vae: {betas: 1}", "vae.betas: expected a list, such as [1, 2], found 1"),
         ("geometry: {shape: disk, size: 9}", "geometry.shape: expected 'square', 'rectangle', "),
-        ("geometry: {shap: disc}", "geometry.shap: unknown key, did you mean 'shape'?"),
         ("geometry: {shape: disc}", "geometry: expected shape and size, or a file"),
-        ("geometry: {shape: disc, size: 9, file: a.png}", "geometry: expected shape and size, or a file"),
-        ("geometry: {shape: disc, size: 0}", "geometry.size: expected greater than 0, found 0"),
-        ("geometry: {shape: disc, size: [4, 4]}", "geometry.size: expected one number of sites for a disc"),
-        ("geometry: {shape: disc, size: 40}\ndataset: {shape: [32, 48]}", "geometry: expected at most 32 x 48 sites"),
-        ("geometry: {shape: wire, size: [9, 50]}", "geometry: expected 64 sites along the periodic x axis"),
-        ("geometry: {shape: disc, size: 9}\nhamiltonian: {boundary: periodic}", "hamiltonian.boundary: expected open"),
         ("geometry: {file: absent.png}", "absent.png: expected a mask"),
         (
             "geometry: {shape: disc, size: 9}\nhamiltonian: {mask: 16x16 0 256}",
@@ -117,7 +95,6 @@ def test_overrides(load):
         ),
         ("hamiltonian: {mask: 16x16 0 256}", "hamiltonian.mask: expected a mask of dataset.shape = [128, 128], found"),
         ("hamiltonian: {mask: 16x16 0 255}", "hamiltonian.mask: expected a mask as text"),
-        ("hamiltonian: {mask: 128x128 16384}", "hamiltonian.mask: expected a mask with at least one site"),
         ("- 3", "expected sections with keys"),
     ],
 )
@@ -136,12 +113,9 @@ def test_bad_overrides(load, override):
 
 @pytest.mark.parametrize("name", ["absent.yaml", "quickstrat"])
 def test_what_is_neither_a_file_nor_a_name(tmp_path, name):
-    with pytest.raises(ConfigError) as error:
+    names = ", ".join(path.stem for path in CONFIGS)
+    with pytest.raises(ConfigError, match=f"{name}: expected a YAML configuration file, or one of {names}; found: No"):
         load_config(tmp_path / name)
-    start, _, end = str(error.value).partition(", or one of ")
-    assert start == f"{tmp_path / name}: expected a YAML configuration file"
-    names, _, reason = end.partition("; found: ")
-    assert names.split(", ") == [path.stem for path in CONFIGS] and reason == "No such file or directory"
 
 
 def test_configurations_have_names(tmp_path, monkeypatch):
@@ -235,21 +209,6 @@ def test_run_folder_keeps_the_mask_of_a_file(load, tmp_path):
     # Another size on top of a finished configuration does not pass for the mask that is there.
     with pytest.raises(ConfigError, match="hamiltonian.mask: expected the mask of the section geometry"):
         load(dump_config(load("geometry: {shape: disc, size: 40}")), "geometry.size=44")
-
-
-@pytest.mark.parametrize(("name", "shapes"), [("confined_square", [(48, 48), (32, 32)]), ("confined_wire", [(32, 96)])])
-def test_commands_for_other_sizes_in_the_comments(name, shapes):
-    path = next(path for path in CONFIGS if path.stem == name)
-    comment = "".join(line.removeprefix("#") for line in path.read_text().splitlines(keepends=True) if line[0] == "#")
-    # Of each command in the comment its values, up to the folder of its run.
-    commands = re.findall(r"evae-train --config (\S+)((?:.(?!--output))*) --output (\S+)", comment, re.DOTALL)
-    configs = [load_config(path, re.findall(r"--set (\S+)", options)) for _, options, _ in commands]
-    assert {config for config, _, _ in commands} == {path.stem}
-    assert [config.dataset.shape for config in configs] == shapes
-    # Each size has its own data and run.
-    assert len({config.dataset.path for config in [*configs, load_config(path)]}) == len(shapes) + 1
-    assert len({output for _, _, output in commands}) == len(shapes)
-    assert all(config.hamiltonian.mask is None and config.training.augmentation for config in configs)
 
 
 def test_one_override_needs_no_list():

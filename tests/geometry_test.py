@@ -1,12 +1,13 @@
 """Shapes, their places in the lattice, masks from files and as text, and what is refused."""
 
+import itertools
+
 import numpy as np
 import pytest
 from matplotlib.image import imsave
 
-from keras_evae.config import GeometryConfig
 from keras_evae.errors import ConfigError
-from keras_evae.geometry import SHAPES, make_geometry, read_geometry
+from keras_evae.geometry import make_geometry, read_geometry
 from keras_evae.lattice import Lattice, connected_regions, decode_mask, encode_mask
 
 # A ring of sites, which is connected, around a hole, and a corner that touches it by its corner only.
@@ -78,10 +79,8 @@ def test_wires_lie_along_either_axis():
     [
         (("star", 8), "geometry.shape: expected one of square, .* found 'star'"),
         (("disc", (8, 8)), "geometry.size: expected one number of sites for a disc, found"),
-        (("disc", 0), "geometry.size: expected one number"),
         (("rectangle", 8), r"geometry.size: expected two numbers \(y, x\) of sites for a rectangle, found 8"),
         (("wire", (20, 50)), "expected 64 sites along the periodic x axis, .* found 50 in the wire of size"),
-        (("wire", (20, 48), (32, 64)), "expected 64 sites along the periodic x axis"),
         (("disc", 40, (32, 48)), "expected at most 32 x 48 sites, .* found 40 x 40 in the disc of size 40"),
         (("disc", 40, None, ("open", "periodic")), "hamiltonian.boundary: expected open for a disc"),
         (("wire", (20, 48), None, ("open", "open")), "boundary: expected periodic along one axis and open along"),
@@ -114,14 +113,9 @@ def test_bonds_need_both_ends():
     np.testing.assert_array_equal(Lattice((2, 5), (True, True), np.ones((2, 5), bool)).bonds(0, 1), True)
 
 
-@pytest.mark.parametrize(
-    ("periodic", "parts"), [((False, False), 2), ((True, False), 2), ((False, True), 2), ((True, True), 2)]
-)
-def test_corners_do_not_connect(periodic, parts):
-    assert len(connected_regions(RING, periodic)) == parts
-
-
-def test_periodic_axes_connect():
+def test_periodic_axes_connect_and_corners_do_not():
+    for periodic in itertools.product((False, True), repeat=2):
+        assert len(connected_regions(RING, periodic)) == 2
     edges = np.zeros((4, 6), bool)
     edges[:, [0, 5]] = True
     assert len(connected_regions(edges, (False, False))) == 2 and len(connected_regions(edges, (False, True))) == 1
@@ -173,12 +167,10 @@ def pickled(path):
         ("absent.npy", lambda path: None, "No such file"),
         ("mask.tif", lambda path: path.touch(), "expected a mask as .png or .npy file, found .tif"),
         ("empty.npy", lambda path: path.touch(), "can be read"),
-        ("text.png", lambda path: path.write_text("text"), "can be read"),
         ("short.png", lambda path: path.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(9)), "can be read"),
         ("torn.npy", torn, "can be read"),
         ("pickle.npy", pickled, "allow_pickle=False"),
         ("line.npy", lambda path: np.save(path, np.ones(4)), r"float64 \(4,\) instead of truth values"),
-        ("words.npy", lambda path: np.save(path, np.array([["a"]])), "instead of truth values"),
         ("zeros.npy", lambda path: np.save(path, np.zeros((3, 4))), "expected sites with a spin, found none in 3 x 4"),
         ("parts.npy", lambda path: np.save(path, RING), "expected one connected sample, found 2 parts"),
         ("large.npy", lambda path: np.save(path, np.ones((33, 8))), "expected at most 32 x 32 sites"),
@@ -189,8 +181,3 @@ def test_files_that_cannot_be_used(tmp_path, name, write, message):
     with pytest.raises(ConfigError, match=message) as error:
         read_geometry(tmp_path / name, (32, 32))
     assert name in str(error.value) and "\n" not in str(error.value)
-
-
-def test_every_shape_has_a_name_in_the_configuration():
-    for shape in SHAPES:
-        assert GeometryConfig(shape=shape, size=(16, 16)).shape == shape

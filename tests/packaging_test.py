@@ -134,13 +134,6 @@ def test_installations_follow_each_other(environment, checkout):
     assert not installed.exists()
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("mode", ["strict", "compat"])
-def test_other_editable_installations(environment, checkout, mode):
-    environment.install("--config-settings", f"editable_mode={mode}", "-e", str(checkout))
-    assert environment.place().is_relative_to(checkout)
-
-
 def test_wheel_brings_configurations_and_commands(environment, checkout):
     environment.pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", checkout / "wheels", checkout)
     (wheel,) = (checkout / "wheels").glob("*.whl")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from keras_evae.dataset import check_dataset, generate_dataset, shard_folder
-from tests.helpers.commands import call_here, script_of
+from tests.helpers.commands import PATIENCE, assert_one_line, call_here, script_of
 from tests.helpers.dataset_cases import CONFIG, SPECIFICATION, digest, of_size
 
 ROOT = Path(__file__).parents[2]
@@ -22,7 +22,7 @@ def call(tmp_path):
         (tmp_path / "run.yaml").write_text(CONFIG.format(train=train))
         line = [sys.executable, "-c", before + script_of("evae-anneal"), "--config", "run.yaml", *arguments]
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        return subprocess.run(line, cwd=tmp_path, env=environment, capture_output=True, text=True)
+        return subprocess.run(line, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=PATIENCE)
 
     return call_command
 
@@ -36,15 +36,6 @@ def answer(tmp_path):
         return call_here(tmp_path, "evae-anneal", "--config", "run.yaml", *arguments)
 
     return answer_here
-
-
-def assert_one_line(result, exit_code, *parts):
-    assert result.returncode == exit_code, result.stderr
-    # A progress bar may stand before it.
-    line = result.stderr.replace("\r", "\n").splitlines()[-1]
-    assert line.startswith("error: ") and "Traceback" not in result.stderr
-    for part in parts:
-        assert part in line
 
 
 def test_dataset_is_made_once(call, tmp_path):
@@ -62,17 +53,15 @@ def test_dataset_is_made_once(call, tmp_path):
 def test_bad_input_is_answered_in_one_line_and_changes_nothing(call, answer, tmp_path):
     for arguments, parts in [
         (["--config", "absent.yaml"], ["absent.yaml: expected a YAML configuration file"]),
-        (["--set", "dataset.storage=float8"], ["dataset.storage: expected 'float32' or 'float16', found 'float8'"]),
         (["--set", "dataset.stroage=float16"], ["did you mean 'storage'?"]),
     ]:
         assert_one_line(answer(*arguments), 2, *parts)
-    assert_one_line(
-        call("--scheduler", "nonsense://x"), 2, "--scheduler nonsense://x: expected a Dask scheduler, found none"
-    )
-    result = answer("--workers", "0")
-    assert result.returncode == 2 and "--workers: expected a number of at least 1, found 0" in result.stderr
-    result = answer("--workers", "2", "--scheduler", "tcp://127.0.0.1:8786")
-    assert result.returncode == 2 and "a cluster brings its own workers" in result.stderr
+    result = call("--scheduler", "nonsense://x")
+    assert_one_line(result, 2, "--scheduler nonsense://x: expected a Dask scheduler, found none")
+    for arguments, words in ((["--workers", "0"], "--workers: expected a number of at least 1, found 0"),
+                             (["--workers", "2", "--scheduler", "tcp://x:1"], "a cluster brings its own")):  # fmt: skip
+        result = answer(*arguments)
+        assert result.returncode == 2 and words in result.stderr
     assert os.listdir(tmp_path) == ["run.yaml"]
 
 
@@ -142,5 +131,4 @@ def test_geometry(call, answer, tmp_path):
     assert_one_line(changed, 4, "data/spins.h5: hamiltonian.mask: expected '16x32 ", "found '16x32 ")
     assert len(changed.stderr) < 500
     assert_one_line(answer("--set", "geometry={shape: disc, size: 20}"), 2, "expected at most 16 x 32 sites")
-    assert_one_line(answer("--set", "geometry={file: absent.png}"), 2, "absent.png: expected a mask")
     assert digest(tmp_path / "data" / "spins.h5") == first

@@ -10,7 +10,6 @@ from keras_evae.analysis import field_angle, local_correlation
 from keras_evae.dataset import read_split
 from keras_evae.evaluation import figure_3_correlation as maps
 from keras_evae.evaluation.figure_3_correlation import make_local_correlation, make_theta
-from tests.helpers.noise import outputs_with_noise
 from tests.helpers.pictures import assert_shows, curves, grid_of
 
 NOTES = ["smoke has no finished stage at gamma = 1; the nearest is 10",
@@ -64,10 +63,17 @@ def test_theta(smoke_run, tmp_path, drawn):
 
 def test_noise_is_measured(smoke_run, tmp_path, monkeypatch):
     """Noise s on the spins turns each by s across, and its field by s / 2: four neighbours of about equal direction."""
-    outputs_with_noise(monkeypatch, smoke_run, {0.0: 0.02, 10.0: 0.01})
+    spins, deviations = read_split(smoke_run.config.dataset.path, "test"), {0.0: 0.02, 10.0: 0.01}
+
+    def outputs(run, stage, what):
+        noisy = spins + deviations[stage.gamma] * np.random.default_rng(0).normal(size=spins.shape)
+        return [(noisy / np.linalg.norm(noisy, axis=-1, keepdims=True)).astype(np.float32)]
+
+    for name in ("stream_reconstructed", "stream_generated"):
+        monkeypatch.setattr(maps, name, outputs)
     rows = make_theta([smoke_run], tmp_path).tables[0].rows
     peaks, means = ({row[1]: row[column] for row in rows if row[0] == "X_Out"} for column in (2, 3))
-    for gamma, noise in ((0.0, 0.02), (10.0, 0.01)):
+    for gamma, noise in deviations.items():
         deviation = np.degrees(noise * np.sqrt(1 + 1 / 4))
         assert means[gamma] == pytest.approx(deviation * np.sqrt(np.pi / 2), rel=0.05)
         assert peaks[gamma] == pytest.approx(deviation, rel=0.15)

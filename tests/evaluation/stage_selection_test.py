@@ -4,7 +4,6 @@ import pytest
 
 from keras_evae.errors import DataError
 from keras_evae.evaluation import stage_selection
-from keras_evae.evaluation.recipes import evaluate
 
 
 @pytest.mark.parametrize(("wanted", "awaited"), [([0.0], False), ([0.0, 1.0], False), ([1e6], True)])
@@ -22,10 +21,3 @@ def test_figures_against_gamma_are_made_of_the_runs_that_have_one(smoke_run, vae
     assert fit == [smoke_run] and len(reasons) == 1 and str(vae_run.path) in reasons[0]
     with pytest.raises(DataError, match="run with an evae section"):
         stage_selection.with_ladder_of_gamma([vae_run])
-
-
-def test_evaluation_names_the_run_without_ladder_of_gamma(smoke_run, vae_run, tmp_path, monkeypatch):
-    opened = {"vae": vae_run, "evae": smoke_run}
-    monkeypatch.setattr("keras_evae.evaluation.recipes._open_run", opened.__getitem__)
-    (section,) = evaluate(["vae", "evae"], ["fft_mse"], tmp_path)
-    assert {row[0] for row in section.tables[0].rows} == {"smoke"} and "vae" in section.notes[-1]

@@ -15,6 +15,8 @@ ROOT = Path(__file__).parents[2]
 SMOKE = ROOT / "configs" / "smoke.yaml"
 
 
+# Seconds after which a command hangs, also on a busy machine.
+PATIENCE = 240
 # What the script of an installed command does.
 SCRIPT = "import sys; sys.argv[0] = {!r}; from keras_evae.commands.{} import main; sys.exit(main())"
 
@@ -32,7 +34,7 @@ def script_of(name):
 
 def call(folder, script, *arguments):
     line, options = command(folder, script, *arguments)
-    return subprocess.run(line, capture_output=True, text=True, **options)
+    return subprocess.run(line, capture_output=True, text=True, timeout=PATIENCE, **options)
 
 
 def call_here(folder, script, *arguments):
@@ -57,3 +59,12 @@ def call_here(folder, script, *arguments):
 def smoke(folder, *arguments):
     """train.py with the smallest configuration, 32 x 32."""
     return call(folder, "train.py", "--config", SMOKE, *arguments)
+
+
+def assert_one_line(result, exit_code, *parts):
+    """The command has ended with this code, and its last line says why; progress bars may stand before it."""
+    assert result.returncode == exit_code, result.stderr
+    line = result.stderr.replace("\r", "\n").splitlines()[-1]
+    assert line.startswith("error: ") and "Traceback" not in result.stderr
+    for part in parts:
+        assert part in line

@@ -16,6 +16,8 @@ from tests.helpers.killed_training import OPERATIONS, prepare
 from tests.helpers.training_cases import STEPS, fingerprint
 
 RUNS = 8
+# Starts of one run after which it does not get on.
+MOST = 100
 
 
 def training(config, run, *moment):
@@ -47,10 +49,14 @@ def random_moments(config, folder):
     draw, kills, equal, inside = random.Random(0), 0, 0, 0
     for index in range(RUNS):
         run = folder / str(index)
-        while not (run / "stages").exists() or len(list((run / "stages").glob("[0-9]*"))) < 3:
+        for _ in range(MOST):
+            if len(list(run.glob("stages/[0-9]*"))) == 3:
+                break
             # Often beyond the end of an epoch, so that the run gets on.
             kills += killed(training(config, run, "step", draw.randint(1, 4 * STEPS)))
             inside += (run / "checkpoint.npz").exists()
+        else:
+            raise RuntimeError(f"{run}: not finished after {MOST} starts")
         equal += finish(config, run) == fingerprint(folder / "whole")
     return {"runs": RUNS, "kills": kills, "with checkpoint": inside, "equal": equal}
 

@@ -3,8 +3,6 @@
 import csv
 import re
 
-import matplotlib.image
-import numpy as np
 import pytest
 
 from experiments.reproduction import page, results
@@ -65,19 +63,6 @@ def test_a_page_without_a_place_for_the_verdicts(tmp_path, text):
         page.with_verdicts(tmp_path / "page.md", "table")
     with pytest.raises(DataError, match="expected the lines"):
         page.with_verdicts(tmp_path / "none.md", "table")
-
-
-@pytest.mark.parametrize(("noise", "exact"), [(0.0, True), (0.02, False)])
-def test_pictures_that_are_small_and_look_the_same(tmp_path, noise, exact):
-    """A smooth picture is copied as it is; one that does not compress loses what the eye does not see."""
-    ramp = np.linspace(0.1, 0.9, 400)
-    image = np.stack(np.broadcast_arrays(ramp, ramp[:, None], 0.5), axis=-1)
-    image += np.random.default_rng(0).uniform(-noise, noise, image.shape)
-    matplotlib.image.imsave(tmp_path / "large.png", image)
-    page.shrink_picture(tmp_path / "large.png", tmp_path / "small.png")
-    before, after = (matplotlib.image.imread(tmp_path / f"{name}.png")[..., :3] for name in ("large", "small"))
-    assert (tmp_path / "small.png").stat().st_size <= page.LARGEST
-    assert np.abs(before - after).max() <= (0.0 if exact else 8.5 / 255)
 
 
 def test_a_bar_or_a_bracket_does_not_break_a_table():

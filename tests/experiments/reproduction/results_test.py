@@ -54,13 +54,6 @@ def test_a_run_that_has_not_collapsed_shows_its_last_stage(run, asked, tmp_path,
     assert set(results.SYSTEM) - {recipe for _, recipe in sections} == {"relax"} and "not finished" in caplog.text
 
 
-def test_what_is_not_made_again_is_read(run, asked, tmp_path):
-    make_results(Runs([], [run], confined=[run]), tmp_path)
-    asked.clear()
-    sections = make_results(Runs([], [run], confined=[run]), tmp_path, ["losses"])
-    assert list(asked) == ["losses"] and ("system", "theta") in sections and ("confined", "relax") in sections
-
-
 def test_longer_runs_find_their_counterpart(run, tmp_path):
     longer = dataclasses.replace(run, path=tmp_path / "longer")
     assert compare_lengths(Runs([], [run], [longer]))[0].rows == []
