@@ -29,13 +29,13 @@ from keras_evae.monte_carlo.general import GeneralMonteCarlo
 from keras_evae.monte_carlo.schedule import AnnealingSchedule
 
 # Raised whenever a change of the kernels, or of the general sampler, changes the bits of a configuration.
-KERNEL_VERSION = 1
+KERNEL_VERSION = 2
 
 
 def anneal(
     hamiltonian: Hamiltonian,
     shape: tuple[int, int] = (128, 128),
-    schedule: AnnealingSchedule = AnnealingSchedule(),
+    schedule: AnnealingSchedule | str = AnnealingSchedule(),
     seed: int = 0,
     index: int = 0,
 ) -> np.ndarray:
@@ -44,7 +44,7 @@ def anneal(
     Args:
         hamiltonian: The Hamiltonian.
         shape: Rows and columns `(y, x)`, see `MonteCarlo` and `GeneralMonteCarlo`.
-        schedule: The cooling.
+        schedule: The cooling, or the name of a preset: `default`, `quench`, `slow`.
         seed: Integer from 0 to 2^64 - 1.
         index: Integer from 0 to 2^46 - 1.
 
@@ -52,13 +52,14 @@ def anneal(
         Unit vectors, `(y, x, 3)` float32.
 
     Raises:
-        ValueError: For a shape, seed or index that cannot be used.
+        ValueError: For a shape, schedule, seed or index that cannot be used.
 
     Example:
 
     >>> anneal(Hamiltonian(), (16, 32), index=7).shape
     (16, 32, 3)
     """
+    schedule = _schedule(schedule)
     lattice = _choose_sampler(hamiltonian)(hamiltonian, shape, seed, index)
     lattice.heat_bath(schedule.temperature_steps(), schedule.sweeps, schedule.over_relaxation)
     lattice.relax(schedule.torque_tolerance, schedule.max_greedy_sweeps)
@@ -69,7 +70,7 @@ def anneal_many(
     hamiltonian: Hamiltonian,
     shape: tuple[int, int] = (128, 128),
     count: int = 1,
-    schedule: AnnealingSchedule = AnnealingSchedule(),
+    schedule: AnnealingSchedule | str = AnnealingSchedule(),
     seed: int = 0,
     workers: int | None = None,
     start: int = 0,
@@ -85,6 +86,7 @@ def anneal_many(
     Returns:
         Generator of arrays `(y, x, 3)` of float32; closing it stops its threads.
     """
+    schedule = _schedule(schedule)
     check_shape(hamiltonian, shape)
     check_integer("count", count, 0)
     check_stream(seed, start)
@@ -112,6 +114,10 @@ def relax(
     lattice.spins = spins
     torque, _ = lattice.relax(torque_tolerance, max_sweeps)
     return lattice.spins, torque
+
+
+def _schedule(schedule: AnnealingSchedule | str) -> AnnealingSchedule:
+    return AnnealingSchedule.preset(schedule) if isinstance(schedule, str) else schedule
 
 
 def _choose_sampler(hamiltonian: Hamiltonian) -> type[MonteCarlo]:

@@ -26,6 +26,7 @@ from keras_evae.config_text import (
     Positive,
     Seed,
     Side,
+    SpelledOut,
     Term,
     UserPath,
     apply_override,
@@ -108,11 +109,11 @@ class GeometryConfig(_Section):
 class AnnealingConfig(_Section):
     """The arguments of `keras_evae.AnnealingSchedule`, which says what they may be."""
 
-    start_temperature: float = 2.0
-    end_temperature: float = 0.05
-    temperatures: int = 150
+    start_temperature: float = 1.0
+    end_temperature: float = 0.1
+    temperatures: int = 60
     sweeps: int = 1
-    over_relaxation: int = 0
+    over_relaxation: int = 10
     torque_tolerance: float = 1e-4
     max_greedy_sweeps: int = 20_000
 
@@ -123,12 +124,11 @@ class AnnealingConfig(_Section):
 
 
 class DatasetConfig(_Section):
-    """Annealed configurations: file, lattice `(y, x)`, sizes of the three splits, seed and schedule.
+    """Annealed configurations: file, lattice `(y, x)`, sizes of the three splits, seed, schedule or its name.
 
     `storage` is the type of the spins in the file: float16 takes half the disk and rounds a spin by at most 5e-4.
-    `source: stream` anneals new configurations while the model trains, `train` of them in each epoch, instead of
-    reading them from the file; the file then holds a training split only as large as the validation split, on which the
-    training losses of each stage are evaluated. Worthwhile where annealing is faster than training.
+    `source: stream` anneals `train` new configurations in each epoch, while the model trains: worthwhile where that is
+    faster. The file's training split, as large as that of validation, is then what training losses are evaluated on.
     """
 
     source: Literal["file", "stream"] = "file"
@@ -139,7 +139,7 @@ class DatasetConfig(_Section):
     test: Count = 4_300
     seed: Seed = 0
     storage: Literal["float32", "float16"] = "float32"
-    schedule: AnnealingConfig = AnnealingConfig()
+    schedule: Annotated[AnnealingConfig, SpelledOut] = AnnealingConfig()
 
 
 class NetworkConfig(_Section):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import os
 import re
@@ -9,10 +10,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import AfterValidator, BaseModel, Field, InstanceOf, PlainSerializer, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, InstanceOf, PlainSerializer, ValidationError
 
 from keras_evae.errors import ArgumentError, ConfigError, in_brief
 from keras_evae.lattice import LATTICE_MULTIPLE
+from keras_evae.monte_carlo.schedule import PRESETS
 from keras_evae.terms import EnergyTerm
 
 
@@ -79,6 +81,17 @@ def _expand_home(path: Path) -> Path:
     return Path(os.path.expanduser(path))
 
 
+def _spell_out_schedule(value: Any) -> Any:
+    """The keys of a schedule that is given by its name; anything else as it is."""
+    if not isinstance(value, str):
+        return value
+    if value not in PRESETS:
+        raise ValueError(f"one of {', '.join(PRESETS)}, or a section with keys")
+    return dataclasses.asdict(PRESETS[value])
+
+
+# A schedule by its name becomes its numbers: files that a program writes hold nothing else.
+SpelledOut = BeforeValidator(_spell_out_schedule)
 # An energy term is Python, which no file brings along: files hold its text, `with_terms` adds the object.
 Term = Annotated[
     str | InstanceOf[EnergyTerm],
@@ -158,6 +171,9 @@ def apply_override(values: dict[str, Any], override: str) -> None:
     for section in sections:
         if target.get(section) is None:
             target[section] = {}
+        elif section == "schedule" and target[section] in list(PRESETS):
+            # The key is a difference from the schedule of that name.
+            target[section] = _spell_out_schedule(target[section])
         target = target[section]
         if not isinstance(target, dict):
             raise ConfigError(f"--set {override}: expected a section at '{section}', found {target!r}")

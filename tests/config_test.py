@@ -43,6 +43,15 @@ def test_defaults_agree_with_the_classes_they_configure():
     assert Config().dataset.schedule.model_dump() == dataclasses.asdict(AnnealingSchedule())
 
 
+def test_a_schedule_by_its_name_becomes_its_numbers(load):
+    quench = AnnealingSchedule.preset("quench")
+    for config in (load("dataset: {schedule: quench}"), load("", "dataset.schedule=quench")):
+        assert config.dataset.schedule.model_dump() == dataclasses.asdict(quench)
+        assert "start_temperature: 2.0" in dump_config(config) and "quench" not in dump_config(config)
+    changed = load("dataset: {schedule: quench}", "dataset.schedule.sweeps=7").dataset.schedule
+    assert changed.model_dump() == dataclasses.asdict(dataclasses.replace(quench, sweeps=7))
+
+
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_shipped_configurations_are_valid_and_survive_a_round_trip(path, load):
     config = load_config(path)
@@ -74,6 +83,7 @@ def test_overrides(load):
         ("dataset: {shape: [100, 128]}", "dataset.shape.0: expected a multiple of 16, found 100"),
         ("dataset: {shape: [128]}", "dataset.shape.1: expected a value, found none"),
         ("dataset: {schedule: {start_temperature: 0.01}}", "dataset.schedule.end_temperature: expected at most"),
+        ("dataset: {schedule: fast}", "schedule: expected one of default, quench, slow, or a section with keys, found"),
         ("vae: {betas: [0, 1e-3]}", "vae.betas.0: expected greater than 0, found 0"),
         ("dataset: {train: 10}", "training.batch_size: expected at most dataset.train = 10, found 100"),
         ("hamiltonian: {J: true}", "hamiltonian.J: expected a valid number, found True"),
@@ -153,7 +163,7 @@ def test_every_key_is_read_somewhere():
     "override",
     [
         *("J=2.0", "D=0.2", "B=0.2", "K=0.2", "J2=0.2", "dmi=bloch", "boundary=open", "mask=128x128 0 9 16375"),
-        *("start_temperature=3.0", "end_temperature=0.1", "temperatures=9", "sweeps=9", "over_relaxation=9"),
+        *("start_temperature=3.0", "end_temperature=0.2", "temperatures=9", "sweeps=9", "over_relaxation=9"),
         *("torque_tolerance=0.5", "max_greedy_sweeps=9"),
     ],
 )

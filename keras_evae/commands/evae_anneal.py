@@ -15,7 +15,10 @@ from keras_evae.runs.from_config import dataset_specification
 EPILOG = """examples:
   evae-anneal --config quickstart
   evae-anneal --config quickstart --set dataset.train=2000 --set dataset.path=data/more.h5
+  evae-anneal --config quickstart --set dataset.schedule=quench --set dataset.path=data/quenched.h5
   evae-anneal --config vae --scheduler tcp://127.0.0.1:8786
+
+Schedules by name: default (near the lowest states), quench (fast, with many defects), slow (for the lowest state).
 
 Stopped at any moment and started again with the same arguments, it continues after the last finished shard.
 The result does not depend on workers, machines or interruptions.

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -30,6 +31,9 @@ from keras_evae.annealing import KERNEL_VERSION
 from keras_evae.dataset.specification import SPLITS, DatasetSpecification, check_split, describe_difference
 from keras_evae.errors import TOO_OLD, DataError, MismatchError
 from keras_evae.lattice import decode_mask
+
+logger = logging.getLogger(__name__)
+
 
 FORMAT_VERSION = 1
 VERSIONS = {"keras_evae": keras_evae.__version__, "kernel": KERNEL_VERSION}
@@ -96,6 +100,8 @@ def check_specification(path: str | Path, specification: DatasetSpecification) -
 def check_dataset(path: str | Path, specification: DatasetSpecification) -> None:
     """Checks that a file was made by a specification and is complete and undamaged to the last bit.
 
+    Kernels of another version draw other states from the same distribution: one line says so, and the file is good.
+
     Raises:
         DataError: If the file is missing, damaged, or not a dataset.
         MismatchError: With the name of the first key that differs.
@@ -105,6 +111,9 @@ def check_dataset(path: str | Path, specification: DatasetSpecification) -> None
         _open_file(path) as file,
         tqdm(None, "checking", specification.count, unit="lattice", leave=False, delay=1, disable=None) as progress,
     ):
+        kernel = json.loads(bytes(file.attrs["versions"]))["kernel"]
+        if kernel != KERNEL_VERSION:
+            logger.info("%s: annealed with kernel version %s, read by %d; used as it is", path, kernel, KERNEL_VERSION)
         for split, size in zip(SPLITS, specification.sizes, strict=True):
             shape = (size, *specification.shape, 3)
             spins = file[split]["spins"] if split in file else None

@@ -23,7 +23,6 @@ from keras_evae.monte_carlo.checks import (
     finished_spins,
     given_spins,
 )
-from keras_evae.monte_carlo.kernels import OVERSHOOT
 from keras_evae.monte_carlo.streams import random_state
 
 
@@ -57,7 +56,7 @@ class MonteCarlo:
         self._couplings = tuple(np.float32(value) for value in (hamiltonian.J, hamiltonian.D, hamiltonian.B))
         self._present = None if hamiltonian.mask is None else self._mask_planes(hamiltonian.mask, plane)
         self._anisotropy = np.float32(hamiltonian.K) if hamiltonian.K else None
-        self._shift = greedy_shift(hamiltonian.K)
+        self._shift = greedy_shift(hamiltonian.K) if hamiltonian.K else None
         self._randomise()
 
     @property
@@ -114,7 +113,7 @@ class MonteCarlo:
 
     def _relax(self, tolerance: float, max_sweeps: int) -> tuple[float, int]:
         torque, sweeps = kernels.relax_sweeps(
-            self._black, self._white, self._couplings, self._shift, OVERSHOOT, np.float32(tolerance), max_sweeps,
+            self._black, self._white, self._couplings, self._shift, np.float32(tolerance), max_sweeps,
             self._lanes, self._sites, self.hamiltonian.periodic,
         )  # fmt: skip
         return float(torque), int(sweeps)

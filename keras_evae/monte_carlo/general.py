@@ -16,12 +16,13 @@ from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.monte_carlo.checkerboard import MonteCarlo, greedy_shift
 from keras_evae.monte_carlo.checks import check_shape, check_temperatures, finished_spins, given_spins
 from keras_evae.monte_carlo.kernels import (
-    CHECK_INTERVAL,
     ONE,
-    OVERSHOOT,
+    SHORT_MEMORY,
+    SHORT_SWEEPS,
     general_greedy,
     general_heat_bath,
     general_over_relaxation,
+    relaxation_cycle,
 )
 from keras_evae.monte_carlo.streams import random_state
 from keras_evae.terms import SecondNeighbours
@@ -63,14 +64,16 @@ class GeneralMonteCarlo(MonteCarlo):
         self._view()[...] = given_spins(self.hamiltonian, self.shape, spins)
 
     def _relax(self, tolerance: float, max_sweeps: int) -> tuple[float, int]:
-        done = 0
+        done = cycle = 0
         torque = self._largest_torque()
         while torque >= tolerance and done < max_sweeps:
-            steps = min(CHECK_INTERVAL, max_sweeps - done)
-            for _ in range(steps):
-                self._greedy_sweep()
-            done += steps
+            overshoot, steps = relaxation_cycle(cycle)
+            sweeps = steps * [overshoot] + SHORT_SWEEPS * [SHORT_MEMORY]
+            for memory in sweeps[: max_sweeps - done]:
+                self._greedy_sweep(memory)
+                done += 1
             torque = self._largest_torque()
+            cycle += 1
         return torque, done
 
     def _thermal(self, temperatures: float | np.ndarray, sweeps: tuple[int, int, int], heated: bool = True) -> None:
@@ -86,9 +89,9 @@ class GeneralMonteCarlo(MonteCarlo):
         for sites in self._colours:
             kernel(self._spins, sites, *self._bonds, self._external_field(), temperature, anisotropy, self._random)
 
-    def _greedy_sweep(self) -> None:
+    def _greedy_sweep(self, overshoot: np.float32) -> None:
         for sites in self._colours:
-            general_greedy(self._spins, sites, *self._bonds, self._external_field(), self._shift, OVERSHOOT)
+            general_greedy(self._spins, sites, *self._bonds, self._external_field(), self._shift, overshoot)
 
     def _randomise(self) -> None:
         """A heat-bath sweep without energy."""

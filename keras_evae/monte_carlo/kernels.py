@@ -30,8 +30,12 @@ from keras_evae.monte_carlo.compilation import compiled
 
 # Lanes per vector and width of the margins: 16 floats are one 64-byte cache line and one AVX-512 register.
 VECTOR = 16
-# Greedy sweeps between two measurements of the torque.
-CHECK_INTERVAL = 16
+# The relaxation goes in cycles: sweeps with a long memory, then some with a short one, and the torque is measured. In
+# the first cycle a spin loses this share of its angle to the field in a sweep, in each further one a smaller share,
+# down to the least; the sweeps are so many that these shares add up to the length.
+FIRST_LOSS, LOSS_RATIO, LEAST_LOSS, CYCLE_LENGTH = 0.0175, 0.95, 0.003, 1.7
+# Overshoot of the sweeps with a short memory, and their number.
+SHORT_MEMORY, SHORT_SWEEPS = np.float32(0.5), 7
 # Squares of fields below this count as zero (fields below 1e-15).
 VANISHING = np.float32(1e-30)
 # Below this |h|/T the inverse of the heat-bath distribution is replaced by its series, the error of which is smaller.
@@ -54,6 +58,7 @@ class _NoAliasCompiler(Compiler):
 _FLAGS: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract", "arcp", "nsz"}}
 _inline = compiled(forceinline=True, **_FLAGS)
 _kernel = compiled(nogil=True, pipeline_class=_NoAliasCompiler, **_FLAGS)
+_general_kernel = compiled(nogil=True, **_FLAGS)
 
 
 @numba.extending.intrinsic
@@ -263,10 +268,28 @@ def _over_relaxation(target, other, colour, random, couplings, anisotropy, sites
 
 @_inline
 def shifted_field(other, x, y, z, row, column, parity, couplings, shift):
-    """Neighbour field plus the linearised anisotropy, see `relaxation`."""
+    """Neighbour field plus the linearised anisotropy, see `relax_sweeps`."""
     hx, hy, hz = neighbour_field(other, row, column, parity, couplings)
-    plane, axis = shift
-    return hx + plane * x, hy + plane * y, hz + axis * z
+    # Numba removes this branch when it compiles for shift = None.
+    if shift is not None:
+        hx, hy, hz = hx + shift[0] * x, hy + shift[0] * y, hz + shift[1] * z
+    return hx, hy, hz
+
+
+@_inline
+def past_the_field(x, y, z, gx, gy, gz, overshoot):
+    """A spin turned past the direction of g, to `overshoot` times its old angle where that is small.
+
+    It is (1 + overshoot) (S.g) g / |g|^2 - overshoot S at unit length, with the sign that keeps S.g from falling. The
+    length of that sum lies between `overshoot` and 1, and one step of Newton's method does instead of the root: what
+    it misses is of fourth order in the angle, and the next sweep makes up for it.
+    """
+    along = x * gx + y * gy + z * gz
+    weight = (ONE + overshoot) / overshoot * along / max(gx * gx + gy * gy + gz * gz, VANISHING)
+    x, y, z = weight * gx - x, weight * gy - y, weight * gz - z
+    norm = overshoot * (np.float32(1.5) - HALF * overshoot * overshoot * (x * x + y * y + z * z))
+    norm = norm if along >= ZERO else -norm
+    return norm * x, norm * y, norm * z
 
 
 @_kernel
@@ -278,11 +301,7 @@ def _greedy(target, other, colour, couplings, shift, overshoot, sites, periodic)
             column = VECTOR + lane
             sx, sy, sz = x[row, column], y[row, column], z[row, column]
             gx, gy, gz = shifted_field(other, sx, sy, sz, row, column, parity, couplings, shift)
-            square = max(gx * gx + gy * gy + gz * gz, VANISHING)
-            weight = (ONE + overshoot) * abs(sx * gx + sy * gy + sz * gz) / square
-            sx, sy, sz = weight * gx - overshoot * sx, weight * gy - overshoot * sy, weight * gz - overshoot * sz
-            norm = ONE / np.sqrt(max(sx * sx + sy * sy + sz * sz, VANISHING))
-            x[row, column], y[row, column], z[row, column] = norm * sx, norm * sy, norm * sz
+            x[row, column], y[row, column], z[row, column] = past_the_field(sx, sy, sz, gx, gy, gz, overshoot)
         wrap_row(x, row, sites, periodic[1])
         wrap_row(y, row, sites, periodic[1])
         wrap_row(z, row, sites, periodic[1])
@@ -355,30 +374,38 @@ def largest_torque(black, white, couplings, shift, lanes, sites):
     return np.sqrt(lanes[:sites].max())
 
 
+@_general_kernel
+def relaxation_cycle(number):
+    """Overshoot of the sweeps with a long memory in a cycle, and how many they are."""
+    loss = max(FIRST_LOSS * LOSS_RATIO**number, LEAST_LOSS)
+    return np.float32(1.0 - loss), int(CYCLE_LENGTH / loss)
+
+
 @_kernel
-def relax_sweeps(black, white, couplings, shift, overshoot, tolerance, sweeps, lanes, sites, periodic):
+def relax_sweeps(black, white, couplings, shift, tolerance, sweeps, lanes, sites, periodic):
     r"""Sweeps at zero temperature until the largest torque is below `tolerance`; returns that torque and the sweeps.
 
     Each spin is turned in the plane of S and g = h + 2K S_z z (K > 0) or h + 2|K| (S_x, S_y, 0) (K < 0) past the
     direction of g, to `overshoot` times its old angle for small angles: successive over-relaxation, which damps
     long waves far faster than alignment (overshoot 0). S.g never falls, and the energy of a site is concave
     in S with the gradient -g, so the energy never rises.
+
+    The longer the waves, the closer to 1 is the best overshoot, but short waves then last as long. So sweeps come in
+    cycles: an overshoot that moves long waves, then a small one that damps the short. Most lattices need few cycles;
+    those with longer waves get closer and closer to 1.
     """
-    done = 0
+    done = cycle = 0
     torque = largest_torque(black, white, couplings, shift, lanes, sites)
     while torque >= tolerance and done < sweeps:
-        steps = min(CHECK_INTERVAL, sweeps - done)
-        for _ in range(steps):
-            _greedy(black, white, 0, couplings, shift, overshoot, sites, periodic)
-            _greedy(white, black, 1, couplings, shift, overshoot, sites, periodic)
-        done += steps
+        overshoot, steps = relaxation_cycle(cycle)
+        for step in range(min(steps + SHORT_SWEEPS, sweeps - done)):
+            memory = overshoot if step < steps else SHORT_MEMORY
+            _greedy(black, white, 0, couplings, shift, memory, sites, periodic)
+            _greedy(white, black, 1, couplings, shift, memory, sites, periodic)
+            done += 1
         torque = largest_torque(black, white, couplings, shift, lanes, sites)
+        cycle += 1
     return torque, done
-
-
-# Fraction of the angle to the field kept, on its other side, by a spin in a sweep at T = 0.
-OVERSHOOT = np.float32(0.98)
-_general_kernel = compiled(nogil=True, **_FLAGS)
 
 
 @_inline
@@ -423,7 +450,4 @@ def general_greedy(spins, sites, neighbours, matrices, external, shift, overshoo
         hx, hy, hz = general_local_field(spins, site, neighbours, matrices, external)
         x, y, z = spins[site, 0], spins[site, 1], spins[site, 2]
         gx, gy, gz = hx + shift[0] * x, hy + shift[0] * y, hz + shift[1] * z
-        weight = (ONE + overshoot) * abs(x * gx + y * gy + z * gz) / max(gx * gx + gy * gy + gz * gz, VANISHING)
-        x, y, z = weight * gx - overshoot * x, weight * gy - overshoot * y, weight * gz - overshoot * z
-        norm = ONE / np.sqrt(max(x * x + y * y + z * z, VANISHING))
-        spins[site, 0], spins[site, 1], spins[site, 2] = norm * x, norm * y, norm * z
+        spins[site, 0], spins[site, 1], spins[site, 2] = past_the_field(x, y, z, gx, gy, gz, overshoot)

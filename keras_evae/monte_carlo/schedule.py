@@ -23,21 +23,23 @@ class AnnealingSchedule:
         torque_tolerance: The relaxation ends when the largest |S x h| is below this.
         max_greedy_sweeps: The relaxation ends after this number of sweeps in any case, of which it needs some 1,000.
 
-    The defaults cool fast enough to leave local defects and various numbers of skyrmions. At the paper's couplings the
-    mean of E/N is -2.0558 at 64 x 64 and -2.0562 at 128 x 128; the perfect triangular lattice has -2.0573. More sweeps
-    at each temperature, above all of over-relaxation, come closer to that.
+    The defaults come close to the lowest states for little time. `PRESETS` has other schedules by name: `quench` cools
+    fast, without over-relaxation, and leaves many defects and various numbers of skyrmions; `slow` is for the search
+    of the ground state. What each of them gives: docs/annealing.md.
 
     Example:
 
     >>> AnnealingSchedule(start_temperature=1.0, end_temperature=0.01, temperatures=3).temperature_steps()
     array([1.  , 0.1 , 0.01])
+    >>> AnnealingSchedule.preset("quench")
+    AnnealingSchedule(start_temperature=2.0, end_temperature=0.05, temperatures=150, over_relaxation=0)
     """
 
-    start_temperature: float = 2.0
-    end_temperature: float = 0.05
-    temperatures: int = 150
+    start_temperature: float = 1.0
+    end_temperature: float = 0.1
+    temperatures: int = 60
     sweeps: int = 1
-    over_relaxation: int = 0
+    over_relaxation: int = 10
     torque_tolerance: float = 1e-4
     max_greedy_sweeps: int = 20_000
 
@@ -53,6 +55,17 @@ class AnnealingSchedule:
     def __repr__(self) -> str:
         return changed_fields(self, ("start_temperature", "end_temperature", "temperatures"))
 
+    @staticmethod
+    def preset(name: str) -> AnnealingSchedule:
+        """The schedule of this name in `PRESETS`.
+
+        Raises:
+            ValueError: For any other name; the message says which there are.
+        """
+        if name not in PRESETS:
+            raise ArgumentError("schedule", f"one of {', '.join(PRESETS)}", name)
+        return PRESETS[name]
+
     def temperature_steps(self) -> np.ndarray:
         """The temperatures from first to last, `(temperatures,)` float64."""
         return np.geomspace(self.start_temperature, self.end_temperature, self.temperatures)
@@ -66,3 +79,9 @@ class AnnealingSchedule:
 # The search for the ground state: its sweeps go where the skyrmion lattice freezes at the paper's couplings, and
 # over-relaxation, which is cheap, moves the skyrmions. See docs/annealing.md.
 SLOW_SCHEDULE = AnnealingSchedule(start_temperature=0.5, end_temperature=0.25, temperatures=1000, over_relaxation=25)
+PRESETS = {
+    "default": AnnealingSchedule(),
+    # Metastable states, as the paper's data are.
+    "quench": AnnealingSchedule(start_temperature=2.0, end_temperature=0.05, temperatures=150, over_relaxation=0),
+    "slow": SLOW_SCHEDULE,
+}

@@ -301,7 +301,7 @@ def test_numerical_errors_come_through_and_keep_what_is_finished(path, monkeypat
 
 
 @pytest.mark.parametrize(
-    ("shape", "sweeps", "length"), [((16, 32), 1, 64), ((128, 128), 1, 64), ((512, 512), 1, 6), ((1024, 1024), 9, 1)]
+    ("shape", "sweeps", "length"), [((16, 32), 1, 64), ((128, 128), 1, 64), ((512, 512), 1, 4), ((1024, 1024), 9, 1)]
 )
 def test_shards_take_seconds_and_megabytes(shape, sweeps, length):
     large = dataclasses.replace(of_size(1000), shape=shape, schedule=AnnealingSchedule(sweeps=sweeps))

@@ -10,7 +10,14 @@ import pytest
 from keras_evae import dataset
 from keras_evae.analysis import topological_charge
 from keras_evae.annealing import anneal
-from keras_evae.dataset import check_dataset, generate_dataset, read_attributes, read_energies, read_split
+from keras_evae.dataset import (
+    check_dataset,
+    ensure_dataset,
+    generate_dataset,
+    read_attributes,
+    read_energies,
+    read_split,
+)
 from keras_evae.errors import DataError, MismatchError
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.monte_carlo.schedule import AnnealingSchedule
@@ -110,6 +117,18 @@ def test_file_of_a_version_before_the_first_release(path, tmp_path, key):
         file.attrs["specification"] = np.bytes_(json.dumps(attributes))
     with pytest.raises(DataError, match="old.h5: written by a version before 0.1.0"):
         check_dataset(old, SPECIFICATION)
+
+
+def test_finished_file_of_other_kernels_is_read(path, tmp_path, caplog):
+    old = tmp_path / "old.h5"
+    old.write_bytes(path.read_bytes())
+    with h5py.File(old, "r+") as file:
+        file.attrs["versions"] = np.bytes_(json.dumps(json.loads(bytes(file.attrs["versions"])) | {"kernel": 1}))
+    with caplog.at_level("INFO", "keras_evae"):
+        ensure_dataset(path, SPECIFICATION)
+        assert "kernel" not in caplog.text
+        ensure_dataset(old, SPECIFICATION)
+    assert caplog.text.count("kernel") == 1 and "old.h5: annealed with kernel version 1, read by 2" in caplog.text
 
 
 def test_bytes_of_the_file_follow_from_the_specification(path, tmp_path):

@@ -33,7 +33,8 @@ def test_they_fill_the_time_and_not_more(clock, tmp_path):
     assert found.cpu_seconds == 3.0 and len(found.energies) == 1 + 2 + 1
     expected = [anneal(H, SHAPE, SHORT, 1, k) for k in range(4)]
     np.testing.assert_array_equal(found.energies, [H.energy_per_site(s.astype(np.float64)) for s in expected])
-    assert found.energy_per_site <= found.energies.min() + 1e-7
+    # Of spins that all point the same way, rounding to single precision changes E/N by 2e-7.
+    assert found.energy_per_site <= found.energies.min() + 2e-7
     assert found.energy_per_site == H.energy_per_site(found.spins.astype(np.float64))
 
 
