@@ -17,8 +17,10 @@ Reference:
 from __future__ import annotations
 
 import dataclasses
+import io
+import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -40,6 +42,7 @@ class FlowSettings:
         steps: Steps of Adam.
         batch_size: Codes of a step.
         learning_rate: The largest; it rises over the first twentieth of the steps and falls to zero like a cosine.
+        codes: Posteriors that it learns from.
         integration_steps: Steps of Heun's method from a normal vector to a code.
     """
 
@@ -49,6 +52,7 @@ class FlowSettings:
     steps: int = 3000
     batch_size: int = 512
     learning_rate: float = 1e-3
+    codes: int = 60_000
     integration_steps: int = 8
 
 
@@ -79,15 +83,36 @@ class LatentFlow:
         variance = means.var(axis=0) + np.square(deviations).mean(axis=0)
         self.center = means.mean(axis=0).astype(np.float32)
         self.scale = np.sqrt(variance + np.finfo(np.float32).tiny).astype(np.float32)
-        codes = [tf.constant(values / self.scale, tf.float32) for values in (means - self.center, deviations)]
-        step = _make_training_step(self.network, *codes, self.settings, self.seed)
-        progress = tqdm(range(self.settings.steps), "density of latent vectors", unit="step", leave=False, delay=1, disable=None)
+        standard = ((means - self.center) / self.scale, deviations / self.scale)
+        step = _make_training_step(self.network, standard, self.settings, self.seed)
+        progress = tqdm(
+            range(self.settings.steps), "density of latent vectors", unit="step", leave=False, delay=1, disable=None
+        )
         return [float(step(tf.constant(number))) for number in progress]
 
     def sample(self, n: int, seed: int | None = None) -> np.ndarray:
         """Draws `n` codes, `(n, dimension)` float32; the same seed gives the same codes."""
         noise = np.random.default_rng(seed).standard_normal((n, self.dimension), dtype=np.float32)
         return self._integrate(noise).numpy() * self.scale + self.center
+
+    def encode(self, record: Mapping[str, Any]) -> bytes:
+        """The fitted density as an uncompressed `.npz` of arrays, with a record of plain values."""
+        arrays = [self.center, self.scale, *self.network.get_weights()]
+        record = {**record, "settings": dataclasses.asdict(self.settings), "seed": self.seed}
+        content = io.BytesIO()
+        np.savez(content, *arrays, record=np.frombuffer(json.dumps(record).encode(), np.uint8))
+        return content.getvalue()
+
+    @classmethod
+    def decode(cls, content: bytes) -> tuple[LatentFlow, dict[str, Any]]:
+        """The density and the record of `encode`; ValueError, TypeError or KeyError for anything else."""
+        with np.load(io.BytesIO(content), allow_pickle=False) as file:
+            record = json.loads(file["record"].tobytes())
+            center, scale, *weights = (file[f"arr_{index}"] for index in range(len(file) - 1))
+        flow = cls(len(center), FlowSettings(**record.pop("settings")), record.pop("seed"))
+        flow.center, flow.scale = center, scale
+        flow.network.set_weights(weights)
+        return flow, record
 
     def _integrate_eagerly(self, points: tf.Tensor) -> tf.Tensor:
         """Heun's method, from angle 0 to pi / 2 in equal steps."""
@@ -124,7 +149,7 @@ def _build_network(dimension: int, settings: FlowSettings, seed: int) -> keras.M
 
 
 def _make_training_step(
-    network: keras.Model, means: tf.Tensor, deviations: tf.Tensor, settings: FlowSettings, seed: int
+    network: keras.Model, posteriors: tuple[np.ndarray, np.ndarray], settings: FlowSettings, seed: int
 ) -> Any:
     """One step of Adam, a function of its number; the random numbers follow from the seed and this number alone."""
     warmup = settings.steps // 20
@@ -133,6 +158,7 @@ def _make_training_step(
     )
     optimizer = keras.optimizers.Adam(schedule)
     optimizer.build(network.trainable_variables)
+    means, deviations = (tf.constant(values, tf.float32) for values in posteriors)
     count, dimension = means.shape
     shape = (settings.batch_size, dimension)
 
