@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from keras_evae.config import load_config as load_config
     from keras_evae.evaluation.ground_state import find_ground_state as find_ground_state
     from keras_evae.evaluation.recipes import evaluate as evaluate
+    from keras_evae.evaluation.stable_states import generate_stable as generate_stable
     from keras_evae.hamiltonian import Hamiltonian as Hamiltonian
     from keras_evae.model.evae import EVAE as EVAE
     from keras_evae.monte_carlo.schedule import AnnealingSchedule as AnnealingSchedule
@@ -53,6 +54,7 @@ _MODULES = {
     "train": "keras_evae.training.recipe",
     "load_run": "keras_evae.runs.run",
     "evaluate": "keras_evae.evaluation.recipes",
+    "generate_stable": "keras_evae.evaluation.stable_states",
     "find_ground_state": "keras_evae.evaluation.ground_state",
 }
 _NEED_TENSORFLOW = ("EVAE", "train")

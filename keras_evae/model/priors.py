@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from tqdm import tqdm
 
 from keras_evae.symmetry import random_symmetry
 
@@ -45,8 +46,11 @@ def training_posteriors(
     """
     largest = model.sampling.largest_log_variance
     means, deviations = [], []
-    for start in range(0, n, batch_size):
-        states = [spins[index] for index in random.integers(len(spins), size=min(batch_size, n - start))]
+    # All of them before one comes again.
+    rounds = [random.permutation(len(spins)) for _ in range(-(-n // len(spins)))]
+    chosen = np.concatenate(rounds)[:n]
+    for start in tqdm(range(0, n, batch_size), "posteriors", unit_scale=batch_size, delay=1, leave=False, disable=None):
+        states = [spins[index] for index in chosen[start : start + batch_size]]
         if augment:
             states = [random_symmetry(state, model.hamiltonian, random) for state in states]
         mean, log_variance = model.encode_quickly(np.stack(states))

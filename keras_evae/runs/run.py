@@ -90,15 +90,17 @@ class Run:
         Raises:
             DataError: If the prior needs the training data and they are not there.
         """
-        return self.priors().generate(n, prior, seed)
+        return self._selected_priors.generate(n, prior, seed)
 
-    def priors(self, stage: FinishedStage | None = None, model: EVAE | None = None) -> StagePriors:
-        """Ways to draw latent vectors of a stage with a model that has its weights; by default of the selected one."""
-        model = model or self.model
-        selected = stage or self.selected
-        if selected is None:
-            raise DataError(f"{self.path}: no stage is finished yet")
-        return StagePriors(selected, model, self.dataset_path, self.config.training.augmentation)
+    def priors(self, stage: FinishedStage, model: EVAE) -> StagePriors:
+        """Ways to draw latent vectors of a finished stage, with a model that has its weights."""
+        return StagePriors(stage, model, self.dataset_path, self.config.training.augmentation)
+
+    @functools.cached_property
+    def _selected_priors(self) -> StagePriors:
+        model = self.model
+        # Without a stage there is no model.
+        return self.priors(self.selected, model)  # type: ignore[arg-type]
 
     @property
     def shape(self) -> tuple[int, int]:
