@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import math
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -18,31 +16,31 @@ from keras_evae.evaluation.generation_measures import (
     PAIRED,
     Estimate,
     MeasuredSet,
-    measure_set,
     nearest,
     ratio,
     same_charge,
     same_lattice,
     structure_distance,
 )
+from keras_evae.evaluation.generation_rows import (
+    DIVERSE,
+    OUTPUTS,
+    Row,
+    best_generating,
+    generating_stages,
+    measure_rows,
+)
 from keras_evae.evaluation.generation_speed import AnnealerPoint, annealer_rate, measure_annealer
 from keras_evae.evaluation.results import Cell, Picture, Record, Section, Table, for_each_run
-from keras_evae.evaluation.stage_selection import first_collapsed, ladder_of_gamma, nearest_gammas
-from keras_evae.evaluation.stage_states import GENERATION_SEED, load_stage, reconstruct
+from keras_evae.evaluation.stage_selection import nearest_gammas
 from keras_evae.machine import describe_environment, usable_cores
 from keras_evae.minima.certificate import SAME_ENERGY, Candidate, best_known
-from keras_evae.minima.relaxation import relax_states
-from keras_evae.monte_carlo.schedule import AnnealingSchedule
 from keras_evae.plotting.generation import plot_quality_against_speed
 from keras_evae.runs.run import Run
-from keras_evae.runs.stage_folder import FinishedStage
 
-TEST, OUTPUTS = "test data", "outputs"
 STATISTICS = ("energy_per_site", "charge", "radius_sites", "psi6", "defects")
 # Training states among which the nearest one is looked for: the first ones.
 MOST_TRAINING = 2000
-# Share of the test data's diversity from which a stage counts as generating, and not as collapsed.
-DIVERSE = 0.5
 TEXT = (
     "States of each stage: outputs (reconstructions) of held-out data, and states of latent vectors drawn in each way: "
     "normal (the paper), posterior (of a random training state), flow (a density learned from posteriors). Each set is "
@@ -55,40 +53,6 @@ TEXT = (
     "that of the fastest schedule that ends as low, interpolated between schedules. What limits a stage: decoder is "
     "what outputs lack against the test data, density what generated states lack against outputs."
 )
-
-
-@dataclasses.dataclass(frozen=True)
-class Row:
-    """One set of states, before and after relaxation.
-
-    Args:
-        stage: Their stage; None for the test data.
-        way: `TEST`, `OUTPUTS`, or how their latent vectors were drawn.
-        raw, relaxed: What was measured.
-        decoding, generation, relaxation: Seconds of a state to decode, to draw and decode, and to relax; the first two
-            are None for what is not generated.
-    """
-
-    stage: FinishedStage | None
-    way: str
-    raw: MeasuredSet
-    relaxed: MeasuredSet
-    decoding: float | None
-    generation: float | None
-    relaxation: float
-
-    @property
-    def name(self) -> str:
-        return f"gamma {self.stage.gamma:g}" if self.stage else ""
-
-    @property
-    def identity(self) -> Record:
-        """The first columns of all tables."""
-        return {"gamma": self.stage.gamma if self.stage else None, "vectors": self.way}
-
-    @property
-    def kinds(self) -> dict[str, MeasuredSet]:
-        return {"raw": self.raw, "relaxed": self.relaxed}
 
 
 @for_each_run
@@ -108,7 +72,7 @@ def make_generation(
         priors: Ways to draw latent vectors; a density that is missing is fitted first.
         count: States of each set.
     """
-    stages, notes = nearest_gammas(run, gammas) if gammas else (_default_stages(run), [])
+    stages, notes = nearest_gammas(run, gammas) if gammas else (generating_stages(run), [])
     rows = list(measure_rows(run, stages, priors, count))
     annealer = measure_annealer(run.hamiltonian, run.shape)
     energies = [float(row.relaxed.values["energy_per_site"].min()) for row in rows]
@@ -134,60 +98,6 @@ def make_generation(
         "generation", "Quality and speed of generation", TEXT, tables, [Picture(f"{file}.png", caption)],
         [*notes, *_notes(best, len(training))], {"": numbers},
     )  # fmt: skip
-
-
-def measure_rows(run: Run, stages: Sequence[FinishedStage], priors: Sequence[str], count: int) -> Iterator[Row]:
-    """The test data, then for each stage outputs and generated states."""
-    held_out = run.read_split("test", count)
-    if len(held_out) < count:
-        held_out = np.concatenate((held_out, run.read_split("validation", count - len(held_out))))
-    yield _row(run, None, TEST, held_out)
-    work = list(itertools.product(stages, (OUTPUTS, *priors)))
-    for stage, way in tqdm(work, "generation", unit="set", leave=False, delay=1):
-        if way == OUTPUTS:
-            yield _row(run, stage, way, reconstruct(run, stage, held_out))
-        else:
-            yield _generated(run, stage, way, count)
-
-
-def best_generating(rows: Sequence[Row]) -> Row | None:
-    """The lowest raw states among those that keep half of the test data's diversity; None if none do.
-
-    States of posteriors count too only where nothing else does: they stand for training states one by one.
-    """
-    enough = DIVERSE * rows[0].raw.mean("fft_mse")[0]
-    fit = [row for row in rows[1:] if row.way != OUTPUTS and row.raw.mean("fft_mse")[0] >= enough]
-    drawn = [row for row in fit if row.way != "posterior"]
-    return min(drawn or fit, key=lambda row: row.raw.mean("energy_per_site")[0], default=None)
-
-
-def _default_stages(run: Run) -> list[FinishedStage]:
-    stages = ladder_of_gamma(run, needed=False)
-    collapsed = first_collapsed(stages) if stages else None
-    generating = [stage for stage in stages if stage.gamma > 0 and (not collapsed or stage.gamma < collapsed.gamma)]
-    return [*(stage for stage in generating if stage != run.stages[-1]), run.stages[-1]]
-
-
-def _generated(run: Run, stage: FinishedStage, way: str, count: int) -> Row:
-    priors = run.priors(stage, load_stage(run, stage))
-    # The first call fits a density that is missing; the first batch traces the decoder.
-    latent = priors.draw(count, way, GENERATION_SEED)
-    priors.model.decode_many(latent[:100])
-    start = time.perf_counter()
-    latent = priors.draw(count, way, GENERATION_SEED)
-    drawn = time.perf_counter()
-    spins = priors.model.decode_many(latent)
-    decoded = time.perf_counter()
-    row = _row(run, stage, way, spins)
-    return dataclasses.replace(row, decoding=(decoded - drawn) / count, generation=(decoded - start) / count)
-
-
-def _row(run: Run, stage: FinishedStage | None, way: str, raw: np.ndarray) -> Row:
-    start = time.perf_counter()
-    relaxed = relax_states(raw, run.hamiltonian, AnnealingSchedule().torque_tolerance)
-    seconds = (time.perf_counter() - start) / len(raw)
-    before, after = (measure_set(states, run.hamiltonian) for states in (raw, relaxed))
-    return Row(stage, way, before, after, None, None, seconds)
 
 
 def _of_rows(
@@ -221,7 +131,8 @@ def _quality(test: Row) -> Callable[[Row, MeasuredSet], Mapping[str, Estimate]]:
 def _likeness(run: Run, test: Row, training: np.ndarray) -> Callable[[Row, MeasuredSet], Mapping[str, Estimate]]:
     def measure(row: Row, states: MeasuredSet) -> dict[str, Estimate]:
         return {
-            "same_charge": same_charge(row.raw, row.relaxed),
+            # Of the pair, so it stands once.
+            "same_charge": same_charge(row.raw, row.relaxed) if states is row.relaxed else (math.nan, math.nan),
             "diversity": ratio(states.mean("fft_mse"), test.raw.mean("fft_mse")),
             "one_lattice": same_lattice(states.spins, run.hamiltonian),
             "nearest": nearest(states.spins, training, run.hamiltonian),
@@ -301,7 +212,8 @@ def _draw(rows: Sequence[Row], annealer: Sequence[AnnealerPoint], lowest: float,
     }
     schedules = {point.name: (point.rate, point.energy[0] - lowest) for point in annealer}
     figure, axes = plotting.new_figure(size=(7.0, 4.2))
-    plot_quality_against_speed(axes[0, 0], schedules, generators, SAME_ENERGY)
+    data = rows[0].raw.mean("energy_per_site")[0] - lowest
+    plot_quality_against_speed(axes[0, 0], schedules, generators, data, SAME_ENERGY)
     axes[0, 0].legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=7)
     plotting.save_figure(figure, path)
 
