@@ -49,7 +49,7 @@ def make_parser() -> argparse.ArgumentParser:
     generation.add_argument("--gammas", type=float, nargs="+", metavar="GAMMA", help=gammas_help)
     priors_help = "ways to draw latent vectors: normal, posterior, flow (default: all)"
     generation.add_argument("--priors", nargs="+", metavar="NAME", help=priors_help)
-    generation.add_argument("--states", type=int, dest="count", metavar="N", help="states of each kind (default: 200)")
+    generation.add_argument("--number", type=int, dest="count", metavar="N", help="states of each kind (default: 200)")
     parser.add_argument("--report", action="store_true", help="one HTML page of all results in the output folder")
     all_help = "everything that the runs have the stages for, and the report (default)"
     parser.add_argument("--all", action="store_true", help=all_help)
@@ -64,7 +64,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     if given.config and not given.spins:
         parser.error("--config goes with --spins; a run has its own configuration")
     if any(getattr(given, name) for name in GENERATION_OPTIONS) and "generation" not in (given.recipes or []):
-        parser.error("--gammas, --priors and --states go with --generation")
+        parser.error("--gammas, --priors and --number go with --generation")
     given.all = given.all or not (given.recipes or given.report)
     return given
 

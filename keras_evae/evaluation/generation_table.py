@@ -91,6 +91,7 @@ def make_generation(
     _draw(rows, annealer, lowest, output / f"{file}.png")
     numbers: dict[str, Cell] = {
         "lowest_energy_per_site": lowest,
+        "best_beta": best.stage.beta if best and best.stage else None,
         "best_gamma": best.stage.gamma if best and best.stage else None,
         "best_vectors": best.way if best else None,
     }

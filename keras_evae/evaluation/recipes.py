@@ -74,6 +74,8 @@ RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (
     Recipe("generation", "generation_table", "Quality and speed of generation",
            "each way to draw latent vectors beside test data and annealer; learns densities, not part of --all",
            in_all=False),
+    Recipe("states", "shown_states", "Eight generated states",
+           "of the stage that generates best and of the collapsed one, with E/N and psi6"),
 )}
 # fmt: on
 
