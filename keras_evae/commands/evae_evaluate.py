@@ -9,7 +9,7 @@ from pathlib import Path
 from keras_evae.commands.options import new_parser
 from keras_evae.config import Config, load_config
 from keras_evae.console import run_command
-from keras_evae.evaluation.recipes import RECIPES, evaluate, evaluate_file
+from keras_evae.evaluation.recipes import ALL, RECIPES, evaluate, evaluate_file
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.runs.run import latest_run, load_run
 
@@ -73,7 +73,7 @@ def _evaluate_runs(given: argparse.Namespace) -> None:
     folders = given.run or [latest_run()]
     recipes = given.recipes or []
     if given.all:
-        recipes = [name for name, recipe in RECIPES.items() if recipe.in_all or name in recipes]
+        recipes = [name for name in RECIPES if name in (*ALL, *recipes)]
     chosen = {name: getattr(given, name) for name in GENERATION_OPTIONS if getattr(given, name) is not None}
     output = given.output or folders[0] / "evaluation"
     evaluate(

@@ -63,6 +63,8 @@ def make_generation(
     gammas: Sequence[float] = (),
     priors: Sequence[str] = ("normal", "posterior", "flow"),
     count: int = 200,
+    seconds: float = 8.0,
+    anneals: int | None = None,
 ) -> Section:
     """The tables and the picture.
 
@@ -71,13 +73,15 @@ def make_generation(
         gammas: The stages nearest to these; by default those before the collapse with gamma > 0, and the last.
         priors: Ways to draw latent vectors; a density that is missing is fitted first.
         count: States of each set.
+        seconds: Time that the annealer gets for each schedule.
+        anneals: Slow anneals for the lowest known energy, see `best_known`.
     """
     stages, notes = nearest_gammas(run, gammas) if gammas else (generating_stages(run), [])
     rows = list(measure_rows(run, stages, priors, count))
-    annealer = measure_annealer(run.hamiltonian, run.shape)
+    annealer = measure_annealer(run.hamiltonian, run.shape, seconds)
     energies = [float(row.relaxed.values["energy_per_site"].min()) for row in rows]
     others = [Candidate("annealed data", run.lowest_annealed(), ""), Candidate("relaxed states", min(energies), "")]
-    lowest = best_known(run.hamiltonian, run.shape, output, others).energy_per_site
+    lowest = best_known(run.hamiltonian, run.shape, output, others, anneals).energy_per_site
     training = run.read_split("train", MOST_TRAINING)
     best = best_generating(rows)
     tables = [

@@ -78,6 +78,8 @@ RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (
            "of the stage that generates best and of the collapsed one, with E/N and psi6"),
 )}
 # fmt: on
+# What `evae-evaluate --all` makes.
+ALL = tuple(name for name, recipe in RECIPES.items() if recipe.in_all)
 
 
 def evaluate(

@@ -34,8 +34,8 @@ def make_states(run: Run, output: Path, file: str) -> Section:
     return Section(
         "states",
         "Generated states",
-        "States of the stage that generates best: the one that the recipe generation has found, or without it the first "
-        "stage with gamma > 0. Below them states of the last stage, if the network has collapsed. vectors: "
+        "States of the stage that generates best: the one that the recipe generation has found, or without it the "
+        "first stage with gamma > 0. Below them states of the last stage, if the network has collapsed. vectors: "
         "where latent vectors come from, see the recipe generation.",
         [Table.of_records(file, f"means over {COUNT} states", records)],
         [Picture(f"{file}.png", caption, "states")],
