@@ -35,7 +35,7 @@ from keras_evae.evaluation.results import Cell, Picture, Record, Section, Table,
 from keras_evae.evaluation.stage_selection import nearest_gammas
 from keras_evae.machine import describe_environment, usable_cores
 from keras_evae.minima.certificate import SAME_ENERGY, Candidate, best_known
-from keras_evae.plotting.generation import plot_quality_against_speed
+from keras_evae.plotting.quality import plot_quality_against_speed
 from keras_evae.runs.run import Run
 
 STATISTICS = ("energy_per_site", "charge", "radius_sites", "psi6", "defects")

@@ -22,17 +22,16 @@ def test_copies_are_found_among_many(shape, dmi):
 
 
 def test_agrees_with_the_alignment_of_two_states():
-    hamiltonian, shape = Hamiltonian(), (48, 64)
+    hamiltonian, shape = Hamiltonian(), (64, 96)
     _, lattice = triangular_skyrmions(hamiltonian, shape)
-    lattice = lattice / np.linalg.norm(lattice, axis=-1, keepdims=True)
     # Skyrmions that are moved by a third of a site, by their Fourier series.
     waves = np.exp(-2j * np.pi * np.fft.fftfreq(shape[1]) * (5 + 1 / 3))[None, :, None]
     slid = np.fft.ifft2(np.fft.fft2(lattice, axes=(0, 1)) * waves, axes=(0, 1)).real
     states = np.stack([slid, lattice[::-1], np.roll(lattice, 7, axis=0)])
     found = symmetric_distances(states, lattice[None], hamiltonian)[:, 0]
     expected = [align(state, lattice, hamiltonian, sliding=True).distance for state in states]
-    np.testing.assert_allclose(found, expected, atol=2e-3)
-    assert found[0] < 1e-3 < align(slid, lattice, hamiltonian).distance and found[2] < 1e-5
+    np.testing.assert_allclose(found, expected, atol=2e-4)
+    assert found[0] < 2e-4 < 1e-3 < align(slid, lattice, hamiltonian).distance and found[2] < 1e-5
 
 
 def test_open_edges_forbid_translations():

@@ -27,9 +27,7 @@ H, SHAPE = Hamiltonian(), (64, 96)
 def good():
     """Two lattices, moved about: four states of each."""
     random = np.random.default_rng(0)
-    lattices = [triangular_skyrmions(H, SHAPE)[1], np.roll(triangular_skyrmions(H, SHAPE[::-1])[1], 1, axis=0)]
-    # The second one is transposed as the first of the joint operations: a lattice of another orientation.
-    lattices[1] = np.swapaxes(lattices[1], 0, 1)[..., [1, 0, 2]]
+    lattices = [triangular_skyrmions(Hamiltonian(D=D), SHAPE)[1] for D in (0.3, 0.38)]
     return np.stack([random_symmetry(lattices[k // 4], H, random) for k in range(8)]).astype(np.float32)
 
 
