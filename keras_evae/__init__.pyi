@@ -8,6 +8,7 @@ from keras_evae.annealing import relax as relax
 from keras_evae.config import load_config as load_config
 from keras_evae.evaluation.ground_state import find_ground_state as find_ground_state
 from keras_evae.evaluation.recipes import evaluate as evaluate
+from keras_evae.evaluation.stable_states import generate_stable as generate_stable
 from keras_evae.hamiltonian import Hamiltonian as Hamiltonian
 from keras_evae.model.evae import EVAE as EVAE
 from keras_evae.monte_carlo.schedule import AnnealingSchedule as AnnealingSchedule

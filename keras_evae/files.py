@@ -16,6 +16,7 @@ from keras_evae.errors import DiskError, LockedError
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 FULL_IN_WORDS = ("No space left", "Disk quota exceeded", "File too large")
+DIGEST_BYTES = 32
 BUSY = (errno.EWOULDBLOCK, errno.EACCES)
 
 
@@ -36,6 +37,27 @@ def write_whole(path: Path, content: bytes | memoryview) -> None:
     with open(partial, "wb") as file:
         file.write(content)
     publish(partial, path)
+
+
+def write_sealed(path: Path, content: bytes | memoryview) -> None:
+    """Writes a file whole, with the 32 bytes of the SHA-256 of its content at its end."""
+    write_whole(path, bytes(content) + bytes.fromhex(checksum(content)))
+
+
+def read_sealed(path: Path) -> bytes | None:
+    """The content of a file of `write_sealed`; None if there is no file.
+
+    Raises:
+        ValueError: If it is not what was written, to the last bit.
+    """
+    try:
+        whole = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    content, digest = whole[:-DIGEST_BYTES], whole[-DIGEST_BYTES:]
+    if checksum(content) != digest.hex():
+        raise ValueError("truncated or damaged (its checksum is not the one written with it)")
+    return content
 
 
 def publish(partial: Path, path: Path) -> None:

@@ -195,4 +195,4 @@ def test_help_needs_no_tensorflow():
     code += "    module = importlib.import_module(f'keras_evae.commands.{name}')\n"
     code += "    try:\n        module.main(['--help'])\n"
     code += f"    except SystemExit as stop:\n        print(name, stop.code, {LOADED})"
-    assert set(run_python(code)) >= {f"{name} 0 []" for name in commands} and len(commands) == 4
+    assert set(run_python(code)) >= {f"{name} 0 []" for name in commands} and len(commands) == 5

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from keras_evae.errors import DataError, EVAEError
 from keras_evae.evaluation.convergence import DIGITS, HEADER, changes_on_doubling, in_words
-from keras_evae.evaluation.recipes import RECIPES, make_section, results_folder
+from keras_evae.evaluation.recipes import ALL, make_section, results_folder
 from keras_evae.evaluation.results import Cell, Section, Table, read_section
 from keras_evae.evaluation.stage_selection import first_collapsed, ladder_of_gamma
 from keras_evae.runs.run import Run, load_run
@@ -20,7 +20,7 @@ from keras_evae.runs.stage_plan import LOSSES
 logger = logging.getLogger(__name__)
 
 # Recipes for the paper's system, for runs with one thing changed, and for samples with edges.
-SYSTEM = tuple(RECIPES)
+SYSTEM = ALL
 CHANGED = ("losses", "interpolation", "fft_mse", "relax")
 CONFINED = ("fft_mse", "relax")
 # Of the paper's Figure 3; the stages of the analysis.

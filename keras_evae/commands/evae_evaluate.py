@@ -9,10 +9,11 @@ from pathlib import Path
 from keras_evae.commands.options import new_parser
 from keras_evae.config import Config, load_config
 from keras_evae.console import run_command
-from keras_evae.evaluation.recipes import RECIPES, evaluate, evaluate_file
+from keras_evae.evaluation.recipes import ALL, RECIPES, evaluate, evaluate_file
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.runs.run import latest_run, load_run
 
+GENERATION_OPTIONS = ("gammas", "priors", "count")
 EPILOG = """examples:
   evae-evaluate                                           everything, for the latest run below runs/
   evae-evaluate --run runs/a --run runs/b --fft-mse       two runs in one picture
@@ -43,6 +44,12 @@ def make_parser() -> argparse.ArgumentParser:
     for name, recipe in RECIPES.items():
         text = f"{recipe.title}: {recipe.help}"
         parser.add_argument(recipe.flag, dest="recipes", action="append_const", const=name, help=text)
+    generation = parser.add_argument_group("with --generation")
+    gammas_help = "stages nearest to these values of gamma (default: those before the collapse, and the last)"
+    generation.add_argument("--gammas", type=float, nargs="+", metavar="GAMMA", help=gammas_help)
+    priors_help = "ways to draw latent vectors: normal, posterior, flow (default: all)"
+    generation.add_argument("--priors", nargs="+", metavar="NAME", help=priors_help)
+    generation.add_argument("--number", type=int, dest="count", metavar="N", help="states of each kind (default: 200)")
     parser.add_argument("--report", action="store_true", help="one HTML page of all results in the output folder")
     all_help = "everything that the runs have the stages for, and the report (default)"
     parser.add_argument("--all", action="store_true", help=all_help)
@@ -56,15 +63,22 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         parser.error("--spins goes with --analyse alone, and with one --run at most")
     if given.config and not given.spins:
         parser.error("--config goes with --spins; a run has its own configuration")
+    if any(getattr(given, name) for name in GENERATION_OPTIONS) and "generation" not in (given.recipes or []):
+        parser.error("--gammas, --priors and --number go with --generation")
     given.all = given.all or not (given.recipes or given.report)
     return given
 
 
 def _evaluate_runs(given: argparse.Namespace) -> None:
     folders = given.run or [latest_run()]
-    recipes = list(RECIPES) if given.all else given.recipes or []
+    recipes = given.recipes or []
+    if given.all:
+        recipes = [name for name in RECIPES if name in (*ALL, *recipes)]
+    chosen = {name: getattr(given, name) for name in GENERATION_OPTIONS if getattr(given, name) is not None}
     output = given.output or folders[0] / "evaluation"
-    evaluate(folders, recipes, output, report=given.report or given.all, tolerant=given.all)
+    evaluate(
+        folders, recipes, output, report=given.report or given.all, tolerant=given.all, options={"generation": chosen}
+    )
 
 
 def _evaluate_file(given: argparse.Namespace) -> None:

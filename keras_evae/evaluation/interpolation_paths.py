@@ -147,9 +147,9 @@ def _pass(run: Run, stage: FinishedStage, images: Sequence[Targets], max_steps: 
 
 
 def _follow(model: EVAE, image: Targets, ends: np.ndarray, losses: np.ndarray) -> LatentPath:
-    from keras_evae.model.latent import decode, interpolate
+    from keras_evae.model.latent import interpolate
 
-    spins = decode(model, interpolate(ends[0], ends[1], POINTS))
+    spins = model.decode_many(interpolate(ends[0], ends[1], POINTS))
     energies = np.array([model.hamiltonian.energy_per_site(state.astype(np.float64)) for state in spins])
     charges = topological_charge(spins)
     found, wanted = (np.rint(values).astype(int) for values in (charges[[0, -1]], topological_charge(image.states)))

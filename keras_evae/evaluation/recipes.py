@@ -6,8 +6,10 @@ import contextlib
 import dataclasses
 import importlib
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from keras_evae.errors import ArgumentError, DataError, EVAEError
 from keras_evae.evaluation.results import Section
@@ -29,6 +31,7 @@ class Recipe:
             Matplotlib nor TensorFlow.
         title, help: What it makes, in a few words; what that shows.
         needs_gamma: Whether it is made of the runs that have a ladder of gamma; a VAE has none.
+        in_all: Whether `evae-evaluate --all` makes it.
     """
 
     name: str
@@ -36,14 +39,15 @@ class Recipe:
     title: str
     help: str
     needs_gamma: bool = False
+    in_all: bool = True
 
     @property
     def flag(self) -> str:
         return f"--{self.name.replace('_', '-')}"
 
-    def __call__(self, runs: Sequence[Run], output: Path) -> Section:
+    def __call__(self, runs: Sequence[Run], output: Path, **options: Any) -> Section:
         module = importlib.import_module(f"keras_evae.evaluation.{self.module}")
-        section: Section = getattr(module, f"make_{self.name}")(runs, output)
+        section: Section = getattr(module, f"make_{self.name}")(runs, output, **options)
         return section
 
 
@@ -66,8 +70,15 @@ RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (
            "their skyrmions, order, structure factor and distances to the test data"),
     Recipe("relax", "relaxed_states", "Relaxation",
            "energies of generated states before and after relaxation at T = 0; writes states.h5"),
+    Recipe("generation", "generation_table", "Quality and speed of generation",
+           "each way to draw latent vectors beside test data and annealer; learns densities, not part of --all",
+           in_all=False),
+    Recipe("states", "shown_states", "Eight generated states",
+           "of the stage that generates best and of the collapsed one, with E/N and psi6"),
 )}
 # fmt: on
+# What `evae-evaluate --all` makes.
+ALL = tuple(name for name, recipe in RECIPES.items() if recipe.in_all)
 
 
 def evaluate(
@@ -76,6 +87,7 @@ def evaluate(
     output: str | Path,
     report: bool = False,
     tolerant: bool = False,
+    options: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
 ) -> list[Section]:
     """Runs recipes on runs; their pictures and numbers go to `output`.
 
@@ -86,6 +98,7 @@ def evaluate(
         output: Folder for the results, made if it is missing.
         report: Write `report.html` of these results, and of those of other recipes that are in `output` already.
         tolerant: A recipe that the runs cannot feed is left out; the report says why.
+        options: Arguments of recipes, by their names: `{"generation": {"gammas": [10, 100]}}`.
 
     Returns:
         What each recipe found, in the order of `recipes`.
@@ -103,7 +116,7 @@ def evaluate(
     with results_folder(output):
         for name in recipes:
             try:
-                section = make_section(name, opened, output)
+                section = make_section(name, opened, output, **options.get(name, {}))
             except EVAEError as error:
                 if not tolerant:
                     raise
@@ -143,11 +156,11 @@ def _open_run(run: str | Path | Run) -> Run:
     return run
 
 
-def make_section(name: str, runs: Sequence[Run], output: Path) -> Section:
+def make_section(name: str, runs: Sequence[Run], output: Path, **options: Any) -> Section:
     """What a recipe finds in opened runs; those without a ladder of gamma are left out, and named, if it needs one."""
     recipe = RECIPES[name]
     fit, left_out = with_ladder_of_gamma(runs) if recipe.needs_gamma else (runs, [])
-    section, made_from = recipe(fit, output), [run.stages_checksum for run in runs]
+    section, made_from = recipe(fit, output, **options), [run.stages_checksum for run in runs]
     return dataclasses.replace(section, notes=[*section.notes, *left_out], made_from=made_from)
 
 

@@ -47,9 +47,9 @@ def reconstruct(run: Run, stage: FinishedStage, spins: np.ndarray, batch_size: i
     return np.concatenate(list(stream_reconstructed(run, stage, batches)))
 
 
-def generate(run: Run, stage: FinishedStage, count: int) -> np.ndarray:
-    """X'_Out of a stage, `(count, y, x, 3)`: the same latent vectors for each stage."""
-    return load_stage(run, stage).generate(count, GENERATION_SEED)
+def generate(run: Run, stage: FinishedStage, count: int, prior: str = "normal") -> np.ndarray:
+    """X'_Out of a stage, `(count, y, x, 3)`: of the prior `normal`, the same latent vectors for each stage."""
+    return run.priors(stage, load_stage(run, stage)).generate(count, prior, GENERATION_SEED)
 
 
 def stream_reconstructed(run: Run, stage: FinishedStage, batches: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
@@ -60,7 +60,7 @@ def stream_reconstructed(run: Run, stage: FinishedStage, batches: Iterable[np.nd
 
 def stream_generated(run: Run, stage: FinishedStage, count: int, batch_size: int = 100) -> Iterator[np.ndarray]:
     """The states of `generate`, `(batch_size, y, x, 3)` at a time."""
-    model = load_stage(run, stage)
-    latent = np.random.default_rng(GENERATION_SEED).standard_normal((count, model.latent_dim), dtype=np.float32)
+    priors = run.priors(stage, load_stage(run, stage))
+    latent = priors.draw(count, seed=GENERATION_SEED)
     for start in range(0, count, batch_size):
-        yield np.asarray(model.decode(latent[start : start + batch_size]))
+        yield priors.model.decode_many(latent[start : start + batch_size])

@@ -67,7 +67,7 @@ def _lengths(vectors: np.ndarray) -> np.ndarray:
     return np.where(lengths > 0, lengths, 1.0)
 
 
-def relax_states(states: np.ndarray, hamiltonian: Hamiltonian) -> np.ndarray:
-    """States `(n, y, x, 3)`, each relaxed at T = 0 into its nearest minimum, to a torque below 1e-5; float32."""
+def relax_states(states: np.ndarray, hamiltonian: Hamiltonian, torque: float = TORQUE) -> np.ndarray:
+    """States `(n, y, x, 3)`, each relaxed at T = 0 into its nearest minimum, to torques below `torque`; float32."""
     with ThreadPoolExecutor() as pool:
-        return np.stack(list(pool.map(lambda spins: relax(hamiltonian, spins, TORQUE)[0], states)))
+        return np.stack(list(pool.map(lambda spins: relax(hamiltonian, spins, torque)[0], states)))

@@ -17,6 +17,7 @@ from keras_evae.machine import repeatable_sums
 from keras_evae.model import polyphase
 from keras_evae.model.losses import hamiltonian_loss, kl_loss, reconstruction_loss
 from keras_evae.model.networks import build_decoder, build_encoder
+from keras_evae.model.priors import normal_vectors
 
 # In float16 the gradients of small losses vanish unless the loss is scaled, which it is not.
 # float64 serves comparisons to the last digits; the configuration does not offer it.
@@ -113,6 +114,12 @@ class EVAE(keras.Model):
             name: keras.metrics.Mean(name=name)
             for name in ("loss", "reconstruction_loss", "kl_loss", "hamiltonian_loss")
         }
+        self._decode_graph = tf.function(
+            lambda latent: self.run_decoder(latent, training=False), [tf.TensorSpec((None, latent_dim), tf.float32)]
+        )
+        self._encode_graph = tf.function(
+            lambda spins: self.run_encoder(spins, training=False), [tf.TensorSpec((None, height, width, 3), tf.float32)]
+        )
         self.built = True
 
     # Where Keras calls the compiled steps.
@@ -153,9 +160,21 @@ class EVAE(keras.Model):
         """
         if n < 1:
             raise ValueError(f"`n` must be at least 1. Received: n={n}")
-        latent = np.random.default_rng(seed).standard_normal((n, self.latent_dim), dtype=np.float32)
-        batches = [latent[start : start + batch_size] for start in range(0, n, batch_size)]
-        return np.concatenate([self.decode(batch).numpy() for batch in batches])
+        return self.decode_many(normal_vectors(n, self.latent_dim, seed), batch_size)
+
+    def decode_many(self, latent: np.ndarray, batch_size: int = 100) -> np.ndarray:
+        """Spins `(n, y, x, 3)` float32 of any number of latent vectors `(n, latent_dim)`, `batch_size` at once.
+
+        Computed in the form that training uses; no gradient passes.
+        """
+        latent = np.asarray(latent, np.float32)
+        batches = [latent[start : start + batch_size] for start in range(0, len(latent), batch_size)]
+        return np.concatenate([self._decode_graph(batch).numpy() for batch in batches])
+
+    def encode_quickly(self, spins: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and log-variance of `encode` as arrays, computed in the form that training uses."""
+        mean, log_variance = self._encode_graph(spins)
+        return mean.numpy(), log_variance.numpy()
 
     def call(self, spins: Any, training: bool = False) -> Any:
         """Output spins (X_out of the paper) of input spins, through a sampled latent vector."""

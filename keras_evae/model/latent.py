@@ -86,14 +86,7 @@ def interpolate(initial: np.ndarray, final: np.ndarray, points: int) -> np.ndarr
 def reconstruct_mean(model: EVAE, spins: np.ndarray, batch_size: int = 100) -> np.ndarray:
     """What the decoder makes of the encoder's means, without sampling: `(n, y, x, 3)` for spins `(n, y, x, 3)`."""
     means = [model.encode(spins[start : start + batch_size])[0].numpy() for start in range(0, len(spins), batch_size)]
-    return decode(model, np.concatenate(means), batch_size)
-
-
-def decode(model: EVAE, latent: np.ndarray, batch_size: int = 100) -> np.ndarray:
-    """Spins `(n, y, x, 3)` of any number of latent vectors `(n, latent_dim)`, `batch_size` of them at once."""
-    latent = np.asarray(latent, np.float32)
-    starts = range(0, len(latent), batch_size)
-    return np.concatenate([model.decode(latent[start : start + batch_size]).numpy() for start in starts])
+    return model.decode_many(np.concatenate(means), batch_size)
 
 
 def _saturated(curve: list[np.ndarray], tolerance: float, patience: int) -> bool:

@@ -19,14 +19,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from keras_evae.errors import TOO_OLD, DataError, NumericalError
-from keras_evae.files import checksum, disk_errors, write_whole
+from keras_evae.files import disk_errors, read_sealed, write_sealed
 
 if TYPE_CHECKING:
     from keras_evae.model.evae import EVAE
 
 
 CHECKPOINT = "checkpoint.npz"
-DIGEST_BYTES = 32
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,9 +88,8 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     arrays = {str(index): value for index, value in enumerate(values)}
     content = io.BytesIO()
     np.savez(content, record=np.frombuffer(json.dumps(record).encode(), np.uint8), **arrays)  # type: ignore[arg-type]
-    content.write(bytes.fromhex(checksum(content.getbuffer())))
     with disk_errors(path):
-        write_whole(path, content.getbuffer())
+        write_sealed(path, content.getbuffer())
 
 
 def read_checkpoint(path: Path) -> Checkpoint | None:
@@ -101,12 +99,11 @@ def read_checkpoint(path: Path) -> Checkpoint | None:
         DataError: If the file is not what was written, to the last bit.
     """
     try:
-        content = path.read_bytes()
-    except FileNotFoundError:
+        arrays = read_sealed(path)
+    except ValueError as error:
+        raise _damaged(path, str(error)) from error
+    if arrays is None:
         return None
-    arrays, digest = content[:-DIGEST_BYTES], content[-DIGEST_BYTES:]
-    if checksum(arrays) != digest.hex():
-        raise _damaged(path, "truncated or damaged (its checksum is not the one written with it)")
     try:
         return _decode(path, arrays)
     except (ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile) as error:

@@ -28,6 +28,7 @@ from keras_evae.runs.from_config import make_model, planned_stages
 from keras_evae.runs.run_folder import CONFIG
 from keras_evae.runs.stage_folder import CHECKSUMS, FinishedStage, finished_stages, load_stage_weights
 from keras_evae.runs.stage_plan import Stage
+from keras_evae.runs.stage_priors import StagePriors
 from keras_evae.terms import EnergyTerm
 
 if TYPE_CHECKING:
@@ -77,6 +78,30 @@ class Run:
     def new_model(self) -> EVAE:
         """A model of this run with new weights."""
         return make_model(self.config, self.hamiltonian)
+
+    def generate(self, n: int, prior: str = "normal", seed: int | None = None) -> np.ndarray:
+        """States of the selected stage, `(n, y, x, 3)` float32, from latent vectors drawn as `prior` says.
+
+        Args:
+            n: Number of states.
+            prior: `normal` (the paper), `posterior` of random training states, or `flow`, a density that is learned
+                from such posteriors when it is first asked for, and kept with the stage.
+            seed: The same one gives the same states; None draws new ones at each call.
+
+        Raises:
+            DataError: If the prior needs the training data and they are not there.
+        """
+        return self._selected_priors.generate(n, prior, seed)
+
+    def priors(self, stage: FinishedStage, model: EVAE) -> StagePriors:
+        """Ways to draw latent vectors of a finished stage, with a model that has its weights."""
+        return StagePriors(stage, model, self.dataset_path, self.config.training.augmentation)
+
+    @functools.cached_property
+    def _selected_priors(self) -> StagePriors:
+        model = self.model
+        # Without a stage there is no model.
+        return self.priors(self.selected, model)  # type: ignore[arg-type]
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -15,7 +15,7 @@ from keras_evae.evaluation.compared_states import compare_all, final_states
 from keras_evae.evaluation.figure_3_correlation import make_local_correlation
 from keras_evae.evaluation.figure_s1_reconstructions import make_reconstructions
 from keras_evae.evaluation.generated_states import analyse_file
-from keras_evae.evaluation.recipes import RECIPES, evaluate
+from keras_evae.evaluation.recipes import ALL, evaluate
 from keras_evae.geometry import make_geometry
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.lattice import encode_mask
@@ -123,8 +123,8 @@ def test_everything_on_a_disc(tmp_path, monkeypatch, drawn):
     assert result.returncode == 0, result.stderr
     monkeypatch.chdir(tmp_path)
     output = tmp_path / "out"
-    sections = evaluate([tmp_path / "runs" / "smoke"], list(RECIPES), output, report=True)
-    assert [section.name for section in sections] == list(RECIPES)
+    sections = evaluate([tmp_path / "runs" / "smoke"], ALL, output, report=True)
+    assert [section.name for section in sections] == list(ALL)
     tables = [table for section in sections for table in section.tables]
     numbers = [cell for table in tables for row in table.rows for cell in row if isinstance(cell, float)]
     assert len(numbers) > 300 and all(map(math.isfinite, numbers))

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from keras_evae.errors import DataError
-from keras_evae.evaluation.recipes import RECIPES, evaluate
+from keras_evae.evaluation.recipes import ALL, evaluate
 from keras_evae.evaluation.report import Headline, collect_sections, write_report
 from keras_evae.evaluation.results import Picture, Section, Table
 from keras_evae.runs.run import load_run
@@ -162,7 +162,7 @@ def test_page_begins_with_headlines_that_are_given(run, output):
 def test_everything_of_a_run(run, tmp_path, caplog):
     """--all, and then --report alone from the files that it left."""
     caplog.set_level("INFO")
-    made = evaluate([run.path], list(RECIPES), tmp_path, report=True, tolerant=True)
+    made = evaluate([run.path], ALL, tmp_path, report=True, tolerant=True)
     assert {section.name for section in made} >= {"losses", "reconstructions", "collapse", "fft_mse"}
     text = (tmp_path / "report.html").read_text()
     assert all(html.escape(section.title) in text for section in made)

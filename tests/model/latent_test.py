@@ -4,7 +4,7 @@ import pytest
 
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.model.evae import EVAE
-from keras_evae.model.latent import decode, interpolate, inverse_mapping, reconstruct_mean
+from keras_evae.model.latent import interpolate, inverse_mapping, reconstruct_mean
 from tests.helpers.states import random_spins
 
 SHAPE = (16, 32)
@@ -29,7 +29,7 @@ def test_finds_a_state_that_the_decoder_can_make(model):
     latent, losses = inverse_mapping(model, states, learning_rate=0.05, max_steps=400, tolerance=0.0)
     assert latent.shape == (3, 6) and losses.shape[1] == 3
     assert np.all(losses[-1] < 0.02 * losses[0])
-    np.testing.assert_allclose(decode(model, latent), states, atol=0.2)
+    np.testing.assert_allclose(model.decode_many(latent), states, atol=0.2)
     for variable, value in zip(model.variables, before, strict=True):
         np.testing.assert_array_equal(keras.ops.convert_to_numpy(variable), value)
 
@@ -45,7 +45,7 @@ def test_first_loss_is_that_of_the_encoders_mean(model):
 def test_last_loss_is_that_of_the_result(model):
     states = targets(model)
     latent, losses = inverse_mapping(model, states, max_steps=7)
-    expected = np.sum((decode(model, latent) - states) ** 2, axis=-1).mean(axis=(1, 2))
+    expected = np.sum((model.decode_many(latent) - states) ** 2, axis=-1).mean(axis=(1, 2))
     np.testing.assert_allclose(losses[-1], expected, rtol=1e-4)
 
 
@@ -77,7 +77,7 @@ def test_straight_path_with_both_ends():
 
 def test_batches_change_nothing(model):
     latent = np.random.default_rng(0).normal(size=(13, 6))
-    spins = decode(model, latent, batch_size=8)
+    spins = model.decode_many(latent, batch_size=8)
     assert spins.shape == (13, *SHAPE, 3)
     np.testing.assert_allclose(spins[-5:], model.decode(latent[-5:].astype(np.float32)), atol=1e-5)
 

@@ -1,0 +1,239 @@
+"""How good generated states are, and how fast they come, beside test data, outputs of the network and the annealer."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from keras_evae import plotting
+from keras_evae.evaluation.generation_measures import (
+    NEAREST,
+    PAIRED,
+    Estimate,
+    MeasuredSet,
+    nearest,
+    ratio,
+    same_charge,
+    same_lattice,
+    structure_distance,
+)
+from keras_evae.evaluation.generation_rows import (
+    DIVERSE,
+    OUTPUTS,
+    Row,
+    best_generating,
+    generating_stages,
+    measure_rows,
+)
+from keras_evae.evaluation.generation_speed import AnnealerPoint, annealer_rate, measure_annealer
+from keras_evae.evaluation.results import Cell, Picture, Record, Section, Table, for_each_run
+from keras_evae.evaluation.stage_selection import nearest_gammas
+from keras_evae.machine import describe_environment, usable_cores
+from keras_evae.minima.certificate import SAME_ENERGY, Candidate, best_known
+from keras_evae.plotting.quality import plot_quality_against_speed
+from keras_evae.runs.run import Run
+
+STATISTICS = ("energy_per_site", "charge", "radius_sites", "psi6", "defects")
+# Training states among which the nearest one is looked for: the first ones.
+MOST_TRAINING = 2000
+TEXT = (
+    "States of each stage: outputs (reconstructions) of held-out data, and states of latent vectors drawn in each way: "
+    "normal (the paper), posterior (of a random training state), flow (a density learned from posteriors). Each set is "
+    "measured as it comes (raw), and after relaxation at T = 0 with the annealer's tolerance. Errors are standard "
+    "errors. radius, psi6, defects: means over the skyrmions of a state. structure: share of the weight of S(q) that "
+    "lies on other rings |q| than in the test data; in their own row the distance of their two halves. same_charge: "
+    "share of states whose charge relaxation keeps. diversity: FFT-MSE over that of the test data. one_lattice: share "
+    "of pairs of states that are one up to translation and point operation. nearest: mean |S - S'|^2 to the closest "
+    "training state up to these symmetries, 0 for copies. Speeds are states per second on all cores; the annealer's is "
+    "that of the fastest schedule that ends as low, interpolated between schedules. What limits a stage: decoder is "
+    "what outputs lack against the test data, density what generated states lack against outputs."
+)
+
+
+@for_each_run
+def make_generation(
+    run: Run,
+    output: Path,
+    file: str,
+    gammas: Sequence[float] = (),
+    priors: Sequence[str] = ("normal", "posterior", "flow"),
+    count: int = 200,
+    seconds: float = 8.0,
+    anneals: int | None = None,
+) -> Section:
+    """The tables and the picture.
+
+    Args:
+        run, output, file: As for every recipe of one run.
+        gammas: The stages nearest to these; by default those before the collapse with gamma > 0, and the last.
+        priors: Ways to draw latent vectors; a density that is missing is fitted first.
+        count: States of each set.
+        seconds: Time that the annealer gets for each schedule.
+        anneals: Slow anneals for the lowest known energy, see `best_known`.
+    """
+    stages, notes = nearest_gammas(run, gammas) if gammas else (generating_stages(run), [])
+    rows = list(measure_rows(run, stages, priors, count))
+    annealer = measure_annealer(run.hamiltonian, run.shape, seconds)
+    energies = [float(row.relaxed.values["energy_per_site"].min()) for row in rows]
+    others = [Candidate("annealed data", run.lowest_annealed(), ""), Candidate("relaxed states", min(energies), "")]
+    lowest = best_known(run.hamiltonian, run.shape, output, others, anneals).energy_per_site
+    training = run.read_split("train", MOST_TRAINING)
+    best = best_generating(rows)
+    tables = [
+        _of_rows(file, f"{count} states of each kind", rows, _quality(rows[0])),
+        _of_rows(f"{file}_diversity", "copies and repetitions", rows, _likeness(run, rows[0], training)),
+        Table.of_records(f"{file}_limits", "what limits a stage", list(_limits(rows))),
+        Table.of_records(f"{file}_speed", "states per second", [_speed(row, annealer, lowest) for row in rows[1:]]),
+        Table.of_records(f"{file}_annealer", "the annealer", [_schedule(point, lowest) for point in annealer]),
+    ]
+    caption = "Mean E/N above the lowest known against states per second: hollow raw, filled relaxed"
+    _draw(rows, annealer, lowest, output / f"{file}.png")
+    numbers: dict[str, Cell] = {
+        "lowest_energy_per_site": lowest,
+        "best_beta": best.stage.beta if best and best.stage else None,
+        "best_gamma": best.stage.gamma if best and best.stage else None,
+        "best_vectors": best.way if best else None,
+    }
+    return Section(
+        "generation", "Quality and speed of generation", TEXT, tables, [Picture(f"{file}.png", caption)],
+        [*notes, *_notes(best, len(training))], {"": numbers},
+    )  # fmt: skip
+
+
+def _of_rows(
+    name: str, caption: str, rows: Sequence[Row], measure: Callable[[Row, MeasuredSet], Mapping[str, Estimate]]
+) -> Table:
+    """A table with a line for each row and kind, an error beside each number."""
+    records = []
+    lines = [(row, kind, states) for row in rows for kind, states in row.kinds.items()]
+    for row, kind, states in tqdm(lines, name, unit="line", leave=False, delay=1):
+        record: Record = {**row.identity, "states": kind}
+        for quantity, (value, error) in measure(row, states).items():
+            record |= {quantity: _cell(value), f"{quantity}_error": _cell(error)}
+        records.append(record)
+    return Table.of_records(name, caption, records)
+
+
+def _quality(test: Row) -> Callable[[Row, MeasuredSet], Mapping[str, Estimate]]:
+    half = len(test.raw.rings) // 2
+
+    def measure(row: Row, states: MeasuredSet) -> dict[str, Estimate]:
+        first, second = states, test.raw
+        if row is test:
+            first, second = (
+                dataclasses.replace(states, rings=part) for part in (states.rings[:half], states.rings[half:])
+            )
+        return {name: states.mean(name) for name in STATISTICS} | {"structure": structure_distance(first, second)}
+
+    return measure
+
+
+def _likeness(run: Run, test: Row, training: np.ndarray) -> Callable[[Row, MeasuredSet], Mapping[str, Estimate]]:
+    def measure(row: Row, states: MeasuredSet) -> dict[str, Estimate]:
+        return {
+            # Of the pair, so it stands once.
+            "same_charge": same_charge(row.raw, row.relaxed) if states is row.relaxed else (math.nan, math.nan),
+            "diversity": ratio(states.mean("fft_mse"), test.raw.mean("fft_mse")),
+            "one_lattice": same_lattice(states.spins, run.hamiltonian),
+            "nearest": nearest(states.spins, training, run.hamiltonian),
+        }
+
+    return measure
+
+
+def _limits(rows: Sequence[Row]) -> Iterator[Record]:
+    """What raw states of each stage and way lack, and whether the decoder or the density takes more of it."""
+    test = rows[0]
+    unit = test.raw.mean("fft_mse")[0]
+    outputs = {row.stage.name: row for row in rows if row.stage and row.way == OUTPUTS}
+    for row in rows[1:]:
+        if row.way == OUTPUTS or not row.stage:
+            continue
+        record = row.identity
+        for name, quantity, scale in (("energy", "energy_per_site", -1.0), ("psi6", "psi6", 1.0),
+                                      ("diversity", "fft_mse", 1.0 / unit if unit else math.nan)):  # fmt: skip
+            sets = [part.raw.mean(quantity) for part in (test, outputs[row.stage.name], row)]
+            (best, _), (ceiling, _), (found, _) = sets
+            decoder, density = scale * (best - ceiling), scale * (ceiling - found)
+            error = abs(scale) * math.hypot(*(part[1] for part in sets))
+            record |= {
+                f"{name}_decoder": _cell(decoder),
+                f"{name}_density": _cell(density),
+                f"{name}_error": _cell(error),
+            }
+            record[f"{name}_limit"] = _limit(decoder, density, error)
+        yield record
+
+
+def _limit(decoder: float, density: float, error: float) -> str | None:
+    if not math.isfinite(decoder + density):
+        return None
+    if max(decoder, density) <= 2.0 * error:
+        return "neither"
+    return "decoder" if decoder > density else "density"
+
+
+def _speed(row: Row, annealer: Sequence[AnnealerPoint], lowest: float) -> Record:
+    record = row.identity
+    whole = None if row.generation is None else row.generation + row.relaxation
+    rates = [None if seconds is None else 1.0 / seconds for seconds in (row.decoding, row.generation, whole)]
+    record |= zip(("decoded", "generated", "generated_and_relaxed"), rates, strict=True)
+    record["relaxation_alone"] = 1.0 / row.relaxation
+    for (kind, states), rate in zip(row.kinds.items(), rates[1:], strict=True):
+        equal = annealer_rate(states.mean("energy_per_site")[0], annealer, lowest)
+        record[f"annealer_as_low_as_{kind}"] = equal
+        record[f"times_annealer_{kind}"] = rate / equal if rate and equal else None
+    return record
+
+
+def _schedule(point: AnnealerPoint, lowest: float) -> Record:
+    energy, error = point.energy
+    return {
+        "schedule": point.name,
+        "thermal_sweeps": point.schedule.thermal_sweeps,
+        "states": point.states,
+        "energy_per_site": energy,
+        "energy_per_site_error": error,
+        "above_lowest": energy - lowest,
+        "states_per_second": point.rate,
+        "cores": usable_cores(),
+        "core_seconds_per_state": usable_cores() / point.rate,
+    }
+
+
+def _draw(rows: Sequence[Row], annealer: Sequence[AnnealerPoint], lowest: float, path: Path) -> None:
+    generators = {
+        (row.name, row.way): [
+            (1.0 / seconds, states.mean("energy_per_site")[0] - lowest)
+            for seconds, states in ((row.generation, row.raw), (row.generation + row.relaxation, row.relaxed))
+        ]
+        for row in rows
+        if row.generation is not None
+    }
+    schedules = {point.name: (point.rate, point.energy[0] - lowest) for point in annealer}
+    figure, axes = plotting.new_figure(size=(7.0, 4.2))
+    data = rows[0].raw.mean("energy_per_site")[0] - lowest
+    plot_quality_against_speed(axes[0, 0], schedules, generators, data, SAME_ENERGY)
+    axes[0, 0].legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=7)
+    plotting.save_figure(figure, path)
+
+
+def _notes(best: Row | None, training: int) -> list[str]:
+    machine = describe_environment()
+    found = f"at {best.name} from {best.way} vectors" if best else "at none of these stages"
+    return [
+        f"the best generating states, the lowest that keep {DIVERSE:.0%} of the test data's diversity: {found}",
+        f"nearest: the first {NEAREST} states of each kind, among {training} training states; "
+        f"one_lattice: the pairs of the first {PAIRED}",
+        f"speeds were measured on the machine as it was, beside whatever else ran: {machine['processor']}, "
+        f"{usable_cores()} cores",
+    ]
+
+
+def _cell(value: float) -> Cell:
+    return value if math.isfinite(value) else None

@@ -1,0 +1,149 @@
+"""The file of certified states, which survives interruptions.
+
+On the way to a file the states that are kept lie in `<file>.parts/`: `request.json`, and for each chunk an `.npz` that
+is followed by its SHA-256.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import itertools
+import json
+import logging
+import shutil
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from keras_evae.console import format_table
+from keras_evae.dataset.hdf5 import write_attribute
+from keras_evae.dataset.specification import describe_difference
+from keras_evae.errors import DataError, MismatchError
+from keras_evae.evaluation.relaxed_states import new_states_file
+from keras_evae.evaluation.stable_states import CHUNK, MEASURED, StableStates, StateSource, collect_chunks, make_source
+from keras_evae.files import disk_errors, hold_lock, read_sealed, write_sealed, write_whole
+from keras_evae.runs.run import Run
+
+logger = logging.getLogger(__name__)
+
+LOCK, REQUEST = "lock", "request.json"
+
+
+def write_stable(
+    run: Run,
+    path: Path,
+    n: int,
+    seed: int = 0,
+    prior: str = "flow",
+    relax: bool = True,
+    limit: int | None = None,
+    **conditions: Any,
+) -> None:
+    """Writes the states of `generate_stable` to an HDF5 file, which appears only when it is complete.
+
+    Layout: `spins` (n, y, x, 3) float32 and the fields of `MEASURED`, each (n,), all checksummed (fletcher32); as
+    attributes the Hamiltonian, the versions of the software and what was asked for, as JSON. Called again after any
+    interruption, it goes on from the last finished chunk; a finished file is checked and stays.
+
+    Raises:
+        DataError: As `generate_stable`; what was found is kept, and a larger limit goes on from there.
+        MismatchError: If the file, or what an interruption has left, is of other states; nothing is changed.
+        LockedError: If another process makes the same file.
+        DiskError: If the disk is full or cannot be written.
+    """
+    source = make_source(run, seed, prior, relax, conditions)
+    request = source.request()
+    parts = path.with_name(f"{path.name}.parts")
+    with disk_errors(path), hold_lock(parts / LOCK):
+        if path.exists():
+            _check_file(path, {**request, "states": n})
+            logger.info("%s: complete, %d states; nothing to do", path, n)
+        else:
+            _claim(parts, request)
+            record = np.concatenate([chunk.record for chunk in collect_chunks(n, limit, _kept_in(parts, source))])[:n]
+            with new_states_file(path, run.hamiltonian, [n], run.shape) as file:
+                _fill(file, record, map(_kept_in(parts, source), itertools.count()), run.shape)
+                write_attribute(file, "request", {**request, "states": n})
+            _report(path, record)
+        shutil.rmtree(parts)
+
+
+def _kept_in(parts: Path, source: StateSource) -> Callable[[int], StableStates]:
+    """Chunks from their files; one that is missing or damaged is drawn and written."""
+
+    def chunk(number: int) -> StableStates:
+        path = parts / f"{number:06d}.npz"
+        with contextlib.suppress(ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            content = read_sealed(path)
+            if content is not None:
+                with np.load(io.BytesIO(content), allow_pickle=False) as file:
+                    return StableStates(file["spins"], file["record"])
+        made, stream = source.chunk(number), io.BytesIO()
+        np.savez(stream, spins=made.spins, record=made.record)
+        write_sealed(path, stream.getbuffer())
+        return made
+
+    return chunk
+
+
+def _claim(parts: Path, request: Mapping[str, Any]) -> None:
+    """Writes what was asked for into a work folder, or compares it with what the folder is for."""
+    if (parts / REQUEST).exists():
+        try:
+            found = json.loads((parts / REQUEST).read_bytes())
+        except ValueError as error:
+            raise DataError(f"{parts / REQUEST}: truncated or damaged; delete the folder {parts}") from error
+        _compare(parts, found, request)
+    elif {file.name for file in parts.iterdir()} - {LOCK, f"{REQUEST}.partial"}:
+        raise DataError(f"{parts}: expected a work folder of evae-generate, found something else; choose another file")
+    else:
+        write_whole(parts / REQUEST, json.dumps(request, indent=2).encode() + b"\n")
+
+
+def _check_file(path: Path, request: Mapping[str, Any]) -> None:
+    """Checks a finished file to the last bit."""
+    try:
+        with h5py.File(path, "r") as file:
+            found = json.loads(bytes(file.attrs["request"]))
+            for values in file.values():
+                for start in range(0, len(values), CHUNK):
+                    values[start : start + CHUNK]
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
+        raise DataError(
+            f"{path}: damaged, or no file of evae-generate; nothing was overwritten. Delete it or choose another file"
+        ) from error
+    _compare(path, found, request)
+
+
+def _compare(path: Path, found: Mapping[str, Any], request: Mapping[str, Any]) -> None:
+    difference = describe_difference(request, found)
+    if difference:
+        raise MismatchError(f"{path}: {difference}; nothing was changed. Choose another file, or delete this one")
+
+
+def _fill(file: h5py.File, record: np.ndarray, chunks: Iterator[StableStates], shape: tuple[int, int]) -> None:
+    """Writes as many states as the record has, chunk by chunk, and the record."""
+    spins = file.create_dataset("spins", (len(record), *shape, 3), "f4", chunks=(1, *shape, 3), fletcher32=True)
+    start = 0
+    while start < len(record):
+        states = next(chunks).spins[: len(record) - start]
+        spins[start : start + len(states)] = states
+        start += len(states)
+    for name in MEASURED:
+        file.create_dataset(name, data=record[name], chunks=record.shape, fletcher32=True)
+
+
+def _report(path: Path, record: np.ndarray) -> None:
+    rows = [
+        [text, *(f"{function(record[name]):.8g}" for function in (np.mean, np.min, np.max))]
+        for name, (_, text) in MEASURED.items()
+        if name != "draw"
+    ]
+    draws = record["draw"][-1] + 1
+    logger.info("%d states of %d draws: %s\n", len(record), draws, path)
+    logger.info(format_table(["", "mean", "smallest", "largest"], rows))
