@@ -8,14 +8,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from keras_evae.analysis import (
-    bond_orientational_order,
-    neighbour_counts,
-    ring_average,
-    structure_factor,
-    topological_charge,
-)
+from keras_evae.analysis import ring_average, structure_factor, topological_charge
 from keras_evae.analysis.nearest import nearest_distances, symmetric_distances
+from keras_evae.analysis.neighbours import delaunay_bonds
 from keras_evae.analysis.skyrmions import skyrmions_against_field
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.minima.distinct import SAME_STATE
@@ -113,13 +108,13 @@ def same_charge(before: MeasuredSet, after: MeasuredSet) -> Estimate:
 def _measure_state(state: np.ndarray, hamiltonian: Hamiltonian) -> dict[str, float]:
     skyrmions = skyrmions_against_field(state, hamiltonian)
     found = len(skyrmions) > 0
-    lattice = skyrmions.positions, (state.shape[0], state.shape[1]), hamiltonian.periodic
+    bonds = delaunay_bonds(skyrmions.positions, (state.shape[0], state.shape[1]), hamiltonian.periodic)
     return {
         "energy_per_site": float(hamiltonian.energy_per_site(state)),
         "charge": float(topological_charge(state, hamiltonian.periodic)),
         "radius_sites": float(skyrmions.radii.mean()) if found else math.nan,
-        "psi6": float(np.abs(bond_orientational_order(*lattice)).mean()) if found else math.nan,
-        "defects": float(np.mean(neighbour_counts(*lattice) != 6)) if found else math.nan,
+        "psi6": float(np.abs(bonds.order()).mean()) if found else math.nan,
+        "defects": float(np.mean(bonds.counts != 6)) if found else math.nan,
     }
 
 

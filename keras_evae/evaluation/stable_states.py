@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from keras_evae.analysis import neighbour_counts
+from keras_evae.analysis.neighbours import delaunay_bonds
 from keras_evae.analysis.skyrmions import skyrmions_against_field
 from keras_evae.annealing import KERNEL_VERSION
 from keras_evae.errors import ArgumentError, DataError
@@ -175,9 +175,8 @@ def _measure(generated: np.ndarray, spins: np.ndarray, hamiltonian: Hamiltonian)
     for number, state in enumerate(spins):
         places = skyrmions_against_field(state, hamiltonian).positions
         record["change"][number] = hamiltonian.on_sites(change[number]).mean()
-        record["defects"][number] = np.count_nonzero(
-            neighbour_counts(places, state.shape[:2], hamiltonian.periodic) != 6
-        )
+        bonds = delaunay_bonds(places, state.shape[:2], hamiltonian.periodic)
+        record["defects"][number] = np.count_nonzero(bonds.counts != 6)
     return record
 
 
