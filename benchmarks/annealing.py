@@ -3,6 +3,7 @@
     python benchmarks/annealing.py                  # table of the kernels
     python benchmarks/annealing.py --schedules      # energies, skyrmions, defects and time of some schedules
     python benchmarks/annealing.py --freezing       # the same at constant temperatures
+    python benchmarks/annealing.py --systems        # the same for some Hamiltonians at 64 x 64
     python benchmarks/annealing.py --growth         # time against the side of the lattice
     python benchmarks/annealing.py --peer COMMAND   # heat bath against another program
     python benchmarks/annealing.py --json           # any of them as one line, nanoseconds and seconds
@@ -17,6 +18,9 @@ import argparse
 import dataclasses
 import json
 import os
+import pathlib
+import platform
+import re
 import shlex
 import statistics
 import subprocess
@@ -30,24 +34,41 @@ from keras_evae.analysis import defect_share, delaunay_bonds, find_skyrmions
 from keras_evae.annealing import anneal, anneal_many
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.monte_carlo.checkerboard import MonteCarlo
-from keras_evae.monte_carlo.schedule import SLOW_SCHEDULE, AnnealingSchedule
+from keras_evae.monte_carlo.schedule import PRESETS, AnnealingSchedule
 
+QUENCH, SLOW = PRESETS["quench"], PRESETS["slow"]
 SCHEDULES = {
-    "default": AnnealingSchedule(),
-    "more sweeps": AnnealingSchedule(sweeps=10),
-    "over-relaxed": AnnealingSchedule(over_relaxation=5),
-    "slow, 60 temperatures": dataclasses.replace(SLOW_SCHEDULE, temperatures=60),
-    "slow": SLOW_SCHEDULE,
+    "quench": QUENCH,
+    "quench, 10 sweeps": dataclasses.replace(QUENCH, sweeps=10),
+    "quench, over-relaxed": dataclasses.replace(QUENCH, over_relaxation=5),
+    "default": PRESETS["default"],
+    "slow, 60 temperatures": dataclasses.replace(SLOW, temperatures=60),
+    "slow": SLOW,
+}
+SYSTEMS = {
+    "open edges": Hamiltonian(boundary="open"),
+    "Bloch, D = 0.5, B = 0.1, K = 0.05": Hamiltonian(dmi="bloch", D=0.5, B=0.1, K=0.05),
+    "D = 1, B = 0.5": Hamiltonian(D=1.0, B=0.5),
 }
 # One temperature throughout, then T = 0.
 FREEZING_SCHEDULES = {
     f"T = {temperature}": AnnealingSchedule(temperature, temperature, temperatures=2000, over_relaxation=5)
     for temperature in (0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6)
 }
-# Lowest E/N found by any schedule at the default couplings, and how close counts as reached.
+# Lowest E/N found by any schedule at the paper's couplings, and how close counts as reached.
 LOWEST_ENERGIES = {64: -2.0573164, 128: -2.0574844}
 ENERGY_TOLERANCE = 1e-6
 PEER_ROUNDS = 3
+SIDES = (32, 64, 128, 256, 512)
+
+
+def describe_processor() -> str:
+    """Model, widest vectors and cores of this machine, as far as Linux tells."""
+    information = pathlib.Path("/proc/cpuinfo")
+    text = information.read_text() if information.is_file() else ""
+    model = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
+    vectors = "AVX-512" if "avx512f" in text else "no AVX-512"
+    return f"{model[1] if model else platform.processor()}, {vectors}, {os.cpu_count()} cores"
 
 
 def seconds(run: Callable[[], object]) -> float:
@@ -77,7 +98,7 @@ def measure(shape: tuple[int, int], sweeps: int, repeats: int, configurations: i
     for name, run in kernels.items():
         for threads, suffix in ((1, ""), (2, "_two_cores")):
             results[f"{name}_ns{suffix}"] = update_time(run, shape, threads, repeats) / sweeps
-    hamiltonian, schedule = Hamiltonian(), AnnealingSchedule()
+    hamiltonian, schedule = Hamiltonian(), PRESETS["default"]
     for workers, suffix in ((1, ""), (2, "_two_cores")):
         start = time.perf_counter()
         spins = np.stack(list(anneal_many(hamiltonian, shape, configurations, schedule, workers=workers)))
@@ -86,24 +107,31 @@ def measure(shape: tuple[int, int], sweeps: int, repeats: int, configurations: i
     return results
 
 
-def annealed(side: int, schedule: AnnealingSchedule, index: int) -> tuple[np.ndarray, float]:
-    """A configuration and the CPU seconds that this thread took for it."""
-    start = time.thread_time()
-    spins = anneal(Hamiltonian(), (side, side), schedule, index=index)
-    return spins, time.thread_time() - start
+def annealed(
+    hamiltonian: Hamiltonian, side: int, schedule: AnnealingSchedule, lattices: int
+) -> list[tuple[np.ndarray, float, float]]:
+    """Configurations, their E/N, and the CPU seconds that a thread took for each."""
+
+    def run(index: int) -> tuple[np.ndarray, float, float]:
+        start = time.thread_time()
+        spins = anneal(hamiltonian, (side, side), schedule, index=index)
+        cpu = time.thread_time() - start
+        return spins, float(hamiltonian.energy_per_site(spins.astype(np.float64))), cpu
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return list(pool.map(run, range(lattices)))
 
 
 def measure_schedule(side: int, schedule: AnnealingSchedule, lattices: int) -> dict[str, float]:
     """Means over lattices; `reached` is the share that came to the lowest energy known."""
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        results = list(pool.map(lambda index: annealed(side, schedule, index), range(lattices)))
-    energies = np.array([Hamiltonian().energy_per_site(spins.astype(np.float64)) for spins, _ in results])
-    found = [find_skyrmions(spins) for spins, _ in results]
+    results = annealed(Hamiltonian(), side, schedule, lattices)
+    energies = np.array([energy for _, energy, _ in results])
+    found = [find_skyrmions(spins) for spins, *_ in results]
     shares = [defect_share(delaunay_bonds(skyrmions.positions, (side, side)).counts) for skyrmions in found]
-    cpu = statistics.mean(seconds for _, seconds in results)
+    cpu = statistics.mean(seconds for *_, seconds in results)
     reached = float(np.mean(energies < LOWEST_ENERGIES[side] + ENERGY_TOLERANCE))
     return {
-        "energy_mean": float(energies.mean()),
+        "excess": float(energies.mean()) - LOWEST_ENERGIES[side],
         "energy_lowest": float(energies.min()),
         "skyrmions": statistics.mean(map(len, found)),
         "skyrmions_spread": statistics.pstdev(map(len, found)),
@@ -118,7 +146,7 @@ def measure_schedule(side: int, schedule: AnnealingSchedule, lattices: int) -> d
 def schedule_table(
     schedules: dict[str, AnnealingSchedule], sides: Iterable[int], arguments: argparse.Namespace
 ) -> None:
-    annealed(64, AnnealingSchedule(temperatures=2), 0)
+    annealed(Hamiltonian(), 64, AnnealingSchedule(temperatures=2), 1)
     results = [
         {"schedule": name, "side": side, **measure_schedule(side, schedule, arguments.lattices)}
         for side in sides
@@ -127,31 +155,53 @@ def schedule_table(
     if arguments.json:
         print(json.dumps(results))
         return
-    heads = ("Side", "Schedule", "E/N mean", "E/N lowest", "Skyrmions", "Defect share", "Without defect", "Lowest")
-    print_row(*heads, "CPU s", "Lowest per CPU s")
+    heads = ("Side", "Schedule", "Excess", "Lowest", "E/N lowest", "Skyrmions", "Defect share", "Without defect")
+    print_row(*heads, "CPU ms", "Lowest per CPU s")
     print_row(*["---"] * 10)
     for row in results:
         print_row(
             row["side"],
             row["schedule"],
-            f"{row['energy_mean']:.5f}",
+            f"{row['excess']:.1e}",
+            f"{row['reached']:.1%}",
             f"{row['energy_lowest']:.7f}",
             f"{row['skyrmions']:.1f} ± {row['skyrmions_spread']:.1f}",
             f"{row['defect_share']:.1%}",
             f"{row['without_defect']:.0%}",
-            f"{row['reached']:.1%}",
-            f"{row['cpu_s']:.4f}",
+            f"{1e3 * row['cpu_s']:.3g}",
             f"{row['reached_per_cpu_s']:.2g}",
         )
+
+
+def system_table(arguments: argparse.Namespace) -> None:
+    """Lowest known is the lowest E/N of all lattices in the table."""
+    names = ("quench", "quench, 10 sweeps", "default", "slow, 60 temperatures")
+    results = []
+    for system, hamiltonian in SYSTEMS.items():
+        annealed(hamiltonian, 64, AnnealingSchedule(temperatures=2), 1)
+        found = {name: annealed(hamiltonian, 64, SCHEDULES[name], arguments.lattices) for name in names}
+        lowest = min(energy for lattices in found.values() for _, energy, _ in lattices)
+        for name, lattices in found.items():
+            energies = np.array([energy for _, energy, _ in lattices])
+            cpu = 1e3 * statistics.mean(seconds for *_, seconds in lattices)
+            reached = float(np.mean(energies < lowest + ENERGY_TOLERANCE))
+            results.append((system, name, float(energies.mean()) - lowest, reached, cpu))
+    if arguments.json:
+        print(json.dumps(results))
+        return
+    print_row("Hamiltonian", "Schedule", "Excess", "Lowest", "CPU ms")
+    print_row(*["---"] * 5)
+    for system, name, excess, reached, cpu in results:
+        print_row(system, name, f"{excess:.1e}", f"{reached:.1%}", f"{cpu:.3g}")
 
 
 def print_row(*cells: object) -> None:
     print("| " + " | ".join(map(str, cells)) + " |")
 
 
-def measure_growth(side: int, temperatures: int, lattices: int) -> dict[str, float]:
-    """Mean CPU milliseconds of the sweeps from T = 2 to 0.05 and of the relaxation after them."""
-    schedule = AnnealingSchedule(temperatures=temperatures)
+def measure_growth(name: str, side: int, lattices: int) -> dict[str, float | str]:
+    """Mean CPU milliseconds of the sweeps of a schedule and of the relaxation after them."""
+    schedule = SCHEDULES[name]
     thermal, relaxation, sweeps = [], [], []
     for index in range(lattices):
         lattice = MonteCarlo(Hamiltonian(), (side, side), index=index)
@@ -162,6 +212,7 @@ def measure_growth(side: int, temperatures: int, lattices: int) -> dict[str, flo
         thermal.append(middle - start)
         relaxation.append(time.thread_time() - middle)
     return {
+        "schedule": name,
         "side": side,
         "thermal_sweeps": schedule.thermal_sweeps,
         "thermal_ms": 1e3 * statistics.mean(thermal),
@@ -173,16 +224,17 @@ def measure_growth(side: int, temperatures: int, lattices: int) -> dict[str, flo
 
 
 def growth_table(arguments: argparse.Namespace) -> None:
-    measure_growth(32, 2, 1)
-    cases = ((32, 150), (64, 150), (128, 150), (256, 150), (128, 600), (128, 2400))
-    results = [measure_growth(*case, arguments.lattices) for case in cases]
+    measure_growth("quench", 32, 1)
+    # Fewer of the large ones: as many as have the sites of those at 128 x 128.
+    cases = [(side, max(1, min(arguments.lattices, arguments.lattices * 128**2 // side**2))) for side in SIDES]
+    results = [measure_growth(name, *case) for name in ("default", "quench") for case in cases]
     if arguments.json:
         print(json.dumps(results))
         return
-    print_row("Side", "Heat-bath sweeps", "ms", "ns per update", "Relaxation sweeps", "ms", "ns per update")
-    print_row(*["---"] * 7)
-    for row in results:
-        print_row(*(f"{value:.4g}" for value in row.values()))
+    print_row("Schedule", "Side", "Sweeps", "ms", "ns per update", "Relaxation sweeps", "ms", "ns per update")
+    print_row(*["---"] * 8)
+    for name, *values in map(dict.values, results):
+        print_row(name, *(f"{value:.4g}" for value in values))
 
 
 def peer_time(command: str) -> float:
@@ -233,13 +285,18 @@ def main() -> None:
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--schedules", action="store_true", help="compare schedules at 64 x 64 and 128 x 128")
     mode.add_argument("--freezing", action="store_true", help="the same for constant temperatures at 128 x 128")
-    mode.add_argument("--growth", action="store_true", help="time from 32 x 32 to 256 x 256")
+    mode.add_argument("--systems", action="store_true", help="compare schedules for other Hamiltonians at 64 x 64")
+    mode.add_argument("--growth", action="store_true", help="time from 32 x 32 to 512 x 512")
     mode.add_argument("--peer", metavar="COMMAND", help="compare with a command, see above")
     arguments = parser.parse_args()
+    if not arguments.json:
+        print(describe_processor())
     if arguments.schedules:
         schedule_table(SCHEDULES, LOWEST_ENERGIES, arguments)
     elif arguments.freezing:
         schedule_table(FREEZING_SCHEDULES, [128], arguments)
+    elif arguments.systems:
+        system_table(arguments)
     elif arguments.growth:
         growth_table(arguments)
     elif arguments.peer:

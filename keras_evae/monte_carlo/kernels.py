@@ -33,7 +33,7 @@ VECTOR = 16
 # The relaxation goes in cycles: sweeps with a long memory, then some with a short one, and the torque is measured. In
 # the first cycle a spin loses this share of its angle to the field in a sweep, in each further one a smaller share,
 # down to the least; the sweeps are so many that these shares add up to the length.
-FIRST_LOSS, LOSS_RATIO, LEAST_LOSS, CYCLE_LENGTH = 0.0175, 0.95, 0.003, 1.7
+FIRST_LOSS, LOSS_RATIO, LEAST_LOSS, CYCLE_LENGTH = 0.015, 0.95, 0.003, 1.7
 # Overshoot of the sweeps with a short memory, and their number.
 SHORT_MEMORY, SHORT_SWEEPS = np.float32(0.5), 7
 # Squares of fields below this count as zero (fields below 1e-15).
