@@ -11,6 +11,7 @@ import pytest
 from keras_evae.config import AnnealingConfig, Config, HamiltonianConfig, dump_config, load_config
 from keras_evae.errors import ConfigError
 from keras_evae.hamiltonian import Hamiltonian
+from keras_evae.model.evae import EVAE
 from keras_evae.monte_carlo.schedule import AnnealingSchedule
 from keras_evae.runs.from_config import dataset_specification, planned_stages
 
@@ -49,6 +50,15 @@ def test_shipped_configurations_are_valid_and_survive_a_round_trip(path, load):
     config = load_config(path)
     assert load(dump_config(config)) == config
     assert planned_stages(config)
+
+
+def test_width_of_the_network_stands_in_files_only_where_it_is_given(load):
+    """So that a run folder of the paper's network says what it has always said."""
+    assert "dense_units" not in dump_config(load("")) and "dense_units" not in EVAE((16, 16), 4).get_config()
+    narrow = load("network: {dense_units: 40}")
+    assert load(dump_config(narrow)) == narrow and narrow.network.dense_units == 40
+    model = EVAE((16, 16), 4, dense_units=40)
+    assert EVAE.from_config(model.get_config()).count_params() == model.count_params()
 
 
 def test_tiers_are_complete():
@@ -99,6 +109,8 @@ def test_overrides(load):
         ("training: {seed: -1}", "training.seed: expected greater than or equal to 0, found -1"),
         ("training: {augmentation: yes}", "training.augmentation: expected a valid boolean, found 'yes'"),
         ("training: {precision: float16}", "precision: expected 'float32' or 'mixed_bfloat16', found 'float16'"),
+        ("training: {phases: fast}", "training.phases: expected 'auto', True or False, found 'fast'"),
+        ("dataset: {cache: half}", "dataset.cache: expected 'auto', True or False, found 'half'"),
         ("evae: {beta: 3}", "evae.beta: expected one of vae.betas"),
         ("vae: {betas: [1, 0.1]}", "vae.betas: expected increasing values"),
         ("vae: {epochs: [1, 2]}", "vae.epochs: expected one number, or 7 of them"),

@@ -108,7 +108,7 @@ def test_number_of_threads_as_tensorflow_takes_it(monkeypatch):
 
 
 def test_strategy_cannot_be_compiled(tmp_path):
-    with pytest.raises(ConfigError, match="training.jit_compile: expected false with --strategy"):
+    with pytest.raises(ConfigError, match="training.jit_compile: expected auto or false with --strategy"):
         train(Config(training={"jit_compile": True}), tmp_path / "run", strategy="mirrored")
     assert not (tmp_path / "run").exists()
 
