@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, ValidationError, model_serializer, model_validator
 
 from keras_evae.config_text import (
     Count,
@@ -24,9 +24,11 @@ from keras_evae.config_text import (
     Extent,
     Ladder,
     Positive,
+    Section,
     Seed,
     Side,
     SpelledOut,
+    Switch,
     Term,
     UserPath,
     apply_override,
@@ -42,21 +44,7 @@ from keras_evae.monte_carlo.schedule import AnnealingSchedule
 from keras_evae.terms import EnergyTerm, as_terms
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-    def __repr_args__(self) -> Iterable[tuple[str, Any]]:
-        """Of a repr: only what differs from the default, and of a mask only the beginning."""
-        for name, field in type(self).model_fields.items():
-            value = getattr(self, name)
-            if value != field.default:
-                yield name, f"{value[:20]}..." if name == "mask" else value
-
-    def __str__(self) -> str:
-        return repr(self)
-
-
-class HamiltonianConfig(_Section):
+class HamiltonianConfig(Section):
     """The arguments of `keras_evae.Hamiltonian`, which says what they may be; the mask as text.
 
     `terms` in a file only says which energy terms belong to the run: the objects come from Python, with `with_terms`.
@@ -78,7 +66,7 @@ class HamiltonianConfig(_Section):
         return self
 
 
-class GeometryConfig(_Section):
+class GeometryConfig(Section):
     """The sample: a `shape` by name with its `size` in sites, or a mask from a PNG or NPY `file`.
 
     It sets what belongs to the lattice as well as to the energy: `hamiltonian.mask`, `hamiltonian.boundary` and
@@ -106,7 +94,7 @@ class GeometryConfig(_Section):
         return read_geometry(self.file or "", lattice, edges)
 
 
-class AnnealingConfig(_Section):
+class AnnealingConfig(Section):
     """The arguments of `keras_evae.AnnealingSchedule`, which says what they may be."""
 
     start_temperature: float = 1.0
@@ -123,12 +111,13 @@ class AnnealingConfig(_Section):
         return self
 
 
-class DatasetConfig(_Section):
+class DatasetConfig(Section):
     """Annealed configurations: file, lattice `(y, x)`, sizes of the three splits, seed, schedule or its name.
 
     `storage` is the type of the spins in the file: float16 takes half the disk and rounds a spin by at most 5e-4.
     `source: stream` anneals `train` new configurations in each epoch, while the model trains: worthwhile where that is
     faster. The file's training split, as large as that of validation, is then what training losses are evaluated on.
+    `cache` keeps a split in memory while it is trained on: `auto` where it takes at most half of what is free.
     """
 
     source: Literal["file", "stream"] = "file"
@@ -139,11 +128,15 @@ class DatasetConfig(_Section):
     test: Count = 4_300
     seed: Seed = 0
     storage: Literal["float32", "float16"] = "float32"
+    cache: Switch = "auto"
     schedule: Annotated[AnnealingConfig, SpelledOut] = AnnealingConfig()
 
 
-class NetworkConfig(_Section):
-    """The paper's network, of which only the latent space is left to choose.
+class NetworkConfig(Section):
+    """The paper's network, of which the latent space is left to choose, and one width.
+
+    `dense_units` of the encoder's first dense layer are by default as many as the flattened features before it, 3072 at
+    128 x 128 as in the paper; on larger lattices its parameters, the square of that, fill the memory.
 
     Above `largest_log_variance` of a posterior the exponential in L_KL goes on along its tangent, and the noise of the
     latent vector grows no more. 20 only prevents overflows; with 4 no single sample outweighs the others, training is
@@ -153,17 +146,22 @@ class NetworkConfig(_Section):
     latent_dim: Count = 100
     # Up to 80 its exponential is finite in single precision.
     largest_log_variance: Annotated[float, Field(gt=0, le=80)] = 20.0
+    dense_units: Count | None = None
+
+    @model_serializer(mode="wrap")
+    def _only_what_is_given(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in serialize(self).items() if value is not None}
 
 
-class TrainingConfig(_Section):
+class TrainingConfig(Section):
     """Optimiser and batches.
 
     `augmentation` draws a random translation and lattice symmetry for each sample, `gradient_clip_norm` bounds
     the norm of the whole gradient (softens the jump from one gamma to the next), `reset_optimizer` starts each
-    stage with a fresh Adam state. `phases` computes the convolutions at half resolution, `jit_compile` compiles the
-    training step with XLA: the defaults are the fast choice on a CPU; try false and true on a GPU. With
-    `precision: mixed_bfloat16` the layers compute in bfloat16; latent vectors, spins, losses and weights stay float32.
-    `phases` hold for one device in float32 only.
+    stage with a fresh Adam state. `phases` computes the convolutions at half resolution, on one device in float32;
+    `jit_compile` compiles the training step with XLA. `auto` is the fast choice: phases without XLA on CPUs, plain
+    layers with XLA on GPUs, without XLA on several devices. With `precision: mixed_bfloat16` the layers compute in
+    bfloat16; latent vectors, spins, losses and weights stay float32.
     `checkpoint_minutes` is how much of a stage is lost at most when a run is killed; it may differ from start to start.
     """
 
@@ -173,20 +171,20 @@ class TrainingConfig(_Section):
     augmentation: bool = False
     gradient_clip_norm: Positive | None = None
     reset_optimizer: bool = False
-    phases: bool = True
-    jit_compile: bool = False
+    phases: Switch = "auto"
+    jit_compile: Switch = "auto"
     precision: Literal["float32", "mixed_bfloat16"] = "float32"
     checkpoint_minutes: Positive = 5.0
 
 
-class VAEConfig(_Section):
+class VAEConfig(Section):
     """Stages of the standard VAE; `epochs` is one number, or one for each stage."""
 
     betas: Ladder = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
     epochs: Epochs = 100
 
 
-class EVAEConfig(_Section):
+class EVAEConfig(Section):
     """Stages of the E-VAE, which starts from the VAE trained at `beta`; `epochs` as in the VAE."""
 
     beta: float = 1e-3
@@ -194,7 +192,7 @@ class EVAEConfig(_Section):
     epochs: Epochs = 100
 
 
-class Config(_Section):
+class Config(Section):
     """A whole run. `Config()` is the paper's VAE at full size."""
 
     hamiltonian: HamiltonianConfig = HamiltonianConfig()

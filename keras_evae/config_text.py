@@ -6,11 +6,21 @@ import dataclasses
 import difflib
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, InstanceOf, PlainSerializer, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    InstanceOf,
+    PlainSerializer,
+    ValidationError,
+)
 
 from keras_evae.errors import ArgumentError, ConfigError, in_brief
 from keras_evae.lattice import LATTICE_MULTIPLE
@@ -66,6 +76,7 @@ _Loader.add_implicit_resolver(
 _Loader.add_constructor("tag:yaml.org,2002:int", lambda _, node: int(str(node.value)))
 
 
+Switch = Literal["auto", True, False]
 Count = Annotated[int, Field(gt=0)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
@@ -111,6 +122,22 @@ Epochs = Count | Annotated[tuple[Annotated[int, Field(gt=0, strict=True)], ...],
 UserPath = Annotated[Path, Field(strict=False), AfterValidator(_expand_home)]
 # What to write, where pydantic names a Python type.
 EXPECTED = {"tuple_type": "a list, such as [1, 2]", "model_type": "a section with keys"}
+
+
+class Section(BaseModel):
+    """Keys of a configuration with their types and defaults; unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    def __repr_args__(self) -> Iterable[tuple[str, Any]]:
+        """Of a repr: only what differs from the default, and of a mask only the beginning."""
+        for name, field in type(self).model_fields.items():
+            value = getattr(self, name)
+            if value != field.default:
+                yield name, f"{value[:20]}..." if name == "mask" else value
+
+    def __str__(self) -> str:
+        return repr(self)
 
 
 class Mismatch(ValueError):

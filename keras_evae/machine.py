@@ -18,6 +18,7 @@ import keras_evae
 
 logger = logging.getLogger(__name__)
 
+MEMORY_OF_VERSION_1 = ("memory.limit_in_bytes", "memory.usage_in_bytes")
 PACKAGES = ("tensorflow", "keras", "numpy", "numba", "h5py", "matplotlib", "pydantic", "PyYAML")
 
 
@@ -153,3 +154,40 @@ def processor_kind() -> str:
 def usable_cores() -> int:
     """Cores that this process may use; fewer than the machine has where a scheduler or container says so."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def available_memory(root: str | Path = "/") -> int:
+    """Bytes that this process can still take: what the machine has left, or less where a scheduler or container says.
+
+    Args:
+        root: Where `proc` and `sys` are, in which Linux says so; elsewhere half of the memory counts as left.
+    """
+    root = Path(root)
+    try:
+        words = (root / "proc/meminfo").read_text().split()
+        left = int(words[words.index("MemAvailable:") + 1]) * 1024
+    except (OSError, ValueError):
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+    return max(0, min([left, *_left_in_groups(root)]))
+
+
+def _left_in_groups(root: Path) -> Iterator[int]:
+    """What each of the control groups around this process has left, versions 2 and 1."""
+    with contextlib.suppress(OSError):
+        for line in (root / "proc/self/cgroup").read_text().splitlines():
+            _, controllers, path = line.split(":", 2)
+            if controllers in ("", "memory"):
+                top = root / "sys/fs/cgroup" / controllers
+                names = ("memory.max", "memory.current") if not controllers else MEMORY_OF_VERSION_1
+                group = top / path.lstrip("/")
+                # In a container the path may be that of the host, whose folders are not seen.
+                for folder in {group, *group.parents, top}:
+                    with contextlib.suppress(OSError, ValueError):
+                        limit, used = (int((folder / name).read_text()) for name in names)
+                        yield limit - used + _cached_files(folder)
+
+
+def _cached_files(folder: Path) -> int:
+    """Bytes of a group's files in memory, which the system drops when others need the room."""
+    words = (folder / "memory.stat").read_text().split()
+    return int(words[words.index("inactive_file") + 1])

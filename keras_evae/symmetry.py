@@ -72,27 +72,39 @@ def apply_point_operation(spins: np.ndarray, operation: PointOperation, dmi: str
 
     The result is a new array `(..., y, x, 3)`, with y and x swapped if the operation transposes.
     """
+    components = (
+        _move_sites(spins[..., source], operation) * sign for source, sign in moved_components(operation, dmi)
+    )
+    return np.stack(tuple(components), axis=-1)
+
+
+def moved_components(operation: PointOperation, dmi: str) -> tuple[tuple[int, float], ...]:
+    """Which component of a spin, times which sign, a point operation makes its x, y and z."""
     transpose, flip_y, flip_x = operation
     sign = 1.0 if dmi == "neel" else -1.0
-    x, y, z = (_move_sites(component, operation) for component in np.moveaxis(spins, -1, 0))
-    if transpose:
-        x, y = sign * y, sign * x
+    (x, by_x), (y, by_y) = ((1, sign), (0, sign)) if transpose else ((0, 1.0), (1, 1.0))
     if flip_y:
-        x, y = sign * x, -sign * y
+        by_x, by_y = sign * by_x, -sign * by_y
     if flip_x:
-        x, y = -sign * x, sign * y
-    return np.stack((x, y, z), axis=-1)
+        by_x, by_y = -sign * by_x, sign * by_y
+    return (x, by_x), (y, by_y), (2, 1.0)
 
 
 def random_symmetry(spins: np.ndarray, hamiltonian: Hamiltonian, random: np.random.Generator) -> np.ndarray:
     """One configuration `(y, x, 3)` under a random point operation and a random translation along periodic axes."""
-    shape = spins.shape[0], spins.shape[1]
-    operations = point_group(hamiltonian, shape)
-    operation = operations[random.integers(len(operations))]
-    # Only a square is transposed: the shape stays. The steps divide the sides: each of their multiples is as likely.
-    drawn, steps = random.integers(0, shape), translation_steps(hamiltonian, shape)
-    shifts = [int(shift) // step * step for shift, step in zip(drawn, steps, strict=True)]
+    ((operation, shifts),) = draw_symmetries(hamiltonian, (spins.shape[0], spins.shape[1]), 1, random)
+    # Only a square is transposed: the shape stays.
     return np.roll(apply_point_operation(spins, operation, hamiltonian.dmi), shifts, axis=(0, 1))
+
+
+def draw_symmetries(
+    hamiltonian: Hamiltonian, shape: tuple[int, int], count: int, random: np.random.Generator
+) -> list[tuple[PointOperation, tuple[int, int]]]:
+    """Random point operations, each with a translation `(y, x)` along periodic axes; all are equally likely."""
+    operations, steps = point_group(hamiltonian, shape), translation_steps(hamiltonian, shape)
+    drawn = random.integers(0, np.tile((len(operations), *shape), (count, 1)))
+    # The steps divide the sides: each of their multiples is as likely.
+    return [(operations[k], (y // steps[0] * steps[0], x // steps[1] * steps[1])) for k, y, x in drawn.tolist()]
 
 
 def _is_period(hamiltonian: Hamiltonian, shape: tuple[int, int], step: int, axis: int) -> bool:

@@ -10,6 +10,7 @@ import pytest
 from keras_evae.config import AnnealingConfig, Config, HamiltonianConfig, dump_config, load_config
 from keras_evae.errors import ConfigError
 from keras_evae.hamiltonian import Hamiltonian
+from keras_evae.model.evae import EVAE
 from keras_evae.monte_carlo.schedule import AnnealingSchedule
 from keras_evae.runs.from_config import dataset_specification, planned_stages
 
@@ -59,6 +60,15 @@ def test_shipped_configurations_are_valid_and_survive_a_round_trip(path, load):
     assert planned_stages(config)
 
 
+def test_width_of_the_network_stands_in_files_only_where_it_is_given(load):
+    """So that a run folder of the paper's network says what it has always said."""
+    assert "dense_units" not in dump_config(load("")) and "dense_units" not in EVAE((16, 16), 4).get_config()
+    narrow = load("network: {dense_units: 40}")
+    assert load(dump_config(narrow)) == narrow and narrow.network.dense_units == 40
+    model = EVAE((16, 16), 4, dense_units=40)
+    assert EVAE.from_config(model.get_config()).count_params() == model.count_params()
+
+
 def test_words_are_words(load):
     for word in ("nullspace.h5", "true_data.h5", "falsework.h5", "~x.h5"):
         assert str(load(f"dataset: {{path: {word}}}").dataset.path) == word
@@ -91,6 +101,8 @@ def test_overrides(load):
         ("hamiltonian: {boundary: wrap}", "hamiltonian.boundary: expected 'periodic' or 'open', or a pair of "),
         ("dataset: {schedule: {sweeps: 0}}", "dataset.schedule.sweeps: expected an integer of at least 1, found 0"),
         ("hamiltonian: {boundary: [open]}", "boundary: expected a valid string, found ['open'] (and 1 more)"),
+        ("training: {phases: fast}", "training.phases: expected 'auto', True or False, found 'fast'"),
+        ("dataset: {cache: half}", "dataset.cache: expected 'auto', True or False, found 'half'"),
         ("evae: {beta: 3}", "evae.beta: expected one of vae.betas"),
         ("vae: {betas: [1, 0.1]}", "vae.betas: expected increasing values"),
         ("vae: {epochs: [1, 2]}", "vae.epochs: expected one number, or 7 of them"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import numpy as np
@@ -15,6 +15,7 @@ from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.layers import LARGEST_LOG_VARIANCE, Sampling
 from keras_evae.machine import repeatable_sums
 from keras_evae.model import polyphase
+from keras_evae.model.devices import fast_form_is_fastest
 from keras_evae.model.losses import hamiltonian_loss, kl_loss, reconstruction_loss
 from keras_evae.model.networks import build_decoder, build_encoder
 from keras_evae.model.priors import normal_vectors
@@ -46,10 +47,13 @@ class EVAE(keras.Model):
         gamma: Weight of the Hamiltonian loss.
         seed: Seed of the initial weights and of the sampling noise.
         phases: Compute training and evaluation in the form of `model.polyphase`: equal up to rounding, and faster
-            on a CPU. False: call the encoder and decoder layer by layer. True needs one device and float32.
+            on a CPU. False: call the encoder and decoder layer by layer. True needs one device and float32. `"auto"`:
+            what is faster where the model is made, see `model.devices`.
         precision: Keras' dtype policy of the layers: `float32`, `mixed_bfloat16`, or `float64` for comparisons. With
             `mixed_bfloat16` weights, latent vectors, output spins and losses stay float32.
         largest_log_variance: Bound of the posteriors' log-variances in L_KL and in the noise, see `losses.kl_loss`.
+        dense_units: Width of the encoder's first dense layer; None: that of the flattened features before it, which is
+            3072 at 128 x 128 and grows with the lattice. Its parameters are the product of both.
         replicas: Replicas that share each batch, `keras_evae.training.replicas.Replicas`; None for one device.
 
     Built in the scope of a `tf.distribute` strategy with `replicas=Replicas(strategy)`, the model trains on all of
@@ -75,9 +79,10 @@ class EVAE(keras.Model):
         beta: float = 1e-3,
         gamma: float = 0.0,
         seed: int = 0,
-        phases: bool = True,
+        phases: bool | Literal["auto"] = "auto",
         precision: str = "float32",
         largest_log_variance: float = LARGEST_LOG_VARIANCE,
+        dense_units: int | None = None,
         replicas: Any = None,
         **kwargs: Any,
     ) -> None:
@@ -86,16 +91,18 @@ class EVAE(keras.Model):
             raise ValueError(f"`precision` must be one of {PRECISIONS}. Received: precision={precision!r}")
         self._share = replicas
         self.replicas = 1 if replicas is None else replicas.count
-        if phases and (self.replicas > 1 or precision != "float32"):
+        if phases is True and (self.replicas > 1 or precision != "float32"):
             raise ValueError(
                 f"`phases=True` needs one device and float32; set phases=False. "
                 f"Received: precision={precision} and {self.replicas} replicas"
             )
-        self.phases = phases
+        self._given_phases = phases
+        self.phases = fast_form_is_fastest(precision, self.replicas) if phases == "auto" else phases
         self.precision = precision
         height, width = lattice_shape
         self.lattice_shape = (height, width)
         self.latent_dim = latent_dim
+        self.dense_units = dense_units
         self.hamiltonian = hamiltonian or Hamiltonian()
         self.hamiltonian.check_lattice(self.lattice_shape)
         self.seed = seed
@@ -103,7 +110,9 @@ class EVAE(keras.Model):
         periodic = self.hamiltonian.periodic
         synchronized = self.replicas > 1
         with _layer_precision(precision):
-            self.encoder = build_encoder(self.lattice_shape, latent_dim, periodic, encoder_seed, synchronized)
+            self.encoder = build_encoder(
+                self.lattice_shape, latent_dim, periodic, encoder_seed, synchronized, dense_units
+            )
             self.decoder = build_decoder(
                 self.lattice_shape, latent_dim, periodic, decoder_seed, synchronized, self.hamiltonian.mask
             )
@@ -253,9 +262,10 @@ class EVAE(keras.Model):
             "beta": float(self.beta.numpy()),
             "gamma": float(self.gamma.numpy()),
             "seed": self.seed,
-            "phases": self.phases,
+            "phases": self._given_phases,
             "precision": self.precision,
             "largest_log_variance": self.sampling.largest_log_variance,
+            **({} if self.dense_units is None else {"dense_units": self.dense_units}),
         }
 
     @classmethod

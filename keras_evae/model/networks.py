@@ -31,11 +31,12 @@ def build_encoder(
     periodic: tuple[bool, bool] = (True, True),
     seed: int = 0,
     synchronized: bool = False,
+    dense_units: int | None = None,
 ) -> keras.Model:
     """Network from spins `(batch, y, x, 3)` to the mean and the log-variance, each `(batch, latent_dim)`.
 
     Four blocks of 5x5 convolution, batch normalisation, leaky ReLU and 2x2 max-pooling, then two dense
-    layers. The first dense layer is as wide as the flattened features (3072 at 128 x 128).
+    layers. The first dense layer is as wide as the flattened features (3072 at 128 x 128) unless its width is given.
 
     Args:
         lattice_shape: `(y, x)`, each a multiple of 16.
@@ -43,6 +44,7 @@ def build_encoder(
         periodic: Whether the y and the x axis close on themselves; an open axis is padded with zeros.
         seed: Seed of the initial weights.
         synchronized: Normalise with the statistics of the batch over all replicas of a `tf.distribute` strategy.
+        dense_units: Width of the first dense layer.
     """
     check_lattice_shape(lattice_shape)
     initializers = _initializers(seed)
@@ -51,7 +53,7 @@ def build_encoder(
         features = _convolution(features, filters, periodic, next(initializers))
         features = layers.MaxPooling2D(2)(_activation(features, synchronized))
     features = layers.Flatten()(features)
-    wide = layers.Dense(features.shape[-1], kernel_initializer=next(initializers))
+    wide = layers.Dense(dense_units or features.shape[-1], kernel_initializer=next(initializers))
     narrow = layers.Dense(DENSE_UNITS, kernel_initializer=next(initializers))
     features = narrow(_activation(wide(features), synchronized))
     posterior = [

@@ -21,6 +21,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_evae.model.devices import sees_gpu
 from keras_evae.model.networks import NEGATIVE_SLOPE
 
 # Encoder blocks with at most this many input channels gain from phases.
@@ -189,9 +190,10 @@ def _scale_and_shift(features: tf.Tensor, scale: tf.Tensor, shift: tf.Tensor) ->
 
 
 def _sums(features: tf.Tensor, channels: int) -> tf.Tensor:
-    """Sum of each channel over everything else: the product with a row of ones is the fastest way to it."""
+    """Sum of each channel over everything else: on a CPU the product with a row of ones is the fastest way to it."""
     rows = _rows(features)
-    sums = tf.matmul(tf.ones((1, tf.shape(rows)[0])), rows)
+    # A GPU may round the factors of a product to ten bits (TF32): variances far below the squared mean would be lost.
+    sums = tf.reduce_sum(rows, axis=0) if sees_gpu() else tf.matmul(tf.ones((1, tf.shape(rows)[0])), rows)
     return tf.reduce_sum(tf.reshape(sums, (-1, channels)), axis=0)
 
 

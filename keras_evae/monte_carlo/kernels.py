@@ -451,3 +451,28 @@ def general_greedy(spins, sites, neighbours, matrices, external, shift, overshoo
         x, y, z = spins[site, 0], spins[site, 1], spins[site, 2]
         gx, gy, gz = hx + shift[0] * x, hy + shift[0] * y, hz + shift[1] * z
         spins[site, 0], spins[site, 1], spins[site, 2] = past_the_field(x, y, z, gx, gy, gz, overshoot)
+
+
+# To the bit what NumPy gives, signs of zeros too.
+@compiled(nogil=True)
+def move_states(moved, spins, chosen, operations, shifts, components, signs):
+    """Writes the chosen of `spins` (n, y, x, 3), turned by a point operation and then shifted, into `moved`.
+
+    operations (m, 3): transpose, flip y, flip x; shifts (m, 2); components and signs (m, 3) as `moved_components` of
+    `keras_evae.symmetry` gives them.
+    """
+    _, height, width, _ = moved.shape
+    for k in range(len(chosen)):
+        state, (transpose, flip_y, flip_x) = spins[chosen[k]], operations[k]
+        (first, second, third), (by_first, by_second, by_third) = components[k], signs[k]
+        for y in range(height):
+            # Division takes longer than all the rest.
+            row = y - shifts[k, 0] if y >= shifts[k, 0] else y - shifts[k, 0] + height
+            row = height - 1 - row if flip_y else row
+            for x in range(width):
+                column = x - shifts[k, 1] if x >= shifts[k, 1] else x - shifts[k, 1] + width
+                column = width - 1 - column if flip_x else column
+                spin = state[column, row] if transpose else state[row, column]
+                moved[k, y, x, 0] = spin[first] * by_first
+                moved[k, y, x, 1] = spin[second] * by_second
+                moved[k, y, x, 2] = spin[third] * by_third

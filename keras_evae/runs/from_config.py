@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from keras_evae.config import Config
 from keras_evae.dataset import DatasetSpecification
@@ -37,9 +37,16 @@ def dataset_specification(config: Config) -> DatasetSpecification:
 
 
 def make_model(
-    config: Config, hamiltonian: Hamiltonian, phases: bool = True, precision: str = "float32", replicas: Any = None
+    config: Config,
+    hamiltonian: Hamiltonian,
+    phases: bool | Literal["auto"] = "auto",
+    precision: str = "float32",
+    replicas: Any = None,
 ) -> EVAE:
-    """A model with new weights: the configuration builds it, files give arrays only."""
+    """A model with new weights: the configuration builds it, files give arrays only.
+
+    Its form is by default the one that is fast on the devices of this process, whichever the run was trained in.
+    """
     # Imported here: everything else about a run can be read without waiting for TensorFlow.
     from keras_evae.model.evae import EVAE
 
@@ -51,5 +58,6 @@ def make_model(
         phases=phases,
         precision=precision,
         largest_log_variance=config.network.largest_log_variance,
+        dense_units=config.network.dense_units,
         replicas=replicas,
     )

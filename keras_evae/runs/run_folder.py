@@ -16,7 +16,7 @@ CONFIG = "config.yaml"
 # Held by the process that trains the run.
 LOCK = ".lock"
 # May differ from start to start: the result does not depend on it.
-NOT_COMPARED = ("training.checkpoint_minutes",)
+NOT_COMPARED = ("training.checkpoint_minutes", "dataset.cache")
 
 
 def open_run_folder(path: str | Path, config: Config, details: Mapping[str, Any] | None = None) -> Path:

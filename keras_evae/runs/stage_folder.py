@@ -126,7 +126,10 @@ def save_stage(
 
 
 def copy_stage(stage: FinishedStage, path: Path) -> None:
-    """Copies the folder of a finished stage into the run folder `path`; it appears there like a new one.
+    """Puts the files of a finished stage into the run folder `path` too, where it appears like a new one.
+
+    Files are linked where the disk can: both folders then name the same bytes, which nothing ever changes, and each may
+    be deleted without the other. Else they are copied.
 
     Raises:
         DataError: If a file, or its copy, is not what was written.
@@ -135,8 +138,16 @@ def copy_stage(stage: FinishedStage, path: Path) -> None:
     _check(stage.path, checksums)
     with _appear_whole(path / "stages" / stage.name) as partial:
         for file in stage.path.iterdir():
-            shutil.copyfile(file, partial / file.name)
+            _link_or_copy(file, partial / file.name)
         _check(partial, checksums)
+
+
+def _link_or_copy(file: Path, copy: Path) -> None:
+    try:
+        os.link(file, copy)
+    except OSError:
+        # Another disk, or one without links; whatever else is wrong, copying says.
+        shutil.copyfile(file, copy)
 
 
 @contextlib.contextmanager
@@ -148,7 +159,7 @@ def _appear_whole(folder: Path) -> Iterator[Path]:
         partial.mkdir(parents=True)
         yield partial
         for file in partial.iterdir():
-            with open(file, "rb+") as stream:
+            with open(file, "rb") as stream:
                 os.fsync(stream.fileno())
         sync_folder(partial)
         partial.rename(folder)

@@ -52,7 +52,7 @@ def shared_stages(source: str | Path, config: Config) -> tuple[FinishedStage, ..
 
 
 def take_stages(folder: Path, source: str | Path, stages: Sequence[FinishedStage]) -> None:
-    """Copies stages of another run into the folder of a run that has none of its own; again, what is still missing.
+    """Puts stages of another run into the folder of a run that has none of its own; again, what is still missing.
 
     Raises:
         MismatchError: If the run has begun without them, or has taken those of another run.
@@ -68,7 +68,7 @@ def take_stages(folder: Path, source: str | Path, stages: Sequence[FinishedStage
                 f"{folder}: --stages-from: expected a run that has not begun a stage, found {min(begun)}; "
                 f"go on without it, or choose another --output"
             )
-        # Written first: whatever is copied is said, and the same stages are taken after an interruption.
+        # Written first: whatever is taken is said, and the same stages are taken after an interruption.
         record = {"run": source, "stages": [stage.name for stage in stages]}
         arithmetic = read_environment(Path(source)).get(ARITHMETIC, [])
         add_to_environment(folder, {TAKEN: record, ARITHMETIC: arithmetic})

@@ -8,24 +8,31 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Iterable, Iterator
+import math
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
 from keras_evae.annealing import anneal_many
-from keras_evae.dataset import DatasetSpecification, open_dataset, stream_split
+from keras_evae.dataset import DatasetSpecification
 from keras_evae.dataset.hdf5 import StoredSpins
 from keras_evae.hamiltonian import Hamiltonian
-from keras_evae.symmetry import random_symmetry
+from keras_evae.machine import usable_cores
+from keras_evae.monte_carlo.kernels import move_states
+from keras_evae.symmetry import draw_symmetries, moved_components
+from keras_evae.training.cached_splits import CachedSplits
 
 # Keep the streams of shuffling and augmentation of one (seed, epoch) apart.
 SHUFFLE, AUGMENT = 0, 1
+# Bytes to whose multiples TensorFlow aligns its tensors.
+ALIGNMENT = 64
 
 
 def training_batches(
-    path: str | Path,
+    source: CachedSplits | str | Path,
     batch_size: int,
     epochs: range,
     seed: int = 0,
@@ -37,20 +44,23 @@ def training_batches(
     length: epochs times full batches in the split.
 
     Args:
-        path: HDF5 dataset.
+        source: HDF5 dataset, or its splits, some of which may be in memory; the batches are the same.
         batch_size: Configurations in a batch.
         epochs: Numbers of the epochs to stream.
         seed: Seed of the order and the augmentation.
         augment: Hamiltonian under whose symmetries each sample is moved at random; None: as stored.
     """
+    splits = _kept(source, "train")
 
     def batches() -> Iterator[np.ndarray]:
-        with open_dataset(path) as file:
-            spins = file["train"]["spins"]
+        with splits.open("train") as spins, _Threads() as threads:
             for epoch in epochs:
-                yield from _epoch_batches(spins, batch_size, seed, epoch, augment)
+                order = np.random.default_rng((seed, epoch, SHUFFLE)).permutation(len(spins))
+                random = np.random.default_rng((seed, epoch, AUGMENT))
+                for start in range(0, len(order) - batch_size + 1, batch_size):
+                    yield _batch(spins, order[start : start + batch_size], augment, random, threads)
 
-    size, shape = _split_shape(path, "train")
+    size, *shape = splits.shape("train")
     return _stream(batches, (batch_size, *shape), len(epochs) * (size // batch_size))
 
 
@@ -93,40 +103,90 @@ def streaming_batches(
             start,
         )
         # Closed with this generator, when the iterator is dropped: its threads stop.
-        with contextlib.closing(configurations):
+        with contextlib.closing(configurations), _Threads() as threads:
             for epoch in epochs:
                 random = np.random.default_rng((seed, epoch, AUGMENT))
                 for _ in range(steps):
-                    yield _batch(itertools.islice(configurations, batch_size), augment, random)
+                    samples = np.stack(list(itertools.islice(configurations, batch_size)))
+                    yield _batch(samples, np.arange(batch_size), augment, random, threads)
 
     return _stream(batches, (batch_size, *specification.shape, 3), length)
 
 
-def evaluation_batches(path: str | Path, split: str, batch_size: int) -> tf.data.Dataset:
+def evaluation_batches(source: CachedSplits | str | Path, split: str, batch_size: int) -> tf.data.Dataset:
     """Batches `(batch, y, x, 3)` of a whole split in its stored order; the last one may be smaller."""
-    size, shape = _split_shape(path, split)
-    return _stream(lambda: stream_split(path, split, batch_size), (None, *shape), -(-size // batch_size))
+    splits = _kept(source, split)
+    size, *shape = splits.shape(split)
+
+    def batches() -> Iterator[np.ndarray]:
+        with splits.open(split) as spins:
+            for start in range(0, size, batch_size):
+                yield spins[start : start + batch_size]
+
+    return _stream(batches, (None, *shape), -(-size // batch_size))
 
 
-def _epoch_batches(
-    spins: StoredSpins, batch_size: int, seed: int, epoch: int, augment: Hamiltonian | None
-) -> Iterator[np.ndarray]:
-    order = np.random.default_rng((seed, epoch, SHUFFLE)).permutation(len(spins))
-    random = np.random.default_rng((seed, epoch, AUGMENT))
-    for start in range(0, len(order) - batch_size + 1, batch_size):
-        yield _batch((spins[index] for index in order[start : start + batch_size]), augment, random)
+def _kept(source: CachedSplits | str | Path, split: str) -> CachedSplits:
+    """The splits of a source, one of them now in memory if that is where it shall be."""
+    splits = source if isinstance(source, CachedSplits) else CachedSplits(source)
+    # Here and not in the generator, whose errors TensorFlow wraps.
+    splits.keep(split)
+    return splits
 
 
-def _batch(samples: Iterable[np.ndarray], augment: Hamiltonian | None, random: np.random.Generator) -> np.ndarray:
-    if augment is not None:
-        samples = (random_symmetry(sample, augment, random) for sample in samples)
-    return np.stack(list(samples))
+class _Threads:
+    """A thread for each core, which share the rows of a batch; none of them outlives the block."""
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(usable_cores(), thread_name_prefix="batch")
+
+    def __enter__(self) -> _Threads:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(wait=False)
+
+    def share(self, work: Callable[[slice], None], rows: int) -> None:
+        """Calls `work` with parts of so many rows, one for each thread."""
+        length = -(-rows // usable_cores())
+        list(self._pool.map(work, (slice(start, start + length) for start in range(0, rows, length))))
 
 
-def _split_shape(path: str | Path, split: str) -> tuple[int, tuple[int, ...]]:
-    with open_dataset(path) as file:
-        size, *shape = file[split]["spins"].shape
-    return size, tuple(shape)
+def _batch(
+    spins: StoredSpins | np.ndarray,
+    chosen: np.ndarray,
+    augment: Hamiltonian | None,
+    random: np.random.Generator,
+    threads: _Threads,
+) -> np.ndarray:
+    """The chosen of some spins `(n, y, x, 3)`, each moved at random if asked for."""
+    if isinstance(spins, StoredSpins):
+        spins, chosen = np.stack([spins[index] for index in chosen]), np.arange(len(chosen))
+        if augment is None:
+            return spins
+    batch = _aligned((len(chosen), *spins.shape[1:]))
+    if augment is None:
+        threads.share(lambda rows: np.take(spins, chosen[rows], axis=0, out=batch[rows], mode="clip"), len(chosen))
+        return batch
+    moves = draw_symmetries(augment, spins.shape[1:3], len(chosen), random)
+    components = [moved_components(operation, augment.dmi) for operation, _ in moves]
+    given = (
+        chosen,
+        np.array([operation for operation, _ in moves]),
+        np.array([shifts for _, shifts in moves]),
+        np.array([[source for source, _ in parts] for parts in components]),
+        np.array([[sign for _, sign in parts] for parts in components], spins.dtype),
+    )
+    threads.share(lambda rows: move_states(batch[rows], spins, *(values[rows] for values in given)), len(chosen))
+    return batch
+
+
+def _aligned(shape: tuple[int, ...]) -> np.ndarray:
+    """An array that TensorFlow takes over without copying it."""
+    size = math.prod(shape)
+    memory = np.empty(size + ALIGNMENT // 4, np.float32)
+    start = -memory.ctypes.data % ALIGNMENT // 4
+    return memory[start : start + size].reshape(shape)
 
 
 def _stream(batches: object, shape: tuple[int | None, ...], length: int) -> tf.data.Dataset:

@@ -13,6 +13,8 @@ from keras_evae.config import Config, VAEConfig, load_config
 from keras_evae.dataset import check_specification, ensure_dataset, read_energies
 from keras_evae.errors import ConfigError, DataError
 from keras_evae.files import hold_lock
+from keras_evae.machine import available_memory
+from keras_evae.model.devices import grow_memory
 from keras_evae.runs.environment import check_training_version
 from keras_evae.runs.from_config import dataset_specification, make_model, planned_stages
 from keras_evae.runs.run import Run, load_run
@@ -20,6 +22,7 @@ from keras_evae.runs.run_folder import CONFIG, LOCK, check_same_config, open_run
 from keras_evae.runs.stage_folder import finished_stages, refuse_orphans
 from keras_evae.runs.stage_plan import Stage, plan_stages
 from keras_evae.runs.taken_stages import describe_taken_stages, shared_stages, take_stages
+from keras_evae.training.cached_splits import fits
 from keras_evae.training.forecast import describe_plan, describe_posterior_collapse
 from keras_evae.training.replicas import (
     Replicas,
@@ -56,8 +59,11 @@ def train(
     """
     if not isinstance(config, Config):
         config = load_config(config)
-    if strategy and config.training.jit_compile:
-        raise ConfigError("training.jit_compile: expected false with --strategy (XLA cannot compile it), found true")
+    if strategy and config.training.jit_compile is True:
+        raise ConfigError(
+            "training.jit_compile: expected auto or false with --strategy (XLA cannot compile it), found true"
+        )
+    grow_memory()
     devices = choose_strategy(strategy, config.training.batch_size)
     with report_lost_workers():
         if is_chief(devices):
@@ -72,6 +78,8 @@ def _lead(config: Config, output: str | Path, devices: tf.distribute.Strategy, s
     specification = dataset_specification(config)
     if config.dataset.path.exists():
         check_specification(config.dataset.path, specification)
+    # Before anything is annealed.
+    fits((max(specification.sizes), *specification.shape, 3), config.dataset.cache, available_memory())
     shared = shared_stages(stages_from, config) if stages_from else ()
     folder = Path(output)
     # Before the lock, which is a file in the folder.
@@ -128,7 +136,7 @@ def make_trainer(config: Config, folder: Path, devices: tf.distribute.Strategy |
     specification = dataset_specification(config)
     # Half resolution is for one device in float32.
     replicas = Replicas(devices) if devices.num_replicas_in_sync > 1 else None
-    phases = training.phases and replicas is None and training.precision == "float32"
+    phases = training.phases if replicas is None and training.precision == "float32" else False
     with devices.scope():
         model = make_model(config, specification.hamiltonian, phases, training.precision, replicas)
         compile_model(model, training)
@@ -167,7 +175,7 @@ def _expect_shared(file: Path) -> None:
 def _describe_devices(config: Config, devices: tf.distribute.Strategy) -> Iterator[str]:
     training = config.training
     if devices.num_replicas_in_sync > 1 or training.precision != "float32":
-        without = "; training.phases is for one device in float32, so without" if training.phases else ""
+        without = "; training.phases is for one device in float32, so without" if training.phases is True else ""
         words = describe_strategy(devices, training.batch_size)
         yield f"{'Devices':12s} {words}, in {training.precision}{without}"
 

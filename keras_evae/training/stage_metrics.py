@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from keras_evae.dataset import read_split
 from keras_evae.errors import NumericalError
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.model.evae import EVAE
+from keras_evae.training.cached_splits import CachedSplits
 from keras_evae.training.pipeline import evaluation_batches
 from keras_evae.training.replicas import share_batches
 
@@ -21,18 +21,18 @@ PICTURES = 3
 
 
 def evaluate_stage(
-    path: Path, batch_size: int, model: EVAE, count: int = 100
+    splits: CachedSplits, batch_size: int, model: EVAE, count: int = 100
 ) -> tuple[dict[str, dict[str, float]], dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Losses in inference mode on both splits, statistics of `count` generated states, pictures, and angles theta."""
     metrics = {}
     for split in ("train", "validation"):
-        batches = evaluation_batches(path, split, batch_size)
+        batches = evaluation_batches(splits, split, batch_size)
         shared = share_batches(batches, model.distribute_strategy)
         metrics[split] = model.evaluate(shared, steps=len(batches), verbose=0, return_dict=True)
     states = model.generate(count, GENERATION_SEED)
     metrics["generated"] = generated_statistics(states, model.hamiltonian)
     check_finite(metrics)
-    spins = read_split(path, "validation", PICTURES)
+    spins = read_split(splits.path, "validation", PICTURES)
     outputs = model(spins, training=False).numpy()
     pictures = {"X_in": spins, "X_out": outputs, "X_out_generated": states[:PICTURES]}
     shown = {"theta/X_out": outputs, "theta/X_out_generated": states}

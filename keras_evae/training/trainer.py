@@ -30,6 +30,7 @@ from keras_evae.runs.checkpoints import (
 from keras_evae.runs.environment import record_arithmetic
 from keras_evae.runs.stage_folder import FinishedStage, load_stage_weights, save_stage
 from keras_evae.runs.stage_plan import Stage
+from keras_evae.training.cached_splits import CachedSplits
 from keras_evae.training.callbacks import BetaScheduler, EpochHistory, GammaScheduler, KeepState, StopOnNonFinite
 from keras_evae.training.pipeline import evaluation_batches, streaming_batches, training_batches
 from keras_evae.training.progress import Pace, StageProgress, log_stage_line
@@ -72,6 +73,7 @@ class Trainer:
     ) -> None:
         self.model, self.folder = model, folder
         self._specification, self._dataset, self._training = specification, dataset, training
+        self._splits = CachedSplits(dataset.path, dataset.cache)
         # Of an epoch: full batches only.
         self._samples = dataset.train // training.batch_size * training.batch_size
 
@@ -138,7 +140,7 @@ class Trainer:
 
     def _finish(self, stage: Stage, history: dict[str, list[float]], record: Callable[[], Metrics]) -> Metrics:
         """Measures what the model has become; the chief writes the stage's folder and logs."""
-        metrics, pictures, angles = evaluate_stage(self._dataset.path, self._training.batch_size, self.model)
+        metrics, pictures, angles = evaluate_stage(self._splits, self._training.batch_size, self.model)
         recorded = {**metrics, **record()}
         if is_chief(self.model.distribute_strategy):
             log_stage(self.folder / "tensorboard", stage.name, stage.last_epoch - 1, metrics, pictures, angles)
@@ -196,7 +198,7 @@ class Trainer:
         if not epochs:
             return
         batches = self._training_batches(epochs)
-        validation = evaluation_batches(self._dataset.path, "validation", self._training.batch_size)
+        validation = evaluation_batches(self._splits, "validation", self._training.batch_size)
         devices = self.model.distribute_strategy
         self.model.fit(
             share_batches(batches, devices),
@@ -217,4 +219,4 @@ class Trainer:
         augment = specification.hamiltonian if training.augmentation else None
         if dataset.source == "stream":
             return streaming_batches(specification, batch, epochs, dataset.train, seed, augment)
-        return training_batches(dataset.path, batch, epochs, seed, augment)
+        return training_batches(self._splits, batch, epochs, seed, augment)

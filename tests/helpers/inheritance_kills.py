@@ -1,8 +1,11 @@
 """Kills the taking over of stages at each operation on the disk in turn, and takes them again.
 
-python -m tests.helpers.inheritance_kills SOURCE CONFIG    writes a JSON record as its last line
+python -m tests.helpers.inheritance_kills SOURCE CONFIG [copy]    writes a JSON record as its last line
+
+With `copy`, as on a disk without links.
 """
 
+import errno
 import json
 import os
 import shutil
@@ -23,9 +26,13 @@ def contents(stages):
     return {str(file.relative_to(stages)): file.read_bytes() for file in sorted(files)}
 
 
+def refuse_link(origin, link):
+    raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+
+
 def take_until(folder, source, stages, last):
     tripwire = Tripwire(last)
-    for name in ("mkdir", "fsync", "replace", "rename"):
+    for name in ("mkdir", "fsync", "replace", "rename", *(["link"] if os.link is not refuse_link else [])):
         setattr(os, name, tripwire.guard(getattr(os, name)))
 
     def copy(origin, copied):
@@ -56,4 +63,6 @@ def each(source, config):
 
 
 if __name__ == "__main__":
+    if sys.argv[3:] == ["copy"]:
+        os.link = refuse_link
     print(json.dumps(each(Path(sys.argv[1]), load_config(sys.argv[2]))))

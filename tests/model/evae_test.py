@@ -274,4 +274,4 @@ def test_other_precisions_are_refused(precision):
 
 def test_phases_need_float32():
     with pytest.raises(ValueError, match="needs one device and float32; set phases=False"):
-        EVAE(SHAPE, precision="mixed_bfloat16")
+        EVAE(SHAPE, phases=True, precision="mixed_bfloat16")

@@ -1,5 +1,6 @@
 """Parameter counts and symmetries of encoder and decoder."""
 
+import keras
 import numpy as np
 import pytest
 
@@ -10,6 +11,14 @@ from keras_evae.model.networks import build_decoder, build_encoder
 def test_parameter_counts_of_the_paper():
     assert build_encoder((128, 128), 100).count_params() == 11_167_220
     assert build_decoder((128, 128), 100).count_params() == 1_680_687
+
+
+def test_width_of_the_first_dense_layer_is_free():
+    """By default that of the flattened features, 2 x 3 x 48 here, whose square fills the memory on large lattices."""
+    for given, width in ((None, 288), (40, 40)):
+        encoder = build_encoder((32, 48), 10, dense_units=given)
+        wide, narrow, *_ = (layer for layer in encoder.layers if isinstance(layer, keras.layers.Dense))
+        assert (wide.kernel.shape, narrow.kernel.shape) == ((288, width), (width, 512))
 
 
 def test_non_square_lattice():
@@ -29,8 +38,6 @@ def test_initial_weights_follow_the_seed():
 
 def interior_of_first_block(periodic, shift):
     """Features of the first convolution of a state and of the same state shifted along x."""
-    import keras
-
     encoder = build_encoder((32, 32), 5, periodic)
     block = keras.Model(encoder.input, next(layer for layer in encoder.layers if "conv" in layer.name).output)
     spins = np.random.default_rng(0).normal(size=(1, 32, 32, 3)).astype(np.float32)

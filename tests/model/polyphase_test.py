@@ -32,9 +32,9 @@ def with_random_weights(build, periodic):
 
 
 @pytest.mark.parametrize("training", [False, True])
-@pytest.mark.parametrize("periodic", BOUNDARIES)
-def test_encoder_is_the_same_function(periodic, training):
-    plain, fast = with_random_weights(build_encoder, periodic)
+@pytest.mark.parametrize(("periodic", "width"), [*((periodic, None) for periodic in BOUNDARIES), ((True, True), 40)])
+def test_encoder_is_the_same_function(periodic, width, training):
+    plain, fast = with_random_weights(functools.partial(build_encoder, dense_units=width), periodic)
     spins = tf.constant(random_spins(6, *SHAPE), tf.float32)
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(spins)

@@ -12,6 +12,7 @@ import keras_evae
 from keras_evae.config import load_config
 from keras_evae.errors import DataError, MismatchError
 from keras_evae.machine import describe_environment
+from keras_evae.model import devices
 from keras_evae.model.evae import EVAE
 from keras_evae.runs.checkpoints import CHECKPOINT
 from keras_evae.runs.environment import TRAINING_VERSION
@@ -178,6 +179,19 @@ def test_latest_run(run, tmp_path, config):
     assert latest_run(tmp_path / "runs") == newer
     with pytest.raises(DataError, match="no run found; start one with"):
         latest_run(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("phases", ["auto", "true", "false"])
+def test_form_of_a_loaded_model_is_that_of_the_device(run, phases, monkeypatch):
+    """Whatever form a run was trained in: also runs whose files say true or false."""
+    text = (run / "config.yaml").read_text()
+    (run / "config.yaml").write_text(text.replace("phases: auto", f"phases: {phases}"))
+    first = load_run(run).model
+    assert first.phases
+    monkeypatch.setattr(devices, "sees_gpu", lambda: True)
+    second = load_run(run).model
+    assert not second.phases
+    np.testing.assert_array_equal(first.generate(2, seed=0), second.generate(2, seed=0))
 
 
 def test_run_trained_in_bfloat16_is_loaded_in_float32(tmp_path, config):

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import shutil
 import subprocess
 
 import pytest
@@ -11,6 +12,7 @@ from keras_evae.errors import DataError, MismatchError
 from keras_evae.runs.checkpoints import CHECKPOINT
 from keras_evae.runs.from_config import planned_stages
 from keras_evae.runs.run_folder import open_run_folder
+from keras_evae.runs.stage_folder import CHECKED, finished_stages
 from keras_evae.runs.taken_stages import describe_taken_stages, shared_stages, take_stages
 from keras_evae.training.recipe import train
 from tests.helpers.run_folders import record_version, write_stage
@@ -145,15 +147,33 @@ def test_damage_is_noticed_and_not_copied(tmp_path, source, folder, name):
     assert NAMES[1] not in names(folder)
 
 
-def test_kill_at_each_moment(tmp_path, source):
+@pytest.mark.parametrize("disk", [[], ["copy"]], ids=["links", "copies"])
+def test_kill_at_each_moment(tmp_path, source, disk):
     (tmp_path / "evae.yaml").write_text(CONFIG.replace("data/spins.h5", f"{tmp_path}/spins.h5"))
-    line = python("-m", "tests.helpers.inheritance_kills", source, tmp_path / "evae.yaml")
+    line = python("-m", "tests.helpers.inheritance_kills", source, tmp_path / "evae.yaml", *disk)
     result = subprocess.run(line, cwd=ROOT, env=python_environment(), capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     record = json.loads(result.stdout.splitlines()[-1])
-    # A folder's creation, four copies, five fsyncs, the renaming and its fsync, for each of two stages.
+    # A folder's creation, four links or copies, five fsyncs, the renaming and its fsync, for each of two stages.
     assert record["kills"] >= 24 and record["kills"] == record["whole"] == record["equal"]
     assert set(record["seen"]) == {0, 4, 8}
+
+
+def test_links_need_no_room_and_each_run_may_go(tmp_path, source, folder):
+    """What is deleted or written anew in one run stays as it was in the other."""
+    take(folder, source, configured(tmp_path))
+    pairs = [(source / "stages" / name / file, folder / "stages" / name / file) for name in NAMES for file in CHECKED]
+    assert all(own.stat().st_nlink == 2 and own.samefile(origin) for origin, own in pairs)
+    before = [own.read_bytes() for _, own in pairs]
+    for stage in finished_stages(source, planned_stages(configured(tmp_path, *VAE))):
+        shutil.rmtree(stage.path)
+        write_stage(source, stage.stage)
+        (stage.path / "metrics.json").write_text("{}")
+    assert [own.read_bytes() for _, own in pairs] == before
+    copy = open_run_folder(tmp_path / "copy", configured(tmp_path))
+    take(copy, folder, configured(tmp_path))
+    shutil.rmtree(folder)
+    assert len(finished_stages(copy, planned_stages(configured(tmp_path)))) == 2
 
 
 def test_result_is_that_of_a_run_that_trained_everything_itself(tmp_path, caplog):

@@ -12,7 +12,9 @@ from keras_evae.errors import DataError
 from keras_evae.geometry import make_geometry
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.monte_carlo.schedule import AnnealingSchedule
-from keras_evae.training.pipeline import evaluation_batches, streaming_batches, training_batches
+from keras_evae.symmetry import random_symmetry
+from keras_evae.training.cached_splits import CachedSplits
+from keras_evae.training.pipeline import AUGMENT, SHUFFLE, evaluation_batches, streaming_batches, training_batches
 
 HAMILTONIAN = Hamiltonian()
 
@@ -51,6 +53,32 @@ def test_order_follows_from_seed_and_epoch(path, augment):
     whole = stream(path, range(4), seed=3, augment=augment)
     np.testing.assert_array_equal(stream(path, range(2, 4), seed=3, augment=augment), whole[4:])
     assert not np.array_equal(stream(path, range(4), seed=4, augment=augment), whole)
+
+
+@pytest.mark.parametrize("augment", [None, HAMILTONIAN, Hamiltonian(dmi="bloch"), Hamiltonian(boundary="open")])
+def test_batches_from_memory_and_from_the_file_are_the_same(path, augment):
+    """To the bit; and those of each sample turned by itself."""
+    splits = CachedSplits(path, cache=True)
+    found = stream(splits, range(3), 3, augment)
+    np.testing.assert_array_equal(found.view(np.int32), stream(path, range(3), 3, augment).view(np.int32))
+    spins, expected = read_split(path, "train"), []
+    for epoch in range(3):
+        order = np.random.default_rng((3, epoch, SHUFFLE)).permutation(10)
+        random = np.random.default_rng((3, epoch, AUGMENT))
+        expected += [spins[k] if augment is None else random_symmetry(spins[k], augment, random) for k in order]
+    np.testing.assert_array_equal(found.reshape(30, -1).view(np.int32), np.reshape(expected, (30, -1)).view(np.int32))
+    for split in ("train", "validation"):
+        batches = [np.concatenate(list(evaluation_batches(source, split, 2))) for source in (splits, path)]
+        np.testing.assert_array_equal(*batches)
+
+
+def test_what_is_in_memory_is_read_once(tmp_path, path):
+    copy = tmp_path / "spins.h5"
+    copy.write_bytes(path.read_bytes())
+    splits = CachedSplits(copy, cache=True)
+    before = stream(splits, range(2))
+    copy.unlink()
+    np.testing.assert_array_equal(stream(splits, range(2)), before)
 
 
 def test_augmentation_moves_every_sample_and_keeps_its_energy(path):

@@ -170,7 +170,7 @@ def recorded(folder):
 @pytest.mark.slow
 def test_mirrored_run_finishes_resumes_and_loads(tmp_path):
     (output,) = finish(start(tmp_path, *train_command(tmp_path, "mirrored")))
-    assert "2 CPU replicas on this host, 4 samples of a batch each, in float32; training.phases is for one" in output
+    assert "2 CPU replicas on this host, 4 samples of a batch each, in float32" in output
     whole = check_run(tmp_path, 2)
     assert recorded(tmp_path) == {"name": "mirrored", "replicas": 2, "workers": 1}
     second = tmp_path / "runs" / "tiny" / "stages" / "01_beta_0.001_gamma_10"

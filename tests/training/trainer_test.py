@@ -79,7 +79,7 @@ def test_checkpoint_whose_predecessor_is_missing_is_refused(tmp_path, model):
 
 
 def test_strategy_cannot_be_compiled(tmp_path):
-    with pytest.raises(ConfigError, match="training.jit_compile: expected false with --strategy"):
+    with pytest.raises(ConfigError, match="training.jit_compile: expected auto or false with --strategy"):
         train(Config(training={"jit_compile": True}), tmp_path / "run", strategy="mirrored")
     assert not (tmp_path / "run").exists()
 

@@ -1,0 +1,91 @@
+"""The splits of a dataset as training reads them again and again: from memory where they fit, else from the file."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from keras_evae.dataset import open_dataset
+from keras_evae.dataset.hdf5 import StoredSpins
+from keras_evae.errors import ConfigError
+from keras_evae.machine import available_memory
+
+# A share of the memory that is available, which a split may take if nobody has said that it shall.
+SHARE = 0.5
+# Configurations read at once.
+BLOCK = 64
+
+
+class CachedSplits:
+    """The splits of a dataset, kept in memory from the first use on, as long as this object lives.
+
+    Args:
+        path: HDF5 dataset.
+        cache: False: read from the file at each use. True: keep every split that is used. `"auto"`: keep those that
+            take at most half of the memory that is available by then.
+        memory: Gives the bytes that are available.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        cache: bool | Literal["auto"] = False,
+        memory: Callable[[], int] = available_memory,
+    ) -> None:
+        self.path, self._cache, self._memory = Path(path), cache, memory
+        self._kept: dict[str, np.ndarray] = {}
+
+    def shape(self, split: str) -> tuple[int, int, int, int]:
+        """`(n, y, x, 3)` of a split.
+
+        Raises:
+            DataError: If the file is missing or damaged.
+        """
+        with self.open(split) as spins:
+            return spins.shape
+
+    def keep(self, split: str) -> None:
+        """Reads a split into memory, if it shall be there and is not.
+
+        Raises:
+            ConfigError: If it shall and does not fit; nothing was read.
+            DataError: If the file is missing or damaged.
+        """
+        if self._cache is False or split in self._kept or not fits(self.shape(split), self._cache, self._memory()):
+            return
+        with self.open(split) as stored:
+            kept = np.empty(stored.shape, stored.dtype)
+            for start in range(0, len(kept), BLOCK):
+                kept[start : start + BLOCK] = stored[start : start + BLOCK]
+        self._kept[split] = kept
+
+    @contextlib.contextmanager
+    def open(self, split: str) -> Iterator[StoredSpins | np.ndarray]:
+        """Spins `(n, y, x, 3)` float32 of a split, from memory or from the file, for reading."""
+        if split in self._kept:
+            yield self._kept[split]
+            return
+        with open_dataset(self.path) as file:
+            yield file[split]["spins"]
+
+
+def fits(shape: tuple[int, ...], cache: bool | Literal["auto"], available: int) -> bool:
+    """Whether spins of a shape are to be kept in memory, of which so many bytes are available.
+
+    Raises:
+        ConfigError: If they shall be, and do not fit.
+    """
+    needed = math.prod(shape) * np.dtype(np.float32).itemsize
+    if cache == "auto":
+        return needed <= SHARE * available
+    if cache and needed > available:
+        raise ConfigError(
+            f"dataset.cache: expected a split that fits into the {available / 1e9:.1f} GB of memory available, found "
+            f"one of {needed / 1e9:.1f} GB; take auto or false"
+        )
+    return cache

@@ -1,0 +1,62 @@
+"""Splits in memory: only where they fit, which is known before they are read."""
+
+import tracemalloc
+
+import pytest
+
+from keras_evae.dataset import DatasetSpecification, generate_dataset
+from keras_evae.errors import ConfigError, DataError
+from keras_evae.hamiltonian import Hamiltonian
+from keras_evae.monte_carlo.schedule import AnnealingSchedule
+from keras_evae.training.cached_splits import CachedSplits, fits
+
+# 20 lattices in single precision.
+BYTES = 20 * 16 * 16 * 3 * 4
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    file = tmp_path_factory.mktemp("data") / "spins.h5"
+    schedule = AnnealingSchedule(temperatures=2, max_greedy_sweeps=0)
+    generate_dataset(file, DatasetSpecification(Hamiltonian(), (16, 16), (20, 2, 1), 0, schedule))
+    return file
+
+
+def kept(splits, split="train"):
+    """Whether a split is in memory, from what reading all of it takes."""
+    splits.keep(split)
+    with splits.open(split) as spins:
+        tracemalloc.start()
+        spins[:]
+        taken = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    return taken < spins.shape[0] * 16 * 16 * 3 * 4
+
+
+@pytest.mark.parametrize(
+    ("cache", "available", "expected"),
+    [
+        ("auto", 2 * BYTES, True), ("auto", 2 * BYTES - 1, False), ("auto", 0, False),
+        (True, BYTES, True), (False, 10 * BYTES, False),
+    ],
+)  # fmt: skip
+def test_a_split_is_kept_where_it_fits(path, cache, available, expected):
+    assert kept(CachedSplits(path, cache, lambda: available)) == expected
+
+
+def test_each_split_asks_for_the_memory_that_is_left(path):
+    left = iter([2 * BYTES, 0])
+    splits = CachedSplits(path, "auto", lambda: next(left))
+    assert kept(splits) and not kept(splits, "validation")
+
+
+def test_what_does_not_fit_and_shall_is_refused(path):
+    with pytest.raises(ConfigError, match=r"dataset.cache: expected a split that fits into the 0.0 GB of memory avail"):
+        CachedSplits(path, True, lambda: BYTES - 1).keep("train")
+    with pytest.raises(ConfigError, match=r"12.0 GB of memory available, found one of 23.6 GB; take auto or false"):
+        fits((30_000, 256, 256, 3), True, 12 * 10**9)
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(DataError, match="found no file"):
+        CachedSplits(tmp_path / "absent.h5", "auto").keep("train")
