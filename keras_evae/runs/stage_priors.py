@@ -108,7 +108,7 @@ class StagePriors:
         """
         from keras_evae.model.latent_flow import FlowSettings, LatentFlow
 
-        settings = settings or FlowSettings()
+        settings = settings or FlowSettings.for_lattice(self.model.lattice_shape)
         with hold_lock(self.stage.path.parents[1] / LOCK):
             start = time.perf_counter()
             logger.info(
