@@ -10,7 +10,7 @@ import numpy as np
 from keras_evae.analysis import find_skyrmions
 from keras_evae.annealing import anneal, anneal_many
 from keras_evae.hamiltonian import Hamiltonian
-from keras_evae.monte_carlo.schedule import AnnealingSchedule
+from keras_evae.monte_carlo.schedule import PRESETS
 from keras_evae.terms import EnergyTerm
 
 # Of the second neighbours, and of a user's own term.
@@ -37,7 +37,7 @@ def skyrmion_rows(side: int, lattices: int):
     """Period of the spiral, mean number and radius of skyrmions, and energy above -2 (J + J2), against J2."""
     for J2 in STRENGTHS:
         hamiltonian = Hamiltonian(J2=J2)
-        schedule = AnnealingSchedule(over_relaxation=5)
+        schedule = dataclasses.replace(PRESETS["quench"], over_relaxation=5)
         states = list(anneal_many(hamiltonian, (side, side), lattices, schedule))
         found = [find_skyrmions(spins) for spins in states]
         radii = np.concatenate([skyrmions.radii for skyrmions in found])
@@ -62,11 +62,11 @@ def time_rows(sides=(32, 64, 128)):
         "the compass term": Hamiltonian(terms=[Compass(0.2)]),
     }
     for name, hamiltonian in cases.items():
-        anneal(hamiltonian, (8, 8))
+        anneal(hamiltonian, (8, 8), "quench")
         seconds = []
         for side in sides:
             start = time.process_time()
-            anneal(hamiltonian, (side, side))
+            anneal(hamiltonian, (side, side), "quench")
             seconds.append(f"{time.process_time() - start:.3g} s")
         yield name, *seconds
 

@@ -19,17 +19,17 @@ from tqdm import tqdm
 from keras_evae.analysis import critical_beta, topological_charge
 from keras_evae.annealing import anneal
 from keras_evae.hamiltonian import Hamiltonian
-from keras_evae.monte_carlo.schedule import SLOW_SCHEDULE, AnnealingSchedule
+from keras_evae.monte_carlo.schedule import PRESETS
 
-DEFAULT = AnnealingSchedule()
+QUENCH = PRESETS["quench"]
 SCHEDULES = {
-    "default": DEFAULT,
-    "50 temperatures": dataclasses.replace(DEFAULT, temperatures=50),
-    "15 temperatures": dataclasses.replace(DEFAULT, temperatures=15),
-    "5 temperatures": dataclasses.replace(DEFAULT, temperatures=5),
-    "not relaxed": dataclasses.replace(DEFAULT, max_greedy_sweeps=0),
-    "down to T = 0.3, not relaxed": dataclasses.replace(DEFAULT, end_temperature=0.3, max_greedy_sweeps=0),
-    "slow": dataclasses.replace(SLOW_SCHEDULE, temperatures=60),
+    "quench": QUENCH,
+    "50 temperatures": dataclasses.replace(QUENCH, temperatures=50),
+    "15 temperatures": dataclasses.replace(QUENCH, temperatures=15),
+    "5 temperatures": dataclasses.replace(QUENCH, temperatures=5),
+    "not relaxed": dataclasses.replace(QUENCH, max_greedy_sweeps=0),
+    "down to T = 0.3, not relaxed": dataclasses.replace(QUENCH, end_temperature=0.3, max_greedy_sweeps=0),
+    "slow": dataclasses.replace(PRESETS["slow"], temperatures=60),
 }
 HEADER = ["schedule", "energy_per_site", "charge", "beta_c"]
 
