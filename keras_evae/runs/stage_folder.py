@@ -4,6 +4,7 @@ model.weights.h5     weights, optimiser state and seed position at the end of th
 metrics.json         losses in inference mode, statistics of generated states
 history.csv          losses of each epoch
 checksums.sha256     of the three, in the format of `sha256sum --check`
+prior_flow.npz       the learned density of latent vectors, once it was asked for (see `keras_evae.runs.stage_priors`)
 """
 
 from __future__ import annotations

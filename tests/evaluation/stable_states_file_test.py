@@ -1,0 +1,124 @@
+"""The file of certified states: the same after a kill, never changed, damage noticed."""
+
+import io
+import shutil
+import signal
+import subprocess
+import sys
+
+import h5py
+import numpy as np
+import pytest
+
+from keras_evae.dataset.spin_files import read_spins
+from keras_evae.errors import DataError, LockedError, MismatchError
+from keras_evae.evaluation.stable_states import generate_stable
+from keras_evae.evaluation.stable_states_file import write_stable
+from keras_evae.files import hold_lock, read_sealed, write_sealed
+from keras_evae.runs.run import load_run
+from tests.helpers.commands import call_here, command
+from tests.helpers.damage import random_flips
+
+KILLED = """
+import os, signal, sys
+from keras_evae import files
+replace, names = os.replace, []
+def kill_at_the_second_chunk(partial, path):
+    if str(path).endswith("000001.npz"):
+        os.kill(os.getpid(), signal.SIGKILL)
+    replace(partial, path)
+os.replace = kill_at_the_second_chunk
+from keras_evae.commands.evae_generate import main
+sys.exit(main(sys.argv[1:]))
+"""
+OPTIONS = ["--run", "runs/smoke", "--stage", "gamma=10", "--prior", "normal", "--number", "150", "--no-relax"]
+
+
+@pytest.fixture
+def run(smoke_run):
+    return smoke_run
+
+
+@pytest.fixture
+def written(run, tmp_path):
+    path = tmp_path / "states.h5"
+    write_stable(run, path, 5, prior="normal", relax=False)
+    return path
+
+
+def test_killed_and_started_again(smoke_run, tmp_path):
+    """Under the second chunk: the first is taken as it lies there, and the file is that of an uninterrupted process."""
+    killed, marked, whole = (tmp_path / f"{name}.h5" for name in ("killed", "marked", "whole"))
+    _, options = command(".", "evae-generate")
+    line = [sys.executable, "-c", KILLED, *OPTIONS, "--output", str(killed)]
+    assert subprocess.run(line, capture_output=True, **options).returncode == -signal.SIGKILL
+    assert not killed.exists()
+    shutil.copytree(tmp_path / "killed.h5.parts", tmp_path / "marked.h5.parts")
+    first = tmp_path / "marked.h5.parts" / "000000.npz"
+    with np.load(io.BytesIO(read_sealed(first))) as chunk:
+        content = io.BytesIO()
+        np.savez(content, spins=-chunk["spins"], record=chunk["record"])
+    write_sealed(first, content.getvalue())
+    run = load_run("runs/smoke", "gamma=10")
+    for path in (killed, marked, whole):
+        write_stable(run, path, 150, prior="normal", relax=False)
+    assert killed.read_bytes() == whole.read_bytes()
+    spins, expected = (read_spins(str(path), 150)[0] for path in (marked, whole))
+    np.testing.assert_array_equal(spins, np.concatenate((-expected[:100], expected[100:])))
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["killed.h5", "marked.h5", "whole.h5"]
+
+
+def test_damaged_chunk_is_drawn_again(run, tmp_path, written):
+    parts = tmp_path / "other.h5.parts"
+    with pytest.raises(DataError, match="expected 101 states"):
+        write_stable(run, tmp_path / "other.h5", 101, prior="normal", relax=False, limit=100)
+    chunk = parts / "000000.npz"
+    chunk.write_bytes(chunk.read_bytes()[:-1])
+    write_stable(run, tmp_path / "other.h5", 5, prior="normal", relax=False)
+    assert (tmp_path / "other.h5").read_bytes() == written.read_bytes()
+
+
+def test_file_has_the_states_and_what_was_measured(run, written):
+    found = generate_stable(run, 5, 0, "normal", False)
+    spins, count = read_spins(str(written), 10)
+    assert count == 5
+    np.testing.assert_allclose(spins, found.spins, atol=1e-6)
+    with h5py.File(written) as file:
+        assert file["spins"].fletcher32 and file["spins"].dtype == np.float32
+        for name in found.record.dtype.names:
+            np.testing.assert_array_equal(file[name][:], found.record[name])
+
+
+def test_finished_file_stays(run, written):
+    before = written.read_bytes()
+    write_stable(run, written, 5, prior="normal", relax=False)
+    for options, key in (({"seed": 1}, "seed"), ({"n": 6}, "states"), ({"charge": 3}, "charge")):
+        with pytest.raises(MismatchError, match=f"{key}: expected {options[key if key != 'states' else 'n']} as conf"):
+            write_stable(run, written, **{"n": 5, "prior": "normal", "relax": False, **options})
+    assert written.read_bytes() == before
+    for damaged in [*random_flips(before, 10), before[: len(before) // 2]]:
+        written.write_bytes(damaged)
+        with pytest.raises((DataError, MismatchError)):
+            write_stable(run, written, 5, prior="normal", relax=False)
+        assert written.read_bytes() == damaged
+
+
+def test_work_folder_of_something_else(run, tmp_path):
+    parts = tmp_path / "states.h5.parts"
+    with hold_lock(parts / "lock"), pytest.raises(LockedError):
+        write_stable(run, tmp_path / "states.h5", 1, prior="normal")
+    (parts / "thesis.tex").write_text("years of work")
+    with pytest.raises(DataError, match="found something else; choose another file"):
+        write_stable(run, tmp_path / "states.h5", 1, prior="normal")
+    assert (parts / "thesis.tex").exists()
+
+
+def test_command_answers_in_one_line(smoke_folder, tmp_path):
+    for options, code, line in (
+        (["--prior", "gaussian"], 2, "error: --prior: expected one of normal, posterior, flow, found gaussian\n"),
+        (["--number", "0"], 2, "error: --number: expected a number of at least 1, found 0; see evae-generate --help\n"),
+        (["--stage", "gamma=7"], 3, "error: runs/smoke: expected a finished stage 'gamma=7', found: "),
+    ):
+        answer = call_here(smoke_folder, "evae-generate", *OPTIONS, "--output", tmp_path / "x.h5", *options)
+        assert answer.returncode == code and answer.stderr.startswith(line) and answer.stderr.count("\n") == 1
+    assert not list(tmp_path.iterdir())
