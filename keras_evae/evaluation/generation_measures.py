@@ -95,7 +95,7 @@ def same_lattice(states: np.ndarray, hamiltonian: Hamiltonian) -> Estimate:
     return mean, 2.0 * error
 
 
-def nearest(states: np.ndarray, training: np.ndarray, hamiltonian: Hamiltonian) -> Estimate:
+def nearest_training(states: np.ndarray, training: np.ndarray, hamiltonian: Hamiltonian) -> Estimate:
     """Mean distance of the first states to the nearest training state up to symmetry, see `nearest_distances`."""
     return estimate(nearest_distances(states[:NEAREST], training, hamiltonian))
 

@@ -16,7 +16,7 @@ from keras_evae.evaluation.generation_measures import (
     PAIRED,
     Estimate,
     MeasuredSet,
-    nearest,
+    nearest_training,
     ratio,
     same_charge,
     same_lattice,
@@ -140,7 +140,7 @@ def _likeness(run: Run, test: Row, training: np.ndarray) -> Callable[[Row, Measu
             "same_charge": same_charge(row.raw, row.relaxed) if states is row.relaxed else (math.nan, math.nan),
             "diversity": ratio(states.mean("fft_mse"), test.raw.mean("fft_mse")),
             "one_lattice": same_lattice(states.spins, run.hamiltonian),
-            "nearest": nearest(states.spins, training, run.hamiltonian),
+            "nearest": nearest_training(states.spins, training, run.hamiltonian),
         }
 
     return measure

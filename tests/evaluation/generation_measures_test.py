@@ -9,7 +9,7 @@ from keras_evae.analysis import fft_mse
 from keras_evae.evaluation.generation_measures import (
     estimate,
     measure_set,
-    nearest,
+    nearest_training,
     ratio,
     same_charge,
     same_lattice,
@@ -37,7 +37,7 @@ def test_good_states(good):
     assert found.mean("fft_mse")[0] == pytest.approx(fft_mse(good), rel=1e-5)
     # 12 of 28 pairs are of one lattice.
     assert same_lattice(good, H)[0] == pytest.approx(12 / 28)
-    assert nearest(good, good[[0, 4]], H)[0] < 1e-4
+    assert nearest_training(good, good[[0, 4]], H)[0] < 1e-4
     assert structure_distance(found, found)[0] == 0.0 and same_charge(found, found) == (1.0, 0.0)
 
 
@@ -51,7 +51,7 @@ def test_random_spins_are_bad_by_every_measure(good):
     found, reference = measure_set(random_spins(6, *SHAPE), H), measure_set(good, H)
     assert found.mean("energy_per_site")[0] > -0.1 and found.mean("psi6")[0] < 0.6 and found.mean("defects")[0] > 0.5
     assert structure_distance(found, reference)[0] > 0.5 and same_lattice(found.spins, H)[0] == 0.0
-    assert nearest(found.spins, good, H)[0] > 1.5 and same_charge(found, measure_set(good[:6], H))[0] < 0.5
+    assert nearest_training(found.spins, good, H)[0] > 1.5 and same_charge(found, measure_set(good[:6], H))[0] < 0.5
 
 
 def test_uniform_states_have_no_skyrmions():
