@@ -47,8 +47,10 @@ def test_triangular_lattice_has_six_neighbours_everywhere():
 
 
 def test_radius_is_that_of_a_disc():
-    found = find_skyrmions(skyrmion((41, 61), radius=9.0))
+    spins = skyrmion((41, 61), radius=9.0)
+    found = find_skyrmions(spins)
     assert found.radii == pytest.approx([9.0], rel=0.02)
+    assert np.pi * found.radii**2 == pytest.approx([np.sum(spins[..., 2] < 0)])
     assert found.positions == pytest.approx(np.array([[20.0, 30.0]]))
 
 
