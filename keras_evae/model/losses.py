@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 from keras import ops
 
 from keras_evae.hamiltonian import Hamiltonian
@@ -44,10 +45,20 @@ def kl_loss(mean: Any, log_variance: Any, largest_log_variance: float = LARGEST_
     Returns:
         Scalar `-1/2 sum (1 + log s^2 - m^2 - s^2)`; 0 when every posterior is the standard normal.
     """
-    excess = ops.maximum(log_variance - largest_log_variance, 0.0)
-    variance = ops.exp(log_variance - excess) * (1.0 + excess)
-    divergence = 1.0 + log_variance - ops.square(mean) - variance
-    return ops.mean(-0.5 * ops.sum(divergence, axis=-1))
+
+    @tf.custom_gradient
+    def divergence(mean: Any, log_variance: Any) -> Any:
+        excess = ops.maximum(log_variance - largest_log_variance, 0.0)
+        slope = ops.exp(log_variance - excess)
+
+        # One gradient instead of one for each appearance of the log-variance: TensorFlow adds up three and more in
+        # an order that depends on when they are ready.
+        def gradient(outer: Any) -> tuple[Any, Any]:
+            return outer * mean, outer * 0.5 * (slope - 1.0)
+
+        return 0.5 * (ops.square(mean) + slope * (1.0 + excess) - 1.0 - log_variance), gradient
+
+    return ops.mean(ops.sum(divergence(mean, log_variance), axis=-1))
 
 
 def hamiltonian_loss(hamiltonian: Hamiltonian, spins: Any) -> Any:
