@@ -56,7 +56,7 @@ LONG_FILES = {"monte_carlo/kernels.py"}
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 # Tests of several modules, or of the whole package.
 OF_NO_MODULE = {
-    *("architecture", "doctest", "front_door", "packaging", "readme"),
+    *("architecture", "doctest", "front_door", "packaging", "private_names", "readme"),
     *(
         "dataset/slurm",
         "evaluation/masked",

@@ -2,6 +2,10 @@
 
 from typing import Any
 
+from keras_evae.machine import check_keras
+
+check_keras()
+
 __all__ = ["train"]
 
 

@@ -161,6 +161,13 @@ def test_bad_configuration(folder, tmp_path):
     assert list(tmp_path.iterdir()) == [tmp_path / "bad.yaml"]
 
 
+def test_another_backend_of_keras(tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    result = call(tmp_path, "train.py", "--config", "smoke")
+    assert_one_line(result, 2, "Keras: backend: expected tensorflow, found jax")
+    assert not (tmp_path / "runs").exists()
+
+
 def test_dataset_of_another_hamiltonian_and_damaged_dataset(folder, tmp_path):
     data = tmp_path / "data" / "smoke_32x32.h5"
     data.parent.mkdir()
