@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import importlib.metadata
+import json
 import logging
 import os
 import platform
@@ -15,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import keras_evae
+from keras_evae.errors import ConfigError
 
 logger = logging.getLogger(__name__)
 
-MEMORY_OF_VERSION_1 = ("memory.limit_in_bytes", "memory.usage_in_bytes")
 PACKAGES = ("tensorflow", "keras", "numpy", "numba", "h5py", "matplotlib", "pydantic", "PyYAML")
 
 
@@ -32,7 +33,11 @@ def prepare_tensorflow() -> None:
 
     By itself TensorFlow does so only on processors with instructions for neural networks (AVX512-VNNI, AVX-VNNI, AMX).
     It reads the variable when it is loaded: where that has happened without oneDNN, a line of the log says so, once.
+
+    Raises:
+        ConfigError: As `check_keras`.
     """
+    check_keras()
     if ONEDNN in os.environ or platform.machine().lower() not in ("x86_64", "amd64"):
         return
     if "tensorflow" not in sys.modules:
@@ -178,7 +183,8 @@ def _left_in_groups(root: Path) -> Iterator[int]:
             _, controllers, path = line.split(":", 2)
             if controllers in ("", "memory"):
                 top = root / "sys/fs/cgroup" / controllers
-                names = ("memory.max", "memory.current") if not controllers else MEMORY_OF_VERSION_1
+                version_1 = ("memory.limit_in_bytes", "memory.usage_in_bytes")
+                names = version_1 if controllers else ("memory.max", "memory.current")
                 group = top / path.lstrip("/")
                 # In a container the path may be that of the host, whose folders are not seen.
                 for folder in {group, *group.parents, top}:
@@ -191,3 +197,34 @@ def _cached_files(folder: Path) -> int:
     """Bytes of a group's files in memory, which the system drops when others need the room."""
     words = (folder / "memory.stat").read_text().split()
     return int(words[words.index("inactive_file") + 1])
+
+
+def check_keras() -> None:
+    """Refuses a Keras with which the model does not work, before Keras and its backend are loaded.
+
+    Raises:
+        ConfigError: Another backend than TensorFlow, or images with the channels first.
+    """
+    found = _keras_settings()
+    for key, expected, remedy in (
+        ("backend", "tensorflow", "set KERAS_BACKEND=tensorflow, or mend keras.json"),
+        ("image_data_format", "channels_last", "mend keras.json"),
+    ):
+        if found.get(key, expected) != expected:
+            raise ConfigError(f"Keras: {key}: expected {expected}, found {found[key]}; {remedy}")
+
+
+def _keras_settings() -> dict[str, Any]:
+    """Keras' backend and order of axes: those of the process if it is loaded, else what it is going to read."""
+    if "keras" in sys.modules:
+        import keras
+
+        return {"backend": keras.config.backend(), "image_data_format": keras.config.image_data_format()}
+    home = os.path.expanduser("~")
+    folder = Path(os.environ.get("KERAS_HOME", Path(home if os.access(home, os.W_OK) else "/tmp") / ".keras"))
+    try:
+        settings = dict(json.loads((folder.expanduser() / "keras.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        settings = {}
+    backend = os.environ.get("KERAS_BACKEND")
+    return {**settings, "backend": backend} if backend else settings

@@ -53,7 +53,16 @@ LONG_FILES = {"monte_carlo/kernels.py"}
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 # Tests of several modules, or of the whole package.
 OF_NO_MODULE = {
-    *("architecture", "doctest", "front_door", "packaging", "readme", "dataset/slurm", "training/resume"),
+    *(
+        "architecture",
+        "doctest",
+        "front_door",
+        "packaging",
+        "private_names",
+        "readme",
+        "dataset/slurm",
+        "training/resume",
+    ),
     *("evaluation/masked", "evaluation/own_terms", "evaluation/ground_state_resume"),
 }
 

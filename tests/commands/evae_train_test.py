@@ -137,6 +137,13 @@ def test_bad_configuration(folder, tmp_path):
     assert list(tmp_path.iterdir()) == [tmp_path / "bad.yaml"]
 
 
+def test_another_backend_of_keras(tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    result = call(tmp_path, "train.py", "--config", "smoke")
+    assert_one_line(result, 2, "Keras: backend: expected tensorflow, found jax")
+    assert not (tmp_path / "runs").exists()
+
+
 def test_second_trainer_is_refused_and_interrupt_leaves_a_checkpoint(folder, tmp_path):
     """Two processes at one run; Ctrl-C for the first."""
     (tmp_path / "data").symlink_to(folder / "data")

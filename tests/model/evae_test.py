@@ -1,5 +1,7 @@
 """The E-VAE: its loss, its variables, its training, and its files."""
 
+import json
+import os
 import subprocess
 import sys
 
@@ -8,8 +10,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_evae.errors import ConfigError
 from keras_evae.geometry import make_geometry
 from keras_evae.hamiltonian import Hamiltonian
+from keras_evae.machine import check_keras
 from keras_evae.model.evae import EVAE
 from keras_evae.model.losses import hamiltonian_loss, kl_loss, reconstruction_loss
 from keras_evae.runs.checkpoints import read_values, training_variables
@@ -275,3 +279,44 @@ def test_other_precisions_are_refused(precision):
 def test_phases_need_float32():
     with pytest.raises(ValueError, match="needs one device and float32; set phases=False"):
         EVAE(SHAPE, phases=True, precision="mixed_bfloat16")
+
+
+IMPORT = """
+import sys
+try:
+    import keras_evae.model
+except ValueError as error:
+    print(type(error).__name__, error, "tensorflow" in sys.modules or "keras" in sys.modules)
+else:
+    import keras
+    print(keras.config.backend(), keras.config.image_data_format())
+"""
+
+
+@pytest.mark.parametrize(
+    ("settings", "variables", "answer"),
+    [
+        ({}, {"KERAS_BACKEND": "torch"}, "ConfigError Keras: backend: expected tensorflow, found torch; set KERAS"),
+        ({"backend": "jax"}, {}, "ConfigError Keras: backend: expected tensorflow, found jax; set KERAS"),
+        (
+            {"image_data_format": "channels_first"}, {},
+            "ConfigError Keras: image_data_format: expected channels_last, found channels_first; mend keras.json False",
+        ),
+        ({"backend": "jax"}, {"KERAS_BACKEND": "tensorflow"}, "tensorflow channels_last"),
+        ({}, {}, "tensorflow channels_last"),
+    ],
+)  # fmt: skip
+def test_another_backend_of_keras_is_refused_before_it_is_loaded(tmp_path, settings, variables, answer):
+    (tmp_path / "keras.json").write_text(json.dumps(settings))
+    environment = {key: value for key, value in os.environ.items() if key != "KERAS_BACKEND"}
+    environment |= {"KERAS_HOME": str(tmp_path), **variables}
+    line = [sys.executable, "-c", IMPORT]
+    result = subprocess.run(line, env=environment, capture_output=True, text=True, check=True)
+    assert result.stdout.startswith(answer) and result.stdout.count("\n") == 1
+    assert "ConfigError" not in answer or result.stdout.endswith("False\n")
+
+
+def test_order_of_axes_that_was_set_later_is_refused(monkeypatch):
+    monkeypatch.setattr(keras.config, "image_data_format", lambda: "channels_first")
+    with pytest.raises(ConfigError, match="image_data_format: expected channels_last, found channels_first"):
+        check_keras()

@@ -7,6 +7,7 @@ import pytest
 from keras_evae.dataset import DatasetSpecification, generate_dataset
 from keras_evae.errors import ConfigError, DataError
 from keras_evae.hamiltonian import Hamiltonian
+from keras_evae.machine import available_memory
 from keras_evae.monte_carlo.schedule import AnnealingSchedule
 from keras_evae.training.cached_splits import CachedSplits, fits
 
@@ -55,6 +56,48 @@ def test_what_does_not_fit_and_shall_is_refused(path):
         CachedSplits(path, True, lambda: BYTES - 1).keep("train")
     with pytest.raises(ConfigError, match=r"12.0 GB of memory available, found one of 23.6 GB; take auto or false"):
         fits((30_000, 256, 256, 3), True, 12 * 10**9)
+
+
+def machine(folder, groups, files):
+    """The files by which Linux says what is left: 8 GB on the machine."""
+    for name, text in {
+        "proc/meminfo": "MemTotal: 16000000 kB\nMemAvailable: 8000000 kB\n",
+        "proc/self/cgroup": groups,
+        **{f"sys/fs/cgroup/{name}": text for name, text in files.items()},
+    }.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    return available_memory(folder)
+
+
+@pytest.mark.parametrize(
+    ("groups", "files", "expected"),
+    [
+        ("0::/", {}, 8_192_000_000),
+        # A job's group has room, the one around it does not; files in memory count as room.
+        (
+            "0::/jobs/one",
+            {
+                "jobs/one/memory.max": "max", "jobs/one/memory.current": "10",
+                "jobs/one/memory.stat": "inactive_file 0",
+                "jobs/memory.max": "3000", "jobs/memory.current": "2000",
+                "jobs/memory.stat": "anon 7\ninactive_file 500",
+            },
+            1500,
+        ),
+        # In a container, version 1: the path is the host's.
+        (
+            "4:memory:/docker/abc\n0::/",
+            {
+                "memory/memory.limit_in_bytes": "700", "memory/memory.usage_in_bytes": "300",
+                "memory/memory.stat": "inactive_file 0",
+            },
+            400,
+        ),
+    ],
+)  # fmt: skip
+def test_memory_that_is_left_to_a_process(tmp_path, groups, files, expected):
+    assert machine(tmp_path, groups, files) == expected
 
 
 def test_missing_file(tmp_path):
