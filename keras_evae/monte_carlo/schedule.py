@@ -21,7 +21,7 @@ class AnnealingSchedule:
         sweeps: Heat-bath sweeps at each temperature.
         over_relaxation: Over-relaxation sweeps after each heat-bath sweep.
         torque_tolerance: The relaxation ends when the largest |S x h| is below this.
-        max_greedy_sweeps: The relaxation ends after this number of sweeps in any case, of which it needs some 400 to 4,000.
+        max_greedy_sweeps: The relaxation ends after this number of sweeps in any case; it needs 400 to 4,000.
 
     The defaults come close to the lowest states for little time. `PRESETS` has other schedules by name: `quench` cools
     fast, without over-relaxation, and leaves many defects and various numbers of skyrmions; `slow` is for the search
