@@ -146,7 +146,7 @@ class _Threads:
     def __exit__(self, *_: object) -> None:
         self._pool.shutdown(wait=False)
 
-    def share(self, work: Callable[[slice], None], rows: int) -> None:
+    def share(self, work: Callable[[slice], object], rows: int) -> None:
         """Calls `work` with parts of so many rows, one for each thread."""
         length = -(-rows // usable_cores())
         list(self._pool.map(work, (slice(start, start + length) for start in range(0, rows, length))))

@@ -78,8 +78,10 @@ def machine(folder, groups, files):
         (
             "0::/jobs/one",
             {
-                "jobs/one/memory.max": "max", "jobs/one/memory.current": "10", "jobs/one/memory.stat": "inactive_file 0",
-                "jobs/memory.max": "3000", "jobs/memory.current": "2000", "jobs/memory.stat": "anon 7\ninactive_file 500",
+                "jobs/one/memory.max": "max", "jobs/one/memory.current": "10",
+                "jobs/one/memory.stat": "inactive_file 0",
+                "jobs/memory.max": "3000", "jobs/memory.current": "2000",
+                "jobs/memory.stat": "anon 7\ninactive_file 500",
             },
             1500,
         ),
