@@ -3,6 +3,8 @@
     python benchmarks/training.py --size 128            # the fast form, and the plain Keras layers in turn with it
     python benchmarks/training.py --size 128 --json     # one line, medians after warm-up
     python benchmarks/training.py --size 128 --levers   # what each part of the fast form is worth: all but that one
+    python benchmarks/training.py --size 128 --input    # samples/s of the training pipeline alone
+    python benchmarks/training.py --sizes               # memory, samples/s and parameters at 64 to 512, in turn
 
 Variants take turns, step by step, so that their ratios hold on a noisy machine. `samples_per_s` and `step_s` are of
 the fast form, which training uses, on spins in memory; `fed_samples_per_s` is the same with the training pipeline, file
@@ -17,6 +19,8 @@ import json
 import os
 import resource
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -35,22 +39,34 @@ from keras_evae.model import polyphase
 from keras_evae.model.evae import EVAE
 from keras_evae.model.fused_adam import FusedAdam
 from keras_evae.monte_carlo.schedule import AnnealingSchedule
+from keras_evae.training.cached_splits import CachedSplits
 from keras_evae.training.pipeline import training_batches
 
 # The pipeline does not care how good the configurations are.
 QUICK_SCHEDULE = AnnealingSchedule(temperatures=2, max_greedy_sweeps=0)
 BATCHES = 3
+# Of the pipeline alone: more lattices than the processor's caches hold.
+INPUT_BATCHES = 10
+# Side of the lattice, batch, width of the first dense layer; at 512 the paper's batch takes more than 24 GB.
+SIZES = ((64, 100, None), (128, 100, None), (256, 100, 3072), (512, 25, 3072))
 
 
 class Variant:
     """A compiled training step with its times."""
 
     def __init__(
-        self, size: int, batch: tf.Tensor, jit_compile: bool = False, phases: bool = True, fused_adam: bool = True
+        self,
+        size: int,
+        batch: tf.Tensor,
+        jit_compile: bool = False,
+        phases: bool = True,
+        fused_adam: bool = True,
+        dense_units: int | None = None,
     ) -> None:
-        model = EVAE((size, size), gamma=1.0, phases=polyphase)
+        model = EVAE((size, size), gamma=1.0, phases=phases, dense_units=dense_units)
         model.compile(optimizer=(FusedAdam if fused_adam else keras.optimizers.Adam)(1e-3))
         model.optimizer.build(model.trainable_variables)
+        self.parameters = model.count_params()
         self.function = tf.function(model.train_step, jit_compile=jit_compile)
         self.times: list[float] = []
         # Traced here, while the patches of the variant hold.
@@ -106,6 +122,48 @@ def measure(size: int, batch: int, steps: int, jit_compile: bool) -> dict[str, f
         "first_step_s": fast.first,
         "peak_memory_mb": memory,
     }
+
+
+def input_rates(size: int, batch: int, steps: int) -> dict[str, float]:
+    """Samples per second of the training pipeline alone: from memory and from the file, as stored and moved."""
+    count = INPUT_BATCHES * batch
+    rates = {}
+    with tempfile.TemporaryDirectory() as folder:
+        specification = DatasetSpecification(Hamiltonian(), (size, size), (count, 1, 1), 0, QUICK_SCHEDULE)
+        path = Path(folder) / "spins.h5"
+        ensure_dataset(path, specification)
+        for place, cache in (("memory", True), ("file", False)):
+            splits = CachedSplits(path, cache)
+            for moved, augment in (("", None), (", augmented", Hamiltonian())):
+                source = iter(training_batches(splits, batch, range(10**6), augment=augment))
+                for _ in range(INPUT_BATCHES):
+                    next(source)
+                start = time.perf_counter()
+                for _ in range(steps):
+                    next(source)
+                rates[place + moved] = steps * batch / (time.perf_counter() - start)
+                del source
+    return rates
+
+
+def measure_size(size: int, batch: int, steps: int, dense_units: int | None) -> dict[str, float]:
+    """The fast form alone, on spins in memory."""
+    spins = tf.math.l2_normalize(tf.random.stateless_normal((batch, size, size, 3), (0, 0)), axis=-1)
+    variant = Variant(size, spins, dense_units=dense_units)
+    for _ in range(steps):
+        variant.run(spins)
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    return {"parameters": variant.parameters, "samples_per_s": batch / variant.step, "peak_memory_gb": memory}
+
+
+def sizes(steps: int) -> list[dict[str, float]]:
+    """Each size in a process of its own, so that its peak of memory is its own."""
+    rows = []
+    for size, batch, dense_units in SIZES:
+        line = [sys.executable, __file__, "--alone", "--json", "--size", str(size), "--batch", str(batch)]
+        line += ["--steps", str(steps)] + (["--dense-units", str(dense_units)] if dense_units else [])
+        rows.append(json.loads(subprocess.run(line, check=True, capture_output=True, text=True).stdout))
+    return rows
 
 
 def levers(size: int, batch: int, steps: int) -> dict[str, float]:
@@ -200,9 +258,21 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=9, help="steps of each variant; the first does not count")
     parser.add_argument("--jit-compile", action="store_true", help="compile with XLA")
     parser.add_argument("--levers", action="store_true", help="leave out one part of the fast form at a time")
+    parser.add_argument("--input", action="store_true", help="the training pipeline alone, without a model")
+    parser.add_argument("--sizes", action="store_true", help="the fast form alone on lattices of 64 to 512")
+    parser.add_argument("--alone", action="store_true", help="the fast form alone at one size")
+    parser.add_argument("--dense-units", type=int, help="with --alone: width of the encoder's first dense layer")
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
     arguments = parser.parse_args()
-    if arguments.levers:
+    if arguments.sizes:
+        for row in sizes(arguments.steps):
+            print(json.dumps(row))
+        return
+    if arguments.input:
+        results = input_rates(arguments.size, arguments.batch, arguments.steps)
+    elif arguments.alone:
+        results = measure_size(arguments.size, arguments.batch, arguments.steps, arguments.dense_units)
+    elif arguments.levers:
         results = levers(arguments.size, arguments.batch, arguments.steps)
     else:
         results = measure(arguments.size, arguments.batch, arguments.steps, arguments.jit_compile)

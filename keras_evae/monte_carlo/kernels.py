@@ -463,16 +463,18 @@ def move_states(moved, spins, chosen, operations, shifts, components, signs):
     """
     _, height, width, _ = moved.shape
     for k in range(len(chosen)):
-        state, (transpose, flip_y, flip_x) = spins[chosen[k]], operations[k]
+        state, shift_y, shift_x = chosen[k], shifts[k, 0], shifts[k, 1]
+        transpose, flip_y, flip_x = operations[k]
         (first, second, third), (by_first, by_second, by_third) = components[k], signs[k]
         for y in range(height):
             # Division takes longer than all the rest.
-            row = y - shifts[k, 0] if y >= shifts[k, 0] else y - shifts[k, 0] + height
+            row = y - shift_y if y >= shift_y else y - shift_y + height
             row = height - 1 - row if flip_y else row
             for x in range(width):
-                column = x - shifts[k, 1] if x >= shifts[k, 1] else x - shifts[k, 1] + width
+                column = x - shift_x if x >= shift_x else x - shift_x + width
                 column = width - 1 - column if flip_x else column
-                spin = state[column, row] if transpose else state[row, column]
-                moved[k, y, x, 0] = spin[first] * by_first
-                moved[k, y, x, 1] = spin[second] * by_second
-                moved[k, y, x, 2] = spin[third] * by_third
+                # Arrays of one spin would count their references.
+                a, b = (column, row) if transpose else (row, column)
+                moved[k, y, x, 0] = spins[state, a, b, first] * by_first
+                moved[k, y, x, 1] = spins[state, a, b, second] * by_second
+                moved[k, y, x, 2] = spins[state, a, b, third] * by_third
