@@ -98,7 +98,7 @@ def test_reprs_are_short():
     assert eval(
         repr(ev.AnnealingSchedule(sweeps=3)), {"AnnealingSchedule": ev.AnnealingSchedule}
     ) == ev.AnnealingSchedule(sweeps=3)
-    assert "temperatures=150, sweeps=3" in repr(ev.AnnealingSchedule(sweeps=3))
+    assert "temperatures=60, sweeps=3" in repr(ev.AnnealingSchedule(sweeps=3))
     up = np.zeros((16, 32, 3))
     up[..., 2] = 1.0
     assert repr(ev.find_skyrmions(up)) == "<0 skyrmions>"

@@ -90,7 +90,7 @@ def test_sliding_by_fractions_of_a_site(shape):
 
 def test_annealed_states_differ_and_relaxed_noise_does_not():
     """Two annealed states stay apart; one of them with noise, relaxed again, is the same state, slid a little."""
-    h, schedule = Hamiltonian(), AnnealingSchedule(temperatures=30)
+    h, schedule = Hamiltonian(), AnnealingSchedule(2.0, 0.05, temperatures=30, over_relaxation=0)
     one, other = (anneal(h, (48, 64), schedule, index=index) for index in (0, 1))
     assert align(one, other, h, sliding=True).distance > 0.1
     noisy = one + np.random.default_rng(0).normal(size=one.shape) * 0.05
