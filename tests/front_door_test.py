@@ -95,7 +95,7 @@ def test_reprs_are_short():
     assert eval(repr(open_edges), {"Hamiltonian": ev.Hamiltonian}) == open_edges
     disc = ev.Hamiltonian(mask=np.tri(16, 32, dtype=bool))
     assert repr(disc) == "Hamiltonian(J=1.0, D=0.3, B=0.05, K=0.0, mask=<136 of 16 x 32 sites>)"
-    assert "temperatures=150, sweeps=3" in repr(ev.AnnealingSchedule(sweeps=3))
+    assert "temperatures=60, sweeps=3" in repr(ev.AnnealingSchedule(sweeps=3))
     assert repr(ev.find_skyrmions(uniform())) == "<0 skyrmions>"
 
 

@@ -90,14 +90,16 @@ def test_sliding_by_fractions_of_a_site(shape):
 
 def test_annealed_states_differ_and_relaxed_noise_does_not():
     """Two annealed states stay apart; one of them with noise, relaxed again, is the same state, slid a little."""
-    h, schedule = Hamiltonian(), AnnealingSchedule(temperatures=30)
+    h = Hamiltonian()
+    # To a small torque: along its softest directions a state otherwise stops short of the minimum.
+    schedule = AnnealingSchedule(2.0, 0.05, temperatures=30, over_relaxation=0, torque_tolerance=1e-5)
     one, other = (anneal(h, (48, 64), schedule, index=index) for index in (0, 1))
     assert align(one, other, h, sliding=True).distance > 0.1
     noisy = one + np.random.default_rng(0).normal(size=one.shape) * 0.05
     moved = np.roll(noisy / np.linalg.norm(noisy, axis=-1, keepdims=True), (5, 7), axis=(0, 1))
     found = align(moved, one, h)
     assert found.shift == (-5, -7) and found.distance > 1e-3
-    assert align(relax(h, moved)[0], one, h, sliding=True).distance < 1e-6
+    assert align(relax(h, moved, 1e-5)[0], one, h, sliding=True).distance < 1e-6
 
 
 def test_skyrmions_slide_freely_between_the_sites():
