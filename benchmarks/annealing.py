@@ -18,9 +18,6 @@ import argparse
 import dataclasses
 import json
 import os
-import pathlib
-import platform
-import re
 import shlex
 import statistics
 import subprocess
@@ -33,6 +30,7 @@ import numpy as np
 from keras_evae.analysis import defect_share, delaunay_bonds, find_skyrmions
 from keras_evae.annealing import anneal, anneal_many
 from keras_evae.hamiltonian import Hamiltonian
+from keras_evae.machine import processor_kind, usable_cores
 from keras_evae.monte_carlo.checkerboard import MonteCarlo
 from keras_evae.monte_carlo.schedule import PRESETS, AnnealingSchedule
 
@@ -60,15 +58,6 @@ LOWEST_ENERGIES = {64: -2.0573164, 128: -2.0574844}
 ENERGY_TOLERANCE = 1e-6
 PEER_ROUNDS = 3
 SIDES = (32, 64, 128, 256, 512)
-
-
-def describe_processor() -> str:
-    """Model, widest vectors and cores of this machine, as far as Linux tells."""
-    information = pathlib.Path("/proc/cpuinfo")
-    text = information.read_text() if information.is_file() else ""
-    model = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
-    vectors = "AVX-512" if "avx512f" in text else "no AVX-512"
-    return f"{model[1] if model else platform.processor()}, {vectors}, {os.cpu_count()} cores"
 
 
 def seconds(run: Callable[[], object]) -> float:
@@ -290,7 +279,7 @@ def main() -> None:
     mode.add_argument("--peer", metavar="COMMAND", help="compare with a command, see above")
     arguments = parser.parse_args()
     if not arguments.json:
-        print(describe_processor())
+        print(f"{processor_kind()}, {usable_cores()} cores")
     if arguments.schedules:
         schedule_table(SCHEDULES, LOWEST_ENERGIES, arguments)
     elif arguments.freezing:
