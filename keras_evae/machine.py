@@ -60,9 +60,9 @@ def onednn_is_on() -> bool:
 def repeatable_sums() -> Iterator[None]:
     """Keeps TensorFlow from merging sums in compiled functions that are called in the block, for the same bits always.
 
-    Its arithmetic optimisation makes one sum out of a tree of sums. That one begins with whichever term's memory is
-    free to take the result, which changes from time to time where a machine is busy, and with it the rounding. Other
-    functions, and these outside of the block, are compiled as before.
+    Its arithmetic optimisation makes one sum out of a tree of sums. The terms of a large one are added as they get
+    ready, and a smaller one begins with a term whose memory is free: on a busy machine the order changes, and with it
+    the rounding. Other functions, and these outside of the block, are compiled as before.
     """
     import tensorflow as tf
 
