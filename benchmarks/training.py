@@ -51,7 +51,7 @@ QUICK_SCHEDULE = AnnealingSchedule(temperatures=2, max_greedy_sweeps=0)
 BATCHES = 3
 # Of the pipeline alone: more lattices than the processor's caches hold.
 INPUT_BATCHES = 10
-# Side of the lattice, batch, width of the first dense layer; at 512 the paper's batch takes more than 24 GB.
+# Side of the lattice, batch, width of the first dense layer; fewer lattices at once where each is large.
 SIZES = ((64, 100, None), (128, 100, None), (256, 100, 3072), (512, 25, 3072))
 
 
@@ -158,7 +158,7 @@ def measure_size(size: int, batch: int, steps: int, dense_units: int | None) -> 
     variant = Variant(size, spins, dense_units=dense_units)
     for _ in range(steps):
         variant.run(spins)
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
     return {"parameters": variant.parameters, "samples_per_s": batch / variant.step, "peak_memory_gb": memory}
 
 
