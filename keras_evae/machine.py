@@ -128,6 +128,8 @@ def _commit() -> str | None:
 
 def describe_arithmetic() -> dict[str, Any]:
     """What the last bits of a computation with TensorFlow depend on, beside its input."""
+    import keras
+    import numpy as np
     import tensorflow as tf
 
     threading = tf.config.threading
@@ -137,10 +139,16 @@ def describe_arithmetic() -> dict[str, Any]:
         "gpus": len(tf.config.list_physical_devices("GPU")),
         "oneDNN": onednn_is_on(),
         "ONEDNN_MAX_CPU_ISA": os.environ.get("ONEDNN_MAX_CPU_ISA"),
-        "threads": within or int(os.environ.get("TF_NUM_INTRAOP_THREADS", 0)) or usable_cores(),
-        "threads between operations": between or int(os.environ.get("TF_NUM_INTEROP_THREADS", 0)) or usable_cores(),
-        **{package: importlib.metadata.version(package) for package in ("tensorflow", "keras", "numpy")},
+        "threads": within or _number("TF_NUM_INTRAOP_THREADS") or usable_cores(),
+        "threads between operations": between or _number("TF_NUM_INTEROP_THREADS") or usable_cores(),
+        **{package.__name__: package.__version__ for package in (tf, keras, np)},
     }
+
+
+def _number(variable: str) -> int:
+    """The whole number in a variable of the process; 0 for anything else."""
+    text = os.environ.get(variable, "").strip()
+    return int(text) if text.isdigit() else 0
 
 
 def processor_kind() -> str:

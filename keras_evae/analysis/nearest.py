@@ -62,7 +62,8 @@ def nearest_distances(
     """
     height, width = states.shape[1:3]
     if len(others) <= candidates or translation_steps(hamiltonian, (height, width)) != (1, 1):
-        return symmetric_distances(states, others, hamiltonian).min(axis=1)
+        blocks = (others[start : start + CHUNK] for start in range(0, len(others), CHUNK))
+        return np.min([symmetric_distances(states, block, hamiltonian).min(axis=1) for block in blocks], axis=0)
     parts = range(0, len(others), CHUNK)
     coarse = np.concatenate([_long_waves(_transform(others[start : start + CHUNK])) for start in parts])
 
@@ -134,4 +135,4 @@ def _long_waves(spectra: np.ndarray) -> np.ndarray:
 
 def _squares(states: np.ndarray) -> np.ndarray:
     """Sum over sites of |S|^2, `(n,)`."""
-    return np.sum(np.square(states, dtype=np.float64), axis=(1, 2, 3))
+    return np.array([np.sum(np.square(state, dtype=np.float64)) for state in states])

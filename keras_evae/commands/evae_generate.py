@@ -38,7 +38,9 @@ def make_parser() -> argparse.ArgumentParser:
     defects_help = "only states with at most so many skyrmions without six neighbours"
     parser.add_argument("--defects", type=int, metavar="N", help=defects_help)
     parser.add_argument("--energy-below", type=float, metavar="E", help="only states with an E/N below this")
-    parser.add_argument("--limit", type=int, metavar="N", help="draws at most (default: 1000 for each wanted state)")
+    parser.add_argument(
+        "--limit", type=int, metavar="N", help="draws at most, in hundreds (default: 1000 for each state)"
+    )
     return parser
 
 

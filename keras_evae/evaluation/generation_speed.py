@@ -1,4 +1,4 @@
-"""What the annealer does in the same time: mean E/N and states per second of schedules, from a quench to slow."""
+"""What the annealer does in the same time: mean E/N and states per second of schedules, from fast to slow."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ from keras_evae.annealing import anneal_many
 from keras_evae.evaluation.generation_measures import Estimate, estimate
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.machine import usable_cores
-from keras_evae.monte_carlo.schedule import SLOW_SCHEDULE, AnnealingSchedule
+from keras_evae.monte_carlo.schedule import PRESETS, AnnealingSchedule
 
-# The first three start from random spins at T = 0; two of them end before all torques are gone.
+# The first three relax random spins after one sweep near T = 0; two of them end before all torques are gone.
+RELAXATION = AnnealingSchedule(0.05, 0.05, 1, over_relaxation=0)
 SCHEDULES = {
-    "quench, 50 sweeps": AnnealingSchedule(0.05, 0.05, 1, max_greedy_sweeps=50),
-    "quench, 150 sweeps": AnnealingSchedule(0.05, 0.05, 1, max_greedy_sweeps=150),
-    "quench": AnnealingSchedule(0.05, 0.05, 1),
-    "default": AnnealingSchedule(),
-    "60 x 11 sweeps": AnnealingSchedule(1.0, 0.1, 60, over_relaxation=10),
-    "100 x 26 sweeps": dataclasses.replace(SLOW_SCHEDULE, temperatures=100),
-    "slow": SLOW_SCHEDULE,
+    "relaxation, 50 sweeps": dataclasses.replace(RELAXATION, max_greedy_sweeps=50),
+    "relaxation, 150 sweeps": dataclasses.replace(RELAXATION, max_greedy_sweeps=150),
+    "relaxation": RELAXATION,
+    "quench": PRESETS["quench"],
+    "default": PRESETS["default"],
+    "100 x 26 sweeps": dataclasses.replace(PRESETS["slow"], temperatures=100),
+    "slow": PRESETS["slow"],
 }
 
 
@@ -44,10 +45,11 @@ def measure_annealer(
 ) -> list[AnnealerPoint]:
     """Anneals with each schedule for about so many seconds, but within the bounds of the number of states."""
     next(anneal_many(hamiltonian, shape, 1))
-    points = []
+    points, cores = [], usable_cores()
     for name, schedule in tqdm(SCHEDULES.items(), "annealing", unit="schedule", leave=False, delay=1):
-        _, trial = _anneal(hamiltonian, shape, schedule, usable_cores())
-        count = min(max(int(seconds / trial * usable_cores()), fewest), most)
+        _, trial = _anneal(hamiltonian, shape, schedule, cores)
+        # Whole rounds: else some cores have nothing to do at the end.
+        count = -(-min(max(int(seconds / trial * cores), fewest), most) // cores) * cores
         energies, elapsed = _anneal(hamiltonian, shape, schedule, count)
         points.append(AnnealerPoint(name, schedule, estimate(energies), count / elapsed, count))
     return points

@@ -37,7 +37,7 @@ def make_states(run: Run, output: Path, file: str) -> Section:
         "States of the stage that generates best: the one that the recipe generation has found, or without it the "
         "first stage with gamma > 0. Below them states of the last stage, if the network has collapsed. vectors: "
         "where latent vectors come from, see the recipe generation.",
-        [Table.of_records(file, f"means over {COUNT} states", records)],
+        [Table.of_records("states", f"means over {COUNT} states", records)],
         [Picture(f"{file}.png", caption, "states")],
         [use] if len(shown) > 1 else [],
     )
@@ -46,7 +46,8 @@ def make_states(run: Run, output: Path, file: str) -> Section:
 def _best(run: Run, output: Path) -> tuple[FinishedStage, str]:
     """The stage, and the best way to draw latent vectors for which nothing has to be learned."""
     path = output / "generation.json"
-    found = read_section(path).numbers.get(run.name, {}) if path.is_file() else {}
+    numbers = read_section(path).numbers if path.is_file() else {}
+    found = numbers.get(str(run.path)) or numbers.get(run.name, {})
     wanted = (found.get("best_beta"), found.get("best_gamma"))
     stages = [stage for stage in run.stages if (stage.beta, stage.gamma) == wanted] or generating_stages(run)
     if run.priors(stages[0], load_stage(run, stages[0])).read_flow():

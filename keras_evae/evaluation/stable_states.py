@@ -23,7 +23,7 @@ from keras_evae.files import file_checksum
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.machine import quiet_tensorflow
 from keras_evae.minima.certificate import certify
-from keras_evae.minima.relaxation import relax_states
+from keras_evae.minima.relaxation import TORQUE, relax_states
 from keras_evae.runs.run import Run
 from keras_evae.runs.stage_priors import FLOW
 
@@ -58,6 +58,12 @@ class Conditions:
     charge: int | None = None
     defects: int | None = None
     energy_below: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.defects is not None and self.defects < 0:
+            raise ArgumentError("defects", "at least 0", self.defects)
+        if self.energy_below is not None and not np.isfinite(self.energy_below):
+            raise ArgumentError("energy_below", "a finite number", self.energy_below)
 
     def fulfilled(self, record: np.ndarray) -> np.ndarray:
         """Which of the states with these measured numbers `(n,)` are kept."""
@@ -108,6 +114,9 @@ class StateSource:
         record = _measure(generated, spins, hamiltonian)
         record["draw"] = CHUNK * number + np.arange(CHUNK)
         kept = self.conditions.fulfilled(record)
+        if self.relax:
+            # The sweeps of a relaxation are limited. What it measures in single precision may differ a little here.
+            kept &= record["torque"] <= 1.1 * TORQUE
         return StableStates(spins[kept], record[kept])
 
     def request(self) -> dict[str, Any]:
@@ -184,7 +193,10 @@ def collect_chunks(n: int, limit: int | None, chunk: Callable[[int], StableState
     """Chunks in their order until they have `n` states together."""
     if n < 1:
         raise ArgumentError("n", "at least 1", n)
-    most, found = limit or DRAWS * n, 0
+    if limit is not None and limit < 1:
+        raise ArgumentError("limit", "at least 1", limit)
+    # A chunk is the same whatever the limit is, so it is never cut.
+    most, found = DRAWS * n if limit is None else -(-limit // CHUNK) * CHUNK, 0
     with tqdm(None, "stable states", n, unit="state", leave=False, disable=None) as progress:
         for number in itertools.count():
             if found >= n:

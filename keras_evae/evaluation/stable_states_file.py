@@ -70,7 +70,7 @@ def write_stable(
                 _fill(file, record, map(_kept_in(parts, source), itertools.count()), run.shape)
                 write_attribute(file, "request", {**request, "states": n})
             _report(path, record)
-        shutil.rmtree(parts)
+            shutil.rmtree(parts)
 
 
 def _kept_in(parts: Path, source: StateSource) -> Callable[[int], StableStates]:

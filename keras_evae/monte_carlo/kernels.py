@@ -282,7 +282,8 @@ def past_the_field(x, y, z, gx, gy, gz, overshoot):
 
     It is (1 + overshoot) (S.g) g / |g|^2 - overshoot S at unit length, with the sign that keeps S.g from falling. The
     length of that sum lies between `overshoot` and 1, and one step of Newton's method does instead of the root: what
-    it misses is of fourth order in the angle, and the next sweep makes up for it.
+    it misses is of fourth order in a small angle. At right angles to g an overshoot of 0.5 leaves 0.69 of the
+    length. Later sweeps make up for either.
     """
     along = x * gx + y * gy + z * gz
     weight = (ONE + overshoot) / overshoot * along / max(gx * gx + gy * gy + gz * gz, VANISHING)

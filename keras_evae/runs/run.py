@@ -24,7 +24,7 @@ from keras_evae.dataset.specification import check_split
 from keras_evae.errors import ConfigError, DataError, MismatchError, in_brief
 from keras_evae.files import checksum
 from keras_evae.hamiltonian import Hamiltonian
-from keras_evae.runs.from_config import make_model, planned_stages
+from keras_evae.runs.from_config import dataset_specification, make_model, planned_stages
 from keras_evae.runs.run_folder import CONFIG
 from keras_evae.runs.stage_folder import CHECKSUMS, FinishedStage, finished_stages, load_stage_weights
 from keras_evae.runs.stage_plan import Stage
@@ -95,7 +95,8 @@ class Run:
 
     def priors(self, stage: FinishedStage, model: EVAE) -> StagePriors:
         """Ways to draw latent vectors of a finished stage, with a model that has its weights."""
-        return StagePriors(stage, model, self.dataset_path, self.config.training.augmentation)
+        specification = dataset_specification(self.config)
+        return StagePriors(stage, model, self.dataset_path, specification, self.config.training.augmentation)
 
     @functools.cached_property
     def _selected_priors(self) -> StagePriors:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from keras_evae.console import format_seconds
-from keras_evae.dataset import open_dataset
+from keras_evae.dataset import DatasetSpecification, check_specification, open_dataset
 from keras_evae.errors import ArgumentError, DataError
 from keras_evae.files import disk_errors, file_checksum, hold_lock, read_sealed, write_sealed
 from keras_evae.runs.run_folder import LOCK
@@ -42,12 +42,14 @@ class StagePriors:
         stage: The finished stage.
         model: A model with its weights.
         dataset: File of its training data; the prior `normal`, and a density that is learned, do without.
+        specification: What that file must hold.
         augment: Whether it was trained on states that were moved by random symmetries.
     """
 
     stage: FinishedStage
     model: EVAE
     dataset: Path
+    specification: DatasetSpecification
     augment: bool
 
     def generate(self, n: int, prior: str = "normal", seed: int | None = None) -> np.ndarray:
@@ -60,6 +62,7 @@ class StagePriors:
         Raises:
             ValueError: For a number below 1 or an unknown prior.
             DataError: If the prior needs the training data and they are not there, or if its file is damaged.
+            MismatchError: If it needs them and they are those of another configuration.
             LockedError: If the density is to be learned and another process is at work in the run.
         """
         from keras_evae.model.priors import PRIORS, normal_vectors
@@ -133,5 +136,6 @@ class StagePriors:
                 f"{self.dataset}: expected the training data, whose posteriors the priors posterior and flow are made "
                 f"of, found no file; work in the folder that the run was trained in, or take the prior normal"
             )
+        check_specification(self.dataset, self.specification)
         with open_dataset(self.dataset) as file:
             return training_posteriors(self.model, file["train"]["spins"], n, random, self.augment)

@@ -85,7 +85,7 @@ def fits(shape: tuple[int, ...], cache: bool | Literal["auto"], available: int) 
         return needed <= SHARE * available
     if cache and needed > available:
         raise ConfigError(
-            f"dataset.cache: expected a split that fits into the {available / 1e9:.1f} GB of memory available, found "
-            f"one of {needed / 1e9:.1f} GB; take auto or false"
+            f"dataset.cache: expected splits that fit into the {available / 1e9:.1f} GB of memory available, found "
+            f"{needed / 1e9:.1f} GB; take auto or false"
         )
     return cache

@@ -78,8 +78,8 @@ def _lead(config: Config, output: str | Path, devices: tf.distribute.Strategy, s
     specification = dataset_specification(config)
     if config.dataset.path.exists():
         check_specification(config.dataset.path, specification)
-    # Before anything is annealed.
-    fits((max(specification.sizes), *specification.shape, 3), config.dataset.cache, available_memory())
+    # Before anything is annealed: training keeps these two splits at the same time.
+    fits((sum(specification.sizes[:2]), *specification.shape, 3), config.dataset.cache, available_memory())
     shared = shared_stages(stages_from, config) if stages_from else ()
     folder = Path(output)
     # Before the lock, which is a file in the folder.

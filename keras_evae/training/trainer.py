@@ -15,6 +15,7 @@ from keras_evae.config import DatasetConfig, TrainingConfig
 from keras_evae.dataset import DatasetSpecification
 from keras_evae.errors import DataError
 from keras_evae.machine import describe_arithmetic
+from keras_evae.model.devices import sees_gpu
 from keras_evae.model.evae import EVAE
 from keras_evae.model.fused_adam import FusedAdam
 from keras_evae.runs.checkpoints import (
@@ -50,7 +51,9 @@ def compile_model(model: EVAE, training: TrainingConfig) -> None:
     adam = keras.optimizers.Adam if tf.distribute.has_strategy() else FusedAdam
     optimizer = adam(training.learning_rate, beta_1=0.9, beta_2=0.999, global_clipnorm=training.gradient_clip_norm)
     optimizer.build(model.trainable_variables)
-    model.compile(optimizer=optimizer, jit_compile=training.jit_compile)
+    # For "auto" Keras counts the GPUs of the machine, also those that this process must not use.
+    compiled = False if training.jit_compile == "auto" and not sees_gpu() else training.jit_compile
+    model.compile(optimizer=optimizer, jit_compile=compiled)
 
 
 def reset_optimizer(optimizer: keras.optimizers.Optimizer) -> None:

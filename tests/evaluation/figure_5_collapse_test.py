@@ -43,7 +43,7 @@ def final(run, spins, name):
 
 def test_trainings_that_end_in_one_lattice(run):
     """A moved and turned copy is the same lattice, another state is not, and one in the same place is no second one."""
-    spins, other = (anneal(run.hamiltonian, (32, 32), index=index) for index in (0, 3))
+    spins, other = (anneal(run.hamiltonian, (32, 32), "quench", index=index) for index in (0, 3))
     copy = np.roll(apply_point_operation(spins, (True, True, False)), (5, -9), axis=(0, 1))
     one = final(run, spins, "one")
     for second, same, moved in ((copy, True, True), (other, False, True), (spins, True, False)):
