@@ -116,7 +116,7 @@ def fits_beside_a_load(onednn, times):
 
 @pytest.mark.parametrize("onednn", ["1", "0"])
 def test_fits_beside_a_load_end_with_the_same_bits(onednn):
-    assert fits_beside_a_load(onednn, times=6) == 1
+    assert fits_beside_a_load(onednn, times=3) == 1
 
 
 @pytest.mark.slow
