@@ -135,8 +135,7 @@ def _seconds_per_lattice(specification: DatasetSpecification, seconds: float = 0
     anneal(specification.hamiltonian, specification.shape, *given)
     start = time.perf_counter()
     for lattices in itertools.count(cores, cores):
-        for _ in anneal_many(specification.hamiltonian, specification.shape, cores, *given, start=lattices):
-            pass
+        list(anneal_many(specification.hamiltonian, specification.shape, cores, *given, start=lattices))
         if (elapsed := time.perf_counter() - start) > seconds:
             break
     return elapsed / lattices

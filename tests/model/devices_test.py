@@ -66,7 +66,9 @@ def test_a_saved_model_follows_the_device(tmp_path, request):
     model = EVAE((16, 16), 4, seed=1)
     model.load_weights(tmp_path / "gpu.weights.h5")
     assert model.phases
-    np.testing.assert_allclose(model.generate(2, seed=0), loaded.generate(2, seed=0), atol=1e-4)
+    # Both layer by layer: the two forms round differently.
+    latent = np.random.default_rng(0).normal(size=(2, 4)).astype(np.float32)
+    np.testing.assert_array_equal(*(np.asarray(each.decoder(latent)) for each in (model, loaded)))
 
 
 def test_memory_grows_unless_the_user_has_chosen(memory_growth, monkeypatch):

@@ -101,7 +101,10 @@ def test_training_and_checkpoints_are_the_same(tmp_path, hamiltonian):
         np.testing.assert_allclose(histories[1][name], expected, rtol=1e-3)
     models[0].save_weights(tmp_path / "plain.weights.h5")
     models[1].load_weights(tmp_path / "plain.weights.h5")
-    np.testing.assert_allclose(models[1].generate(3, seed=0), models[0].generate(3, seed=0), atol=1e-4)
+    # Both layer by layer: what is compared here are the weights that go from one form to the other.
+    latent = np.random.default_rng(0).normal(size=(3, LATENT)).astype(np.float32)
+    plain, fast = (np.asarray(model.decoder(latent)) for model in models)
+    np.testing.assert_allclose(fast, plain, atol=1e-5)
 
 
 @pytest.mark.parametrize("shape", [(8, 12), (6, 4)])

@@ -191,7 +191,9 @@ def test_form_of_a_loaded_model_is_that_of_the_device(run, phases, monkeypatch):
     monkeypatch.setattr(devices, "sees_gpu", lambda: True)
     second = load_run(run).model
     assert not second.phases
-    np.testing.assert_allclose(first.generate(2, seed=0), second.generate(2, seed=0), atol=1e-4)
+    # Both layer by layer: the two forms round differently.
+    latent = np.random.default_rng(0).normal(size=(2, first.latent_dim)).astype(np.float32)
+    np.testing.assert_array_equal(*(np.asarray(model.decoder(latent)) for model in (first, second)))
 
 
 def test_run_trained_in_bfloat16_is_loaded_in_float32(tmp_path, config):
