@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from keras_evae.config import AnnealingConfig, Config, HamiltonianConfig, dump_config, load_config
+from keras_evae.config import Config, dump_config, load_config
+from keras_evae.config_sections import AnnealingConfig, HamiltonianConfig
 from keras_evae.errors import ConfigError
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.model.evae import EVAE

@@ -12,7 +12,7 @@ import pytest
 import tensorflow as tf
 from tensorflow.python.eager import context
 
-from keras_evae.config import TrainingConfig
+from keras_evae.config_sections import TrainingConfig
 from keras_evae.machine import ONEDNN, describe_arithmetic, prepare_tensorflow, processor_kind, repeatable_sums
 from keras_evae.model.evae import EVAE
 from keras_evae.training.trainer import compile_model

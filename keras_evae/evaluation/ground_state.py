@@ -12,7 +12,8 @@ import numpy as np
 
 from keras_evae.analysis.transitions import COLLAPSED_KL, LIKENESS_DROP
 from keras_evae.annealing import anneal_many
-from keras_evae.config import Config, EVAEConfig, dump_config, load_config
+from keras_evae.config import Config, dump_config, load_config
+from keras_evae.config_sections import EVAEConfig
 from keras_evae.dataset import DatasetSpecification, ensure_dataset
 from keras_evae.errors import ArgumentError, ConfigError, DataError, MismatchError
 from keras_evae.evaluation.ground_state_tables import draw_states, make_headline, make_section

@@ -16,7 +16,7 @@ import tensorflow as tf
 from keras_evae.analysis import critical_beta
 from keras_evae.analysis.principal_components import SAMPLES
 from keras_evae.annealing import anneal, anneal_many
-from keras_evae.config import DatasetConfig
+from keras_evae.config_sections import DatasetConfig
 from keras_evae.console import format_seconds
 from keras_evae.dataset import DatasetSpecification, finished_share, read_split
 from keras_evae.machine import usable_cores

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from keras_evae.config import Config, VAEConfig, load_config
+from keras_evae.config import Config, load_config
+from keras_evae.config_sections import VAEConfig
 from keras_evae.dataset import check_specification, ensure_dataset, read_energies
 from keras_evae.errors import ConfigError, DataError
 from keras_evae.files import hold_lock

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from keras_evae.analysis.transitions import COLLAPSED_KL, LIKENESS_DROP, Transition
-from keras_evae.config import EVAEConfig
+from keras_evae.config_sections import EVAEConfig
 from keras_evae.errors import ConfigError, DataError
 from keras_evae.machine import quiet_tensorflow
 from keras_evae.runs.environment import record_start

@@ -11,7 +11,7 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from keras_evae.config import DatasetConfig, TrainingConfig
+from keras_evae.config_sections import DatasetConfig, TrainingConfig
 from keras_evae.dataset import DatasetSpecification
 from keras_evae.errors import DataError
 from keras_evae.machine import describe_arithmetic

@@ -11,7 +11,7 @@ import sys
 
 import tensorflow as tf
 
-from keras_evae.config import TrainingConfig
+from keras_evae.config_sections import TrainingConfig
 from keras_evae.machine import onednn_is_on
 from keras_evae.model.evae import EVAE
 from keras_evae.runs.checkpoints import assign_values, read_values

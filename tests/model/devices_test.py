@@ -9,7 +9,7 @@ import tensorflow as tf
 from tensorflow.config import PhysicalDevice
 from tensorflow.python.framework import kernels
 
-from keras_evae.config import TrainingConfig
+from keras_evae.config_sections import TrainingConfig
 from keras_evae.model import polyphase
 from keras_evae.model.devices import grow_memory
 from keras_evae.model.evae import EVAE

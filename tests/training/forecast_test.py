@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_evae.analysis import critical_beta
-from keras_evae.config import TrainingConfig
+from keras_evae.config_sections import TrainingConfig
 from keras_evae.dataset import read_split
 from keras_evae.model.evae import EVAE
 from keras_evae.runs.checkpoints import read_values

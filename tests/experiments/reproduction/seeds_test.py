@@ -8,7 +8,8 @@ from experiments.reproduction.claims import registry
 from experiments.reproduction.claims.claim import Claim, Numbers
 from experiments.reproduction.claims.statements import Statement
 from experiments.reproduction.seeds import count_verdicts, gather, gather_changed, seed_groups
-from keras_evae.config import Config, EVAEConfig, GeometryConfig
+from keras_evae.config import Config
+from keras_evae.config_sections import EVAEConfig, GeometryConfig
 from keras_evae.runs.run import Run
 
 GROUPS = {"a": "beta 0.001", "b": "beta 0.001", "c": "beta 0.0001", "a and b: c": "beta 0.1"}
