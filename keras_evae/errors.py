@@ -13,13 +13,23 @@ from typing import Any
 TOO_OLD = "written by a version before 0.1.0, which this one cannot use"
 # Characters of a value in a message; a mask has thousands.
 LONGEST_VALUE = 100
+# Characters of a whole message.
+LONGEST_LINE = 1000
 
 
 def in_brief(value: Any) -> str:
     """A value as a message shows it: the beginning and the end of a long one."""
-    text = repr(value)
-    half = LONGEST_VALUE // 2
-    return text if len(text) <= LONGEST_VALUE else f"{text[:half]} ... {text[-half:]}"
+    return shortened(repr(value), LONGEST_VALUE)
+
+
+def one_line(message: object) -> str:
+    """A message in one line of a length that can be read."""
+    return shortened(" ".join(str(message).split("\n")), LONGEST_LINE)
+
+
+def shortened(text: str, longest: int) -> str:
+    half = longest // 2
+    return text if len(text) <= longest else f"{text[:half]} ... {text[-half:]}"
 
 
 def changed_fields(instance: Any, always: Sequence[str] = (), **texts: str) -> str:
@@ -70,10 +80,14 @@ class MismatchError(EVAEError):
     exit_code = 4
 
 
-class DiskError(EVAEError):
-    """Not enough room on the disk."""
+class ResourceError(EVAEError):
+    """Not enough memory, or not enough room on the disk."""
 
     exit_code = 5
+
+
+class DiskError(ResourceError):
+    """Not enough room on the disk, or a disk that cannot be written."""
 
 
 class LockedError(EVAEError):
