@@ -14,7 +14,7 @@ from typing import Any
 from keras_evae.console import format_table
 from keras_evae.errors import DataError
 from keras_evae.evaluation.stage_selection import by_label, file_name
-from keras_evae.files import write_whole
+from keras_evae.files import json_text, write_whole
 from keras_evae.runs.run import Run
 
 logger = logging.getLogger(__name__)
@@ -121,7 +121,7 @@ class Section:
         """Writes the tables as CSV and the whole section as `<name>.json`, from which `read_section` makes it again."""
         for table in self.tables:
             table.write(folder)
-        text = json.dumps(dataclasses.asdict(self), indent=1, default=float)
+        text = json_text(dataclasses.asdict(self), indent=1)
         write_whole(folder / f"{self.name}.json", text.encode() + b"\n")
 
     def log(self, folder: Path) -> None:

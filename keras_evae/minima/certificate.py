@@ -20,7 +20,7 @@ import numpy as np
 from keras_evae.analysis import topological_charge
 from keras_evae.analysis.skyrmions import skyrmions_against_field
 from keras_evae.annealing import KERNEL_VERSION
-from keras_evae.files import write_whole
+from keras_evae.files import json_text, write_whole
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.minima.relaxation import TORQUE
 from keras_evae.minima.skyrmion_lattices import relaxed_lattices
@@ -145,7 +145,7 @@ def _remembered(folder: Path, identity: Mapping[str, Any], search: Callable[[], 
     if key not in known:
         known[key] = search()
         content = {key: dataclasses.asdict(candidate) for key, candidate in known.items()}
-        write_whole(path, json.dumps(content, indent=1).encode() + b"\n")
+        write_whole(path, json_text(content, indent=1).encode() + b"\n")
     return known[key]
 
 
@@ -153,6 +153,11 @@ def _read_known(path: Path) -> dict[str, Candidate]:
     """What earlier searches found; none if the file is missing or damaged: nothing is lost but time."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        return {key: Candidate(**values) for key, values in content.items()}
-    except (OSError, ValueError, TypeError, AttributeError):
+        # null: infinity, of a search that has found nothing.
+        energy = "energy_per_site"
+        return {
+            key: Candidate(**{**found, energy: found[energy] if found[energy] is not None else math.inf})
+            for key, found in content.items()
+        }
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return {}

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_evae.errors import TOO_OLD, DataError, MismatchError, in_brief
-from keras_evae.files import disk_errors, write_whole
+from keras_evae.files import disk_errors, json_text, write_whole
 from keras_evae.machine import describe_environment
 from keras_evae.runs.checkpoints import CHECKPOINT
 
@@ -20,6 +20,8 @@ logger = logging.getLogger(__name__)
 # 3: sums are not merged any more (`machine.repeatable_sums`), and oneDNN is on for every x86-64 processor.
 TRAINING_VERSION = 3
 ENVIRONMENT, VERSION, ARITHMETIC = "environment.json", "training_version", "arithmetic"
+# Where the run was started: what relative paths of its configuration were meant to.
+FOLDER = "folder"
 
 
 def record_start(path: Path, details: Mapping[str, Any] | None = None) -> None:
@@ -88,6 +90,20 @@ def read_environment(path: Path) -> dict[str, Any]:
         raise DataError(f"{file}: expected a JSON object, found something else; restore the file") from error
 
 
+def meant_path(run: Path, path: Path) -> Path:
+    """A path of a run's configuration, absolute: seen from where the run was started.
+
+    If nothing is there, as when the run was moved with its data, or if the run has not recorded its start: seen from
+    the folder of this process.
+    """
+    started = read_environment(run).get(FOLDER)
+    here = path.absolute()
+    if path.is_absolute() or not isinstance(started, str):
+        return here
+    places = [Path(started) / path, here]
+    return next((place for place in places if place.exists()), places[0])
+
+
 def add_to_environment(path: Path, entries: Mapping[str, Any]) -> None:
     """Adds to what a run folder says about its first start."""
     with disk_errors(path / ENVIRONMENT):
@@ -95,8 +111,8 @@ def add_to_environment(path: Path, entries: Mapping[str, Any]) -> None:
 
 
 def _describe_start() -> dict[str, Any]:
-    return {**describe_environment(), VERSION: TRAINING_VERSION}
+    return {**describe_environment(), FOLDER: str(Path.cwd()), VERSION: TRAINING_VERSION}
 
 
 def _json(values: Mapping[str, Any]) -> bytes:
-    return json.dumps(values, indent=2).encode() + b"\n"
+    return json_text(values, indent=2).encode() + b"\n"

@@ -29,7 +29,7 @@ STATE = 3
 COPIES_ON_CPU, COPIES_BESIDE_GPU = 3 * STATE + 1, 2 * STATE
 # Bytes of a site of a sample while its gradient is computed, and of TensorFlow itself: measured, the smaller of the
 # fast form and layer by layer.
-SITE_BYTES, TENSORFLOW_BYTES = 450, 4e8
+SITE_BYTES, TENSORFLOW_BYTES = 350, 4e8
 # Units between the wide layers of the network.
 NARROW = 512
 

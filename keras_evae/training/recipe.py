@@ -144,7 +144,8 @@ def make_trainer(config: Config, folder: Path, devices: tf.distribute.Strategy |
 
 def make_probe_trainer(run: Run, folder: Path) -> Trainer:
     """The trainer of further stages of a run, in a folder beside it."""
-    return make_trainer(run.config, folder)
+    dataset = run.config.dataset.model_copy(update={"path": run.dataset_path})
+    return make_trainer(run.config.model_copy(update={"dataset": dataset}), folder)
 
 
 def train_vae(config: Config, folder: Path, beta: float, seed: int) -> Run:
