@@ -46,7 +46,7 @@ def test_values(text, value):
         ("!!int x", "text: invalid literal"),
         ("a: {<<: {b: 1}, <<: {c: 1}}", "text: line 1: key '<<' is given twice"),
         ("9" * 5000, "text: line 1: expected a number of at most 30 digits, found one of 5000"),
-        ("[" * 1000 + "]" * 1000, "text: expected sections with keys, found some nested too deeply"),
+        ("[" * 1000 + "]" * 1000, "text: expected sections with keys, found lists or sections nested too deeply"),
         ("a: &x [*x]", "text: line 1: expected fewer than 100000 values"),
         (
             "a0: &a0 {k: 1}\n" + "".join(f"a{n + 1}: &a{n + 1} {{<<: [*a{n}, *a{n}]}}\n" for n in range(30)),

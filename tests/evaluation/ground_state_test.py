@@ -310,7 +310,7 @@ def test_nothing_is_written_while_another_search_starts(given, tmp_path):
         (
             ["--config", "tiny.yaml", "--betas", "1e-3", "-1"],
             2,
-            "--betas: expected greater than or equal to 1e-15, found -1",
+            "--betas: expected greater than or equal to 0.000000000000001, found -1",
         ),
         (["--run", "nowhere"], 3, "nowhere: expected a run folder"),
         (["--run", "nowhere", "--set", "evae.beta=1"], 2, "--set goes with --config"),

@@ -2,8 +2,8 @@
 
 import dataclasses
 import logging
-import pickle
 import os
+import pickle
 import shutil
 
 import numpy as np
@@ -11,9 +11,9 @@ import pytest
 
 from keras_evae.errors import DataError, LockedError
 from keras_evae.files import hold_lock
-from keras_evae.runs.environment import add_to_environment
 from keras_evae.model.latent_flow import FlowSettings
 from keras_evae.runs import load_run
+from keras_evae.runs.environment import add_to_environment
 from keras_evae.runs.stage_folder import copy_stage
 from keras_evae.runs.stage_priors import FLOW
 from tests.helpers.damage import Hostile, random_flips
