@@ -25,13 +25,23 @@ BUSY = (errno.EWOULDBLOCK, errno.EACCES)
 NOT_PERMITTED = (errno.EACCES, errno.EPERM)
 # What libraries say of a file that does not begin like one of theirs.
 ANOTHER_KIND = ("file signature not found", "not a zip file", "magic string is not correct")
+# Characters of a whole message.
+LONGEST_LINE = 1000
 
 
 def in_brief(value: Any) -> str:
     """A value as a message shows it: the beginning and the end of a long one."""
-    text = repr(value)
-    half = LONGEST_VALUE // 2
-    return text if len(text) <= LONGEST_VALUE else f"{text[:half]} ... {text[-half:]}"
+    return shortened(repr(value), LONGEST_VALUE)
+
+
+def one_line(message: object) -> str:
+    """A message in one line of a length that can be read."""
+    return shortened(" ".join(str(message).split("\n")), LONGEST_LINE)
+
+
+def shortened(text: str, longest: int) -> str:
+    half = longest // 2
+    return text if len(text) <= longest else f"{text[:half]} ... {text[-half:]}"
 
 
 def changed_fields(instance: Any, always: Sequence[str] = (), **texts: str) -> str:
@@ -82,10 +92,14 @@ class MismatchError(EVAEError):
     exit_code = 4
 
 
-class DiskError(EVAEError):
-    """A disk that does not do what is asked of it: it is full, has no locks, permits nothing, or fails."""
+class ResourceError(EVAEError):
+    """Not enough memory, or not enough room on the disk."""
 
     exit_code = 5
+
+
+class DiskError(ResourceError):
+    """A disk that does not do what is asked of it: it is full, has no locks, permits nothing, or fails."""
 
 
 class LockedError(EVAEError):
@@ -129,7 +143,7 @@ def reading_fault(path: str | Path, error: Exception, remedy: str = RESTORE) -> 
 
     Returns:
         LockedError, if another program writes to the file; DiskError, if the file system or a permission is in the
-        way; DataError, if there is no such file, a filter is missing, or the content is damaged or of another kind.
+        way; ResourceError, if the content has no room in memory; DataError, if there is no such file, a filter is missing, or the content is damaged or of another kind.
     """
     lines = str(error).splitlines() or [type(error).__name__]
     reason, number = lines[0].strip("'\""), _error_number(error)
@@ -151,10 +165,28 @@ def reading_fault(path: str | Path, error: Exception, remedy: str = RESTORE) -> 
     if number:
         return DiskError(f"{path}: cannot be read ({os.strerror(number)}); the disk fails, the file may be sound")
     if isinstance(error, MemoryError):
-        return DataError(f"{path}: expected content that fits into memory ({reason})")
+        return ResourceError(f"{path}: expected content that fits into memory ({reason})")
     if any(words in reason for words in ANOTHER_KIND):
         return DataError(f"{path}: of another kind, or cut off at its beginning ({reason}); move it away")
     return DataError(f"{path}: truncated or damaged ({reason}); {remedy}")
+
+
+def validate_json(path: str | Path, content: bytes | str, kind: Any, remedy: str = RESTORE) -> Any:
+    """JSON as a type that pydantic knows.
+
+    Raises:
+        DataError: With the first place at which something else was found.
+    """
+    # Imported here: the front door needs none of it.
+    import pydantic
+
+    try:
+        return pydantic.TypeAdapter(kind).validate_json(content)
+    except pydantic.ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        place = ".".join(map(str, problem["loc"]))
+        found = "" if problem["type"] == "json_invalid" else f", found {in_brief(problem['input'])}"
+        raise DataError(f"{path}: {f'{place}: ' if place else ''}{problem['msg']}{found}; {remedy}") from error
 
 
 def _error_number(error: Exception) -> int:

@@ -7,22 +7,33 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import hashlib
+import json
+import logging
 import math
+import numbers
 import os
+import re
+import shutil
 import socket
 import time
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-import pydantic
 
 from keras_evae.errors import BUSY, RESTORE, DataError, DiskError, LockedError, in_brief, reading_errors
-from keras_evae.machine import available_memory
+from keras_evae.machine import available_memory, check_memory
+
+try:
+    import fcntl
+except ImportError:
+    # Windows.
+    fcntl = None  # type: ignore[assignment]
+
+logger = logging.getLogger(__name__)
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 FULL_IN_WORDS = ("No space left", "Disk quota exceeded", "File too large")
@@ -38,6 +49,48 @@ def file_checksum(path: Path) -> str:
     """SHA-256 of the content of a file, in hexadecimal."""
     with open(path, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def expand_path(path: str | Path) -> Path:
+    """A path as a configuration writes it, with what `~` and variables (`$SCRATCH/spins.h5`) stand for.
+
+    Raises:
+        ValueError: For a variable that is not set, or characters that no file name has.
+    """
+    text = os.path.expandvars(str(path))
+    unset = re.search(r"\$(\w+|\{[^}]*\})", text)
+    if unset:
+        raise ValueError(f"a path whose variables are set (${unset[1].strip('{}')} is not)")
+    if "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise ValueError("a path of characters that a file name can have")
+    return Path(os.path.expanduser(text))
+
+
+def json_text(values: Any, indent: int | None = None) -> str:
+    """Values as strict JSON, which knows neither NaN nor infinity: both become null."""
+    return json.dumps(_finite(values), indent=indent, allow_nan=False, default=float)
+
+
+def _finite(values: Any) -> Any:
+    if isinstance(values, Mapping):
+        return {key: _finite(value) for key, value in values.items()}
+    if isinstance(values, Sequence) and not isinstance(values, str):
+        return [_finite(value) for value in values]
+    # Also numbers of NumPy.
+    return None if isinstance(values, numbers.Real) and not math.isfinite(values) else values
+
+
+def check_room(folder: Path, needed: float, what: str, remedy: str) -> None:
+    """Compares the bytes that something needs with what the disk of a folder, which may be missing yet, has left.
+
+    Raises:
+        DiskError: With both and the remedy.
+    """
+    folder = folder.absolute()
+    existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    free = shutil.disk_usage(existing).free
+    if free < needed:
+        raise DiskError(f"{folder}: {what} need {needed / 1e9:.2f} GB, found {free / 1e9:.2f} GB free; {remedy}")
 
 
 def write_whole(path: Path, content: bytes | memoryview) -> None:
@@ -124,30 +177,6 @@ def array_header(path: Path, stream: IO[bytes], size: int) -> tuple[tuple[int, .
     return shape, dtype
 
 
-def check_memory(path: str | Path, needed: int, memory: Callable[[], int] = available_memory) -> None:
-    """Raises `DataError` if what a file declares has no room in memory; nothing was read then."""
-    if needed > (free := memory()):
-        raise DataError(
-            f"{path}: expected arrays that fit into the {free / 1e9:.2f} GB of memory available, found "
-            f"{needed / 1e9:.2f} GB; nothing was read"
-        )
-
-
-def parse_json(path: str | Path, content: bytes, kind: Any, remedy: str = RESTORE) -> Any:
-    """JSON, validated against a type as pydantic knows them.
-
-    Raises:
-        DataError: With the first place at which something else was found.
-    """
-    try:
-        return pydantic.TypeAdapter(kind).validate_json(content)
-    except pydantic.ValidationError as error:
-        problem = error.errors(include_url=False)[0]
-        place = ".".join(map(str, problem["loc"]))
-        found = "" if problem["type"] == "json_invalid" else f", found {in_brief(problem['input'])}"
-        raise DataError(f"{path}: {f'{place}: ' if place else ''}{problem['msg']}{found}; {remedy}") from error
-
-
 def publish(partial: Path, path: Path) -> None:
     """Makes a complete file visible under its name, in one step that a crash cannot split."""
     with open(partial, "rb+") as file:
@@ -165,7 +194,9 @@ def append_line(path: Path, line: str) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Waits until the names in a folder are on the disk."""
+    """Waits until the names in a folder are on the disk, where the system lets a program wait for that."""
+    if not hasattr(os, "O_DIRECTORY"):
+        return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -184,16 +215,25 @@ def disk_errors(path: Path) -> Iterator[None]:
             reason = "the disk is full; make room"
         else:
             reason = f"cannot be written ({error.strerror or str(error).splitlines()[0]}); mend it"
-        raise DiskError(f"{path}: {reason}. Finished work is kept, the same command goes on from there") from error
+        raise DiskError(
+            f"{path.absolute()}: {reason}. Finished work is kept, the same command goes on from there"
+        ) from error
 
 
 @contextlib.contextmanager
 def hold_lock(path: Path) -> Iterator[None]:
     """Holds the lock file `path`, which says who holds it, while the block runs.
 
+    Where the system has no such locks (Windows), one line of the log says so, and the block runs without.
+
     Raises:
         LockedError: With host, process and start of the process that holds it.
     """
+    if fcntl is None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        logger.warning("%s: this system has no locks; let no other process work in this folder", path.parent.absolute())
+        yield
+        return
     descriptor = _acquire(path)
     try:
         yield
@@ -205,7 +245,7 @@ def _acquire(path: Path) -> int:
     while True:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         except FileNotFoundError:
             # The last holder has removed the folder in this moment.
             continue
@@ -228,7 +268,7 @@ def _lock(descriptor: int, path: Path) -> None:
             raise OSError(error.errno, f"the file system has no locks: {error.strerror}", str(path)) from error
         holder = os.pread(descriptor, 1000, 0).decode(errors="replace").strip() or "another process"
         raise LockedError(
-            f"{path.parent}: expected no other process at work here, found {holder}; wait for it or stop it"
+            f"{path.parent.absolute()}: expected no other process at work here, found {holder}; wait for it or stop it"
         ) from error
 
 

@@ -21,8 +21,8 @@ import h5py
 import numpy as np
 
 from keras_evae.errors import RESTORE, DataError, in_brief, reading_errors
-from keras_evae.files import array_header, array_headers, check_memory, load_arrays
-from keras_evae.machine import available_memory
+from keras_evae.files import array_header, array_headers, load_arrays
+from keras_evae.machine import available_memory, check_memory
 
 # Bytes that are read and converted at once.
 PART = 2**26
