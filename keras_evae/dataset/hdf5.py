@@ -54,7 +54,8 @@ class StoredSpins:
 
     def __init__(self, stored: StoredArray) -> None:
         self._stored = stored
-        self.shape = stored.shape
+        count, height, width, components = stored.shape
+        self.shape = (count, height, width, components)
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -197,6 +198,8 @@ class _Splits(dict[str, dict[str, Any]]):
 
     def __missing__(self, split: str) -> dict[str, Any]:
         spins, energy, charge = (self._file[f"{split}/{name}"] for name in ("spins", "energy", "charge"))
+        if len(spins.shape) != 4 or spins.shape[-1] != 3 or spins.dtype.kind != "f":
+            raise DataError(f"{spins.path}: expected spins (n, y, x, 3) as {spins.name}, found {spins.shape}; {AGAIN}")
         return {"spins": StoredSpins(spins), "energy": energy, "charge": charge}
 
 
