@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import ConfigDict, TypeAdapter
+from pydantic import TypeAdapter
 
 from keras_evae.analysis import topological_charge
 from keras_evae.analysis.skyrmions import skyrmions_against_field
@@ -162,8 +162,8 @@ def _read_known(path: Path) -> dict[str, Candidate]:
     for key, values in content.items():
         seal = values.pop("sha256", None)
         with contextlib.suppress(ValueError):
-            found = TypeAdapter(Candidate, config=ConfigDict(extra="forbid")).validate_python(values)
-            if seal in (None, _seal(key, found)):
+            found = TypeAdapter(Candidate).validate_python(values)
+            if values.keys() == dataclasses.asdict(found).keys() and seal in (None, _seal(key, found)):
                 known[key] = found
     return known
 

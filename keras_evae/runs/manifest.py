@@ -16,7 +16,9 @@ import logging
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired
+
+from typing_extensions import TypedDict
 
 from keras_evae.errors import RESTORE, DataError, MismatchError, in_brief, reading_errors
 from keras_evae.files import append_line, checksum, disk_errors, file_checksum, write_whole
@@ -28,6 +30,31 @@ LINE = re.compile(r"([0-9a-f]{64})  (.+)")
 # Sections of a configuration that weights depend on, and their keys that weights do not depend on.
 DECISIVE = ("hamiltonian", "geometry", "dataset", "network", "training")
 INDIFFERENT = ("dataset.path", "dataset.cache", "training.checkpoint_minutes")
+
+
+class Numbers(dict[str, Any]):
+    """Numbers, or groups of them, by their names; a `DataError` where one is missing."""
+
+    def __init__(self, file: Path, remedy: str, values: Mapping[str, Any]) -> None:
+        super().__init__(values)
+        self._file, self._remedy = file, remedy
+
+    def __missing__(self, name: str) -> float:
+        raise DataError(f"{self._file}: expected {name}, found none; {self._remedy}")
+
+
+class StageRecord(TypedDict):
+    """What metrics.json holds of a stage."""
+
+    index: int
+    beta: float
+    gamma: float
+    first_epoch: int
+    epochs: int
+    metrics: dict[str, dict[str, float]]
+    # Not in stages of earlier versions: the configuration, and beta, gamma and epochs of all stages up to this one.
+    config: NotRequired[dict[str, Any]]
+    stages: NotRequired[list[list[float]]]
 
 
 def begin_manifest(folder: Path, names: Sequence[str] = ()) -> None:

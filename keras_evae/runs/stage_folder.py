@@ -20,15 +20,14 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NotRequired
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from typing_extensions import TypedDict
 
 from keras_evae.dataset.reading import open_hdf5
 from keras_evae.errors import TOO_OLD, DataError, in_brief, validate_json
 from keras_evae.files import disk_errors, file_checksum, sync_folder
-from keras_evae.runs.manifest import check_decisive_keys, describe_plan
+from keras_evae.runs.manifest import Numbers, StageRecord, check_decisive_keys, describe_plan
 from keras_evae.runs.stage_plan import Stage
 
 if TYPE_CHECKING:
@@ -87,31 +86,6 @@ class FinishedStage:
         return self.stage.gamma
 
 
-class _Numbers(dict[str, Any]):
-    """Numbers, or groups of them, by their names; a `DataError` where one is missing."""
-
-    def __init__(self, file: Path, values: Mapping[str, Any]) -> None:
-        super().__init__(values)
-        self._file = file
-
-    def __missing__(self, name: str) -> float:
-        raise _damaged(self._file, f"expected {name}, found none")
-
-
-class StageRecord(TypedDict):
-    """What metrics.json holds of a stage."""
-
-    index: int
-    beta: float
-    gamma: float
-    first_epoch: int
-    epochs: int
-    metrics: dict[str, dict[str, float]]
-    # Not in stages of earlier versions: the configuration, and beta, gamma and epochs of all stages up to this one.
-    config: NotRequired[dict[str, Any]]
-    stages: NotRequired[list[list[float]]]
-
-
 def finished_stages(
     path: Path, planned: Sequence[Stage], config: Mapping[str, Any] = MappingProxyType({})
 ) -> tuple[FinishedStage, ...]:
@@ -139,8 +113,11 @@ def finished_stages(
             del expected["stages"]
         check_decisive_keys(folder, record, expected)
         check_decisive_keys(folder, record.get("config", {}), config)
-        metrics = {name: _Numbers(folder / METRICS, values) for name, values in record["metrics"].items()}
-        finished.append(FinishedStage(stage, folder, _Numbers(folder / METRICS, metrics)))
+        metrics = {
+            name: Numbers(folder / METRICS, values, _remedy(folder / METRICS))
+            for name, values in record["metrics"].items()
+        }
+        finished.append(FinishedStage(stage, folder, Numbers(folder / METRICS, metrics, _remedy(folder / METRICS))))
     return tuple(finished)
 
 
