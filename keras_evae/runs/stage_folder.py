@@ -113,11 +113,9 @@ def finished_stages(
             del expected["stages"]
         check_decisive_keys(folder, record, expected)
         check_decisive_keys(folder, record.get("config", {}), config)
-        metrics = {
-            name: Numbers(folder / METRICS, values, _remedy(folder / METRICS))
-            for name, values in record["metrics"].items()
-        }
-        finished.append(FinishedStage(stage, folder, Numbers(folder / METRICS, metrics, _remedy(folder / METRICS))))
+        numbers = functools.partial(Numbers, folder / METRICS, _remedy(folder / METRICS))
+        metrics = numbers({name: numbers(values) for name, values in record["metrics"].items()})
+        finished.append(FinishedStage(stage, folder, metrics))
     return tuple(finished)
 
 

@@ -1,6 +1,5 @@
 """Run folders as an interrupted run or another version of the package has left them."""
 
-import dataclasses
 import hashlib
 import json
 
@@ -20,9 +19,10 @@ def write_stage(run, stage):
     """A stage as far as it can be known without the network."""
     folder = run / "stages" / stage.name
     folder.mkdir()
+    record = {**dataclasses.asdict(stage), "metrics": {}}
     files = {
         "model.weights.h5": stage.name * 1000,
-        "metrics.json": json.dumps({**dataclasses.asdict(stage), "metrics": {}}),
+        "metrics.json": json.dumps(record),
         "history.csv": "epoch,loss\n",
     }
     for name, text in files.items():
