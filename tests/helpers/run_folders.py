@@ -1,5 +1,6 @@
 """Run folders as an interrupted run or another version of the package has left them."""
 
+import dataclasses
 import hashlib
 import json
 
