@@ -80,17 +80,22 @@ def _finite(values: Any) -> Any:
     return None if isinstance(values, numbers.Real) and not math.isfinite(values) else values
 
 
+def existing_folder(folder: Path) -> Path:
+    """A folder, or the one around it that is there."""
+    return next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
+
+
 def check_room(folder: Path, needed: float, what: str, remedy: str) -> None:
     """Compares the bytes that something needs with what the disk of a folder, which may be missing yet, has left.
 
     Raises:
         DiskError: With both and the remedy.
     """
-    folder = folder.absolute()
-    existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
-    free = shutil.disk_usage(existing).free
+    free = shutil.disk_usage(existing_folder(folder)).free
     if free < needed:
-        raise DiskError(f"{folder}: {what} need {needed / 1e9:.2f} GB, found {free / 1e9:.2f} GB free; {remedy}")
+        raise DiskError(
+            f"{folder.absolute()}: {what} need {needed / 1e9:.2f} GB, found {free / 1e9:.2f} GB free; {remedy}"
+        )
 
 
 def write_whole(path: Path, content: bytes | memoryview) -> None:

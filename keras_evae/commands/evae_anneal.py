@@ -12,6 +12,7 @@ from keras_evae.console import run_command
 from keras_evae.dataset.cluster import connect
 from keras_evae.dataset.generation import ensure_dataset
 from keras_evae.runs.from_config import dataset_specification
+from keras_evae.runs.resources import check_annealing
 
 EPILOG = """examples:
   evae-anneal --config quickstart
@@ -51,6 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _anneal(options: argparse.Namespace) -> None:
     config = load_config(options.config, options.set)
     specification = dataset_specification(config)
+    if options.scheduler in (None, "local"):
+        check_annealing(specification, config.dataset.path, options.workers)
     if options.scheduler is None:
         ensure_dataset(config.dataset.path, specification, options.workers)
         return

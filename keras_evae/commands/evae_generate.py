@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,7 +13,9 @@ from keras_evae.console import run_command
 from keras_evae.errors import ConfigError
 from keras_evae.evaluation.stable_states import last_before_collapse
 from keras_evae.evaluation.stable_states_file import write_stable
+from keras_evae.files import check_room
 from keras_evae.machine import quiet_tensorflow
+from keras_evae.runs.resources import SPIN_BYTES
 from keras_evae.runs.run import load_run
 
 EPILOG = """examples:
@@ -53,6 +56,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _generate(options: argparse.Namespace) -> None:
     run = load_run(options.run, options.stage)
+    # Chunks and the file that is packed of them.
+    needed = 2 * SPIN_BYTES * math.prod(run.shape) * options.number
+    check_room(options.output.parent, needed, f"{options.number} states", "take a smaller --number")
     with quiet_tensorflow():
         from keras_evae.model.priors import PRIORS
     if options.prior not in PRIORS:

@@ -10,6 +10,7 @@ from keras_evae.commands.options import add_config, add_overrides, new_parser, n
 from keras_evae.config import load_config
 from keras_evae.config_text import Positive, Workers
 from keras_evae.console import run_command
+from keras_evae.runs.from_config import check_resources
 from keras_evae.runs.run import load_run
 
 EPILOG = """The lowest state comes first, whichever method has found it, then how each method did:
@@ -57,7 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _search(options: argparse.Namespace) -> None:
     source = options.config or options.run[0]
     config = load_config(source, options.set) if options.config else load_run(source).config
+    output = options.output or Path("runs") / f"{Path(source).stem}_ground_state"
+    check_resources(config, output)
     from keras_evae.evaluation.ground_state import find_ground_state
 
-    output = options.output or Path("runs") / f"{Path(source).stem}_ground_state"
     find_ground_state(config, output, options.seeds or 3, options.run, options.betas)

@@ -6,7 +6,6 @@ import csv
 import dataclasses
 import functools
 import io
-import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 from keras_evae.console import format_table
 from keras_evae.errors import DataError, validate_json
 from keras_evae.evaluation.stage_selection import by_label, file_name
-from keras_evae.files import file_checksum
+from keras_evae.files import file_checksum, json_text
 from keras_evae.runs.manifest import list_file, read_listed, write_listed
 from keras_evae.runs.run import Run
 
@@ -127,7 +126,7 @@ class Section:
             table.write(folder)
         for file in (picture.file for picture in self.pictures):
             list_file(folder / file, file_checksum(folder / file))
-        text = json.dumps(dataclasses.asdict(self), indent=1, default=float)
+        text = json_text(dataclasses.asdict(self), indent=1)
         write_listed(folder / f"{self.name}.json", text.encode() + b"\n")
 
     def log(self, folder: Path) -> None:

@@ -23,7 +23,7 @@ from keras_evae.analysis import topological_charge
 from keras_evae.analysis.skyrmions import skyrmions_against_field
 from keras_evae.annealing import KERNEL_VERSION
 from keras_evae.errors import DataError, validate_json
-from keras_evae.files import checksum, write_whole
+from keras_evae.files import checksum, json_text, write_whole
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.minima.relaxation import TORQUE
 from keras_evae.minima.skyrmion_lattices import relaxed_lattices
@@ -148,7 +148,7 @@ def _remembered(folder: Path, identity: Mapping[str, Any], search: Callable[[], 
     if key not in known:
         known[key] = search()
         content = {key: {**dataclasses.asdict(found), "sha256": _seal(key, found)} for key, found in known.items()}
-        write_whole(path, json.dumps(content, indent=1).encode() + b"\n")
+        write_whole(path, json_text(content, indent=1).encode() + b"\n")
     return known[key]
 
 
@@ -160,7 +160,9 @@ def _read_known(path: Path) -> dict[str, Candidate]:
         return {}
     known = {}
     for key, values in content.items():
-        seal = values.pop("sha256", None)
+        seal, energy = values.pop("sha256", None), values.get("energy_per_site", 0)
+        # null: infinity, of a search that has found nothing.
+        values["energy_per_site"] = math.inf if energy is None else energy
         with contextlib.suppress(ValueError):
             found = TypeAdapter(Candidate).validate_python(values)
             if values.keys() == dataclasses.asdict(found).keys() and seal in (None, _seal(key, found)):

@@ -20,6 +20,12 @@ def style() -> AbstractContextManager[None]:
     return matplotlib.style.context(STYLE)
 
 
+def as_label(name: str) -> str:
+    """The name of a run or a file as it is written, where Matplotlib reads `$` as a formula and hides `_...`."""
+    text = name.replace("$", r"\$")
+    return r"$\_$" + text[1:] if text.startswith("_") else text
+
+
 def new_figure(
     rows: int = 1, columns: int = 1, size: tuple[float, float] = (4.0, 2.6), shared: bool = False, blank: bool = False
 ) -> tuple[Figure, np.ndarray]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 from typing_extensions import TypedDict
 
 from keras_evae.errors import RESTORE, TOO_OLD, MismatchError, in_brief, validate_json
+from keras_evae.files import json_text
 from keras_evae.machine import describe_environment
 from keras_evae.runs.checkpoints import CHECKPOINT
 from keras_evae.runs.manifest import read_listed, write_listed
@@ -22,6 +22,8 @@ logger = logging.getLogger(__name__)
 # 3: sums are not merged any more (`machine.repeatable_sums`), and oneDNN is on for every x86-64 processor.
 TRAINING_VERSION = 3
 ENVIRONMENT, VERSION, ARITHMETIC = "environment.json", "training_version", "arithmetic"
+# Where the run was started: what relative paths of its configuration were meant to.
+FOLDER = "folder"
 
 
 class TakenStages(TypedDict):
@@ -104,14 +106,28 @@ def read_environment(path: Path) -> dict[str, Any]:
     return validate_json(file, read_listed(file), Environment, RESTORE)
 
 
+def meant_path(run: Path, path: Path) -> Path:
+    """A path of a run's configuration, absolute: seen from where the run was started.
+
+    If nothing is there, as when the run was moved with its data, or if the run has not recorded its start: seen from
+    the folder of this process.
+    """
+    started = read_environment(run).get(FOLDER)
+    here = path.absolute()
+    if path.is_absolute() or not isinstance(started, str):
+        return here
+    places = [Path(started) / path, here]
+    return next((place for place in places if place.exists()), places[0])
+
+
 def add_to_environment(path: Path, entries: Mapping[str, Any]) -> None:
     """Adds to what a run folder says about its first start."""
     write_listed(path / ENVIRONMENT, _json({**(read_environment(path) or _describe_start()), **entries}))
 
 
 def _describe_start() -> dict[str, Any]:
-    return {**describe_environment(), VERSION: TRAINING_VERSION}
+    return {**describe_environment(), FOLDER: str(Path.cwd()), VERSION: TRAINING_VERSION}
 
 
 def _json(values: Mapping[str, Any]) -> bytes:
-    return json.dumps(values, indent=2).encode() + b"\n"
+    return json_text(values, indent=2).encode() + b"\n"

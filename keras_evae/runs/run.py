@@ -26,6 +26,7 @@ from keras_evae.dataset.specification import check_split
 from keras_evae.errors import ConfigError, DataError, MismatchError, in_brief
 from keras_evae.files import checksum
 from keras_evae.hamiltonian import Hamiltonian
+from keras_evae.runs.environment import meant_path
 from keras_evae.runs.from_config import dataset_specification, make_model, planned_stages
 from keras_evae.runs.manifest import has_manifest
 from keras_evae.runs.run_folder import CONFIG, decided_by, read_config
@@ -116,8 +117,8 @@ class Run:
 
     @property
     def dataset_path(self) -> Path:
-        """File of its annealed configurations."""
-        return self.config.dataset.path
+        """File of its annealed configurations, absolute."""
+        return meant_path(self.path, self.config.dataset.path)
 
     @property
     def evae_beta(self) -> float | None:
@@ -195,7 +196,7 @@ def load_run(path: str | Path, stage: str | int | None = None, terms: Sequence[E
     """
     path = Path(path)
     if not (path / CONFIG).is_file():
-        raise DataError(f"{path}: expected a run folder with a {CONFIG}, found none")
+        raise DataError(f"{path.absolute()}: expected a run folder with a {CONFIG}, found none")
     config = read_config(path / CONFIG)
     if terms:
         config = _add_terms(path / CONFIG, config, terms)
