@@ -1,4 +1,7 @@
-"""Writing that survives a crash, whole or not at all, and one process at a time in a folder."""
+"""Files: written whole or not at all, whatever crashes; one process at a time in a folder; read without trust.
+
+`keras_evae.dataset.reading` does for HDF5 what is done here for arrays in NPZ and NPY, and for JSON.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +17,15 @@ import re
 import shutil
 import socket
 import time
-from collections.abc import Iterator, Mapping, Sequence
+import zipfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from keras_evae.errors import DiskError, LockedError
+import numpy as np
+
+from keras_evae.errors import BUSY, RESTORE, DataError, DiskError, LockedError, in_brief, reading_errors
+from keras_evae.machine import available_memory, check_memory
 
 try:
     import fcntl
@@ -31,7 +38,6 @@ logger = logging.getLogger(__name__)
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 FULL_IN_WORDS = ("No space left", "Disk quota exceeded", "File too large")
 DIGEST_BYTES = 32
-BUSY = (errno.EWOULDBLOCK, errno.EACCES)
 
 
 def checksum(content: bytes | memoryview) -> str:
@@ -95,9 +101,14 @@ def check_room(folder: Path, needed: float, what: str, remedy: str) -> None:
 def write_whole(path: Path, content: bytes | memoryview) -> None:
     """Writes a file that appears under its name only when all of it is on the disk."""
     partial = path.with_name(f"{path.name}.partial")
-    with open(partial, "wb") as file:
-        file.write(content)
-    publish(partial, path)
+    try:
+        with open(partial, "wb") as file:
+            file.write(content)
+        publish(partial, path)
+    except OSError:
+        # What a full disk has cut short shall not fill it.
+        partial.unlink(missing_ok=True)
+        raise
 
 
 def write_sealed(path: Path, content: bytes | memoryview) -> None:
@@ -119,6 +130,61 @@ def read_sealed(path: Path) -> bytes | None:
     if checksum(content) != digest.hex():
         raise ValueError("truncated or damaged (its checksum is not the one written with it)")
     return content
+
+
+def load_arrays(
+    path: Path,
+    stream: IO[bytes],
+    names: Sequence[str] | None = None,
+    remedy: str = RESTORE,
+    memory: Callable[[], int] = available_memory,
+) -> dict[str, np.ndarray]:
+    """Reads arrays of an open `.npz` file by their names, all by default; nothing but arrays, and none of objects.
+
+    Args:
+        path, remedy: As in `keras_evae.errors.reading_fault`.
+        stream: Its content.
+        names: Those to read.
+        memory: Gives the bytes that are available.
+
+    Raises:
+        DataError: If an array is missing, has no room in memory, or is not what its header says.
+    """
+    with reading_errors(path, remedy), zipfile.ZipFile(stream) as archive:
+        headers = array_headers(path, archive)
+        if missing := set(names or ()) - headers.keys():
+            raise DataError(f"{path}: expected an array {min(missing)!r}, found {in_brief(sorted(headers))}")
+        wanted = headers if names is None else names
+        check_memory(path, sum(math.prod(headers[name][0]) * headers[name][1].itemsize for name in wanted), memory)
+        arrays = {}
+        for name in wanted:
+            with archive.open(f"{name}.npy") as member:
+                arrays[name] = np.lib.format.read_array(member, allow_pickle=False)
+                # To the end, where the checksum of the member is compared.
+                member.read()
+        return arrays
+
+
+def array_headers(path: Path, archive: zipfile.ZipFile) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
+    """Shapes and types of the arrays in an archive, by their names."""
+    headers = {}
+    for entry in archive.infolist():
+        with archive.open(entry) as member:
+            headers[entry.filename.removesuffix(".npy")] = array_header(path, member, entry.file_size)
+    return headers
+
+
+def array_header(path: Path, stream: IO[bytes], size: int) -> tuple[tuple[int, ...], np.dtype]:
+    """Shape and type of an array in the NPY format, of so many bytes, which must be those that its header declares."""
+    # Later versions have room for longer headers, which names of fields alone would need.
+    if np.lib.format.read_magic(stream) != (1, 0):
+        raise DataError(f"{path}: expected version 1.0 of the NPY format, found a later one")
+    shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
+    if dtype.hasobject:
+        raise DataError(f"{path}: expected numbers, found Python objects, which could run code; nothing was read")
+    if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize + stream.tell() != size:
+        raise ValueError(f"its header declares {dtype} {shape}, which is not what follows")
+    return shape, dtype
 
 
 def publish(partial: Path, path: Path) -> None:
@@ -153,12 +219,14 @@ def disk_errors(path: Path) -> Iterator[None]:
     """Turns the operating system's refusals to write into a `DiskError` of one line."""
     try:
         yield
-    except OSError as error:
+    except (OSError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and not any(words in str(error) for words in FULL_IN_WORDS):
+            raise
         # HDF5 tells the cause in its message only.
-        if error.errno in FULL or any(words in str(error) for words in FULL_IN_WORDS):
+        if getattr(error, "errno", None) in FULL or any(words in str(error) for words in FULL_IN_WORDS):
             reason = "the disk is full; make room"
         else:
-            reason = f"cannot be written ({error.strerror or str(error).splitlines()[0]}); mend it"
+            reason = f"cannot be written ({getattr(error, 'strerror', None) or str(error).splitlines()[0]}); mend it"
         raise DiskError(
             f"{path.absolute()}: {reason}. Finished work is kept, the same command goes on from there"
         ) from error

@@ -225,6 +225,7 @@ def test_given_run_is_used_and_not_changed(searched, tmp_path):
     text = (
         (tmp_path / "mine" / "config.yaml").read_text().replace("evae: null", "evae: {beta: 1e-4, gammas: [100, 1e5]}")
     )
+    (tmp_path / "mine" / "manifest.sha256").unlink(missing_ok=True)
     (tmp_path / "mine" / "config.yaml").write_text(text)
     before = sorted(path for path in (tmp_path / "mine").rglob("*"))
     given = load_config(tmp_path / "mine" / "config.yaml", ["evae.epochs=1"])
