@@ -11,12 +11,12 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import keras_evae
-from keras_evae.errors import ConfigError
+from keras_evae.errors import ConfigError, ResourceError
 
 logger = logging.getLogger(__name__)
 
@@ -182,6 +182,19 @@ def available_memory(root: str | Path = "/") -> int:
     except (OSError, ValueError):
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
     return max(0, min([left, *_left_in_groups(root)]))
+
+
+def check_memory(path: str | Path, needed: int, memory: Callable[[], int] = available_memory) -> None:
+    """Compares the bytes that the content of a file needs with those that the process can still take.
+
+    Raises:
+        ResourceError: With both.
+    """
+    if needed > (free := memory()):
+        raise ResourceError(
+            f"{path}: expected arrays that fit into the {free / 1e9:.2f} GB of memory available, found "
+            f"{needed / 1e9:.2f} GB; nothing was read"
+        )
 
 
 def _left_in_groups(root: Path) -> Iterator[int]:

@@ -95,7 +95,7 @@ def test_overrides(load):
         ("dataset: {shape: [128]}", "dataset.shape.1: expected a value, found none"),
         ("dataset: {schedule: {start_temperature: 0.01}}", "dataset.schedule.end_temperature: expected at most"),
         ("dataset: {schedule: fast}", "schedule: expected one of default, quench, slow, or a section with keys, found"),
-        ("vae: {betas: [0, 1e-3]}", "vae.betas.0: expected greater than 0, found 0"),
+        ("vae: {betas: [0, 1e-3]}", "vae.betas.0: expected greater than or equal to 1e-15, found 0"),
         ("dataset: {train: 10}", "training.batch_size: expected at most dataset.train = 10, found 100"),
         ("hamiltonian: {J: true}", "hamiltonian.J: expected a valid number, found True"),
         ("hamiltonian: {B: .nan}", "hamiltonian.B: expected a finite number, found nan"),

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from keras_evae.commands.options import add_config, add_overrides, new_parser
+from keras_evae.commands.options import add_config, add_overrides, new_parser, number
 from keras_evae.config import load_config
+from keras_evae.config_text import Workers
 from keras_evae.console import run_command
 from keras_evae.dataset.cluster import connect
 from keras_evae.dataset.generation import ensure_dataset
@@ -33,7 +34,8 @@ def make_parser() -> argparse.ArgumentParser:
         "anneal on a Dask cluster, such as tcp://127.0.0.1:8786, or on processes here: local (default: threads)"
     )
     parser.add_argument("--scheduler", metavar="ADDRESS", help=scheduler_help)
-    parser.add_argument("--workers", type=int, metavar="N", help="threads or local processes (default: all cores)")
+    workers_help = "threads or local processes (default: all cores)"
+    parser.add_argument("--workers", type=number(Workers), metavar="N", help=workers_help)
     return parser
 
 
@@ -41,8 +43,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command with these arguments, those of the process by default, and returns its exit code."""
     parser = make_parser()
     options = parser.parse_args(arguments)
-    if options.workers is not None and options.workers < 1:
-        parser.error(f"--workers: expected a number of at least 1, found {options.workers}")
     if options.workers is not None and options.scheduler not in (None, "local"):
         parser.error("--workers: expected with threads or --scheduler local only; a cluster brings its own workers")
     return run_command(lambda: _anneal(options))

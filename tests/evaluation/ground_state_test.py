@@ -306,8 +306,12 @@ def test_nothing_is_written_while_another_search_starts(given, tmp_path):
     "arguments, code, message",
     [
         ([], 2, "one of the arguments --config --run is required"),
-        (["--config", "tiny.yaml", "--seeds", "0"], 2, "--seeds: expected a number of at least 1"),
-        (["--config", "tiny.yaml", "--betas", "1e-3", "-1"], 2, "--betas: expected numbers above 0"),
+        (["--config", "tiny.yaml", "--seeds", "0"], 2, "--seeds: expected greater than 0, found 0"),
+        (
+            ["--config", "tiny.yaml", "--betas", "1e-3", "-1"],
+            2,
+            "--betas: expected greater than or equal to 1e-15, found -1",
+        ),
         (["--run", "nowhere"], 3, "nowhere: expected a run folder"),
         (["--run", "nowhere", "--set", "evae.beta=1"], 2, "--set goes with --config"),
     ],
