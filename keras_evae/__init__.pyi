@@ -6,6 +6,8 @@ from keras_evae.annealing import anneal as anneal
 from keras_evae.annealing import anneal_many as anneal_many
 from keras_evae.annealing import relax as relax
 from keras_evae.config import load_config as load_config
+from keras_evae.dataset.formats.spin_files import read_spins as read_spins
+from keras_evae.dataset.formats.spin_files import write_spins as write_spins
 from keras_evae.evaluation.ground_state import find_ground_state as find_ground_state
 from keras_evae.evaluation.recipes import evaluate as evaluate
 from keras_evae.evaluation.stable_states import generate_stable as generate_stable

@@ -36,7 +36,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--run", type=Path, action="append", metavar="DIR", help=run_help)
     parser.add_argument("--output", type=Path, metavar="DIR", help="default: <first run>/evaluation")
     spins_help = (
-        "with --analyse: spins (n, y, x, 3) of an HDF5, NPZ or NPY file instead of generated states; "
+        "with --analyse: spins of an OVF, HDF5, NPZ or NPY file instead of generated states; "
         "the Hamiltonian is that of --config, of --run, or the paper's (default output: <FILE>_analysis)"
     )
     parser.add_argument("--spins", metavar="FILE[:NAME]", help=spins_help)

@@ -6,7 +6,7 @@ shard_folder    the shards of an unfinished generation, their checksums, and who
 generation      makes what is missing, and packs it
 cluster         the same on a Dask cluster
 hdf5            the finished file: written, checked, read
-spin_files      spins from files of other programs
+formats         spins in files of this and of other programs, read and written
 """
 
 from keras_evae.dataset.generation import ensure_dataset, generate_dataset

@@ -135,7 +135,7 @@ def evaluate(
 
 
 def evaluate_file(spins: str, hamiltonian: Hamiltonian, output: Path, run: str | Path | Run | None = None) -> Section:
-    """Analyses a file of spins, see `keras_evae.dataset.spin_files.read_spins`, beside the test split of a run."""
+    """Analyses a file of spins, see `keras_evae.read_spins`, beside the test split of a run."""
     from keras_evae.evaluation.generated_states import analyse_file
 
     compared = load_run(run) if isinstance(run, str | Path) else run

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from keras_evae.analysis import field_angle
-from keras_evae.dataset.spin_files import read_spins
+from keras_evae.dataset.formats.spin_files import read_states
 from keras_evae.errors import DataError, MismatchError
 from keras_evae.evaluation.compared_states import compare_all, final_states
 from keras_evae.evaluation.figure_3_correlation import make_local_correlation
@@ -88,21 +88,21 @@ def test_files_of_spins_may_leave_sites_out(tmp_path, mask):
     """The same in all configurations."""
     spins = np.where(MASK[..., None], random_spins(3, 32, 32), 0.0)
     np.save(tmp_path / "a.npy", 1.002 * spins)
-    found, _ = read_spins(str(tmp_path / "a.npy"), 9, mask)
+    found, _ = read_states(str(tmp_path / "a.npy"), 9, mask)
     np.testing.assert_allclose(found, spins, atol=1e-6)
     spins[1, 16, 16] = 0.0
     np.save(tmp_path / "a.npy", spins)
     with pytest.raises(DataError, match="expected unit vectors, found lengths from 0 to 1"):
-        read_spins(str(tmp_path / "a.npy"), 9, mask)
+        read_states(str(tmp_path / "a.npy"), 9, mask)
 
 
 def test_files_of_other_samples(tmp_path):
     np.save(tmp_path / "full.npy", UP[None] + (~MASK)[..., None])
     np.save(tmp_path / "small.npy", UP[None, 1:])
     with pytest.raises(MismatchError, match=f"zero vectors at the {(~MASK).sum()} sites outside of the mask"):
-        read_spins(str(tmp_path / "full.npy"), 9, MASK)
+        read_states(str(tmp_path / "full.npy"), 9, MASK)
     with pytest.raises(MismatchError, match=r"the lattice of the mask, \(32, 32\), found \(31, 32\)"):
-        read_spins(str(tmp_path / "small.npy"), 9, MASK)
+        read_states(str(tmp_path / "small.npy"), 9, MASK)
 
 
 def test_zero_vectors_of_a_file_are_the_mask(tmp_path):

@@ -29,9 +29,7 @@ class ArrayStates:
         any_length: Whether lengths mean nothing, as in a file that says its unit.
     """
 
-    def __init__(
-        self, shape: tuple[int, ...], read: Callable[[slice], np.ndarray], any_length: bool = False
-    ) -> None:
+    def __init__(self, shape: tuple[int, ...], read: Callable[[slice], np.ndarray], any_length: bool = False) -> None:
         self.shape, self._read, self.any_length = shape, read, any_length
 
     def __len__(self) -> int:

@@ -81,10 +81,12 @@ class OvfStates:
         if segment.dtype is None:
             values = _parse(self._path, self._stream, segment).reshape(*segment.nodes, 3)[self.layer]
         else:
-            values = np.empty(self.shape[1:], segment.dtype)
-            self._stream.seek(self.layer * values.nbytes, 1)
-            if self._stream.readinto(memoryview(values).cast("B")) < values.nbytes:  # type: ignore[attr-defined]
+            size = int(np.prod(self.shape[1:])) * segment.dtype.itemsize
+            self._stream.seek(self.layer * size, 1)
+            content = self._stream.read(size)
+            if len(content) < size:
                 raise DataError(f"{self._path}: truncated while it was read")
+            values = np.frombuffer(content, segment.dtype).reshape(self.shape[1:])
         return values * segment.sign
 
 

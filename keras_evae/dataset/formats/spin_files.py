@@ -98,8 +98,6 @@ def open_states(source: str, layer: int | None = None) -> Iterator[States]:
         return
     if name is not None and not name.isdecimal():
         raise DataError(f"{file}: expected the number of a layer behind the colon, found {name!r}")
-    if not file.is_file():
-        raise DataError(f"{file}: expected a file of spins, found none")
     with contextlib.ExitStack() as stack:
         with reading_errors(file):
             stream = stack.enter_context(open(file, "rb"))
@@ -186,7 +184,9 @@ def write_spins(
     """
     path, states = Path(path), np.asarray(spins)[None] if np.ndim(spins) == 3 else np.asarray(spins)
     if states.ndim != 4 or states.shape[-1] != 3 or 0 in states.shape or states.dtype.kind != "f":
-        raise ArgumentError("spins", "floating-point vectors (n, y, x, 3) or (y, x, 3)", f"{states.dtype} {states.shape}")
+        raise ArgumentError(
+            "spins", "floating-point vectors (n, y, x, 3) or (y, x, 3)", f"{states.dtype} {states.shape}"
+        )
     if not np.isfinite(states).all():
         raise ArgumentError("spins", "finite vectors", "NaN or Inf")
     if hamiltonian is not None and hamiltonian.mask is not None:
