@@ -143,7 +143,8 @@ def reading_fault(path: str | Path, error: Exception, remedy: str = RESTORE) -> 
 
     Returns:
         LockedError, if another program writes to the file; DiskError, if the file system or a permission is in the
-        way; ResourceError, if the content has no room in memory; DataError, if there is no such file, a filter is missing, or the content is damaged or of another kind.
+        way; ResourceError, if the content has no room in memory; DataError, if there is no such file, a filter is
+        missing, or the content is damaged or of another kind.
     """
     lines = str(error).splitlines() or [type(error).__name__]
     reason, number = lines[0].strip("'\""), _error_number(error)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import math
 import os
 import zipfile
@@ -60,23 +61,29 @@ class StoredArray:
     def __len__(self) -> int:
         return self.shape[0]
 
-    @property
+    @functools.cached_property
     def shape(self) -> tuple[int, ...]:
         with reading_errors(self.path, self._remedy):
             return self._stored.shape or ()
 
-    @property
+    @functools.cached_property
     def dtype(self) -> np.dtype:
         with reading_errors(self.path, self._remedy):
             return self._stored.dtype
+
+    @functools.cached_property
+    def _chunk(self) -> int:
+        """Entries of a chunk, which HDF5 unpacks as a whole."""
+        return math.prod(self._stored.chunks or ())
 
     def __getitem__(self, key: Any) -> np.ndarray:
         if self._refusal:
             raise DataError(f"{self.path}: {self.name}: {self._refusal}")
         with reading_errors(self.path, self._remedy):
-            # HDF5 unpacks whole chunks.
-            chunk = math.prod(self._stored.chunks or ())
-            check_memory(self.path, (_selected(self.shape, key) + chunk) * self.dtype.itemsize, self._memory)
+            needed = (_selected(self.shape, key) + self._chunk) * self.dtype.itemsize
+            # Looking at the memory takes longer than reading a little.
+            if needed > PART:
+                check_memory(self.path, needed, self._memory)
             return self._stored[key]
 
 
