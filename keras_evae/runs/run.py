@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from keras_evae.config import Config, dump_config, load_config
-from keras_evae.dataset import SPLITS, open_dataset, read_energies, read_split, stream_split
+from keras_evae.dataset import SPLITS, open_dataset, read_energies, read_origin, read_split, stream_split
 from keras_evae.dataset.specification import check_split
 from keras_evae.errors import ConfigError, DataError, MismatchError, in_brief
 from keras_evae.files import checksum
@@ -113,6 +113,12 @@ class Run:
     def dataset_path(self) -> Path:
         """File of its annealed configurations."""
         return self.config.dataset.path
+
+    @property
+    def data_origin(self) -> str:
+        """Where its dataset comes from, in words."""
+        known = self.config.dataset.source != "own" or not self.dataset_path.is_file()
+        return self.config.dataset.source if known else read_origin(self.dataset_path)
 
     @property
     def evae_beta(self) -> float | None:

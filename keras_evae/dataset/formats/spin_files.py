@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,10 +20,11 @@ from keras_evae.files import check_memory, disk_errors, publish
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.machine import available_memory
 
+logger = logging.getLogger(__name__)
+
 OVF = (".ovf", ".omf", ".ohf")
 SUFFIXES = {"HDF5": (".h5", ".hdf5"), "NPZ": (".npz",), "NPY": (".npy",), "OVF": OVF}
 WRITTEN = (".ovf", ".omf", ".vti", ".npz", ".npy", ".h5", ".hdf5")
-EXPORTS = ("ovf", "vti", "npz")
 # Largest deviation of a spin's length from 1 where there is no unit; half precision gives 5e-4.
 LENGTH_TOLERANCE = 1e-2
 # Vectors as close to unit length are not touched: single precision comes back bit for bit.
@@ -226,18 +228,18 @@ def _write(
         publish(partial, path)
 
 
-def export_states(path: Path, kind: str, hamiltonian: Hamiltonian | None = None) -> list[Path]:
-    """Writes all states of an HDF5 file of this package as `ovf`, `vti` or `npz`, beside that file.
+def export_states(path: Path, kind: str | None, hamiltonian: Hamiltonian | None = None) -> None:
+    """Writes all states of an HDF5 file of this package as `ovf`, `vti` or `npz`, beside that file; nothing for None.
 
     Each array `spins` becomes a file of its own, with the name of its group: `data.h5` becomes `data_train.ovf` and so
     on, `states.h5` with one array becomes `states.ovf`.
     """
-    written = []
+    if kind is None:
+        return
     with open_hdf5(path) as file:
         for name in file:
             if name.rpartition("/")[2] == "spins":
                 parts = [path.stem, *name.split("/")[:-1]]
                 target = path.with_name(f"{'_'.join(parts)}.{kind}")
                 _write(target, StoredSpins(file[name]), hamiltonian=hamiltonian)
-                written.append(target)
-    return written
+                logger.info("%s: %d states", target, len(file[name]))
