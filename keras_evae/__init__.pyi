@@ -14,6 +14,8 @@ from keras_evae.evaluation.stable_states import generate_stable as generate_stab
 from keras_evae.hamiltonian import Hamiltonian as Hamiltonian
 from keras_evae.model.evae import EVAE as EVAE
 from keras_evae.monte_carlo.schedule import AnnealingSchedule as AnnealingSchedule
+from keras_evae.other_codes import export_hamiltonian as export_hamiltonian
+from keras_evae.other_codes import from_si as from_si
 from keras_evae.plotting.spins import plot as plot
 from keras_evae.runs.run import load_run as load_run
 from keras_evae.terms import EnergyTerm as EnergyTerm

@@ -89,8 +89,8 @@ def import_states(path: Path, specification: DatasetSpecification) -> None:
     logger.info("%s: %d states of %d files", path, wanted, len(sources))
     if torque > TORQUE:
         logger.warning(
-            "%s: the largest torque |S x h| is %.2g, so states are no minima of this Hamiltonian; training takes them as "
-            "they are, keras_evae.relax makes minima of them",
+            "%s: the largest torque |S x h| is %.2g, so states are no minima of this Hamiltonian; training takes them "
+            "as they are, keras_evae.relax makes minima of them",
             path,
             torque,
         )

@@ -115,10 +115,14 @@ class Run:
         return self.config.dataset.path
 
     @property
+    def data_kind(self) -> str:
+        """What its dataset is made of, in words."""
+        return "imported data" if self.config.dataset.source == "own" else "annealed data"
+
+    @property
     def data_origin(self) -> str:
         """Where its dataset comes from, in words."""
-        known = self.config.dataset.source != "own" or not self.dataset_path.is_file()
-        return self.config.dataset.source if known else read_origin(self.dataset_path)
+        return read_origin(self.dataset_path) if self.dataset_path.is_file() else self.data_kind
 
     @property
     def evae_beta(self) -> float | None:
