@@ -63,6 +63,7 @@ OF_NO_MODULE = {
         "readme",
         "dataset/slurm",
         "training/resume",
+        "dataset/formats/interoperability",
     ),
     *("evaluation/masked", "evaluation/own_terms", "evaluation/ground_state_resume"),
 }

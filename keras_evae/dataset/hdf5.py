@@ -29,7 +29,7 @@ from tqdm import tqdm
 
 import keras_evae
 from keras_evae.annealing import KERNEL_VERSION
-from keras_evae.dataset.reading import StoredArray, StoredFile, open_hdf5, read_single, some_names
+from keras_evae.dataset.reading import MOST_NAMES, StoredArray, StoredFile, open_hdf5, read_single
 from keras_evae.dataset.specification import SPLITS, DatasetSpecification, check_split, describe_difference
 from keras_evae.errors import TOO_OLD, DataError, MismatchError, in_brief, reading_errors, validate_json
 from keras_evae.lattice import decode_mask
@@ -187,8 +187,9 @@ def read_origin(path: str | Path) -> str:
         if file.attribute("origin") is None:
             return "annealed"
         files = _json_attribute(file, "origin")["files"]
-    names = [f"{name} ({entry['states']})" for name, entry in files.items()]
-    return f"imported from {len(names)} files: {some_names(names)}" if len(names) > 1 else f"imported from {names[0]}"
+    names = [f"{Path(name).name} ({entry['states']} states)" for name, entry in files.items()]
+    more = f" and {len(names) - MOST_NAMES} more files" if len(names) > MOST_NAMES else ""
+    return f"imported from {', '.join(names[:MOST_NAMES])}{more}"
 
 
 def read_split(path: str | Path, split: str, count: int | None = None) -> np.ndarray:

@@ -27,6 +27,7 @@ HEADER = """# {first}
 {more}# End: Header
 # Begin: Data {kind}
 """
+FIRST = f"{SPINS[0, 0, 0, 0]:.9g}"
 BINARY = [(">", 4, 1234567.0), ("<", 4, 1234567.0), (">", 8, 123456789012345.0), ("<", 8, 123456789012345.0)]
 
 
@@ -105,7 +106,9 @@ def test_layers(tmp_path):
         (("Data Text", "Data Binary 4"), "check value 1234567 before the data"),
         (("# End: Data", "# End: Date"), "expected a line '# End: Data'"),
         (("0.", "O."), "expected numbers, found b'"),
-        (("0.1", "nan"), r"NaN or Inf, first at \(n, y, x\)"),
+        ((FIRST, "nan"), r"NaN or Inf, first at \(n, y, x\) = \(0, 0, 0\)"),
+        ((FIRST, "1e999"), "NaN or Inf"),
+        ((FIRST, ""), "expected 162 values, found 161"),
         (("OOMMF", "OOMF"), "expected OVF, which begins"),
     ],
 )
