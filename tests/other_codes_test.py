@@ -38,7 +38,7 @@ def test_energies_are_those_of_the_film(dmi):
 
 @pytest.mark.parametrize("dmi, helicities", [("neel", (0.0, np.pi)), ("bloch", (np.pi / 2, -np.pi / 2))])
 def test_chirality(dmi, helicities):
-    """Positive D and a core down: spins point outwards in the Neel type (up, left, down, right along x), +y at +x else."""
+    """Positive D and a core down: spins point outwards in the Neel type (along x: up, left, down, right)."""
     hamiltonian = from_si(**FILM, dmi=dmi)
     energies = [hamiltonian.energy(skyrmion((32, 40), helicity=angle)) for angle in helicities]
     films = [film_energy(skyrmion((32, 40), helicity=angle), **FILM, dmi=dmi) for angle in helicities]
