@@ -11,6 +11,8 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 
+from tqdm import tqdm
+
 from keras_evae.errors import DiskError, EVAEError
 
 
@@ -48,6 +50,10 @@ def format_seconds(seconds: float) -> str:
 
 
 def _fail(message: str, exit_code: int) -> int:
+    # Bars of progress that an error has left standing would share the line.
+    for bar in list(getattr(tqdm, "_instances", ())):
+        bar.leave = False
+        bar.close()
     sys.stderr.write(f"error: {message}\n")
     return exit_code
 

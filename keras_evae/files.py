@@ -96,9 +96,14 @@ def check_room(folder: Path, needed: float, what: str, remedy: str) -> None:
 def write_whole(path: Path, content: bytes | memoryview) -> None:
     """Writes a file that appears under its name only when all of it is on the disk."""
     partial = path.with_name(f"{path.name}.partial")
-    with open(partial, "wb") as file:
-        file.write(content)
-    publish(partial, path)
+    try:
+        with open(partial, "wb") as file:
+            file.write(content)
+        publish(partial, path)
+    except OSError:
+        # What a full disk has cut short shall not fill it.
+        partial.unlink(missing_ok=True)
+        raise
 
 
 def write_sealed(path: Path, content: bytes | memoryview) -> None:
@@ -209,12 +214,14 @@ def disk_errors(path: Path) -> Iterator[None]:
     """Turns the operating system's refusals to write into a `DiskError` of one line."""
     try:
         yield
-    except OSError as error:
+    except (OSError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and not any(words in str(error) for words in FULL_IN_WORDS):
+            raise
         # HDF5 tells the cause in its message only.
-        if error.errno in FULL or any(words in str(error) for words in FULL_IN_WORDS):
+        if getattr(error, "errno", None) in FULL or any(words in str(error) for words in FULL_IN_WORDS):
             reason = "the disk is full; make room"
         else:
-            reason = f"cannot be written ({error.strerror or str(error).splitlines()[0]}); mend it"
+            reason = f"cannot be written ({getattr(error, 'strerror', None) or str(error).splitlines()[0]}); mend it"
         raise DiskError(
             f"{path.absolute()}: {reason}. Finished work is kept, the same command goes on from there"
         ) from error

@@ -93,7 +93,9 @@ class StoredFile(Mapping[str, StoredArray]):
     def __init__(self, path: str | Path, file: h5py.File, remedy: str, memory: Memory) -> None:
         self.path, self._file, self._remedy = path, file, remedy
         with reading_errors(path, remedy):
-            self._arrays = {name: StoredArray(path, name, found, remedy, memory) for name, found in _datasets(file)}
+            self.links: list[str] = []
+            found = _datasets(file, self.links)
+            self._arrays = {name: StoredArray(path, name, array, remedy, memory) for name, array in found}
 
     def __getitem__(self, name: str) -> StoredArray:
         if name not in self._arrays:
@@ -117,10 +119,7 @@ class StoredFile(Mapping[str, StoredArray]):
             return self._file.attrs.get(name, default)
 
     def _link(self, name: str) -> str:
-        with contextlib.suppress(KeyError, ValueError, RuntimeError):
-            if not isinstance(self._file.get(name, getlink=True), h5py.HardLink | None):
-                return "; a link of that name leads elsewhere and was not followed"
-        return ""
+        return "; a link of that name leads elsewhere and was not followed" if name in self.links else ""
 
 
 @contextlib.contextmanager
@@ -229,13 +228,14 @@ def _check_file(path: str | Path) -> None:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
 
 
-def _datasets(file: h5py.File) -> Iterator[tuple[str, h5py.Dataset]]:
-    """Datasets in the file itself, each once, with their names."""
+def _datasets(file: h5py.File, links: list[str]) -> Iterator[tuple[str, h5py.Dataset]]:
+    """Datasets in the file itself, each once, with their names; the names of links are added to `links`."""
     groups, seen = [("", file["/"])], set()
     while groups:
         prefix, group = groups.pop()
         for name in group:
             if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+                links.append(f"{prefix}{name}")
                 continue
             member = group[name]
             address = h5py.h5o.get_info(member.id).addr

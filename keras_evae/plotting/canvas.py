@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 import matplotlib.style
 import numpy as np
 from matplotlib.figure import Figure
+
+from keras_evae.files import disk_errors, write_whole
 
 STYLE = Path(__file__).with_name("style.mplstyle")
 
@@ -36,6 +39,9 @@ def new_figure(
 
 
 def save_figure(figure: Figure, path: Path) -> None:
-    """Writes a figure and frees its memory."""
-    figure.savefig(path)
+    """Writes a figure, whole or not at all, and frees its memory."""
+    content = io.BytesIO()
+    figure.savefig(content, format=path.suffix.removeprefix("."))
+    with disk_errors(path):
+        write_whole(path, content.getbuffer())
     figure.clear()

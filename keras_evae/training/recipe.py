@@ -19,7 +19,14 @@ from keras_evae.model.devices import grow_memory
 from keras_evae.runs.environment import check_training_version
 from keras_evae.runs.from_config import dataset_specification, make_model, planned_stages
 from keras_evae.runs.run import Run, load_run
-from keras_evae.runs.run_folder import CONFIG, LOCK, check_same_config, open_run_folder, refuse_foreign_folder
+from keras_evae.runs.run_folder import (
+    CONFIG,
+    LOCK,
+    check_same_config,
+    decided_by,
+    open_run_folder,
+    refuse_foreign_folder,
+)
 from keras_evae.runs.stage_folder import finished_stages, refuse_orphans
 from keras_evae.runs.stage_plan import Stage, plan_stages
 from keras_evae.runs.taken_stages import describe_taken_stages, shared_stages, take_stages
@@ -90,7 +97,7 @@ def _lead(config: Config, output: str | Path, devices: tf.distribute.Strategy, s
         if stages_from:
             take_stages(folder, stages_from, shared)
         stages = planned_stages(config)
-        finished = finished_stages(folder, stages)
+        finished = finished_stages(folder, stages, decided_by(config))
         missing = stages[len(finished) :]
         refuse_orphans(folder, missing)
         trainer = make_trainer(config, folder, devices)
@@ -123,7 +130,7 @@ def _follow(config: Config, folder: Path, devices: tf.distribute.Strategy) -> No
     _expect_shared(folder / CONFIG)
     check_same_config(folder / CONFIG, config)
     check_training_version(folder)
-    finished = finished_stages(folder, stages)
+    finished = finished_stages(folder, stages, decided_by(config))
     # The chief comes here when it has made the dataset.
     meet_workers(devices, len(finished))
     _expect_shared(config.dataset.path)
@@ -142,7 +149,7 @@ def make_trainer(config: Config, folder: Path, devices: tf.distribute.Strategy |
     with devices.scope():
         model = make_model(config, specification.hamiltonian, phases, training.precision, replicas)
         compile_model(model, training)
-    return Trainer(model, specification, config.dataset, training, folder)
+    return Trainer(model, specification, config.dataset, training, folder, decided_by(config))
 
 
 def make_probe_trainer(run: Run, folder: Path) -> Trainer:
