@@ -6,12 +6,16 @@ from keras_evae.annealing import anneal as anneal
 from keras_evae.annealing import anneal_many as anneal_many
 from keras_evae.annealing import relax as relax
 from keras_evae.config import load_config as load_config
+from keras_evae.dataset.formats.spin_files import read_spins as read_spins
+from keras_evae.dataset.formats.spin_files import write_spins as write_spins
 from keras_evae.evaluation.ground_state import find_ground_state as find_ground_state
 from keras_evae.evaluation.recipes import evaluate as evaluate
 from keras_evae.evaluation.stable_states import generate_stable as generate_stable
 from keras_evae.hamiltonian import Hamiltonian as Hamiltonian
 from keras_evae.model.evae import EVAE as EVAE
 from keras_evae.monte_carlo.schedule import AnnealingSchedule as AnnealingSchedule
+from keras_evae.other_codes import export_hamiltonian as export_hamiltonian
+from keras_evae.other_codes import from_si as from_si
 from keras_evae.plotting.spins import plot as plot
 from keras_evae.runs.run import load_run as load_run
 from keras_evae.terms import EnergyTerm as EnergyTerm

@@ -106,9 +106,13 @@ class DatasetConfig(Section):
     `source: stream` anneals `train` new configurations in each epoch, while the model trains: worthwhile where that is
     faster. The file's training split, as large as that of validation, is then what training losses are evaluated on.
     `cache` keeps a split in memory while it is trained on: `auto` where it takes at most half of what is free.
+    `source: own` takes a user's states instead: `path` is what evae-import has made, or is made of `files` (files of
+    spins, folders, globs), whose lattice is fitted to `shape` by `fit`; `seed` splits them.
     """
 
-    source: Literal["file", "stream"] = "file"
+    source: Literal["file", "stream", "own"] = "file"
+    files: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    fit: Literal["exact", "crop", "tile"] = "exact"
     path: UserPath = Path("data/skyrmions_128x128.h5")
     shape: Annotated[tuple[Side, Side], Field(strict=False)] = (128, 128)
     train: Count = 30_000
@@ -118,6 +122,12 @@ class DatasetConfig(Section):
     storage: Literal["float32", "float16"] = "float32"
     cache: Switch = "auto"
     schedule: Annotated[AnnealingConfig, SpelledOut] = AnnealingConfig()
+
+    @model_validator(mode="after")
+    def _files_of_a_users_own(self) -> DatasetConfig:
+        if self.source != "own" and (self.files or self.fit != "exact"):
+            raise mismatch("source", "own, where files or fit are given", self.source)
+        return self
 
 
 class NetworkConfig(Section):

@@ -30,6 +30,7 @@ import numpy as np
 from keras_evae.errors import ArgumentError, changed_fields
 from keras_evae.lattice import AXES, Lattice, as_mask, as_type_of, encode_mask, namespace
 from keras_evae.terms import EnergyTerm, SecondNeighbours, as_terms, check_term
+from keras_evae.units import CellUnits, SiTable, atomistic_table
 
 DMI_TYPES = {"neel": "Neel type (d = z x r)", "bloch": "Bloch type (d = r)"}
 BOUNDARIES = ("periodic", "open")
@@ -78,6 +79,8 @@ class Hamiltonian:
     # Stand for the array and the objects where Hamiltonians are compared, hashed and shown.
     mask_text: str | None = dataclasses.field(default=None, init=False)
     term_texts: tuple[str, ...] = dataclasses.field(default=(), init=False)
+    # What `from_si` was given; not part of the energy.
+    units: CellUnits | None = dataclasses.field(default=None, init=False, compare=False, repr=False)
     # Lattices on which the terms are known to be consistent.
     _checked: set[tuple[int, int]] = dataclasses.field(default_factory=set, init=False, compare=False, repr=False)
 
@@ -182,6 +185,22 @@ class Hamiltonian:
         boundary = self.boundary if isinstance(self.boundary, str) else list(self.boundary)
         return {**config, "boundary": boundary, "mask": self.mask_text, "terms": list(self.term_texts)}
 
+    def in_si(self, **units: Any) -> SiTable:
+        """The parameters in SI units, a dictionary whose text is a table.
+
+        Args:
+            units: `A` (J/m), `Ms` (A/m) and `cell` (dx, dy, dz in metres) of a micromagnetic film, or `J_meV` and
+                `moment_muB` of atoms, which alone give a temperature in kelvin; by default those of `from_si`.
+        """
+        values = {"J": self.J, "D": self.D, "B": self.B, "K": self.K}
+        if set(units) == {"J_meV", "moment_muB"}:
+            return atomistic_table(**values, J2=self.J2, **units)
+        if self.J2 or self.terms:
+            raise ArgumentError("J2" if self.J2 else "terms", "absent in a micromagnetic film", self.J2 or self.terms)
+        if set(units) != {"A", "Ms", "cell"} and (units or self.units is None):
+            raise ArgumentError("units", "A, Ms and cell, or J_meV and moment_muB", sorted(units))
+        return (CellUnits(**units) if units else self.units).table(**values, dmi=self.dmi)  # type: ignore[union-attr]
+
     def describe(self) -> str:
         """The Hamiltonian in words, one line."""
         edges = self.boundary if isinstance(self.boundary, str) else "y {}, x {}".format(*self.boundary)
@@ -190,6 +209,7 @@ class Hamiltonian:
         return (
             f"exchange J = {self.J:g}, Dzyaloshinskii-Moriya D = {self.D:g} of {DMI_TYPES[self.dmi]}, "
             f"field B = {self.B:g} along +z, anisotropy K = {self.K:g}{terms}, boundary {edges}{sample}"
+            f"{self.units or ''}"
         )
 
     def _sample(self) -> str:

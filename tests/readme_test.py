@@ -11,7 +11,7 @@ import keras_evae
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 PAGES = [README, ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
-COMMANDS = ("evae-train", "evae-evaluate", "evae-anneal", "evae-generate", "evae-ground-state")
+COMMANDS = ("evae-train", "evae-evaluate", "evae-anneal", "evae-generate", "evae-import", "evae-ground-state")
 
 pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 
@@ -70,7 +70,9 @@ def command_lines():
     """Each use of a command in the pages: the page, the command, its flags."""
     for page in PAGES:
         text = page.read_text()
-        for command, rest in re.findall(r"\b(evae-(?:train|evaluate|anneal|generate|ground-state))\b([^\n`|&]*)", text):
+        for command, rest in re.findall(
+            r"\b(evae-(?:train|evaluate|anneal|generate|import|ground-state))\b([^\n`|&]*)", text
+        ):
             yield page.name, command, set(re.findall(r"(?<!\S)--[a-z][a-z-]*", rest))
 
 
@@ -128,6 +130,15 @@ def test_example_of_the_page_on_annealing():
     (example,) = examples(ROOT / "docs" / "annealing.md")
     exec(compile(example, "docs/annealing.md", "exec", dont_inherit=True), page)
     assert page["spins"].shape == (64, 64, 3)
+
+
+def test_examples_of_the_page_on_formats(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    page: dict = {"__name__": "page"}
+    for example in examples(ROOT / "docs" / "formats.md"):
+        exec(compile(example, "docs/formats.md", "exec", dont_inherit=True), page)
+    output = capsys.readouterr().out
+    assert output.startswith("(1, 32, 48, 3)") and repr(page["film"]) in output and "D = 0.4499, B = 0.1093" in output
 
 
 def examples(page):

@@ -22,6 +22,24 @@ def topological_charge(spins: np.ndarray, periodic: tuple[bool, bool] = (True, T
     Reference:
         - Berg and Luescher, Nucl. Phys. B 190, 412 (1981).
     """
+    rows, columns = (slice(None, None if closed else -1) for closed in periodic)
+    return np.sum(_square_angles(spins)[..., rows, columns], axis=(-2, -1)) / (4 * np.pi)
+
+
+def charge_density(spins: np.ndarray, periodic: tuple[bool, bool] = (True, True)) -> np.ndarray:
+    """The charge of each square of four sites, at its lower left site, `(..., y, x)`; arguments as above.
+
+    Their sum is the topological charge; squares across an open edge have none.
+    """
+    density = _square_angles(spins) / (4 * np.pi)
+    for axis, closed in zip((-2, -1), periodic, strict=True):
+        if not closed:
+            np.moveaxis(density, axis, -1)[..., -1] = 0
+    return density
+
+
+def _square_angles(spins: np.ndarray) -> np.ndarray:
+    """Signed solid angles `(..., y, x)` of the squares of four sites, as if both axes were closed."""
     # One contiguous plane for each component: several times faster than vectors side by side.
     s1 = np.ascontiguousarray(np.moveaxis(np.asarray(spins, dtype=np.float64), -1, 0))
     s2 = np.roll(s1, -1, axis=-1)
@@ -34,9 +52,7 @@ def topological_charge(spins: np.ndarray, periodic: tuple[bool, bool] = (True, T
         right, above = np.roll(present, -1, axis=-1), np.roll(present, -1, axis=-2)
         ends = present & np.roll(right, -1, axis=-2)
         lower, upper = lower * (ends & right), upper * (ends & above)
-    angles = lower + upper
-    rows, columns = (slice(None, None if closed else -1) for closed in periodic)
-    return np.sum(angles[..., rows, columns], axis=(-2, -1)) / (4 * np.pi)
+    return lower + upper
 
 
 def _solid_angle(a: np.ndarray, b: np.ndarray, c: np.ndarray, a_dot_c: np.ndarray) -> np.ndarray:

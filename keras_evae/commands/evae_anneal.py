@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from keras_evae.commands.options import add_config, add_overrides, new_parser, number
+from keras_evae.commands.options import add_config, add_export, add_overrides, new_parser, number
 from keras_evae.config import load_config
 from keras_evae.config_text import Workers
 from keras_evae.console import run_command
 from keras_evae.dataset.cluster import connect
+from keras_evae.dataset.formats.spin_files import export_states
 from keras_evae.dataset.generation import ensure_dataset
 from keras_evae.runs.from_config import dataset_specification
 from keras_evae.runs.resources import check_annealing
@@ -31,6 +32,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser = new_parser("evae-anneal", __doc__, EPILOG)
     add_config(parser, required=True)
     add_overrides(parser, "dataset.storage=float16")
+    add_export(parser)
     scheduler_help = (
         "anneal on a Dask cluster, such as tcp://127.0.0.1:8786, or on processes here: local (default: threads)"
     )
@@ -56,6 +58,7 @@ def _anneal(options: argparse.Namespace) -> None:
         check_annealing(specification, config.dataset.path, options.workers)
     if options.scheduler is None:
         ensure_dataset(config.dataset.path, specification, options.workers)
-        return
-    with connect(options.scheduler, options.workers) as client:
-        ensure_dataset(config.dataset.path, specification, client=client)
+    else:
+        with connect(options.scheduler, options.workers) as client:
+            ensure_dataset(config.dataset.path, specification, client=client)
+    export_states(config.dataset.path, options.export, specification.hamiltonian)

@@ -6,10 +6,11 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from keras_evae.commands.options import new_parser, number
+from keras_evae.commands.options import add_export, new_parser, number
 from keras_evae.config import Config, load_config
 from keras_evae.config_text import Units, Weight
 from keras_evae.console import run_command
+from keras_evae.dataset.formats.spin_files import export_states
 from keras_evae.evaluation.recipes import ALL, RECIPES, evaluate, evaluate_file
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.runs.run import latest_run, load_run
@@ -36,7 +37,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--run", type=Path, action="append", metavar="DIR", help=run_help)
     parser.add_argument("--output", type=Path, metavar="DIR", help="default: <first run>/evaluation")
     spins_help = (
-        "with --analyse: spins (n, y, x, 3) of an HDF5, NPZ or NPY file instead of generated states; "
+        "with --analyse: spins of an OVF, HDF5, NPZ or NPY file instead of generated states; "
         "the Hamiltonian is that of --config, of --run, or the paper's (default output: <FILE>_analysis)"
     )
     parser.add_argument("--spins", metavar="FILE[:NAME]", help=spins_help)
@@ -45,6 +46,7 @@ def make_parser() -> argparse.ArgumentParser:
     for name, recipe in RECIPES.items():
         text = f"{recipe.title}: {recipe.help}"
         parser.add_argument(recipe.flag, dest="recipes", action="append_const", const=name, help=text)
+    add_export(parser.add_argument_group("with --relax"))
     generation = parser.add_argument_group("with --generation")
     gammas_help = "stages nearest to these values of gamma (default: those before the collapse, and the last)"
     generation.add_argument("--gammas", type=number(Weight), nargs="+", metavar="GAMMA", help=gammas_help)
@@ -68,6 +70,8 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         parser.error("--config goes with --spins; a run has its own configuration")
     if any(getattr(given, name) for name in GENERATION_OPTIONS) and "generation" not in (given.recipes or []):
         parser.error("--gammas, --priors and --number go with --generation")
+    if given.export and not given.all and "relax" not in (given.recipes or []):
+        parser.error("--export goes with --relax, whose states it writes")
     given.all = given.all or not (given.recipes or given.report)
     return given
 
@@ -82,6 +86,8 @@ def _evaluate_runs(given: argparse.Namespace) -> None:
     evaluate(
         folders, recipes, output, report=given.report or given.all, tolerant=given.all, options={"generation": chosen}
     )
+    for path in sorted(output.glob("states*.h5")) if given.export else ():
+        export_states(path, given.export)
 
 
 def _evaluate_file(given: argparse.Namespace) -> None:

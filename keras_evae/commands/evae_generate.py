@@ -7,9 +7,10 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from keras_evae.commands.options import new_parser, number
+from keras_evae.commands.options import add_export, new_parser, number
 from keras_evae.config_text import Count, Coupling, Seed
 from keras_evae.console import run_command
+from keras_evae.dataset.formats.spin_files import export_states
 from keras_evae.errors import ConfigError
 from keras_evae.evaluation.stable_states import last_before_collapse
 from keras_evae.evaluation.stable_states_file import write_stable
@@ -37,6 +38,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--prior", default="flow", metavar="NAME", help=prior_help)
     stage_help = "such as gamma=10 (default: the last before the collapse; the last if that is not known)"
     parser.add_argument("--stage", metavar="WORDS", help=stage_help)
+    add_export(parser)
     parser.add_argument("--no-relax", action="store_true", help="states as the decoder gives them")
     parser.add_argument("--charge", type=number(int), metavar="Q", help="only states with this topological charge")
     defects_help = "only states with at most so many skyrmions without six neighbours"
@@ -75,3 +77,4 @@ def _generate(options: argparse.Namespace) -> None:
         defects=options.defects,
         energy_below=options.energy_below,
     )
+    export_states(options.output, options.export, run.hamiltonian)

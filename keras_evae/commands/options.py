@@ -55,6 +55,11 @@ def add_config(parser: argparse._ActionsContainer, required: bool = False) -> No
     parser.add_argument("--config", required=required, metavar="NAME", help=help)
 
 
+def add_export(parser: argparse._ActionsContainer) -> None:
+    help = "write the states for other programs too, beside the HDF5 file: OVF, VTK image data, or NPZ"
+    parser.add_argument("--export", choices=("ovf", "vti", "npz"), help=help)
+
+
 def add_overrides(parser: argparse.ArgumentParser, example: str) -> None:
     help = f"override one value of the configuration, such as {example}; repeatable"
     parser.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help=help)

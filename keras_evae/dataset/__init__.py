@@ -3,10 +3,11 @@
 specification   what fixes the content of a dataset
 shards          the unit of work: annealed, as bytes
 shard_folder    the shards of an unfinished generation, their checksums, and who is at work on them
+own_files       a dataset of a user's own states, from files
 generation      makes what is missing, and packs it
 cluster         the same on a Dask cluster
 hdf5            the finished file: written, checked, read
-spin_files      spins from files of other programs
+formats         spins in files of this and of other programs, read and written
 """
 
 from keras_evae.dataset.generation import ensure_dataset, generate_dataset
@@ -16,6 +17,7 @@ from keras_evae.dataset.hdf5 import (
     open_dataset,
     read_attributes,
     read_energies,
+    read_origin,
     read_split,
     stream_split,
 )

@@ -20,6 +20,7 @@ from tqdm import tqdm
 from keras_evae.annealing import KERNEL_VERSION
 from keras_evae.dataset.cluster import cluster_pool
 from keras_evae.dataset.hdf5 import check_dataset, write_dataset
+from keras_evae.dataset.own_files import import_states
 from keras_evae.dataset.shard_folder import ShardFolder, open_parts, parts_path, remove_parts
 from keras_evae.dataset.shards import LONGEST_SHARD, anneal_shard
 from keras_evae.dataset.specification import DatasetSpecification
@@ -49,7 +50,7 @@ def ensure_dataset(
     client: distributed.Client | None = None,
     longest_shard: int = LONGEST_SHARD,
 ) -> None:
-    """Checks a dataset to the last bit if it is there, generates it if not; see `generate_dataset`.
+    """Checks a dataset to the last bit if it is there, generates or imports it if not; see `generate_dataset`.
 
     Raises:
         DataError, MismatchError, DiskError, LockedError: As `check_dataset` and `generate_dataset`.
@@ -59,6 +60,8 @@ def ensure_dataset(
         check_dataset(path, specification)
         remove_parts(path)
         logger.info("%s: complete, %d configurations; nothing to do", path, specification.count)
+    elif specification.files is not None:
+        import_states(path, specification)
     else:
         generate_dataset(path, specification, workers, client, longest_shard)
 

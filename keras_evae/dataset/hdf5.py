@@ -29,7 +29,7 @@ from tqdm import tqdm
 
 import keras_evae
 from keras_evae.annealing import KERNEL_VERSION
-from keras_evae.dataset.reading import StoredArray, StoredFile, open_hdf5, read_single
+from keras_evae.dataset.reading import MOST_NAMES, StoredArray, StoredFile, open_hdf5, read_single
 from keras_evae.dataset.specification import SPLITS, DatasetSpecification, check_split, describe_difference
 from keras_evae.errors import TOO_OLD, DataError, MismatchError, in_brief, reading_errors, validate_json
 from keras_evae.lattice import decode_mask
@@ -70,10 +70,21 @@ class StoredSpins:
         return spins / np.maximum(norms, np.finfo(self.dtype).tiny)
 
 
-def write_dataset(path: Path, specification: DatasetSpecification, shards: Iterable[Mapping[str, np.ndarray]]) -> None:
-    """Writes a file from arrays `spins`, `energy` and `charge` of consecutive configurations, piece by piece.
+def write_dataset(
+    path: Path,
+    specification: DatasetSpecification,
+    shards: Iterable[Mapping[str, np.ndarray]],
+    order: Iterable[int] | None = None,
+    origin: Mapping[str, Any] | None = None,
+) -> None:
+    """Writes a file from arrays `spins`, `energy` and `charge` of configurations, piece by piece.
 
-    Its bytes follow from the specification and the versions of the software alone.
+    Its bytes follow from the specification and the versions of the software alone, if the states are annealed.
+
+    Args:
+        path, specification: What is made.
+        shards: The arrays, of consecutive configurations or in another `order`, which gives the place of each.
+        origin: Where a user's own states come from, kept as JSON.
 
     Raises:
         OSError: If the disk has no room for all of it; nothing is written then.
@@ -87,7 +98,10 @@ def write_dataset(path: Path, specification: DatasetSpecification, shards: Itera
             _create_split(file, split, size, specification)
             for split, size in zip(SPLITS, specification.sizes, strict=True)
         ]
-        places = ((split, index) for split in splits for index in range(len(split["spins"])))
+        if origin is not None:
+            write_attribute(file, "origin", dict(origin))
+        all_places = [(split, index) for split in splits for index in range(len(split["spins"]))]
+        places = iter(all_places) if order is None else (all_places[place] for place in order)
         for arrays in shards:
             # One by one: where HDF5 puts them shall not depend on the length of the shards.
             for row, (split, index) in zip(range(len(arrays["spins"])), places, strict=False):
@@ -97,7 +111,11 @@ def write_dataset(path: Path, specification: DatasetSpecification, shards: Itera
 
 def check_specification(path: str | Path, specification: DatasetSpecification) -> None:
     """Checks that a file was made by a specification, from its attributes alone; errors as `check_dataset`."""
-    difference = describe_difference(specification.attributes(), read_attributes(path))
+    expected, found = specification.attributes(), read_attributes(path)
+    difference = describe_difference(expected, found)
+    if expected.get("dataset.source") != found.get("dataset.source"):
+        kinds = ["annealed states", "states of a user's own"][:: 1 if specification.files is None else -1]
+        difference = f"dataset.source: expected {kinds[0]} as configured, found {kinds[1]}"
     if difference:
         raise MismatchError(
             f"{path}: {difference} in the dataset; choose another dataset.path, or mend the configuration"
@@ -161,6 +179,17 @@ def _json_attribute(file: StoredFile, name: str) -> dict[str, Any]:
     if not isinstance(content, bytes):
         raise DataError(f"{file.path}: expected the attribute {name} of a spin dataset, found {in_brief(content)}")
     return validate_json(f"{file.path}: {name}", content, dict[str, Any], AGAIN)
+
+
+def read_origin(path: str | Path) -> str:
+    """Where the states of a dataset come from, in words."""
+    with open_hdf5(path, AGAIN) as file:
+        if file.attribute("origin") is None:
+            return "annealed"
+        files = _json_attribute(file, "origin")["files"]
+    names = [f"{Path(name).name} ({entry['states']} states)" for name, entry in files.items()]
+    more = f" and {len(names) - MOST_NAMES} more files" if len(names) > MOST_NAMES else ""
+    return f"imported from {', '.join(names[:MOST_NAMES])}{more}"
 
 
 def read_split(path: str | Path, split: str, count: int | None = None) -> np.ndarray:

@@ -33,6 +33,9 @@ class DatasetSpecification:
         seed: Seed of the annealing; configuration k depends on (seed, k) alone.
         schedule: Annealing schedule.
         storage: `"float32"`, or `"float16"` for half the disk: each spin is then rounded by at most 5e-4.
+        files: Of a user's own states: files, folders and globs that they come from, none where the dataset is there
+            already. None where states are annealed.
+        fit: How the lattice of own states becomes `shape`, see `keras_evae.dataset.own_files`.
 
     Raises:
         ValueError: For a storage that does not exist, or a lattice that cannot be annealed.
@@ -44,6 +47,8 @@ class DatasetSpecification:
     seed: int
     schedule: AnnealingSchedule
     storage: str = "float32"
+    files: tuple[str, ...] | None = None
+    fit: str = "exact"
 
     def __post_init__(self) -> None:
         if self.storage not in STORAGES:
@@ -70,8 +75,11 @@ class DatasetSpecification:
             "dataset.storage": self.storage,
         }
         values |= {f"hamiltonian.{name}": value for name, value in self.hamiltonian.to_config().items()}
-        values |= {f"dataset.schedule.{n}": value for n, value in dataclasses.asdict(self.schedule).items()}
-        return values
+        if self.files is None:
+            return values | {f"dataset.schedule.{n}": value for n, value in dataclasses.asdict(self.schedule).items()}
+        # Own states are found again by the configuration that names no files.
+        own = {"dataset.source": "own", "dataset.fit": self.fit}
+        return own | ({"dataset.files": list(self.files)} if self.files else {}) | values
 
 
 def describe_difference(expected: Mapping[str, Any], found: Mapping[str, Any]) -> str | None:

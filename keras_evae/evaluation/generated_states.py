@@ -10,7 +10,7 @@ import numpy as np
 
 from keras_evae import plotting
 from keras_evae.analysis import delaunay_bonds, ring_average
-from keras_evae.dataset.spin_files import read_spins, split_source
+from keras_evae.dataset.formats.spin_files import read_states, split_source
 from keras_evae.errors import MismatchError
 from keras_evae.evaluation.measured_samples import QUANTITIES, TEXT, Sample, finite_mean, measure, sample_tables
 from keras_evae.evaluation.results import Cell, Picture, Section, for_each_run
@@ -48,21 +48,27 @@ def analyse_file(source: str, hamiltonian: Hamiltonian, run: Run | None, output:
     """The same for a file of spins, beside the test split of a run if one is given.
 
     Args:
-        source: `FILE` or `FILE:name`, see `read_spins`.
-        hamiltonian: Of the spins. If it has no mask, sites at which all spins of the file are zero are absent.
+        source: `FILE` or `FILE:name`, see `read_states`.
+        hamiltonian: Of the spins. If it has no mask, sites at which the spins of the file are zero are absent.
         run, output: Gives the test split to compare with; folder for the pictures.
 
     Raises:
         DataError: If the file cannot be used.
-        MismatchError: If its lattice is not that of the run.
+        MismatchError: If its lattice is not that of the run, or its states have different absent sites.
     """
-    spins, count = read_spins(source, FILE_COUNT, hamiltonian.mask)
+    spins, count = read_states(source, FILE_COUNT, hamiltonian.mask)
     if run and spins.shape[1:3] != run.shape:
         raise MismatchError(
             f"{source}: expected the lattice of {run.path}, {run.shape}, found {spins.shape[1:3]}; "
             f"leave --run out, and give its config.yaml as --config"
         )
-    present = spins[0].any(axis=-1)
+    present = np.asarray(spins.any(axis=-1))
+    if not (present == present[0]).all():
+        raise MismatchError(
+            f"{source}: expected the same absent sites in all states, found others in state "
+            f"{int(np.argmax((present != present[0]).any(axis=(1, 2))))}; write states with other sites to another file"
+        )
+    present = present[0]
     if not present.all():
         hamiltonian = dataclasses.replace(hamiltonian, mask=present)
     file, array = split_source(source)

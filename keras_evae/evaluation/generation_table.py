@@ -84,7 +84,7 @@ def make_generation(
     rows = list(measure_rows(run, stages, priors, count))
     annealer = measure_annealer(run.hamiltonian, run.shape, seconds)
     energies = [float(row.relaxed.values["energy_per_site"].min()) for row in rows]
-    others = [Candidate("annealed data", run.lowest_annealed(), ""), Candidate("relaxed states", min(energies), "")]
+    others = [Candidate(run.data_kind, run.lowest_annealed(), ""), Candidate("relaxed states", min(energies), "")]
     lowest = best_known(run.hamiltonian, run.shape, output, others, anneals).energy_per_site
     training = run.read_split("train", MOST_TRAINING)
     best = best_generating(rows)

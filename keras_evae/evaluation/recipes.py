@@ -77,6 +77,8 @@ RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (
            in_all=False),
     Recipe("states", "shown_states", "Eight generated states",
            "of the stage that generates best and of the collapsed one, with E/N and psi6"),
+    Recipe("movie", "moving_states", "Movies", "GIFs of generated states along gamma and of an interpolation",
+           needs_gamma=True, in_all=False),
 )}
 # fmt: on
 # What `evae-evaluate --all` makes.
@@ -137,7 +139,7 @@ def evaluate(
 
 
 def evaluate_file(spins: str, hamiltonian: Hamiltonian, output: Path, run: str | Path | Run | None = None) -> Section:
-    """Analyses a file of spins, see `keras_evae.dataset.spin_files.read_spins`, beside the test split of a run."""
+    """Analyses a file of spins, see `keras_evae.read_spins`, beside the test split of a run."""
     from keras_evae.evaluation.generated_states import analyse_file
 
     compared = load_run(run) if isinstance(run, str | Path) else run

@@ -127,7 +127,7 @@ def export_states(
         lowest = {name: float(found["relaxed"]["energy_per_site"].min()) for name, found in certificates.items()}
         stage_name = min(lowest, key=lowest.__getitem__)
         others = [
-            Candidate("annealed data", run.lowest_annealed(), f"all splits of {run.dataset_path}"),
+            Candidate(run.data_kind, run.lowest_annealed(), f"all splits of {run.dataset_path}"),
             Candidate("relaxed generated states", lowest[stage_name], f"{count} of stage {stage_name} of {run.name}"),
         ]
         best = best_known(hamiltonian, run.shape, path.parent, others, anneals)

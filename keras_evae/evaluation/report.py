@@ -52,6 +52,7 @@ def headline(run: Run, name: str, sections: Sequence[Section] = ()) -> Headline:
     present = "" if run.hamiltonian.mask is None else f", spins on {run.hamiltonian.count_sites((height, width))} sites"
     facts = [
         ("Lattice", f"{height} × {width}{present}"),
+        *([("Data", run.data_origin)] if run.data_kind != "annealed data" else []),
         ("Stages", f"{len(run.stages)} of {len(run.planned)} finished"),
         ("Last stage", f"β = {last.beta:g}, γ = {last.gamma:g}"),
     ]

@@ -66,7 +66,7 @@ def _height(run: Run, one: bool, known: Sequence[tuple[Any, Any]]) -> str:
     subject = "That state has" if one else "Generated states of the last stage have"
     text = f"{subject} E/N = {_number(energy)} on average"
     with contextlib.suppress(DataError):
-        known = [*known, (run.lowest_annealed(), "annealed data")]
+        known = [*known, (run.lowest_annealed(), run.data_kind)]
     if not known:
         return f"{text}; no energy is known to compare with."
     lowest = min(found for found, _ in known)

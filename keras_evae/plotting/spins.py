@@ -6,6 +6,7 @@ Spins are shown in one colour convention everywhere: hue = in-plane angle (+x is
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -14,33 +15,53 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 
+from keras_evae.analysis.topology import charge_density
+from keras_evae.dataset.formats.spin_files import read_spins
+from keras_evae.errors import ArgumentError
 from keras_evae.plotting.canvas import style
 from keras_evae.plotting.colors import spin_colors
 
 # Longer side of a configuration and side of the colour wheel, in inches.
 SIDE, WHEEL = 2.2, 1.0
+# What `plot` shows, and the labels of its scale.
+QUANTITIES = {"spins": "", "z": "$S_z$", "charge": "charge of a square"}
 
 
-def plot(spins: np.ndarray, titles: str | Sequence[str] = (), columns: int = 5) -> Figure:
+def plot(
+    spins: np.ndarray | str | Path,
+    titles: str | Sequence[str] = (),
+    columns: int = 5,
+    quantity: str = "spins",
+    quiver: bool = False,
+) -> Figure:
     """Shows one configuration, or a row of them, with the colour wheel.
 
     Args:
-        spins: Unit vectors, `(y, x, 3)` or `(n, y, x, 3)`; zero vectors where there is no spin.
+        spins: Unit vectors, `(y, x, 3)` or `(n, y, x, 3)`; zero vectors where there is no spin. Or a file of them, see
+            `keras_evae.read_spins`.
         titles: A title for each configuration; none by default.
         columns: Configurations beside each other; more of them fill further rows.
+        quantity: `spins` in colour, `z` for their z component, `charge` for the density of topological charge, of which
+            both have a scale instead of the wheel.
+        quiver: Arrows of the in-plane components too, some 24 along the longer side.
 
     Returns:
         The figure. A notebook shows it as the last value of a cell, `plt.show()` on a screen with windows;
         `savefig` writes a file.
 
     Raises:
-        ValueError: For another shape, or another number of titles.
+        ValueError: For another shape, quantity, or number of titles.
+        DataError: If the file cannot be read.
 
     Example:
 
     >>> up = np.zeros((16, 32, 3)); up[..., 2] = 1.0
     >>> figure = plot(up, "all up")
     """
+    if isinstance(spins, str | Path):
+        spins = read_spins(spins)
+    if quantity not in QUANTITIES:
+        raise ArgumentError("quantity", f"one of {', '.join(QUANTITIES)}", quantity)
     states = np.asarray(spins)[None] if np.ndim(spins) == 3 else np.asarray(spins)
     if states.ndim != 4 or states.shape[-1] != 3 or 0 in states.shape:
         raise ValueError(f"`spins` must have the shape (y, x, 3) or (n, y, x, 3). Received: shape={np.shape(spins)}")
@@ -61,8 +82,16 @@ def plot(spins: np.ndarray, titles: str | Sequence[str] = (), columns: int = 5) 
     with style():
         grid = figure.add_gridspec(rows, columns + 1, width_ratios=[width] * columns + [WHEEL])
         for index, (state, name) in enumerate(zip(states, names, strict=True)):
-            plot_spins(figure.add_subplot(grid[divmod(index, columns)]), state, name)
-        plot_color_wheel(figure.add_subplot(grid[:, -1]))
+            axes = figure.add_subplot(grid[divmod(index, columns)])
+            image = plot_map(axes, state, quantity, name)
+            if quiver:
+                plot_arrows(axes, state)
+        if quantity == "spins":
+            plot_color_wheel(figure.add_subplot(grid[:, -1]))
+        else:
+            scale = figure.add_subplot(grid[:, -1])
+            scale.set_box_aspect(8)
+            figure.colorbar(image, cax=scale, label=QUANTITIES[quantity])
     if type(figure.canvas) is FigureCanvasAgg:
         # Without a window: else a notebook would show it twice, and scripts would pile them up.
         plt.close(figure)
@@ -77,6 +106,26 @@ def plot_spins(axes: Axes, spins: np.ndarray, title: str = "") -> Axes:
     axes.grid(False)
     # A frame: a uniform state is white all over.
     axes.spines[:].set(visible=True, linewidth=0.3, color="gray")
+    return axes
+
+
+def plot_map(axes: Axes, spins: np.ndarray, quantity: str, title: str = "") -> AxesImage:
+    """A quantity of `plot` on the sites of one configuration `(y, x, 3)`, y upwards."""
+    plot_spins(axes, spins, title)
+    if quantity == "spins":
+        return axes.images[0]
+    values = spins[..., 2] if quantity == "z" else charge_density(spins)
+    limit = 1.0 if quantity == "z" else float(np.abs(values).max()) or 1.0
+    shown = np.ma.masked_where(~spins.any(axis=-1), values)
+    return axes.imshow(shown, origin="lower", interpolation="nearest", cmap="RdBu_r", vmin=-limit, vmax=limit)
+
+
+def plot_arrows(axes: Axes, spins: np.ndarray, count: int = 24) -> Axes:
+    """Arrows of the in-plane components of one configuration, some `count` along its longer side."""
+    step = max(1, round(max(spins.shape[:2]) / count))
+    y, x = np.mgrid[step // 2 : spins.shape[0] : step, step // 2 : spins.shape[1] : step]
+    arrows = spins[y, x]
+    axes.quiver(x, y, arrows[..., 0], arrows[..., 1], pivot="mid", scale=1.0 / step, scale_units="xy", width=0.005)
     return axes
 
 

@@ -35,6 +35,8 @@ def dataset_specification(config: Config) -> DatasetSpecification:
         seed=dataset.seed,
         schedule=AnnealingSchedule(**dataset.schedule.model_dump()),
         storage=dataset.storage,
+        files=dataset.files if dataset.source == "own" else None,
+        fit=dataset.fit,
     )
 
 

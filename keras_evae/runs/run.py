@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from keras_evae.config import Config, dump_config
-from keras_evae.dataset import SPLITS, open_dataset, read_energies, read_split, stream_split
+from keras_evae.dataset import SPLITS, open_dataset, read_energies, read_origin, read_split, stream_split
 from keras_evae.dataset.specification import check_split
 from keras_evae.errors import ConfigError, DataError, MismatchError, in_brief
 from keras_evae.files import checksum
@@ -119,6 +119,16 @@ class Run:
     def dataset_path(self) -> Path:
         """File of its annealed configurations, absolute."""
         return meant_path(self.path, self.config.dataset.path)
+
+    @property
+    def data_kind(self) -> str:
+        """What its dataset is made of, in words."""
+        return "imported data" if self.config.dataset.source == "own" else "annealed data"
+
+    @property
+    def data_origin(self) -> str:
+        """Where its dataset comes from, in words."""
+        return read_origin(self.dataset_path) if self.dataset_path.is_file() else self.data_kind
 
     @property
     def evae_beta(self) -> float | None:

@@ -79,10 +79,11 @@ def describe_plan(
     height, width = specification.shape
     yield f"Hamiltonian  {specification.hamiltonian.describe()}"
     share, stream = finished_share(dataset.path, specification), dataset.source == "stream"
-    lattice = _seconds_per_lattice(specification) if share < 1.0 or (stream and samples) else 0.0
+    own = specification.files is not None
+    lattice = _seconds_per_lattice(specification) if (share < 1.0 and not own) or (stream and samples) else 0.0
     seconds = (1.0 - share) * (specification.count * lattice + specification.disk_bytes / WRITTEN_PER_SECOND)
     done = f", {share:.0%} there" if share else ""
-    todo = "there" if share == 1.0 else f"to anneal{done}, about {format_seconds(seconds)}"
+    todo = "there" if share == 1.0 else f"to {'import' if own else 'anneal'}{done}, about {format_seconds(seconds)}"
     yield f"Dataset      {dataset.path}: {specification.count} lattices of {height} x {width}; {todo}"
     for part, group in itertools.groupby(stages, key=lambda stage: "E-VAE" if stage.gamma else "VAE"):
         yield from _describe_stages(part, list(group), finished)

@@ -108,7 +108,8 @@ def _lead(config: Config, output: str | Path, devices: tf.distribute.Strategy, s
         logger.info(f"{'Run folder':12s} {folder}")
         ensure_dataset(path, specification)
         energies = read_energies(path, "train")
-        logger.info("Annealed     mean E/N %.5f, lowest %.5f", energies.mean(), energies.min())
+        kind = "Annealed" if specification.files is None else "Own data"
+        logger.info("%-12s mean E/N %.5f, lowest %.5f", kind, energies.mean(), energies.min())
         logger.info(describe_posterior_collapse(path, specification, stages))
         meet_workers(devices, len(finished))
         if missing:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from keras_evae.analysis import field_angle
-from keras_evae.dataset.spin_files import read_spins
+from keras_evae.dataset.formats.spin_files import read_states
 from keras_evae.errors import DataError, MismatchError
 from keras_evae.evaluation.compared_states import compare_all, final_states
 from keras_evae.evaluation.figure_3_correlation import make_local_correlation
@@ -85,24 +85,29 @@ def test_no_perfect_lattice_to_interpolate_to_around_a_hole():
 
 @pytest.mark.parametrize("mask", [None, MASK])
 def test_files_of_spins_may_leave_sites_out(tmp_path, mask):
-    """The same in all configurations."""
+    """Each configuration its own; what is analysed together needs the same ones."""
     spins = np.where(MASK[..., None], random_spins(3, 32, 32), 0.0)
     np.save(tmp_path / "a.npy", 1.002 * spins)
-    found, _ = read_spins(str(tmp_path / "a.npy"), 9, mask)
+    found, _ = read_states(str(tmp_path / "a.npy"), 9, mask)
     np.testing.assert_allclose(found, spins, atol=1e-6)
     spins[1, 16, 16] = 0.0
     np.save(tmp_path / "a.npy", spins)
-    with pytest.raises(DataError, match="expected unit vectors, found lengths from 0 to 1"):
-        read_spins(str(tmp_path / "a.npy"), 9, mask)
+    if mask is None:
+        np.testing.assert_array_equal(read_states(str(tmp_path / "a.npy"))[0].any(axis=-1), spins.any(axis=-1))
+        with pytest.raises(MismatchError, match="the same absent sites in all states, found others in state 1"):
+            analyse_file(str(tmp_path / "a.npy"), Hamiltonian(), None, tmp_path)
+        return
+    with pytest.raises(MismatchError, match="expected a spin at every site of the mask"):
+        read_states(str(tmp_path / "a.npy"), 9, mask)
 
 
 def test_files_of_other_samples(tmp_path):
-    np.save(tmp_path / "full.npy", UP[None] + (~MASK)[..., None])
+    np.save(tmp_path / "full.npy", UP[None] + (~MASK)[..., None] * (0.0, 0.0, 1.0))
     np.save(tmp_path / "small.npy", UP[None, 1:])
     with pytest.raises(MismatchError, match=f"zero vectors at the {(~MASK).sum()} sites outside of the mask"):
-        read_spins(str(tmp_path / "full.npy"), 9, MASK)
+        read_states(str(tmp_path / "full.npy"), 9, MASK)
     with pytest.raises(MismatchError, match=r"the lattice of the mask, \(32, 32\), found \(31, 32\)"):
-        read_spins(str(tmp_path / "small.npy"), 9, MASK)
+        read_states(str(tmp_path / "small.npy"), 9, MASK)
 
 
 def test_zero_vectors_of_a_file_are_the_mask(tmp_path):

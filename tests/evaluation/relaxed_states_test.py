@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from keras_evae.analysis import describe_state
-from keras_evae.dataset.spin_files import read_spins
+from keras_evae.dataset.formats.spin_files import read_states
 from keras_evae.evaluation.relaxed_states import _changes, make_relax
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.minima.certificate import certify
@@ -50,7 +50,7 @@ def test_file_says_what_it_is(relaxed):
         assert file.attrs["format_version"] == 1
     assert not list(output.glob("*.partial"))
     # It can be analysed as a file of spins.
-    spins, count = read_spins(f"{output / 'states.h5'}:{run.stages[-1].name}/relaxed/spins", 5)
+    spins, count = read_states(f"{output / 'states.h5'}:{run.stages[-1].name}/relaxed/spins", 5)
     assert spins.shape == (5, 32, 32, 3) and count == 12
 
 

@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 import pytest
 
-from keras_evae.dataset.spin_files import read_spins
+from keras_evae.dataset.formats.spin_files import read_states
 from keras_evae.errors import DataError, LockedError, MismatchError
 from keras_evae.evaluation.stable_states import generate_stable
 from keras_evae.evaluation.stable_states_file import write_stable
@@ -63,7 +63,7 @@ def test_killed_and_started_again(smoke_run, tmp_path):
     for path in (killed, marked, whole):
         write_stable(run, path, 150, prior="normal", relax=False)
     assert killed.read_bytes() == whole.read_bytes()
-    spins, expected = (read_spins(str(path), 150)[0] for path in (marked, whole))
+    spins, expected = (read_states(str(path), 150)[0] for path in (marked, whole))
     np.testing.assert_array_equal(spins, np.concatenate((-expected[:100], expected[100:])))
     assert sorted(file.name for file in tmp_path.iterdir()) == ["killed.h5", "marked.h5", "whole.h5"]
 
@@ -80,7 +80,7 @@ def test_damaged_chunk_is_drawn_again(run, tmp_path, written):
 
 def test_file_has_the_states_and_what_was_measured(run, written):
     found = generate_stable(run, 5, 0, "normal", False)
-    spins, count = read_spins(str(written), 10)
+    spins, count = read_states(str(written), 10)
     assert count == 5
     np.testing.assert_allclose(spins, found.spins, atol=1e-6)
     with h5py.File(written) as file:

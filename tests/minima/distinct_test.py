@@ -4,7 +4,7 @@ import h5py
 import numpy as np
 import pytest
 
-from keras_evae.dataset.spin_files import read_spins
+from keras_evae.dataset.formats.spin_files import read_states
 from keras_evae.evaluation.relaxed_states import write_states
 from keras_evae.geometry import make_geometry
 from keras_evae.hamiltonian import Hamiltonian
@@ -89,7 +89,7 @@ def test_file_of_candidates_is_read_as_spins(tmp_path, lattice):
     states = np.stack((lattice, uniform(lattice.shape[:2]).astype(np.float32)))
     certificates = certify(states, h, -2.1)
     write_states(tmp_path / "candidates.h5", states, certificates, h, ["seed_0", "seed_1"])
-    spins, count = read_spins(f"{tmp_path / 'candidates.h5'}:spins", 10)
+    spins, count = read_states(f"{tmp_path / 'candidates.h5'}:spins", 10)
     assert count == 2
     np.testing.assert_allclose(spins, states, atol=1e-6)
     with h5py.File(tmp_path / "candidates.h5") as file:

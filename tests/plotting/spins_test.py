@@ -5,7 +5,10 @@ import numpy as np
 import pytest
 
 from keras_evae import plotting
-from tests.helpers.states import random_spins
+from keras_evae.analysis import topological_charge
+from keras_evae.dataset.formats.spin_files import write_spins
+from keras_evae.plotting import plot
+from tests.helpers.states import random_spins, skyrmion
 
 
 @pytest.fixture
@@ -35,3 +38,18 @@ def test_absent_sites_of_a_map_are_no_grey(axes):
     plotting.plot_correlation(axes, np.array([[1.0, np.nan], [0.5, 0.9]]), 0.5)
     colours = [np.ptp(pixels(axes)[y, x]) for y in (25, 75) for x in (25, 75)]
     assert sum(spread > 0 for spread in colours) == 1
+
+
+def test_plot_of_a_file_with_arrows_and_of_other_quantities(tmp_path):
+    state = skyrmion((24, 32))
+    write_spins(tmp_path / "a.ovf", state, "binary8")
+    axes = plot(tmp_path / "a.ovf", quiver=True).axes[0]
+    arrows = axes.collections[0]
+    x, y = arrows.get_offsets().astype(int).T
+    np.testing.assert_allclose(np.stack((arrows.U, arrows.V), axis=-1), state[y, x, :2], atol=1e-6)
+    shown = plot(state, quantity="z").axes[0].images[-1].get_array()
+    np.testing.assert_array_equal(shown, state[..., 2])
+    density = plot(state, quantity="charge").axes[0].images[-1].get_array()
+    assert density.sum() == pytest.approx(topological_charge(state)) == pytest.approx(-1)
+    with pytest.raises(ValueError, match="quantity"):
+        plot(state, quantity="energy")

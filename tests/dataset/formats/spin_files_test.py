@@ -4,7 +4,7 @@ import h5py
 import numpy as np
 import pytest
 
-from keras_evae.dataset.spin_files import read_spins
+from keras_evae.dataset.formats.spin_files import read_states
 from keras_evae.errors import DataError
 from tests.helpers.damage import Hostile
 from tests.helpers.states import random_spins
@@ -26,7 +26,7 @@ def write(path, array, name="spins"):
 @pytest.mark.parametrize("dtype", ["f2", "f4", "f8"])
 def test_reads_arrays(tmp_path, suffix, dtype):
     write(tmp_path / f"a{suffix}", SPINS.astype(dtype))
-    spins, count = read_spins(str(tmp_path / f"a{suffix}"), 2)
+    spins, count = read_states(str(tmp_path / f"a{suffix}"), 2)
     assert spins.shape == (2, 6, 8, 3) and spins.dtype == np.float32 and count == 3
     np.testing.assert_allclose(spins, SPINS[:2], atol=1e-3)
     np.testing.assert_allclose(np.linalg.norm(spins, axis=-1), 1.0, atol=1e-6)
@@ -42,26 +42,27 @@ def test_chooses_by_name_or_by_shape(tmp_path, suffix):
         with h5py.File(path, "w") as file:
             for name, array in arrays.items():
                 file[name] = array
-    assert read_spins(f"{path}:second", 9)[1] == 1
+    assert read_states(f"{path}:second", 9)[1] == 1
     with pytest.raises(DataError, match="expected one array of spins.*found first, second; name one as"):
-        read_spins(str(path), 9)
+        read_states(str(path), 9)
     with pytest.raises(DataError, match="expected an array 'third', found .*first"):
-        read_spins(f"{path}:third", 9)
+        read_states(f"{path}:third", 9)
     with pytest.raises(DataError, match=r"found \(3,\)"):
-        read_spins(f"{path}:energy", 9)
+        read_states(f"{path}:energy", 9)
 
 
 def test_only_array_of_the_shape_needs_no_name(tmp_path):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["a/b/spins"], file["energy"] = SPINS, np.zeros(3)
-    assert read_spins(str(tmp_path / "a.h5"), 9)[1] == 3
+    assert read_states(str(tmp_path / "a.h5"), 9)[1] == 3
 
 
 @pytest.mark.parametrize(
     "array, message",
     [
-        (SPINS[0], r"shape \(n, y, x, 3\).*found \(6, 8, 3\); .*\(1, y, x, 3\)"),
-        (np.moveaxis(SPINS, -1, 1), r"shape \(n, y, x, 3\).*found \(3, 3, 6, 8\); reshape or transpose"),
+        (np.moveaxis(SPINS, -1, 1), r"last axis .*found \(3, 3, 6, 8\).*write np.moveaxis\(spins, 1, -1\)"),
+        (np.moveaxis(SPINS[0], -1, 0), r"found \(3, 6, 8\).*write np.moveaxis\(spins, 0, -1\)"),
+        (SPINS[:, :, :1], r"looks like \(x, y, z, 3\) with one layer; write spins"),
         (SPINS[:0], r"found \(0, 6, 8, 3\)"),
         (SPINS[:, :2], r"sides of at least 4, found \(3, 2, 8, 3\)"),
         (np.ones((3, 6, 8, 3), int), "floating-point spins, found int64"),
@@ -74,7 +75,7 @@ def test_only_array_of_the_shape_needs_no_name(tmp_path):
 def test_wrong_arrays(tmp_path, suffix, array, message):
     write(tmp_path / f"a{suffix}", array)
     with pytest.raises(DataError, match=message) as error:
-        read_spins(str(tmp_path / f"a{suffix}"), 9)
+        read_states(str(tmp_path / f"a{suffix}"), 9)
     assert "\n" not in str(error.value)
 
 
@@ -84,7 +85,7 @@ def test_first_value_that_is_not_finite_is_named(tmp_path, bad):
     spins[1, 2, 3, 0] = bad
     np.save(tmp_path / "a.npy", spins)
     with pytest.raises(DataError, match=r"NaN or Inf, first at \(n, y, x\) = \(1, 2, 3\)"):
-        read_spins(str(tmp_path / "a.npy"), 9)
+        read_states(str(tmp_path / "a.npy"), 9)
 
 
 @pytest.mark.parametrize("suffix", [".npy", ".npz", ".h5"])
@@ -93,8 +94,8 @@ def test_truncated_files(tmp_path, suffix, share):
     path = tmp_path / f"a{suffix}"
     write(path, random_spins(20, 16, 16))
     path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
-    with pytest.raises(DataError, match="truncated, damaged or not the kind") as error:
-        read_spins(str(path), 99)
+    with pytest.raises(DataError, match="truncated or damaged|of another kind") as error:
+        read_states(str(path), 99)
     assert "\n" not in str(error.value)
 
 
@@ -103,11 +104,11 @@ def test_pickles_are_not_opened(tmp_path, suffix):
     path = tmp_path / f"a{suffix}"
     path.write_bytes(pickle.dumps(Hostile()))
     with pytest.raises(DataError):
-        read_spins(str(path), 9)
+        read_states(str(path), 9)
     if suffix != ".h5":
         write(path, np.array([Hostile()], dtype=object))
         with pytest.raises(DataError):
-            read_spins(str(path), 9)
+            read_states(str(path), 9)
 
 
 def test_links_to_other_files_are_not_followed(tmp_path):
@@ -116,12 +117,12 @@ def test_links_to_other_files_are_not_followed(tmp_path):
         file["spins"] = h5py.ExternalLink("other.h5", "spins")
     for source in ("a.h5", "a.h5:spins"):
         with pytest.raises(DataError, match="found no array"):
-            read_spins(str(tmp_path / source), 9)
+            read_states(str(tmp_path / source), 9)
 
 
 def test_missing_file_and_unknown_kind(tmp_path):
-    with pytest.raises(DataError, match="expected a file of spins, found none"):
-        read_spins(str(tmp_path / "a.npy"), 9)
-    (tmp_path / "a.ovf").touch()
+    with pytest.raises(DataError, match="expected a file, found no file"):
+        read_states(str(tmp_path / "a.npy"), 9)
+    (tmp_path / "a.tif").touch()
     with pytest.raises(DataError, match="suffixes .h5, .hdf5 .HDF5."):
-        read_spins(str(tmp_path / "a.ovf"), 9)
+        read_states(str(tmp_path / "a.tif"), 9)
