@@ -129,7 +129,7 @@ def _draw_neighbours(samples: Sequence[Sample], hamiltonian: Hamiltonian, path: 
     for cell, sample in zip(axes[0], samples, strict=True):
         state = sample.states[0]
         positions = state.skyrmions.positions
-        bonds = delaunay_bonds(positions, (height, width), hamiltonian.periodic)
+        bonds = delaunay_bonds(positions, (height, width), hamiltonian.periodic, hamiltonian.mask)
         starts = positions[bonds.owners]
         found = "no skyrmion"
         if len(positions):

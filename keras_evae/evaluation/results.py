@@ -177,7 +177,8 @@ def read_section(path: Path) -> Section:
 
 
 def _in_words(cell: Cell) -> str:
-    if cell is None:
+    if cell is None or cell != cell:
+        # None and NaN: not defined.
         return "-"
     if isinstance(cell, float):
         # Energies per site differ in the fifth decimal.

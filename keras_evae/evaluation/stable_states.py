@@ -15,7 +15,7 @@ import numpy as np
 from tqdm import tqdm
 
 from keras_evae.analysis.neighbours import delaunay_bonds
-from keras_evae.analysis.skyrmions import skyrmions_against_field
+from keras_evae.analysis.skyrmions import skyrmions_of
 from keras_evae.annealing import KERNEL_VERSION
 from keras_evae.errors import ArgumentError, DataError
 from keras_evae.evaluation.stage_selection import first_collapsed, ladder_of_gamma
@@ -182,10 +182,10 @@ def _measure(generated: np.ndarray, spins: np.ndarray, hamiltonian: Hamiltonian)
     record["energy_generated"], record["charge_generated"] = before["energy_per_site"], before["charge"]
     change = np.asarray(np.sum((spins - generated) ** 2, axis=-1, dtype=np.float64))
     for number, state in enumerate(spins):
-        places = skyrmions_against_field(state, hamiltonian).positions
+        places = skyrmions_of(state, hamiltonian).positions
         record["change"][number] = hamiltonian.on_sites(change[number]).mean()
-        bonds = delaunay_bonds(places, state.shape[:2], hamiltonian.periodic)
-        record["defects"][number] = np.count_nonzero(bonds.counts != 6)
+        bonds = delaunay_bonds(places, state.shape[:2], hamiltonian.periodic, hamiltonian.mask)
+        record["defects"][number] = np.count_nonzero(bonds.counts[bonds.surrounded] != 6)
     return record
 
 
