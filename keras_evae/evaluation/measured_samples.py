@@ -11,10 +11,11 @@ from tqdm import tqdm
 from keras_evae.analysis import StateDescription, defect_share, describe_state, structure_factor, wasserstein
 from keras_evae.evaluation.results import Record, Table
 from keras_evae.hamiltonian import Hamiltonian
+from keras_evae.plotting import ENERGY_LABEL
 
 # Quantities whose distributions are compared: label with the unit, and the values of one configuration.
 QUANTITIES: dict[str, tuple[str, Callable[[StateDescription], np.ndarray]]] = {
-    "energy_per_site": ("$E/N$ (exchange constant)", lambda state: np.array([state.energy_per_site])),
+    "energy_per_site": (ENERGY_LABEL, lambda state: np.array([state.energy_per_site])),
     "theta": (r"$\theta$ (degrees)", lambda state: state.theta),
     "charge": ("charge $Q$", lambda state: np.array([state.charge])),
     "radius": ("radius (sites)", lambda state: state.skyrmions.radii),

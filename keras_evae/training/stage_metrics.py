@@ -34,8 +34,8 @@ def evaluate_stage(
     check_finite(metrics)
     spins = read_split(splits.path, "validation", PICTURES)
     outputs = model(spins, training=False).numpy()
-    pictures = {"X_in": spins, "X_out": outputs, "X_out_generated": states[:PICTURES]}
-    shown = {"theta/X_out": outputs, "theta/X_out_generated": states}
+    pictures = {"generated": states[:PICTURES], "input": spins, "reconstructed": outputs}
+    shown = {"reconstructed": outputs, "generated": states}
     angles = {name: field_angle(values.astype(np.float64), model.hamiltonian) for name, values in shown.items()}
     return metrics, pictures, {name: model.hamiltonian.on_sites(values) for name, values in angles.items()}
 
