@@ -6,8 +6,7 @@ import dataclasses
 
 import numpy as np
 
-from keras_evae.errors import ArgumentError, changed_fields
-from keras_evae.monte_carlo.checks import check_integer, check_number
+from keras_evae.errors import ArgumentError, as_integer, as_number, changed_fields
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,9 +44,9 @@ class AnnealingSchedule:
 
     def __post_init__(self) -> None:
         for name in ("start_temperature", "end_temperature", "torque_tolerance"):
-            check_number(name, getattr(self, name))
+            object.__setattr__(self, name, as_number(name, getattr(self, name), positive=True))
         for name, least in (("temperatures", 1), ("sweeps", 1), ("over_relaxation", 0), ("max_greedy_sweeps", 0)):
-            check_integer(name, getattr(self, name), least)
+            object.__setattr__(self, name, as_integer(name, getattr(self, name), least))
         if self.end_temperature > self.start_temperature:
             expected = f"at most start_temperature = {self.start_temperature}"
             raise ArgumentError("end_temperature", expected, self.end_temperature)
