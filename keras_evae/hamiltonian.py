@@ -39,9 +39,9 @@ BOND_DIRECTIONS = ((0.0, 1.0, 0.0), (1.0, 0.0, 0.0))
 class Hamiltonian:
     """Energy and effective field of spin configurations, on NumPy arrays and on tensors.
 
-    NumPy arrays give NumPy results: double precision in double precision, all others, integers too, in single
-    precision. Tensors give tensors: differentiable, with the neighbour sums made of `tf.roll`, and with minus the
-    effective field as the exact gradient.
+    NumPy arrays give NumPy results in single precision if they are float32 or float16, otherwise in double. Tensors
+    give tensors: differentiable, with the neighbour sums made of `tf.roll`, and with minus the effective field as
+    the exact gradient.
 
     Args:
         J: Exchange constant.
@@ -265,12 +265,13 @@ class Hamiltonian:
 
 
 def _as_spins(spins: Any) -> Any:
-    """Spins in double precision as they are, any others in single precision: half precision cannot hold an energy."""
+    """Arrays in single or double precision as they are, halves as float32, which can hold an energy, others float64."""
     if not hasattr(spins, "shape"):
         spins = np.asarray(spins)
     if len(spins.shape) < 3 or spins.shape[-1] != 3:
         raise ValueError(f"Spins must have the shape (..., y, x, 3). Received: shape={tuple(spins.shape)}")
     if isinstance(spins, np.ndarray):
-        return np.asarray(spins, np.float64 if spins.dtype.kind == "f" and spins.dtype.itemsize >= 8 else np.float32)
+        single = spins.dtype.kind == "f" and spins.dtype.itemsize < 8
+        return np.asarray(spins, np.float32 if single else np.float64)
     name = getattr(spins.dtype, "name", spins.dtype)
     return spins if name in ("float32", "float64") else namespace(spins).cast(spins, "float32")
