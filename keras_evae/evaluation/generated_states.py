@@ -142,7 +142,9 @@ def _draw_neighbours(samples: Sequence[Sample], hamiltonian: Hamiltonian, path: 
         plotting.plot_neighbours(cell, sample.example, positions, lines, bonds.arbitrary, counts, title)
         handles |= {label: handle for handle, label in zip(*cell.get_legend_handles_labels(), strict=True)}
     plotting.plot_color_wheel(axes[0, -1])
-    figure.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=len(handles))
+    labels = sorted(handles)
+    if labels:
+        figure.legend([handles[label] for label in labels], labels, loc="outside lower center", ncols=len(labels))
     plotting.save_figure(figure, path)
 
 

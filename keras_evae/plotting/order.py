@@ -86,9 +86,13 @@ def plot_neighbours(
     plot_spins(axes, spins, title)
     axes.images[-1].set_alpha(0.5)
     for chosen, line, label in ((~arbitrary, "-", "_"), (arbitrary, (0, (1, 2)), "diagonal by chance")):
+        if not chosen.any():
+            continue
         lines = bonds[chosen][..., ::-1].tolist()
         axes.add_collection(LineCollection(lines, colors="0.35", linewidths=0.7, linestyles=[line], label=label))
     for label, (color, chosen) in _neighbour_classes(counts).items():
+        if not chosen.any():
+            continue
         y, x = positions[chosen].T
         axes.scatter(x, y, s=22, color=color, edgecolor="white", linewidth=0.6, label=label, zorder=3)
     height, width = spins.shape[:2]
@@ -117,7 +121,7 @@ def plot_distribution(axes: Axes, samples: Mapping[str, np.ndarray], label: str,
 
 def _neighbour_classes(counts: np.ndarray) -> dict[str, tuple[str, np.ndarray]]:
     """Colours of skyrmions with four to seven and other numbers of neighbours, and which they are."""
-    known = {"4 neighbours": ("#cc79a7", 4), "5": ("#0072b2", 5), "6": ("0.2", 6), "7": ("#d55e00", 7)}
-    classes = {label: (color, counts == number) for label, (color, number) in known.items()}
+    known = {4: "#cc79a7", 5: "#0072b2", 6: "0.2", 7: "#d55e00"}
+    classes = {f"{number} neighbours": (color, counts == number) for number, color in known.items()}
     others = (counts >= 0) & ((counts < 4) | (counts > 7))
     return classes | {"other": ("#e6ab02", others), "at the rim": ("0.75", counts < 0)}
