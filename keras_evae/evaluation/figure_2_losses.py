@@ -29,11 +29,12 @@ SPLITS = ("train", "validation")
 GENERATED = ("fft_mse", "magnetization_z")
 TEXT = (
     "L_RC, L_KL and L_H after each stage, re-evaluated in inference mode on both splits. The black line is L_H of the "
-    "training data. Dashed lines mark transitions, each between two neighbouring stages (shaded; the line is their "
-    "geometric mean). beta_c, the posterior collapse: from it on, L_KL of the validation split is below ln 2, one bit. "
-    "gamma_RC: from it on, L_RC of the validation split is more than 1.5 times its smallest value at smaller gamma. "
-    "gamma_c, the collapse to one state: from it on, FFT-MSE of 100 generated states is more than 30 times smaller "
-    "than at gamma = 0. The estimate of beta_c is twice the largest principal component of the training data per site."
+    "training data. Broken lines mark transitions, each between two neighbouring stages (shaded: green beta_c, orange "
+    "gamma_RC, purple gamma_c; the line is their geometric mean). beta_c, the posterior collapse: from it on, L_KL of "
+    "the validation split is below ln 2, one bit. gamma_RC: from it on, L_RC of the validation split is more than 1.5 "
+    "times its smallest value at smaller gamma. gamma_c, the collapse to one state: from it on, FFT-MSE of 100 "
+    "generated states is more than 30 times smaller than at gamma = 0. The estimate of beta_c is twice the largest "
+    "principal component of the training data per site."
 )
 Ladders = Mapping[str, Sequence[FinishedStage]]
 # Of each transition its symbol in a legend, the style of its line and the colour of its band.
@@ -133,8 +134,8 @@ def _draw(betas: Ladders, gammas: Ladders, means: Mapping[str, float], path: Pat
     figure, axes = plotting.new_figure(rows, len(columns), size=(3.7, height), shared=True)
     for column, (weight, ladders, title) in enumerate(columns):
         axes[0, column].set_title(title)
-        # A legend of many runs stands beside the panels.
-        place = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)} if len(ladders) > 2 else {}
+        # A legend of several runs stands beside the panels.
+        place = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)} if len(ladders) > 1 else {}
         for row, loss in enumerate(plotting.LOSS_LABELS):
             cell = axes[row, column]
             plotting.plot_loss(cell, _curves(ladders, weight, loss), weight, loss, colors)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
 
-from keras_evae.plotting.curves import ENERGY_LABEL, ink, run_colors
+from keras_evae.plotting.curves import ink, run_colors
 
 MARKERS = "osD^vP*X"
 
@@ -41,5 +41,5 @@ def plot_quality_against_speed(
         axes.plot((x, x_relaxed), (max(y, floor), max(y_relaxed, floor)), color=color, linestyle="-", linewidth=0.6)
         axes.plot(x, max(y, floor), marker, color=color, markerfacecolor="white", markersize=5)
         axes.plot(x_relaxed, max(y_relaxed, floor), marker, color=color, markersize=5, label=f"{stage}, {way}")
-    axes.set(xscale="log", yscale="log", xlabel="states per second", ylabel=f"{ENERGY_LABEL} above lowest, mean")
+    axes.set(xscale="log", yscale="log", xlabel="states per second", ylabel="mean $E/N$ above the lowest known ($J$)")
     return axes

@@ -16,7 +16,7 @@ from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 
 from keras_evae.plotting.canvas import style
-from keras_evae.plotting.colors import spin_colors
+from keras_evae.plotting.colors import spin_colors, wheel_colors
 
 # Longer side of a configuration and side of the colour wheel, in inches.
 SIDE, WHEEL = 2.2, 1.0
@@ -87,15 +87,7 @@ def plot_spins(axes: Axes, spins: np.ndarray, title: str = "") -> Axes:
 
 def plot_color_wheel(axes: Axes, pixels: int = 401) -> Axes:
     """The colours of all directions, seen along -z: +z in the centre, in the plane half way out, -z at the rim."""
-    y, x = np.mgrid[-1 : 1 : pixels * 1j, -1 : 1 : pixels * 1j]
-    radius = np.hypot(x, y)
-    polar = np.clip(radius, 0, 1) * np.pi
-    unit = np.divide(1.0, radius, out=np.zeros_like(radius), where=radius > 0)
-    spins = np.stack((np.sin(polar) * x * unit, np.sin(polar) * y * unit, np.cos(polar)), axis=-1)
-    # The rim fades within a pixel, so that it is smooth.
-    inside = np.clip((1.0 - radius) * pixels / 2, 0.0, 1.0)
-    colors = np.concatenate((spin_colors(spins), inside[..., None]), axis=-1)
-    axes.imshow(colors, extent=(-1, 1, -1, 1), **PIXELS)
+    axes.imshow(wheel_colors(pixels), extent=(-1, 1, -1, 1), **PIXELS)
     axes.set_axis_off()
     axes.set(xlim=(-1.55, 1.55), ylim=(-1.65, 1.45))
     for text, place in {"$+x$": (1.35, 0), "$+y$": (0, 1.22), "$-x$": (-1.35, 0), "$-y$": (0, -1.2)}.items():

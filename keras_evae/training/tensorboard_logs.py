@@ -17,7 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_evae.files import disk_errors
-from keras_evae.plotting.colors import spin_colors
+from keras_evae.plotting.colors import spin_colors, wheel_colors
 
 # TensorBoard sorts by name: what a user looks for comes first. Other scalars of an epoch are weights and rates.
 LOSSES, STATES, OTHERS, STAGE, ANGLES = "1 losses", "2 states", "3 weights", "4 end of stage", "5 angles"
@@ -95,6 +95,10 @@ def log_stage(
         for name, spins in pictures.items():
             # Row 0 is y = 0: the first row of an image is its upper edge.
             tf.summary.image(f"{STATES}/{name}", spin_colors(spins)[:, ::-1], max_outputs=len(spins))
+        if pictures:
+            # +x to the right, +y upwards; a white ground suits bright and dark pages.
+            wheel = wheel_colors(129)[None, ::-1]
+            tf.summary.image(f"{STATES}/wheel of directions", 1.0 - wheel[..., 3:] * (1.0 - wheel[..., :3]))
         for name, theta in angles.items():
             tf.summary.histogram(f"{ANGLES}/{name}", theta)
 

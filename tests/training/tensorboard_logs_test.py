@@ -62,8 +62,13 @@ def test_end_of_a_stage_replaces_what_a_kill_has_left(tmp_path):
         log_stage(tmp_path, "00_a", 2, metrics, {"generated": spins}, angles)
     assert scalars(tmp_path, "stages", "4 end of stage/generated fft_mse") == [(2, 2.0)]
     tags = [value.tag for _, value in read_events(tmp_path / "stages")]
-    assert sorted(set(tags)) == ["2 states/generated", "4 end of stage/generated fft_mse", "5 angles/generated"]
-    assert len(tags) == 3
+    assert sorted(set(tags)) == [
+        "2 states/generated",
+        "2 states/wheel of directions",
+        "4 end of stage/generated fft_mse",
+        "5 angles/generated",
+    ]
+    assert len(tags) == 4
 
 
 @contextlib.contextmanager
