@@ -29,8 +29,8 @@ class StateDescription:
         charge: Topological charge Q, for J < 0 of the staggered spins; NaN where it is not defined.
         skyrmions: Skyrmions, and the background that their cores are against.
         neighbours: Number of neighbours of each skyrmion that is not at the rim.
-        psi6: |psi6| of each skyrmion: 1 in a triangular lattice.
-        psi4: |psi4| of each skyrmion, weighted by the edges of the Voronoi cells: 1 in a square lattice.
+        psi6: |psi6| of each skyrmion that has neighbours: 1 in a triangular lattice.
+        psi4: |psi4| of each of them, weighted by the edges of the Voronoi cells: 1 in a square lattice.
         peaks: Ring and Bragg peaks of S(q).
     """
 

@@ -84,11 +84,13 @@ class Bonds:
         return (cosines + 1j * sines) / np.where(total > 0, total, 1.0)
 
     def lattice_order(self) -> tuple[np.ndarray, np.ndarray]:
-        """|psi6| with equal weights and |psi4| weighted by edges, `(points,)`: the larger one tells the lattice.
+        """|psi6| with equal weights and |psi4| weighted by edges of the points that have neighbours, `(k,)` both.
 
+        The larger one tells the lattice.
         Triangular: psi6 = 1, psi4 = 0. Square: psi4 = 1, psi6 at most 1/3.
         """
-        return np.abs(self.order()), np.abs(self.order(4, weighted=True))
+        bound = self.counts > 0
+        return np.abs(self.order())[bound], np.abs(self.order(4, weighted=True))[bound]
 
 
 def delaunay_bonds(

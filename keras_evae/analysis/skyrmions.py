@@ -95,8 +95,11 @@ def skyrmions_of(spins: np.ndarray, hamiltonian: Hamiltonian) -> Skyrmions:
 
 def _by_charge(spins: np.ndarray, periodic: tuple[bool, bool], likely: int) -> Skyrmions:
     """Skyrmions in the background that leaves less of the charge over; in the likely one if both leave the same."""
-    found = [_against(spins, periodic, sign) for sign in (likely, -likely)]
-    return min(found, key=lambda pair: round(pair[1]))[0]
+    found, left = _against(spins, periodic, likely)
+    if round(left) == 0:
+        return found
+    other, left_by_other = _against(spins, periodic, -likely)
+    return other if round(left_by_other) < round(left) else found
 
 
 def _against(spins: np.ndarray, periodic: tuple[bool, bool], background: int) -> tuple[Skyrmions, float]:

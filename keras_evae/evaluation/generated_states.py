@@ -135,7 +135,8 @@ def _draw_neighbours(samples: Sequence[Sample], hamiltonian: Hamiltonian, path: 
         starts = positions[bonds.owners]
         found = "no skyrmion"
         if len(positions):
-            found = rf"skyrmions: {len(positions)}, mean $|\psi_6|$ = {state.psi6.mean():.2f}"
+            order = rf", mean $|\psi_6|$ = {state.psi6.mean():.2f}" if state.psi6.size else ""
+            found = f"skyrmions: {len(positions)}{order}"
         lines = np.stack((starts, starts + bonds.vectors), axis=1)
         sure = np.bincount(bonds.owners[~bonds.arbitrary], minlength=len(positions))
         counts, title = np.where(bonds.surrounded, sure, -1), f"{sample.name}\n{found}"

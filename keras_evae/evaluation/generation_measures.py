@@ -111,11 +111,12 @@ def _measure_state(state: np.ndarray, hamiltonian: Hamiltonian) -> dict[str, flo
     bonds = delaunay_bonds(
         skyrmions.positions, (state.shape[0], state.shape[1]), hamiltonian.periodic, hamiltonian.mask
     )
+    psi6, _ = bonds.lattice_order()
     return {
         "energy_per_site": float(hamiltonian.energy_per_site(state)),
         "charge": float(charge_of(state, hamiltonian)),
         "radius_sites": float(skyrmions.radii.mean()) if found else math.nan,
-        "psi6": float(np.abs(bonds.order()).mean()) if found else math.nan,
+        "psi6": float(psi6.mean()) if psi6.size else math.nan,
         "defects": defect_share(bonds.counts[bonds.surrounded]) if found else math.nan,
     }
 
