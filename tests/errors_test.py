@@ -1,5 +1,6 @@
 """Numbers of all types are the numbers that they stand for, wherever the package takes one; so are spins."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -9,6 +10,8 @@ import yaml
 from keras_evae import EVAE, AnnealingSchedule, Hamiltonian, anneal, anneal_many, relax
 from keras_evae.config import Config, dump_config
 from keras_evae.dataset.specification import DatasetSpecification
+from keras_evae.evaluation.stable_states import Conditions
+from keras_evae.geometry import make_geometry
 from keras_evae.monte_carlo.checkerboard import MonteCarlo
 from tests.helpers.states import random_spins
 
@@ -116,3 +119,10 @@ def test_tensors_of_any_type(name):
 
     up = tf.one_hot(tf.fill((16, 32), 2), 3, dtype=name)
     assert float(Hamiltonian().energy_per_site(up)) == pytest.approx(-2.05, abs=1e-6)
+
+
+@pytest.mark.parametrize("type_", INTEGERS)
+def test_samples_and_conditions(type_):
+    np.testing.assert_array_equal(make_geometry("disc", type_(100)).mask, make_geometry("disc", 100).mask)
+    conditions = Conditions(charge=type_(8), defects=type_(1), energy_below=type_(2))
+    assert json.loads(json.dumps(dataclasses.asdict(conditions))) == {"charge": 8, "defects": 1, "energy_below": 2.0}

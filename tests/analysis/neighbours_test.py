@@ -131,8 +131,9 @@ def test_order_of_few_points_is_a_number():
     for count in range(4):
         for periodic in ((False, False), (True, False), (True, True)):
             points = np.random.default_rng(count).uniform(0, 32, (count, 2))
-            for order in delaunay_bonds(points, (32, 48), periodic).lattice_order():
-                assert order.shape == (count,) and np.all((order >= 0) & (order <= 1 + 1e-12))
+            bonds = delaunay_bonds(points, (32, 48), periodic)
+            for order in bonds.lattice_order():
+                assert order.shape == (np.count_nonzero(bonds.counts),) and np.all((order >= 0) & (order <= 1 + 1e-12))
 
 
 def test_arbitrary_diagonals_of_a_square_lattice():
