@@ -87,7 +87,8 @@ def test_configurations_and_datasets(type_):
 
 @pytest.mark.parametrize("type_", [np.int32, np.uint64])
 def test_generated_states(type_):
-    model = EVAE(lattice_shape=(16, 16), latent_dim=4)
+    model = EVAE(lattice_shape=(type_(16), type_(16)), latent_dim=type_(4), beta=type_(1), seed=type_(2))
+    json.dumps(model.get_config())
     np.testing.assert_array_equal(model.generate(type_(2), seed=type_(3)), model.generate(2, seed=3))
 
 
