@@ -49,7 +49,7 @@ class ArgumentError(ValueError):
         self.name, self.expected, self.found = name, expected, found
 
 
-def as_integer(name: str, value: Any, least: int | None = None) -> int:
+def as_integer(name: str, value: Any, least: int | None = None, most: int | None = None) -> int:
     """An argument that is an integer of any type, NumPy's too, as Python's; an `ArgumentError` for anything else."""
     try:
         number = None if isinstance(value, bool) else operator.index(value)
@@ -57,6 +57,8 @@ def as_integer(name: str, value: Any, least: int | None = None) -> int:
         number = None
     if number is None or (least is not None and number < least):
         raise ArgumentError(name, "an integer" if least is None else f"an integer of at least {least}", value)
+    if most is not None and number > most:
+        raise ArgumentError(name, f"an integer of at most {most}", value)
     return number
 
 
