@@ -262,9 +262,11 @@ def draw(states, path):
     """For each system the lowest state of the anneals, and that of the E-VAE."""
     panels = [(spins, f"{name}\n{method}") for name, found in states.items() for method, spins in found.items()]
     with plotting.style():
-        figure, axes = plotting.new_figure(-(-len(panels) // COLUMNS), COLUMNS, size=(1.9, 2.1), blank=True)
+        # One place more, for the colours.
+        figure, axes = plotting.new_figure(len(panels) // COLUMNS + 1, COLUMNS, size=(1.9, 2.1), blank=True)
         for cell, (spins, title) in zip(axes.flat, panels, strict=False):
             plotting.plot_spins(cell, spins, title)
+        plotting.plot_color_wheel(axes.flat[len(panels)])
         plotting.save_figure(figure, path)
 
 

@@ -21,10 +21,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
+from keras_evae.errors import as_integer
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.machine import usable_cores
 from keras_evae.monte_carlo.checkerboard import MonteCarlo
-from keras_evae.monte_carlo.checks import check_integer, check_shape, check_stream
+from keras_evae.monte_carlo.checks import check_shape, check_stream
 from keras_evae.monte_carlo.general import GeneralMonteCarlo
 from keras_evae.monte_carlo.schedule import AnnealingSchedule
 
@@ -87,12 +88,9 @@ def anneal_many(
         Generator of arrays `(y, x, 3)` of float32; closing it stops its threads.
     """
     schedule = _schedule(schedule)
-    check_shape(hamiltonian, shape)
-    check_integer("count", count, 0)
-    check_stream(seed, start)
-    if workers is None:
-        workers = usable_cores()
-    check_integer("workers", workers, 1)
+    shape, count = check_shape(hamiltonian, shape), as_integer("count", count, 0)
+    seed, start = check_stream(seed, start)
+    workers = usable_cores() if workers is None else as_integer("workers", workers, 1)
     return _anneal_in_order(hamiltonian, shape, schedule, seed, workers, range(start, start + count))
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import numpy as np
 import yaml
 from pydantic import (
     AfterValidator,
@@ -19,6 +20,7 @@ from pydantic import (
     InstanceOf,
     PlainSerializer,
     ValidationError,
+    model_validator,
 )
 
 from keras_evae.errors import ArgumentError, ConfigError, in_brief
@@ -164,10 +166,24 @@ UserPath = Annotated[Path, Field(strict=False), AfterValidator(expand_path)]
 EXPECTED = {"tuple_type": "a list, such as [1, 2]", "model_type": "a section with keys"}
 
 
+def as_plain(value: Any) -> Any:
+    """NumPy's numbers, also those in lists, as Python's, which files can hold."""
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    if isinstance(value, dict):
+        return {key: as_plain(item) for key, item in value.items()}
+    return type(value)(map(as_plain, value)) if type(value) in (list, tuple) else value
+
+
 class Section(BaseModel):
     """Keys of a configuration with their types and defaults; unknown keys are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _plain_numbers(cls, values: Any) -> Any:
+        return as_plain(values)
 
     def __repr_args__(self) -> Iterable[tuple[str, Any]]:
         """Of a repr: only what differs from the default, and of a mask only the beginning."""

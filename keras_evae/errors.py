@@ -1,4 +1,4 @@
-"""Errors that a user can mend, each with the exit code its command leaves with; and values in few words.
+"""Errors that a user can mend, each with the exit code its command leaves with; values in few words, and numbers.
 
 The message is one line: what was expected, what was found, how to mend it.
 """
@@ -8,6 +8,9 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import errno
+import math
+import numbers
+import operator
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -66,6 +69,30 @@ class ArgumentError(ValueError):
     def __init__(self, name: str, expected: str, found: Any) -> None:
         super().__init__(f"`{name}` must be {expected}. Received: {name}={in_brief(found)}")
         self.name, self.expected, self.found = name, expected, found
+
+
+def as_integer(name: str, value: Any, least: int | None = None, most: int | None = None) -> int:
+    """An argument that is an integer of any type, NumPy's too, as Python's; an `ArgumentError` for anything else."""
+    try:
+        number = None if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        number = None
+    if number is None or (least is not None and number < least):
+        raise ArgumentError(name, "an integer" if least is None else f"an integer of at least {least}", value)
+    if most is not None and number > most:
+        raise ArgumentError(name, f"an integer of at most {most}", value)
+    return number
+
+
+def as_number(name: str, value: Any, positive: bool = False) -> int | float:
+    """An argument that is a finite real number of any type as Python's int or float; an `ArgumentError` otherwise."""
+    number, kind = None, getattr(getattr(value, "dtype", None), "kind", "")
+    real = isinstance(value, numbers.Real) or (kind != "" and kind in "iuf")
+    if real and not isinstance(value, bool) and getattr(value, "ndim", 0) == 0:
+        number = int(value) if isinstance(value, numbers.Integral) else float(value)
+    if number is None or not math.isfinite(number) or (positive and number <= 0):
+        raise ArgumentError(name, "a finite number above 0" if positive else "a finite number", value)
+    return number
 
 
 class EVAEError(Exception):

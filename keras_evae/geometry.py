@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_evae.errors import ConfigError
+from keras_evae.errors import ConfigError, as_integer
 from keras_evae.lattice import LARGEST_SIDE, LATTICE_MULTIPLE, connected_regions
 
 OPEN, PERIODIC = "open", "periodic"
@@ -63,7 +63,7 @@ def make_geometry(
     """
     if shape not in SHAPES:
         raise ConfigError(f"geometry.shape: expected one of {', '.join(SHAPES)}, found {shape!r}")
-    sides = size if isinstance(size, tuple) else (size,)
+    sides = tuple(as_integer("size", side) for side in (size if isinstance(size, tuple) else (size,)))
     expected = 2 if shape in ("rectangle", "wire") else 1
     if len(sides) != expected or min(sides) < 1 or max(sides) > LARGEST_SIDE:
         kind = "two numbers (y, x)" if expected == 2 else "one number"

@@ -20,14 +20,12 @@ from __future__ import annotations
 import dataclasses
 import functools
 import itertools
-import math
-import numbers
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from keras_evae.errors import ArgumentError, changed_fields
+from keras_evae.errors import ArgumentError, as_number, changed_fields
 from keras_evae.lattice import AXES, Lattice, as_mask, as_type_of, encode_mask, namespace
 from keras_evae.terms import EnergyTerm, SecondNeighbours, as_terms, check_term
 from keras_evae.units import CellUnits, SiTable, atomistic_table
@@ -42,8 +40,9 @@ BOND_DIRECTIONS = ((0.0, 1.0, 0.0), (1.0, 0.0, 0.0))
 class Hamiltonian:
     """Energy and effective field of spin configurations, on NumPy arrays and on tensors.
 
-    NumPy arrays give NumPy results of the same precision. Tensors give tensors: differentiable, with
-    the neighbour sums made of `tf.roll`, and with minus the effective field as the exact gradient.
+    NumPy arrays give NumPy results in single precision if they are float32 or float16, otherwise in double. Tensors
+    give tensors: differentiable, with the neighbour sums made of `tf.roll`, and with minus the effective field as
+    the exact gradient.
 
     Args:
         J: Exchange constant.
@@ -86,10 +85,7 @@ class Hamiltonian:
 
     def __post_init__(self) -> None:
         for name in ("J", "D", "B", "K", "J2"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, numbers.Real) or not math.isfinite(value):
-                raise ArgumentError(name, "a finite number", value)
-            object.__setattr__(self, name, value if isinstance(value, int | float) else float(value))
+            object.__setattr__(self, name, as_number(name, getattr(self, name)))
         if self.dmi not in DMI_TYPES:
             raise ArgumentError("dmi", "'neel' or 'bloch'", self.dmi)
         boundary = (self.boundary,) * 2 if isinstance(self.boundary, str) else tuple(self.boundary)
@@ -289,9 +285,13 @@ class Hamiltonian:
 
 
 def _as_spins(spins: Any) -> Any:
+    """Arrays in single or double precision as they are, halves as float32, which can hold an energy, others float64."""
+    if not hasattr(spins, "shape"):
+        spins = np.asarray(spins)
     if len(spins.shape) < 3 or spins.shape[-1] != 3:
         raise ValueError(f"Spins must have the shape (..., y, x, 3). Received: shape={tuple(spins.shape)}")
-    if isinstance(spins, np.ndarray) and not np.issubdtype(spins.dtype, np.floating):
-        # J, D and B would be cut to integers too.
-        return spins.astype(np.float64)
-    return spins
+    if isinstance(spins, np.ndarray):
+        single = spins.dtype.kind == "f" and spins.dtype.itemsize < 8
+        return np.asarray(spins, np.float32 if single else np.float64)
+    name = getattr(spins.dtype, "name", spins.dtype)
+    return spins if name in ("float32", "float64") else namespace(spins).cast(spins, "float32")

@@ -6,6 +6,7 @@ For energy terms beyond nearest neighbours, on arrays and tensors, and for the g
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -133,17 +134,25 @@ def _places_in_blocks(side: int, length: int) -> np.ndarray:
     return np.concatenate([np.arange(len(block)) for block in blocks])
 
 
-def connected_regions(present: np.ndarray, periodic: tuple[bool, bool]) -> list[np.ndarray]:
-    """Sites `(n, 2)` of each part of a mask between which there is no bond; closed axes join their ends."""
+def connected_regions(
+    present: np.ndarray, periodic: tuple[bool, bool], steps: Sequence[tuple[int, int]] = ((1, 0), (0, 1))
+) -> list[np.ndarray]:
+    """Sites `(n, 2)` of each part of a mask between which there is no bond; closed axes join their ends.
+
+    `steps` are the bonds, (dy, dx) from 0 to 1 each, by default those between nearest neighbours.
+    """
     # Imported here: most configurations need not wait for it.
     from scipy.ndimage import label
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    labels, number = label(present)
-    pairs = [np.stack((np.take(labels, 0, axis), np.take(labels, -1, axis))) for axis in (0, 1) if periodic[axis]]
-    across = np.concatenate([np.zeros((2, 0), int), *pairs], axis=1)
-    across = across[:, across.all(axis=0)] - 1
+    structure = np.zeros((3, 3), bool)
+    for dy, dx in [(0, 0), *steps]:
+        structure[1 + dy, 1 + dx] = structure[1 - dy, 1 - dx] = True
+    labels, number = label(present, structure)
+    lattice = Lattice(present.shape, periodic, present)
+    pairs = [(labels, np.roll(labels, (-dy, -dx), (0, 1)), lattice.bonds(dy, dx)) for dy, dx in steps]
+    across = np.concatenate([np.stack((here[bonds], there[bonds])) for here, there, bonds in pairs], axis=1) - 1
     links = coo_array((np.ones(across.shape[1]), (across[0], across[1])), shape=(number, number))
     count, region = connected_components(links, directed=False) if number else (0, np.zeros(0, int))
     owners = region[labels[present] - 1]

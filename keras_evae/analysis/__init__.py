@@ -9,5 +9,5 @@ from keras_evae.analysis.neighbours import Bonds, defect_share, delaunay_bonds
 from keras_evae.analysis.principal_components import critical_beta
 from keras_evae.analysis.skyrmions import Skyrmions, find_skyrmions
 from keras_evae.analysis.structure import BraggPeaks, bragg_peaks, ring_average, structure_factor, wave_vectors
-from keras_evae.analysis.topology import topological_charge
+from keras_evae.analysis.topology import charge_of, stagger, topological_charge
 from keras_evae.analysis.transitions import Transition, generation_collapse, posterior_collapse, reconstruction_rise

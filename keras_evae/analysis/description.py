@@ -8,9 +8,9 @@ import numpy as np
 
 from keras_evae.analysis.field import field_angle
 from keras_evae.analysis.neighbours import delaunay_bonds
-from keras_evae.analysis.skyrmions import Skyrmions, skyrmions_against_field
+from keras_evae.analysis.skyrmions import Skyrmions, skyrmions_of
 from keras_evae.analysis.structure import BraggPeaks, bragg_peaks, structure_factor
-from keras_evae.analysis.topology import topological_charge
+from keras_evae.analysis.topology import charge_of
 from keras_evae.hamiltonian import Hamiltonian
 
 # Values that stand for the angles theta of a configuration, at the middles of so many equal shares of its sites.
@@ -26,11 +26,11 @@ class StateDescription:
         magnetization: Mean spin, `(3,)`.
         torque: Largest |S x h|, in units of the exchange constant; 0 in a relaxed state.
         theta: Angles between the spins and their effective fields in degrees, as 64 quantiles.
-        charge: Topological charge Q.
-        skyrmions: Skyrmions with the core against the field.
-        neighbours: Number of neighbours of each skyrmion.
-        psi6: |psi6| of each skyrmion: 1 in a triangular lattice.
-        psi4: |psi4| of each skyrmion, weighted by the edges of the Voronoi cells: 1 in a square lattice.
+        charge: Topological charge Q, for J < 0 of the staggered spins; NaN where it is not defined.
+        skyrmions: Skyrmions, and the background that their cores are against.
+        neighbours: Number of neighbours of each skyrmion that is not at the rim.
+        psi6: |psi6| of each skyrmion that has neighbours: 1 in a triangular lattice.
+        psi4: |psi4| of each of them, weighted by the edges of the Voronoi cells: 1 in a square lattice.
         peaks: Ring and Bragg peaks of S(q).
     """
 
@@ -56,17 +56,17 @@ def describe_state(spins: np.ndarray, hamiltonian: Hamiltonian) -> StateDescript
     spins = np.asarray(spins, np.float64)
     shape = spins.shape[0], spins.shape[1]
     theta = np.degrees(hamiltonian.on_sites(field_angle(spins, hamiltonian)))
-    skyrmions = skyrmions_against_field(spins, hamiltonian)
-    bonds = delaunay_bonds(skyrmions.positions, shape, hamiltonian.periodic)
+    skyrmions = skyrmions_of(spins, hamiltonian)
+    bonds = delaunay_bonds(skyrmions.positions, shape, hamiltonian.periodic, hamiltonian.mask)
     psi6, psi4 = bonds.lattice_order()
     return StateDescription(
         energy_per_site=float(hamiltonian.energy_per_site(spins)),
         magnetization=spins.mean(axis=(0, 1)) * (shape[0] * shape[1] / hamiltonian.count_sites(shape)),
         torque=float(hamiltonian.torque(spins).max()),
         theta=np.quantile(theta, (np.arange(THETA_QUANTILES) + 0.5) / THETA_QUANTILES),
-        charge=float(topological_charge(spins, hamiltonian.periodic)),
+        charge=float(charge_of(spins, hamiltonian)),
         skyrmions=skyrmions,
-        neighbours=bonds.counts,
+        neighbours=bonds.counts[bonds.surrounded],
         psi6=psi6,
         psi4=psi4,
         peaks=bragg_peaks(structure_factor(spins)),

@@ -12,6 +12,11 @@ from scipy.spatial import Delaunay, QhullError
 FLATTEST = -np.sqrt(3) / 2
 # Twice the area of a triangle whose corners lie on one line but for rounding, in sites squared.
 SMALLEST_AREA = 1e-9
+# Edge between Voronoi cells over the length of the bond, 0.58 in a triangular lattice, below which four points lie on
+# one circle but for small displacements.
+ARBITRARY = 0.1
+# Length of a bond over absent sites, in sites, from which it is none: a single absent site does not part neighbours.
+LONGEST_GAP = 1.5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,12 +32,22 @@ class Bonds:
         vectors: Vectors to the neighbours, `(m, 2)` as (y, x), in sites.
         edges: Lengths of the edges between the Voronoi cells of both ends, `(m,)`, in sites; 0 for the diagonals of a
             square lattice. At the rim, where cells have no end, only the part inside of the triangles counts.
+        surrounded: Points with triangles all around, `(points,)` Boolean: not at the rim.
     """
 
     points: int
     owners: np.ndarray
     vectors: np.ndarray
     edges: np.ndarray
+    surrounded: np.ndarray
+
+    @property
+    def arbitrary(self) -> np.ndarray:
+        """Bonds that the other diagonal of their four points could replace, `(m,)` Boolean.
+
+        Those of the square lattice, whose points have four neighbours and a diagonal or two by chance.
+        """
+        return self.edges < ARBITRARY * np.linalg.norm(self.vectors, axis=-1)
 
     @property
     def counts(self) -> np.ndarray:
@@ -69,14 +84,21 @@ class Bonds:
         return (cosines + 1j * sines) / np.where(total > 0, total, 1.0)
 
     def lattice_order(self) -> tuple[np.ndarray, np.ndarray]:
-        """|psi6| with equal weights and |psi4| weighted by edges, `(points,)`: the larger one tells the lattice.
+        """|psi6| with equal weights and |psi4| weighted by edges of the points that have neighbours, `(k,)` both.
 
+        The larger one tells the lattice.
         Triangular: psi6 = 1, psi4 = 0. Square: psi4 = 1, psi6 at most 1/3.
         """
-        return np.abs(self.order()), np.abs(self.order(4, weighted=True))
+        bound = self.counts > 0
+        return np.abs(self.order())[bound], np.abs(self.order(4, weighted=True))[bound]
 
 
-def delaunay_bonds(positions: np.ndarray, shape: tuple[int, int], periodic: tuple[bool, bool] = (True, True)) -> Bonds:
+def delaunay_bonds(
+    positions: np.ndarray,
+    shape: tuple[int, int],
+    periodic: tuple[bool, bool] = (True, True),
+    mask: np.ndarray | None = None,
+) -> Bonds:
     """Bonds of the Delaunay triangulation, but for flat triangles at the rim (an angle above 150 degrees opposite it).
 
     On closed axes the points are repeated on both sides, so that the triangulation goes on across the edge; images of a
@@ -86,6 +108,7 @@ def delaunay_bonds(positions: np.ndarray, shape: tuple[int, int], periodic: tupl
         positions: Points `(n, 2)` as (y, x), in sites.
         shape: Rows and columns `(y, x)` of the lattice.
         periodic: Whether the y and the x axis close on themselves.
+        mask: Sites that carry a spin, Boolean `(y, x)`; no triangle lies over a gap between them. None: all.
 
     Returns:
         No bonds where no triangle exists: fewer than three points, images included, or all points on one line.
@@ -94,19 +117,23 @@ def delaunay_bonds(positions: np.ndarray, shape: tuple[int, int], periodic: tupl
     # The original points come first.
     along_y, along_x = ((0, -side, side) if closed else (0,) for side, closed in zip(shape, periodic, strict=True))
     images = np.concatenate([positions + np.array(shift) for shift in itertools.product(along_y, along_x)])
-    nothing = Bonds(len(positions), np.zeros(0, np.int64), np.zeros((0, 2)), np.zeros(0))
+    number = len(positions)
+    nothing = Bonds(number, np.zeros(0, np.int64), np.zeros((0, 2)), np.zeros(0), np.zeros(number, bool))
     if len(images) < 3:
         return nothing
     try:
-        triangles = _without_slivers(Delaunay(images))
+        triangles = _without_slivers(Delaunay(images), mask)
     except QhullError:
         return nothing
     sides = triangles[:, [(0, 1), (1, 2), (2, 0)]].reshape(-1, 2)
     bonds, places = np.unique(np.concatenate([sides, sides[:, ::-1]]), axis=0, return_inverse=True)
     edges = np.bincount(places.ravel(), np.tile(_half_edges(images[triangles]), 2)).clip(0.0)
-    inside = bonds[:, 0] < len(positions)
+    inside = bonds[:, 0] < number
     owners, ends = bonds[inside].T
-    return Bonds(len(positions), owners.astype(np.int64), images[ends] - positions[owners], edges[inside])
+    # A point at the rim has a bond more than triangles.
+    around, counts = (np.bincount(ends_of, minlength=number)[:number] for ends_of in (triangles.ravel(), owners))
+    surrounded = (around == counts) & (counts > 0)
+    return Bonds(number, owners.astype(np.int64), images[ends] - positions[owners], edges[inside], surrounded)
 
 
 def _half_edges(corners: np.ndarray) -> np.ndarray:
@@ -128,8 +155,10 @@ def _half_edges(corners: np.ndarray) -> np.ndarray:
     return (np.linalg.norm(second - first, axis=-1) / 2 * cotangents).ravel()
 
 
-def _without_slivers(triangulation: Delaunay) -> np.ndarray:
-    """Corners of the triangles, `(t, 3)`, without those at the rim whose angle opposite the rim is nearly 180 degrees.
+def _without_slivers(triangulation: Delaunay, mask: np.ndarray | None) -> np.ndarray:
+    """Corners of the triangles, `(t, 3)`, without those over gaps of the sample and flat ones at the rim.
+
+    Flat is an angle opposite the rim of nearly 180 degrees.
 
     Skyrmions along an open edge stand in a line but for tiny deviations. The convex hull makes flat triangles of these,
     with bonds over several skyrmions.
@@ -137,7 +166,7 @@ def _without_slivers(triangulation: Delaunay) -> np.ndarray:
     corners = triangulation.points[triangulation.simplices]
     sides = [np.roll(corners, -step, axis=1) - corners for step in (1, 2)]
     cosines = np.sum(sides[0] * sides[1], axis=-1) / np.prod(np.linalg.norm(sides, axis=-1), axis=0)
-    kept = np.ones(len(corners), bool)
+    kept = np.ones(len(corners), bool) if mask is None else ~_over_gap(corners, sides[0], mask)
     while True:
         rim = (triangulation.neighbors == -1) | ~kept[triangulation.neighbors]
         flat = kept & np.any(rim & (cosines < FLATTEST), axis=1)
@@ -146,12 +175,20 @@ def _without_slivers(triangulation: Delaunay) -> np.ndarray:
         kept &= ~flat
 
 
+def _over_gap(starts: np.ndarray, vectors: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Whether each triangle has a side, of three, that runs over absent sites: `(t,)` of starts `(t, 3, 2)`."""
+    longest = float(np.linalg.norm(vectors, axis=-1).max())
+    shares = np.linspace(0.0, 1.0, 2 + int(2 * longest))
+    points = np.rint(starts[..., None, :] + shares[:, None] * vectors[..., None, :]).astype(int)
+    absent = ~mask[tuple(np.moveaxis(points % mask.shape, -1, 0))]
+    return np.any(absent.mean(axis=-1) * np.linalg.norm(vectors, axis=-1) > LONGEST_GAP, axis=-1)
+
+
 def defect_share(counts: np.ndarray) -> float:
     """Share of points without six neighbours: 0 in a triangular lattice, and by definition where there is no point.
 
     Args:
-        counts: Numbers of neighbours, `(n,)`, `Bonds.counts`. With open axes they include the points at the
-            edge, which count as defects; leave those out beforehand if that is not wanted.
+        counts: Numbers of neighbours, `(n,)`: `Bonds.counts[Bonds.surrounded]`, since points at the rim have fewer.
 
     Example:
 

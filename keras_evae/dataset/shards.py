@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_evae.analysis import topological_charge
+from keras_evae.analysis import charge_of
 from keras_evae.annealing import KERNEL_VERSION, anneal
 from keras_evae.dataset.specification import DatasetSpecification
 from keras_evae.errors import MismatchError
@@ -62,7 +62,7 @@ def anneal_shard(specification: DatasetSpecification, indices: range, kernel_ver
         annealed = anneal(hamiltonian, shape, schedule, specification.seed, index)
         spins[row] = annealed
         energy[row] = hamiltonian.energy(annealed.astype(np.float64))
-        charge[row] = topological_charge(annealed, hamiltonian.periodic)
+        charge[row] = charge_of(annealed, hamiltonian)
     return {"spins": spins, "energy": energy, "charge": charge}
 
 

@@ -6,9 +6,9 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from keras_evae.errors import ArgumentError, in_brief
+from keras_evae.errors import ArgumentError, as_integer, in_brief
 from keras_evae.hamiltonian import Hamiltonian
-from keras_evae.monte_carlo.checks import check_shape
+from keras_evae.monte_carlo.checks import check_shape, check_stream
 from keras_evae.monte_carlo.schedule import AnnealingSchedule
 
 SPLITS = ("train", "validation", "test")
@@ -53,7 +53,9 @@ class DatasetSpecification:
     def __post_init__(self) -> None:
         if self.storage not in STORAGES:
             raise ValueError(f"`storage` must be one of {', '.join(STORAGES)}. Received: storage={self.storage!r}")
-        check_shape(self.hamiltonian, self.shape)
+        object.__setattr__(self, "shape", check_shape(self.hamiltonian, self.shape))
+        object.__setattr__(self, "sizes", tuple(as_integer("sizes", size, 0) for size in self.sizes))
+        object.__setattr__(self, "seed", check_stream(self.seed, 0)[0])
 
     @property
     def count(self) -> int:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from keras_evae.analysis import align, topological_charge
+from keras_evae.analysis import align, charge_of
 from keras_evae.annealing import relax
 from keras_evae.evaluation.results import Record
 from keras_evae.evaluation.stage_selection import by_label, ladder_of_gamma
@@ -59,7 +59,7 @@ def _final_state(run: Run, name: str, count: int) -> tuple[FinalState, Record]:
         "largest_slide": max(math.hypot(*found.shift) for found in aligned),
         "energy_per_site": precise_energy(spins[0], hamiltonian),
         "relaxed_energy_per_site": precise_energy(relaxed, hamiltonian),
-        "charge": float(topological_charge(relaxed, hamiltonian.periodic)),
+        "charge": float(charge_of(relaxed, hamiltonian)),
     }
 
 

@@ -18,6 +18,7 @@ from keras_evae.evaluation.stage_selection import (
     ends_and_mark,
     ladder_of_beta,
     ladder_of_gamma,
+    picture_titles,
     transitions_of,
 )
 from keras_evae.runs.run import Run
@@ -28,15 +29,20 @@ SPLITS = ("train", "validation")
 GENERATED = ("fft_mse", "magnetization_z")
 TEXT = (
     "L_RC, L_KL and L_H after each stage, re-evaluated in inference mode on both splits. The black line is L_H of the "
-    "training data. Dashed lines mark transitions, each between two neighbouring stages (shaded; the line is their "
-    "geometric mean). beta_c, the posterior collapse: from it on, L_KL of the validation split is below ln 2, one bit. "
-    "gamma_RC: from it on, L_RC of the validation split is more than 1.5 times its smallest value at smaller gamma. "
-    "gamma_c, the collapse to one state: from it on, FFT-MSE of 100 generated states is more than 30 times smaller "
-    "than at gamma = 0. The estimate of beta_c is twice the largest principal component of the training data per site."
+    "training data. Broken lines mark transitions, each between two neighbouring stages (shaded: green beta_c, orange "
+    "gamma_RC, purple gamma_c; the line is their geometric mean). beta_c, the posterior collapse: from it on, L_KL of "
+    "the validation split is below ln 2, one bit. gamma_RC: from it on, L_RC of the validation split is more than 1.5 "
+    "times its smallest value at smaller gamma. gamma_c, the collapse to one state: from it on, FFT-MSE of 100 "
+    "generated states is more than 30 times smaller than at gamma = 0. The estimate of beta_c is twice the largest "
+    "principal component of the training data per site."
 )
 Ladders = Mapping[str, Sequence[FinishedStage]]
-# Of each transition its symbol in a legend, and the style of its line.
-MARKS = {"beta_c": (r"$\beta_c$", "--"), "gamma_RC": (r"$\gamma_{RC}$", ":"), "gamma_c": (r"$\gamma_c$", "--")}
+# Of each transition its symbol in a legend, the style of its line and the colour of its band.
+MARKS = {
+    "beta_c": (r"$\beta_c$", "--", plotting.COLORS[2]),
+    "gamma_RC": (r"$\gamma_{RC}$", ":", plotting.COLORS[4]),
+    "gamma_c": (r"$\gamma_c$", "--", plotting.COLORS[3]),
+}
 
 
 def make_losses(runs: Sequence[Run], output: Path) -> Section:
@@ -49,7 +55,9 @@ def make_losses(runs: Sequence[Run], output: Path) -> Section:
     estimates = {
         name: critical_beta(run.read_split("train", SAMPLES), run.hamiltonian.periodic) for name, run in vaes.items()
     }
-    _draw(betas, gammas, means, output / "losses.png")
+    titles = picture_titles(runs)
+    titled_betas, titled_gammas = ({titles[name]: part[name] for name in part} for part in (betas, gammas))
+    _draw(titled_betas, titled_gammas, {titles[name]: mean for name, mean in means.items()}, output / "losses.png")
     numbers: dict[str, dict[str, Cell]] = {
         name: {
             "data_hamiltonian_loss": means[name],
@@ -126,8 +134,8 @@ def _draw(betas: Ladders, gammas: Ladders, means: Mapping[str, float], path: Pat
     figure, axes = plotting.new_figure(rows, len(columns), size=(3.7, height), shared=True)
     for column, (weight, ladders, title) in enumerate(columns):
         axes[0, column].set_title(title)
-        # A legend of many runs stands beside the panels.
-        place = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)} if len(ladders) > 2 else {}
+        # A legend of several runs stands beside the panels.
+        place = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)} if len(ladders) > 1 else {}
         for row, loss in enumerate(plotting.LOSS_LABELS):
             cell = axes[row, column]
             plotting.plot_loss(cell, _curves(ladders, weight, loss), weight, loss, colors)
@@ -153,14 +161,15 @@ def _curves(ladders: Ladders, weight: str, loss: str) -> plotting.LossCurves:
 
 
 def _mark_transitions(axes: Axes, ladders: Ladders, weight: str, colors: Mapping[str, str]) -> list[Line2D]:
-    """Broken lines in the colour of the run, labelled with their value."""
+    """Bands, and broken lines labelled with their value; lines of several runs in the colours of the runs."""
     lines = []
     for name, stages in ladders.items():
         of_run = f", {name}" if len(ladders) > 1 else ""
         for key, found in transitions_of(stages, weight).items():
             if found:
-                symbol, style = MARKS[key]
+                symbol, style, color = MARKS[key]
+                pair = color, colors[name] if len(ladders) > 1 else color
                 label = f"{symbol} = {float(f'{found.mark:.2g}'):g}{of_run}"
                 interval = found.before, found.after
-                lines.append(plotting.mark_transition(axes, interval, found.mark, colors[name], style, label))
+                lines.append(plotting.mark_transition(axes, interval, found.mark, pair, style, label))
     return lines

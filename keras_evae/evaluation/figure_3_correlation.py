@@ -33,14 +33,26 @@ SHOWN = 96.0
 Distributions = dict[tuple[str, float | None], AngleDistribution]
 
 
+def make_local_correlation(runs: Sequence[Run], output: Path, gammas: Sequence[float] = GAMMAS) -> Section:
+    """X_In, X_Out and X'_Out with their maps of cos(theta), for several gamma, in one grey scale for all runs."""
+    lowest = min(_black_end(run, nearest_gammas(run, gammas)[0][0]) for run in runs)
+    return _make_local_correlation(runs, output, gammas=gammas, lowest=lowest)
+
+
+def _black_end(run: Run, stage: FinishedStage) -> float:
+    """cos(theta) that most reconstructions of a stage do not fall below."""
+    spins = reconstruct(run, stage, run.read_split("test", COUNT))
+    reference = run.hamiltonian.on_sites(local_correlation(spins, run.hamiltonian))
+    return min(float(np.percentile(reference, BLACK_SHARE)), 1.0 - 1e-6)
+
+
 @for_each_run
-def make_local_correlation(run: Run, output: Path, file: str, gammas: Sequence[float] = GAMMAS) -> Section:
-    """X_In, X_Out and X'_Out with their maps of cos(theta), for gamma = 0, 1 and 100."""
+def _make_local_correlation(run: Run, output: Path, file: str, gammas: Sequence[float], lowest: float) -> Section:
     stages, notes = nearest_gammas(run, gammas)
     rows = _collect(run, stages)
     angles = [_numbers(gamma, kind, spins, run.hamiltonian) for gamma, row in rows for kind, spins in row.items()]
     caption = f"angle theta between spins and effective fields, {len(rows[0][1]['X_In'])} states of each kind"
-    lowest = _draw_maps(rows, run.hamiltonian, output / f"{file}.png")
+    _draw_maps(rows, run.hamiltonian, lowest, output / f"{file}.png")
     black = f"black: cos(theta) of {lowest:.4g} and below, {np.degrees(np.arccos(lowest)):.2g} degrees and more"
     absent = "" if run.hamiltonian.mask is None else "; pale blue: no spin"
     shown = f"states, and beside each its map of cos(theta); {black}{absent}"
@@ -49,7 +61,8 @@ def make_local_correlation(run: Run, output: Path, file: str, gammas: Sequence[f
         "Figure 3A: local correlation",
         "cos(theta) of the angle theta between each spin S and the effective field h = -dE/dS on it: 1 where the spin "
         "points along its field, as everywhere in a relaxed state. The noise is small, so the grey scale ends in black "
-        f"where only {BLACK_SHARE:g} per cent of the sites of X_Out lie below, at the smallest gamma shown.",
+        f"where only {BLACK_SHARE:g} per cent of the sites of X_Out lie below, at the smallest gamma shown. All runs "
+        "have the scale of the one with the most noise.",
         [Table.of_records("local_correlation", caption, angles)],
         [Picture(f"{file}.png", shown, "local_correlation")],
         notes,
@@ -79,10 +92,8 @@ def _numbers(gamma: float | None, kind: str, spins: np.ndarray, hamiltonian: Ham
     }
 
 
-def _draw_maps(rows: Sequence[Row], hamiltonian: Hamiltonian, path: Path) -> float:
-    """Each state beside its map; returns cos(theta) at the black end of the grey scale."""
-    reference = hamiltonian.on_sites(local_correlation(rows[1][1]["X_Out"], hamiltonian))
-    lowest = min(float(np.percentile(reference, BLACK_SHARE)), 1.0 - 1e-6)
+def _draw_maps(rows: Sequence[Row], hamiltonian: Hamiltonian, lowest: float, path: Path) -> None:
+    """Each state beside its map, in a grey scale that is black from `lowest` downwards."""
     figure, axes = plotting.new_figure(len(rows), 4 * EXAMPLES, size=(1.1, 1.2), blank=True)
     for line, (gamma, row) in zip(axes, rows, strict=True):
         shown = [(kind, spins[index]) for kind, spins in row.items() for index in range(min(EXAMPLES, len(spins)))]
@@ -94,7 +105,6 @@ def _draw_maps(rows: Sequence[Row], hamiltonian: Hamiltonian, path: Path) -> flo
     ticks = [lowest, (1.0 + lowest) / 2, 1.0]
     bar.set_ticks(ticks, labels=[f"{tick:.5g}\n({np.degrees(np.arccos(tick)):.2g}°)" for tick in ticks])
     plotting.save_figure(figure, path)
-    return lowest
 
 
 @for_each_run

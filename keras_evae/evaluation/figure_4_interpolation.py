@@ -223,8 +223,8 @@ def _draw_states(run: Run, targets: Targets, rows: Mapping[str, LatentPath], pat
     side = min(*targets.states.shape[1:3], round(ZOOM * targets.spacing))
     last = list(rows.values())[-1]
     centred = _centring(local_correlation(last.shown[0], run.hamiltonian))
-    figure, axes = plotting.new_figure(len(rows), len(SHOWN_STEPS) + 2, size=(1.25, 1.4), blank=True)
-    for column, title, spins in zip((0, -1), ("with interstitial", "perfect"), targets.states, strict=True):
+    figure, axes = plotting.new_figure(len(rows), len(SHOWN_STEPS) + 3, size=(1.25, 1.4), blank=True)
+    for column, title, spins in zip((0, -2), ("with interstitial", "perfect"), targets.states, strict=True):
         plotting.plot_spins(axes[0, column], centred(spins), title)
         plotting.plot_square(axes[0, column], side)
         plotting.plot_spins(axes[1, column], _middle(centred(spins), side), "zoomed")
@@ -233,6 +233,7 @@ def _draw_states(run: Run, targets: Targets, rows: Mapping[str, LatentPath], pat
             if step in latent_path.shown:
                 plotting.plot_spins(axes[row, column], _middle(centred(latent_path.shown[step]), side), f"R = {step}")
         axes[row, 1].set_ylabel(label)
+    plotting.plot_color_wheel(axes[0, -1])
     plotting.save_figure(figure, path)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from keras_evae import plotting
+from keras_evae.annealing import relax
 from keras_evae.evaluation.compared_states import compare_all, final_states
 from keras_evae.evaluation.results import Cell, Picture, Record, Section, Table
 from keras_evae.evaluation.stage_selection import (
@@ -18,6 +19,7 @@ from keras_evae.evaluation.stage_selection import (
     is_finished,
     ladder_of_gamma,
     nearest_gammas,
+    picture_titles,
 )
 from keras_evae.evaluation.stage_states import generate
 from keras_evae.minima.certificate import precise_energy
@@ -29,13 +31,13 @@ from keras_evae.runs.stage_folder import FinishedStage
 BEFORE, AFTER = 3, 2
 TEXT = (
     "States generated from one latent vector, around the first stage at which FFT-MSE stays at the level of one "
-    "state. The states of the last stages are compared in real space. Their distance is the mean of |S - S'|^2 over "
-    "the sites that carry a spin: 0 for equal states, 2 for unrelated directions. The aligned distance is the "
-    "smallest one over all translations along periodic axes and the joint point group of lattice and spins, which "
-    "leave the energy unchanged. Between states of one run, and after relaxation at T = 0, which removes the noise of"
-    " the decoder, translations by fractions of a site count too: a skyrmion is large against the sites, and slides "
-    f"between them at no measurable cost of energy. Two states are one if that distance is at most {SAME_STATE:g}, an "
-    "angle of 0.1 between spins."
+    "state, and that of the last stage, also relaxed at T = 0. The states of the last stages are compared in real "
+    "space. Their distance is the mean of |S - S'|^2 over the sites that carry a spin: 0 for equal states, 2 for "
+    "unrelated directions. The aligned distance is the smallest one over all translations along periodic axes and the "
+    "joint point group of lattice and spins, which leave the energy unchanged. Between states of one run, and after "
+    "relaxation at T = 0, which removes the noise of the decoder, translations by fractions of a site count too: a "
+    "skyrmion is large against the sites, and slides between them at no measurable cost of energy. Two states are one "
+    f"if that distance is at most {SAME_STATE:g}, an angle of 0.1 between spins."
 )
 GENERATED = ("fft_mse", "energy_per_site_mean", "energy_per_site_std")
 
@@ -54,7 +56,13 @@ def make_collapse(runs: Sequence[Run], output: Path, count: int = 100) -> Sectio
         "Figure 5A: the collapse to one state",
         TEXT,
         tables,
-        [Picture("collapse.png", "Generated states around the collapse, a row for each run", "collapse")],
+        [
+            Picture(
+                "collapse.png",
+                "Generated states around the collapse and of the last stage, a row for each run",
+                "collapse",
+            )
+        ],
         notes + differ,
         {
             name: {"last_stage_finished": is_finished(run), "collapsed": has_collapsed(run)}
@@ -78,18 +86,26 @@ def _stages_around(runs: Sequence[Run]) -> list[float]:
 def _draw(runs: Sequence[Run], path: Path) -> list[str]:
     """Draws the picture; gives a sentence for each stage that stands for another one."""
     gammas = _stages_around(runs)
-    chosen = {name: nearest_gammas(run, gammas) for name, run in by_label(runs).items()}
-    columns = max(len(stages) for stages, _ in chosen.values())
+    runs_by, titles = by_label(runs), picture_titles(runs)
+    chosen = {name: nearest_gammas(run, gammas) for name, run in runs_by.items()}
+    shown = {name: _with_last(stages, runs_by[name]) for name, (stages, _) in chosen.items()}
+    columns = max(map(len, shown.values())) + 1
     figure, axes = plotting.new_figure(len(runs), columns + 1, size=(1.6, 1.9), blank=True)
-    for row, run, (name, (stages, _)) in zip(axes, runs, chosen.items(), strict=True):
-        for cell, stage in zip(row, stages, strict=False):
-            spins = generate(run, stage, 1)[0]
-            plotting.plot_spins(cell, spins, rf"$\gamma$ = {stage.gamma:g}")
-            cell.set_xlabel(f"E/N = {precise_energy(spins, run.hamiltonian):.5f}")
-        row[0].set_ylabel(plotting.as_label(name))
+    for row, (name, run) in zip(axes, runs_by.items(), strict=True):
+        states = [(rf"$\gamma$ = {stage.gamma:g}", generate(run, stage, 1)[0]) for stage in shown[name]]
+        states.append(("the last one, relaxed", relax(run.hamiltonian, states[-1][1])[0]))
+        for cell, (title, spins) in zip(row, states, strict=False):
+            plotting.plot_spins(cell, spins, title)
+            cell.set_xlabel(f"$E/N$ = {precise_energy(spins, run.hamiltonian):.5f} $J$")
+        row[0].set_ylabel(plotting.as_label(titles[name]))
     plotting.plot_color_wheel(axes[0, -1])
     plotting.save_figure(figure, path)
     return [note for _, notes in chosen.values() for note in notes]
+
+
+def _with_last(stages: Sequence[FinishedStage], run: Run) -> list[FinishedStage]:
+    last = ladder_of_gamma(run)[-1]
+    return [*stages, *([last] if last not in stages else [])]
 
 
 def make_fft_mse(runs: Sequence[Run], output: Path) -> Section:
@@ -101,8 +117,9 @@ def make_fft_mse(runs: Sequence[Run], output: Path) -> Section:
         for name, stages in ladders.items()
         for stage in stages
     ]
+    titles = picture_titles(runs)
     curves = {
-        name: ([stage.gamma for stage in stages], [generated_fft_mse(stage) for stage in stages])
+        titles[name]: ([stage.gamma for stage in stages], [generated_fft_mse(stage) for stage in stages])
         for name, stages in ladders.items()
     }
     systems = {(run.hamiltonian, run.shape, tuple(stage.gamma for stage in run.planned if stage.gamma)) for run in runs}

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from matplotlib.artist import Artist
 
 from keras_evae import plotting
 from keras_evae.analysis import delaunay_bonds, ring_average
@@ -95,7 +96,7 @@ def draw_samples(name: str, samples: Sequence[Sample], hamiltonian: Hamiltonian,
     captions = {
         "structure": "S(q), mean over states, q = 0 left out; dashed: mean |q| of the ring",
         "rings": "Radial averages of S(q)",
-        "neighbours": "One state, its skyrmions and their Delaunay neighbours",
+        "neighbours": "One state, its skyrmions and their neighbours; dotted: diagonals by chance, not counted",
         "distributions": "Distributions of what is compared; the outermost bins hold all that lies beyond",
     }
     return [Picture(f"{name}_{picture}.png", f"{caption}; {names}") for picture, caption in captions.items()]
@@ -131,19 +132,26 @@ def _draw_structure(samples: Sequence[Sample], path: Path) -> None:
 def _draw_neighbours(samples: Sequence[Sample], hamiltonian: Hamiltonian, path: Path) -> None:
     height, width = samples[0].example.shape[:2]
     size = max(2.6, NARROWEST / len(samples))
-    figure, axes = plotting.new_figure(1, len(samples), size=(size, 0.95 + 1.95 * height / width))
-    for cell, sample in zip(axes[0], samples, strict=True):
+    figure, axes = plotting.new_figure(1, len(samples) + 1, size=(size, 0.95 + 1.95 * height / width))
+    handles: dict[str, Artist] = {}
+    for cell, sample in zip(axes[0], samples, strict=False):
         state = sample.states[0]
         positions = state.skyrmions.positions
-        bonds = delaunay_bonds(positions, (height, width), hamiltonian.periodic)
+        bonds = delaunay_bonds(positions, (height, width), hamiltonian.periodic, hamiltonian.mask)
         starts = positions[bonds.owners]
         found = "no skyrmion"
         if len(positions):
-            found = rf"skyrmions: {len(positions)}, mean $|\psi_6|$ = {state.psi6.mean():.2f}"
+            order = rf", mean $|\psi_6|$ = {state.psi6.mean():.2f}" if state.psi6.size else ""
+            found = f"skyrmions: {len(positions)}{order}"
         lines = np.stack((starts, starts + bonds.vectors), axis=1)
-        plotting.plot_neighbours(cell, sample.example, positions, lines, state.neighbours, f"{sample.name}\n{found}")
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+        sure = np.bincount(bonds.owners[~bonds.arbitrary], minlength=len(positions))
+        counts, title = np.where(bonds.surrounded, sure, -1), f"{sample.name}\n{found}"
+        plotting.plot_neighbours(cell, sample.example, positions, lines, bonds.arbitrary, counts, title)
+        handles |= {label: handle for handle, label in zip(*cell.get_legend_handles_labels(), strict=True)}
+    plotting.plot_color_wheel(axes[0, -1])
+    labels = sorted(handles)
+    if labels:
+        figure.legend([handles[label] for label in labels], labels, loc="outside lower center", ncols=len(labels))
     plotting.save_figure(figure, path)
 
 

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from keras_evae.analysis import ring_average, structure_factor, topological_charge
+from keras_evae.analysis import charge_of, ring_average, structure_factor
 from keras_evae.analysis.nearest import nearest_distances, symmetric_distances
-from keras_evae.analysis.neighbours import delaunay_bonds
-from keras_evae.analysis.skyrmions import skyrmions_against_field
+from keras_evae.analysis.neighbours import defect_share, delaunay_bonds
+from keras_evae.analysis.skyrmions import skyrmions_of
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.minima.distinct import SAME_STATE
 
@@ -106,15 +106,18 @@ def same_charge(before: MeasuredSet, after: MeasuredSet) -> Estimate:
 
 
 def _measure_state(state: np.ndarray, hamiltonian: Hamiltonian) -> dict[str, float]:
-    skyrmions = skyrmions_against_field(state, hamiltonian)
+    skyrmions = skyrmions_of(state, hamiltonian)
     found = len(skyrmions) > 0
-    bonds = delaunay_bonds(skyrmions.positions, (state.shape[0], state.shape[1]), hamiltonian.periodic)
+    bonds = delaunay_bonds(
+        skyrmions.positions, (state.shape[0], state.shape[1]), hamiltonian.periodic, hamiltonian.mask
+    )
+    psi6, _ = bonds.lattice_order()
     return {
         "energy_per_site": float(hamiltonian.energy_per_site(state)),
-        "charge": float(topological_charge(state, hamiltonian.periodic)),
+        "charge": float(charge_of(state, hamiltonian)),
         "radius_sites": float(skyrmions.radii.mean()) if found else math.nan,
-        "psi6": float(np.abs(bonds.order()).mean()) if found else math.nan,
-        "defects": float(np.mean(bonds.counts != 6)) if found else math.nan,
+        "psi6": float(psi6.mean()) if psi6.size else math.nan,
+        "defects": defect_share(bonds.counts[bonds.surrounded]) if found else math.nan,
     }
 
 

@@ -15,7 +15,7 @@ from keras_evae.annealing import anneal_many
 from keras_evae.config import Config, dump_config, load_config
 from keras_evae.config_sections import EVAEConfig
 from keras_evae.dataset import DatasetSpecification, ensure_dataset
-from keras_evae.errors import ArgumentError, ConfigError, DataError, MismatchError
+from keras_evae.errors import ConfigError, DataError, MismatchError, as_integer, as_number
 from keras_evae.evaluation.ground_state_tables import draw_states, make_headline, make_section
 from keras_evae.evaluation.relaxed_states import write_states
 from keras_evae.evaluation.report import write_report
@@ -72,8 +72,9 @@ def find_ground_state(
     Raises:
         ConfigError, DataError, MismatchError: If the configuration, a run or what is in the folder cannot be used.
     """
-    if seeds < 1 and not runs:
-        raise ArgumentError("seeds", "at least 1", seeds)
+    seeds, count = as_integer("seeds", seeds, 0 if runs else 1), as_integer("count", count, 1)
+    betas = [as_number("betas", beta, positive=True) for beta in betas]
+    anneal_seconds = None if anneal_seconds is None else as_number("anneal_seconds", anneal_seconds)
     if not isinstance(config, Config):
         config = load_config(config)
     beta, output = searched_evae(config).beta, Path(output)

@@ -78,7 +78,7 @@ def make_headline(section: Section, methods: Sequence[Record], run: Run, name: s
 def draw_states(states: Sequence[Record], spins: np.ndarray, path: Path) -> None:
     """The distinct states `(n, y, x, 3)`, each with its certificate and who has found it."""
     titles = [
-        f"{rank}: E/N = {row['energy_per_site']:.7f}\nQ = {round(row['charge'], 2) + 0.0:g}, "
+        f"{rank}: $E/N$ = {row['energy_per_site']:.7f} $J$\nQ = {round(row['charge'], 2) + 0.0:g}, "
         f"{row['skyrmions']} skyrmions\n" + row["found_by"].replace(", ", "\n")
         for rank, row in enumerate(states, start=1)
     ]

@@ -13,7 +13,7 @@ import numpy as np
 from tqdm import tqdm
 
 from keras_evae.analysis.neighbours import delaunay_bonds
-from keras_evae.analysis.skyrmions import skyrmions_against_field
+from keras_evae.analysis.skyrmions import skyrmions_of
 from keras_evae.dataset.hdf5 import METADATA_BYTES, VERSIONS, create_file, write_attribute
 from keras_evae.evaluation.results import Cell, Record, Section, Table, for_each_run
 from keras_evae.evaluation.stage_selection import is_finished
@@ -143,8 +143,11 @@ def _changes(generated: np.ndarray, relaxed: np.ndarray, hamiltonian: Hamiltonia
     """What relaxation changes in states `(n, y, x, 3)`, and how skyrmions stand then: None where no state has one."""
     change = np.asarray(np.sum((generated - relaxed) ** 2, axis=-1, dtype=np.float64))
     shape = relaxed.shape[1], relaxed.shape[2]
-    places = [skyrmions_against_field(spins, hamiltonian).positions for spins in relaxed]
-    orders = [np.array(delaunay_bonds(place, shape, hamiltonian.periodic).lattice_order()) for place in places]
+    places = [skyrmions_of(spins, hamiltonian).positions for spins in relaxed]
+    orders = [
+        np.array(delaunay_bonds(place, shape, hamiltonian.periodic, hamiltonian.mask).lattice_order())
+        for place in places
+    ]
     psi6, psi4 = (float(values.mean()) if values.size else None for values in np.concatenate(orders, axis=1))
     return {"change": float(hamiltonian.on_sites(change).mean()), "psi6_relaxed": psi6, "psi4_relaxed": psi4}
 

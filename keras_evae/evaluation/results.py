@@ -145,7 +145,7 @@ def for_each_run(make: Callable[..., Section]) -> Callable[..., Section]:
     That function, `make_<recipe>`, has the numbers of its run under "", and writes pictures whose names begin with
     `file`. Captions, tables and numbers get the label of the run; files get it where there are several runs.
     """
-    name = make.__name__.removeprefix("make_")
+    name = make.__name__.removeprefix("_").removeprefix("make_")
 
     @functools.wraps(make)
     def recipe(runs: Sequence[Run], output: Path, **options: Any) -> Section:
@@ -177,7 +177,8 @@ def read_section(path: Path) -> Section:
 
 
 def _in_words(cell: Cell) -> str:
-    if cell is None:
+    if cell is None or cell != cell:
+        # None and NaN: not defined.
         return "-"
     if isinstance(cell, float):
         # Energies per site differ in the fifth decimal.

@@ -75,7 +75,7 @@ def _draw(shown: list[tuple[FinishedStage, str]], sets: list[MeasuredSet], path:
             row, states.spins, states.values["energy_per_site"], states.values["psi6"], strict=False
         ):
             order = rf", $\psi_6$ {psi6:.2f}" if np.isfinite(psi6) else ""
-            plotting.plot_spins(cell, spins, f"E/N {energy:.5f}{order}")
+            plotting.plot_spins(cell, spins, f"$E/N$ = {energy:.5f} $J${order}")
             cell.title.set_fontsize(6)
         row[0].set_ylabel(rf"$\gamma$ = {stage.gamma:g}, {way}")
         row[-1].set_axis_off()

@@ -15,9 +15,9 @@ import numpy as np
 from tqdm import tqdm
 
 from keras_evae.analysis.neighbours import delaunay_bonds
-from keras_evae.analysis.skyrmions import skyrmions_against_field
+from keras_evae.analysis.skyrmions import skyrmions_of
 from keras_evae.annealing import KERNEL_VERSION
-from keras_evae.errors import ArgumentError, DataError
+from keras_evae.errors import DataError, as_integer, as_number
 from keras_evae.evaluation.stage_selection import first_collapsed, ladder_of_gamma
 from keras_evae.files import file_checksum
 from keras_evae.hamiltonian import Hamiltonian
@@ -60,10 +60,11 @@ class Conditions:
     energy_below: float | None = None
 
     def __post_init__(self) -> None:
-        if self.defects is not None and self.defects < 0:
-            raise ArgumentError("defects", "at least 0", self.defects)
-        if self.energy_below is not None and not np.isfinite(self.energy_below):
-            raise ArgumentError("energy_below", "a finite number", self.energy_below)
+        for name, least in (("charge", None), ("defects", 0)):
+            if (value := getattr(self, name)) is not None:
+                object.__setattr__(self, name, as_integer(name, value, least))
+        if self.energy_below is not None:
+            object.__setattr__(self, "energy_below", as_number("energy_below", self.energy_below))
 
     def fulfilled(self, record: np.ndarray) -> np.ndarray:
         """Which of the states with these measured numbers `(n,)` are kept."""
@@ -169,7 +170,7 @@ def last_before_collapse(run: Run) -> Run:
 
 
 def make_source(run: Run, seed: int | None, prior: str, relax: bool, conditions: dict[str, Any]) -> StateSource:
-    seed = int(np.random.default_rng().integers(2**63)) if seed is None else seed
+    seed = int(np.random.default_rng().integers(2**63)) if seed is None else as_integer("seed", seed, 0)
     return StateSource(run, seed, prior, relax, Conditions(**conditions))
 
 
@@ -182,19 +183,16 @@ def _measure(generated: np.ndarray, spins: np.ndarray, hamiltonian: Hamiltonian)
     record["energy_generated"], record["charge_generated"] = before["energy_per_site"], before["charge"]
     change = np.asarray(np.sum((spins - generated) ** 2, axis=-1, dtype=np.float64))
     for number, state in enumerate(spins):
-        places = skyrmions_against_field(state, hamiltonian).positions
+        places = skyrmions_of(state, hamiltonian).positions
         record["change"][number] = hamiltonian.on_sites(change[number]).mean()
-        bonds = delaunay_bonds(places, state.shape[:2], hamiltonian.periodic)
-        record["defects"][number] = np.count_nonzero(bonds.counts != 6)
+        bonds = delaunay_bonds(places, state.shape[:2], hamiltonian.periodic, hamiltonian.mask)
+        record["defects"][number] = np.count_nonzero(bonds.counts[bonds.surrounded] != 6)
     return record
 
 
 def collect_chunks(n: int, limit: int | None, chunk: Callable[[int], StableStates]) -> Iterator[StableStates]:
     """Chunks in their order until they have `n` states together."""
-    if n < 1:
-        raise ArgumentError("n", "at least 1", n)
-    if limit is not None and limit < 1:
-        raise ArgumentError("limit", "at least 1", limit)
+    n, limit = as_integer("n", n, 1), None if limit is None else as_integer("limit", limit, 1)
     # A chunk is the same whatever the limit is, so it is never cut.
     most, found = DRAWS * n if limit is None else -(-limit // CHUNK) * CHUNK, 0
     with tqdm(None, "stable states", n, unit="state", leave=False, disable=None) as progress:

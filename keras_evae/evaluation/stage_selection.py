@@ -110,6 +110,15 @@ def by_label(runs: Sequence[Run]) -> dict[str, Run]:
     return {run.name if names.count(run.name) == 1 else str(run.path): run for run in runs}
 
 
+def picture_titles(runs: Sequence[Run]) -> dict[str, str]:
+    """For the label of each run its title in a picture, with the label where two titles are the same."""
+    titles = {label: run.title for label, run in by_label(runs).items()}
+    return {
+        label: title if list(titles.values()).count(title) == 1 else f"{title}, {label}"
+        for label, title in titles.items()
+    }
+
+
 def file_name(figure: str, label: str, runs: Sequence[Run]) -> str:
     """Name of a file that is made for each run: with the run's label where there are several."""
     return figure if len(runs) == 1 else f"{figure}_{label.replace('/', '_')}"

@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 from pydantic import TypeAdapter
 
-from keras_evae.analysis import topological_charge
-from keras_evae.analysis.skyrmions import skyrmions_against_field
+from keras_evae.analysis import charge_of
+from keras_evae.analysis.skyrmions import skyrmions_of
 from keras_evae.annealing import KERNEL_VERSION
 from keras_evae.errors import DataError, validate_json
 from keras_evae.files import checksum, json_text, write_whole
@@ -113,8 +113,8 @@ def best_known(
 def _certificate(spins: np.ndarray, hamiltonian: Hamiltonian, reference: float) -> tuple[float, ...]:
     spins = np.asarray(spins, np.float64)
     energy = precise_energy(spins, hamiltonian)
-    charge = float(topological_charge(spins, hamiltonian.periodic))
-    skyrmions, torque = len(skyrmions_against_field(spins, hamiltonian)), float(hamiltonian.torque(spins).max())
+    charge = float(charge_of(spins, hamiltonian))
+    skyrmions, torque = len(skyrmions_of(spins, hamiltonian)), float(hamiltonian.torque(spins).max())
     return energy, torque, charge, skyrmions, energy - reference
 
 

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_evae.errors import as_integer
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.layers import LARGEST_LOG_VARIANCE, Sampling
 from keras_evae.machine import repeatable_sums
@@ -99,13 +100,13 @@ class EVAE(keras.Model):
         self._given_phases = phases
         self.phases = fast_form_is_fastest(precision, self.replicas) if phases == "auto" else phases
         self.precision = precision
-        height, width = lattice_shape
+        height, width = (as_integer("lattice_shape", side) for side in lattice_shape)
         self.lattice_shape = (height, width)
-        self.latent_dim = latent_dim
-        self.dense_units = dense_units
+        self.latent_dim = latent_dim = as_integer("latent_dim", latent_dim, 1)
+        self.dense_units = dense_units = dense_units and as_integer("dense_units", dense_units, 1)
         self.hamiltonian = hamiltonian or Hamiltonian()
         self.hamiltonian.check_lattice(self.lattice_shape)
-        self.seed = seed
+        self.seed = seed = as_integer("seed", seed, 0)
         encoder_seed, decoder_seed, noise_seed = (int(s) for s in np.random.SeedSequence(seed).generate_state(3))
         periodic = self.hamiltonian.periodic
         synchronized = self.replicas > 1

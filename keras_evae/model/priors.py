@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from keras_evae.errors import as_integer
 from keras_evae.symmetry import random_symmetry
 
 PRIORS = ("normal", "posterior", "flow")
@@ -20,7 +21,8 @@ PRIORS = ("normal", "posterior", "flow")
 
 def normal_vectors(n: int, latent_dim: int, seed: int | None = None) -> np.ndarray:
     """`n` vectors `(n, latent_dim)` float32 of the standard normal; the first ones do not depend on `n`."""
-    return np.random.default_rng(seed).standard_normal((n, latent_dim), dtype=np.float32)
+    seed = None if seed is None else as_integer("seed", seed, 0)
+    return np.random.default_rng(seed).standard_normal((as_integer("n", n), latent_dim), dtype=np.float32)
 
 
 def training_posteriors(

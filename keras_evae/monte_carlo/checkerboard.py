@@ -13,11 +13,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from keras_evae.errors import as_integer, as_number
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.monte_carlo import kernels
 from keras_evae.monte_carlo.checks import (
-    check_integer,
-    check_number,
     check_shape,
     check_temperatures,
     finished_spins,
@@ -87,7 +86,8 @@ class MonteCarlo:
             sweeps: Heat-bath sweeps at each temperature.
             over_relaxation: Over-relaxation sweeps after each of them.
         """
-        self._thermal(temperature, (sweeps, 1, over_relaxation))
+        repetitions = as_integer("sweeps", sweeps, 0), 1, as_integer("over_relaxation", over_relaxation, 0)
+        self._thermal(temperature, repetitions)
 
     def over_relaxation(self, temperature: float = 1.0, sweeps: int = 1) -> None:
         """Reflections S' = 2 (S.h) h / |h|^2 - S (Creutz 1987, Phys. Rev. D 36, 515), which conserve the energy.
@@ -97,7 +97,7 @@ class MonteCarlo:
                 min(1, exp(K (S_z'^2 - S_z^2) / T)).
             sweeps: Number of sweeps.
         """
-        self._thermal(temperature, (sweeps, 0, 1))
+        self._thermal(temperature, (as_integer("sweeps", sweeps, 0), 0, 1))
 
     def relax(self, torque_tolerance: float = 1e-4, max_sweeps: int = 20_000) -> tuple[float, int]:
         """Sweeps at zero temperature, which never raise the energy, until the largest |S x h| is below the tolerance.
@@ -106,10 +106,9 @@ class MonteCarlo:
             The largest torque (in units of the exchange constant, single precision: good to about 1e-6) and the
             number of sweeps.
         """
-        check_number("torque_tolerance", torque_tolerance)
-        check_integer("max_sweeps", max_sweeps, 0)
+        tolerance = as_number("torque_tolerance", torque_tolerance, positive=True)
         # A little below the tolerance, for what rounding adds when the torque is computed elsewhere.
-        return self._relax(0.97 * torque_tolerance, max_sweeps)
+        return self._relax(0.97 * tolerance, as_integer("max_sweeps", max_sweeps, 0))
 
     def _relax(self, tolerance: float, max_sweeps: int) -> tuple[float, int]:
         torque, sweeps = kernels.relax_sweeps(

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import math
-import numbers
-import operator
-
 import numpy as np
 
-from keras_evae.errors import ArgumentError, NumericalError
+from keras_evae.errors import NumericalError, as_integer
 from keras_evae.hamiltonian import Hamiltonian
 
 SMALLEST_PERIODIC_SIDE = 4
@@ -67,13 +63,13 @@ def check_shape(hamiltonian: Hamiltonian, shape: tuple[int, int]) -> tuple[int, 
     """Rows and columns as integers, or a ValueError if the colours or the mask do not fit on them."""
     if len(shape) != 2:
         raise ValueError(f"Expected a lattice shape (y, x). Received: shape={tuple(shape)}")
+    shape = as_integer("shape", shape[0]), as_integer("shape", shape[1])
     hamiltonian.check_lattice(shape)
     if hamiltonian.further_terms:
         return _check_general_shape(hamiltonian, shape)
     for axis, side, periodic, even in zip("yx", shape, hamiltonian.periodic, (False, True), strict=True):
         least = SMALLEST_PERIODIC_SIDE if periodic else 1
         even = even or periodic
-        side = operator.index(side)
         if side < least or (even and side % 2):
             kind = "periodic" if periodic else "open"
             raise ValueError(
@@ -82,11 +78,11 @@ def check_shape(hamiltonian: Hamiltonian, shape: tuple[int, int]) -> tuple[int, 
             )
     if shape[1] > 2 * LANES:
         raise ValueError(f"Expected at most {2 * LANES} columns; transpose the lattice. Received: shape={tuple(shape)}")
-    return int(shape[0]), int(shape[1])
+    return shape
 
 
 def _check_general_shape(hamiltonian: Hamiltonian, shape: tuple[int, int]) -> tuple[int, int]:
-    for axis, side, periodic in zip("yx", map(operator.index, shape), hamiltonian.periodic, strict=True):
+    for axis, side, periodic in zip("yx", shape, hamiltonian.periodic, strict=True):
         least = hamiltonian.reach + 1 if periodic else 1
         if side < least:
             raise ValueError(
@@ -94,24 +90,13 @@ def _check_general_shape(hamiltonian: Hamiltonian, shape: tuple[int, int]) -> tu
                 f"interactions reach {hamiltonian.reach} sites far. Received: shape={tuple(shape)}"
             )
     # Looks at the terms, too.
-    hamiltonian.lattice((int(shape[0]), int(shape[1])))
-    return int(shape[0]), int(shape[1])
+    hamiltonian.lattice(shape)
+    return shape
 
 
-def check_number(name: str, value: float) -> None:
-    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not 0.0 < value < math.inf:
-        raise ArgumentError(name, "a finite number above 0", value)
-
-
-def check_integer(name: str, value: int, least: int, most: int | None = None) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-        raise ArgumentError(name, f"an integer of at least {least}", value)
-    if most is not None and value > most:
-        raise ArgumentError(name, f"an integer of at most {most}", value)
-
-
-def check_stream(seed: int, index: int) -> None:
-    check_integer("seed", seed, 0)
-    check_integer("index", index, 0)
+def check_stream(seed: int, index: int) -> tuple[int, int]:
+    """Seed and index as Python's integers, which do not overflow."""
+    seed, index = as_integer("seed", seed, 0), as_integer("index", index, 0)
     if seed >= 2**64 or index >= STREAMS:
         raise ValueError(f"Expected a seed below 2^64 and an index below 2^46. Received: seed={seed}, index={index}")
+    return seed, index

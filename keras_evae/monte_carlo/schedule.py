@@ -6,8 +6,7 @@ import dataclasses
 
 import numpy as np
 
-from keras_evae.errors import ArgumentError, changed_fields
-from keras_evae.monte_carlo.checks import check_integer, check_number
+from keras_evae.errors import ArgumentError, as_integer, as_number, changed_fields
 
 # Years of work on a large lattice, and temperatures that single precision divides by.
 MOST_SWEEPS, COLDEST, HOTTEST = 10_000_000, 1e-12, 1e12
@@ -48,11 +47,12 @@ class AnnealingSchedule:
 
     def __post_init__(self) -> None:
         for name in ("start_temperature", "end_temperature", "torque_tolerance"):
-            check_number(name, getattr(self, name))
-            if not COLDEST <= getattr(self, name) <= HOTTEST:
-                raise ArgumentError(name, f"between {COLDEST:g} and {HOTTEST:g}", getattr(self, name))
+            value = as_number(name, getattr(self, name), positive=True)
+            object.__setattr__(self, name, value)
+            if not COLDEST <= value <= HOTTEST:
+                raise ArgumentError(name, f"between {COLDEST:g} and {HOTTEST:g}", value)
         for name, least in (("temperatures", 1), ("sweeps", 1), ("over_relaxation", 0), ("max_greedy_sweeps", 0)):
-            check_integer(name, getattr(self, name), least, MOST_SWEEPS)
+            object.__setattr__(self, name, as_integer(name, getattr(self, name), least, MOST_SWEEPS))
         if self.thermal_sweeps > MOST_SWEEPS:
             expected = f"a number with which there are at most {MOST_SWEEPS} sweeps, (1 + over_relaxation) of each"
             raise ArgumentError("sweeps", expected, self.sweeps)

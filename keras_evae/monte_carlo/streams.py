@@ -14,7 +14,7 @@ def random_state(seed: int, index: int, lanes: int) -> np.ndarray:
     2 (2^16 index + lane) of the sequence that starts at mix(seed), and the one after it. mix is one-to-one, so no
     two lanes or configurations of a seed begin with the same words.
     """
-    check_stream(seed, index)
+    seed, index = check_stream(seed, index)
     # Arrays, in which unsigned arithmetic wraps without a warning.
     counter = np.uint64(index * LANES) + np.arange(lanes, dtype=np.uint64)
     origin = _mix(np.array([seed], np.uint64))

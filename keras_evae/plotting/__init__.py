@@ -3,6 +3,7 @@
 from keras_evae.plotting.canvas import as_label, new_figure, save_figure, style
 from keras_evae.plotting.curves import (
     COLORS,
+    ENERGY_LABEL,
     LOSS_LABELS,
     LossCurves,
     ladder_colors,

@@ -21,3 +21,18 @@ def spin_colors(spins: np.ndarray) -> np.ndarray:
     lightness = np.clip((1.0 + spins[..., 2:]) / 2, 0.0, 1.0)
     colors = np.where(lightness < 0.5, hue * 2 * lightness, hue + (1.0 - hue) * (2 * lightness - 1.0))
     return np.where(spins.any(axis=-1, keepdims=True), colors, ABSENT)
+
+
+def wheel_colors(pixels: int = 401) -> np.ndarray:
+    """The colours of all directions seen along -z, RGBA values `(pixels, pixels, 4)`, y upwards.
+
+    +z is in the centre, directions in the plane lie half way out, -z at the rim; transparent outside.
+    """
+    y, x = np.mgrid[-1 : 1 : pixels * 1j, -1 : 1 : pixels * 1j]
+    radius = np.hypot(x, y)
+    polar = np.clip(radius, 0, 1) * np.pi
+    unit = np.divide(1.0, radius, out=np.zeros_like(radius), where=radius > 0)
+    spins = np.stack((np.sin(polar) * x * unit, np.sin(polar) * y * unit, np.cos(polar)), axis=-1)
+    # The rim fades within a pixel, so that it is smooth.
+    inside = np.clip((1.0 - radius) * pixels / 2, 0.0, 1.0)
+    return np.concatenate((spin_colors(spins), inside[..., None]), axis=-1)

@@ -17,16 +17,22 @@ from keras_evae.plotting.canvas import as_label
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 # For each run the values of beta or gamma, and for each split those of the loss.
 LossCurves = Mapping[str, tuple[Sequence[float], Mapping[str, Sequence[float]]]]
+ENERGY_LABEL = "$E/N$ ($J$)"
 LOSS_LABELS = {
     "reconstruction_loss": "$L_{RC}$",
     "kl_loss": "$L_{KL}$ (nat)",
-    "hamiltonian_loss": "$L_H$ ($J$ per site)",
+    "hamiltonian_loss": "$L_H$ ($J$)",
 }
 
 
 def run_colors(names: Sequence[str]) -> dict[str, str]:
     """A colour for each run, by which it is known in all panels of a figure."""
     return dict(zip(names, itertools.cycle(COLORS), strict=False))
+
+
+def ink() -> str:
+    """The colour of text: black, or what stands out from a user's background."""
+    return str(matplotlib.rcParams["text.color"])
 
 
 def ladder_colors(count: int) -> list[tuple[float, ...]]:
@@ -62,25 +68,29 @@ def plot_loss(
 def mark_data(axes: Axes, values: Collection[float]) -> None:
     """Horizontal lines at the mean loss of training data itself."""
     for value in values:
-        axes.axhline(value, color="black", linewidth=1.0)
+        axes.axhline(value, color=ink(), linewidth=1.0)
         axes.annotate(
             "training data", (0.02, value), (0, 2), axes.get_yaxis_transform(), "offset points", fontsize="small"
         )
 
 
 def mark_transition(
-    axes: Axes, interval: tuple[float, float], mark: float, color: str, style: str, label: str
+    axes: Axes, interval: tuple[float, float], mark: float, colors: tuple[str, str], style: str, label: str
 ) -> Line2D:
-    """A transition between two weights of a ladder: the interval shaded, a line at the mark, which is returned."""
+    """A transition between two weights of a ladder: the interval shaded, a line at the mark, which is returned.
+
+    `colors` are those of the band and of the line.
+    """
     # A transition before the first weight of a ladder has no lower end that a logarithmic axis could show.
-    axes.axvspan(max(interval[0], axes.get_xlim()[0]), interval[1], color=color, alpha=0.08, linewidth=0)
-    return axes.axvline(mark, color=color, linestyle=style, linewidth=1.0, label=label)
+    axes.axvspan(max(interval[0], axes.get_xlim()[0]), interval[1], color=colors[0], alpha=0.15, linewidth=0)
+    return axes.axvline(mark, color=colors[1], linestyle=style, linewidth=1.0, label=label)
 
 
 def plot_fft_mse(axes: Axes, curves: Mapping[str, tuple[Sequence[float], Sequence[float]]]) -> Axes:
     """FFT-MSE against gamma (Figure 5B): for each run its values of both; gamma = 0 stands at the left edge."""
+    colors = run_colors(list(curves))
     for name, (gammas, values) in curves.items():
-        axes.plot(gammas, values, marker="o", label=as_label(name))
+        axes.plot(gammas, values, "o-", color=colors[name], label=as_label(name))
     axes.set(xlabel=r"$\gamma$", ylabel="FFT-MSE")
     _scale_weights(axes, [gamma for gammas, _ in curves.values() for gamma in gammas])
     # Linear below the smallest value: a run that has collapsed to one state may reach exactly zero.
@@ -102,8 +112,8 @@ def plot_angle_densities(
     Those of the annealed data are so narrow that they leave the picture at the top.
     """
     for (label, (angles, density)), color in zip(densities.items(), ladder_colors(len(densities)), strict=True):
-        axes.plot(angles, density, color=color, label=label)
-    axes.plot(*data, color="black", label="data, $X_{In}$")
+        axes.plot(angles, density, "-", color=color, label=label)
+    axes.plot(*data, "-", color=ink(), label="data, $X_{In}$")
     axes.set(xlabel=r"$\theta$ (degrees)", ylabel="density (1 / degree)")
     axes.legend()
     return axes
@@ -114,24 +124,26 @@ def plot_interpolation(axes: Axes, curves: Mapping[str, Sequence[tuple[np.ndarra
 
     A path is given by its steps R from the peak, and by energies per site, `(n,)` both.
     """
-    for index, (label, paths) in enumerate(curves.items()):
+    colors = run_colors(list(curves))
+    for label, paths in curves.items():
         for number, (steps, energies) in enumerate(paths):
             look = {"label": label} if number == 0 else {"alpha": 0.35, "linewidth": 0.6}
-            axes.plot(steps, energies, color=f"C{index}", **look)
-    axes.axvline(0.0, color="black", linewidth=0.5, alpha=0.5)
-    axes.set(xlabel="R (steps from the peak; positive towards the perfect lattice)", ylabel="E / N")
+            axes.plot(steps, energies, "-", color=colors[label], **look)
+    axes.axvline(0.0, color=ink(), linewidth=0.5, alpha=0.5)
+    axes.set(xlabel="R (steps from the peak; positive towards the perfect lattice)", ylabel=ENERGY_LABEL)
     axes.legend()
     return axes
 
 
 def plot_target_loss(axes: Axes, curves: Mapping[str, np.ndarray]) -> Axes:
     """L_T-O during the inverse mapping, `(steps, 2)` for each label: initial state (solid), final state (dashed)."""
-    for index, (label, losses) in enumerate(curves.items()):
+    colors = run_colors(list(curves))
+    for label, losses in curves.items():
         initial, final = losses.T
         # Counted from one, so that the start has a place on the logarithmic axis.
         steps = np.arange(1, len(initial) + 1)
-        axes.plot(steps, initial, color=f"C{index}", label=label)
-        axes.plot(steps, final, color=f"C{index}", linestyle="--")
+        axes.plot(steps, initial, "-", color=colors[label], label=label)
+        axes.plot(steps, final, "--", color=colors[label])
     axes.set(xscale="log", yscale="log", xlabel="step of Adam + 1", ylabel="$L_{T-O}$")
     axes.set_title("solid: with interstitial, dashed: perfect")
     axes.legend()

@@ -12,10 +12,11 @@ from matplotlib.image import AxesImage
 from matplotlib.patches import Circle
 
 from keras_evae.plotting.canvas import as_label
-from keras_evae.plotting.spins import plot_spins
+from keras_evae.plotting.curves import ink
+from keras_evae.plotting.spins import PIXELS, plot_spins
 
-# The reference first, black; then samples from weak to strong.
-LINES = ("black", "#0072b2", "#009e73", "#d55e00")
+# Of samples from weak to strong; the reference, which comes first, has the colour of text.
+LINES = ("#0072b2", "#009e73", "#d55e00")
 
 
 def plot_structure_factor(
@@ -40,9 +41,8 @@ def plot_structure_factor(
     """
     # Wave vectors lie in the middles of the pixels, the outermost at -pi.
     (bottom, top), (left, right) = ((-np.pi - np.pi / n, np.pi - np.pi / n) for n in factor.shape)
-    image = axes.imshow(
-        np.clip(factor, *limits), norm=LogNorm(*limits), extent=(left, right, bottom, top), cmap="magma"
-    )
+    shown, extent = np.clip(factor, *limits), (left, right, bottom, top)
+    image = axes.imshow(shown, norm=LogNorm(*limits), extent=extent, cmap="magma", **PIXELS)
     if ring is not None:
         axes.add_patch(Circle((0, 0), ring, fill=False, color="#40e0ff", linestyle="--", linewidth=0.8))
     axes.set(title=title, xlim=(-reach[1], reach[1]), ylim=(-reach[0], reach[0]))
@@ -56,28 +56,44 @@ def plot_rings(axes: Axes, curves: Mapping[str, tuple[np.ndarray, np.ndarray]]) 
 
     Values below 1e-14, the rounding of single precision, are drawn there.
     """
-    for (name, (wave_numbers, means)), color in zip(curves.items(), LINES, strict=False):
-        axes.plot(wave_numbers, np.maximum(means, 1e-14), label=as_label(name), marker=".", color=color)
+    for (name, (wave_numbers, means)), color in zip(curves.items(), (ink(), *LINES), strict=False):
+        axes.plot(wave_numbers, np.maximum(means, 1e-14), label=as_label(name), marker=".", linestyle="-", color=color)
     axes.set(yscale="log", xlabel="$|q|$ (1/site)", ylabel="$S(q)$, ring average")
     axes.legend(loc="upper right")
     return axes
 
 
 def plot_neighbours(
-    axes: Axes, spins: np.ndarray, positions: np.ndarray, bonds: np.ndarray, counts: np.ndarray, title: str = ""
+    axes: Axes,
+    spins: np.ndarray,
+    positions: np.ndarray,
+    bonds: np.ndarray,
+    arbitrary: np.ndarray,
+    counts: np.ndarray,
+    title: str = "",
 ) -> Axes:
     """One configuration, pale, with the bonds between neighbouring skyrmions, defects in colour.
+
+    Dotted bonds are there by chance: the other diagonal of their four points would be as good. A square lattice has
+    one in each square.
 
     Args:
         axes, title: Where to draw; above the picture.
         spins, positions: `(y, x, 3)`; skyrmions `(n, 2)` as (y, x).
         bonds: Start and end of each bond, `(m, 2, 2)`; what leaves the lattice is cut.
-        counts: Number of neighbours of each skyrmion, `(n,)`.
+        arbitrary: Whether the other diagonal could replace the bond, `(m,)`; `Bonds.arbitrary`.
+        counts: Number of neighbours of each skyrmion, without arbitrary bonds, `(n,)`; -1 at the rim.
     """
     plot_spins(axes, spins, title)
     axes.images[-1].set_alpha(0.5)
-    axes.add_collection(LineCollection(bonds[..., ::-1].tolist(), colors="0.35", linewidths=0.7))
+    for chosen, line, label in ((~arbitrary, "-", "_"), (arbitrary, (0, (1, 2)), "diagonal by chance")):
+        if not chosen.any():
+            continue
+        lines = bonds[chosen][..., ::-1].tolist()
+        axes.add_collection(LineCollection(lines, colors="0.35", linewidths=0.7, linestyles=[line], label=label))
     for label, (color, chosen) in _neighbour_classes(counts).items():
+        if not chosen.any():
+            continue
         y, x = positions[chosen].T
         axes.scatter(x, y, s=22, color=color, edgecolor="white", linewidth=0.6, label=label, zorder=3)
     height, width = spins.shape[:2]
@@ -93,8 +109,10 @@ def plot_distribution(axes: Axes, samples: Mapping[str, np.ndarray], label: str,
     values = np.concatenate([np.ravel(sample) for sample in samples.values()])
     low, high = np.quantile(values, (0.002, 0.998)) if values.size else (0.0, 1.0)
     margin = 0.02 * (high - low) or 0.5
-    edges = np.linspace(low - margin, high + margin, bins + 1)
-    for (name, sample), color in zip(samples.items(), LINES, strict=False):
+    # No bin below zero for what cannot be negative.
+    lowest = max(low - margin, 0.0) if values.size and values.min() >= 0 else low - margin
+    edges = np.linspace(lowest, high + margin, bins + 1)
+    for (name, sample), color in zip(samples.items(), (ink(), *LINES), strict=False):
         shares = np.histogram(np.clip(sample, edges[0], edges[-1]), edges)[0] / max(sample.size, 1)
         axes.stairs(shares, edges, label=as_label(name), color=color)
     axes.set(xlabel=label, ylabel="share", ylim=(0, None))
@@ -103,7 +121,8 @@ def plot_distribution(axes: Axes, samples: Mapping[str, np.ndarray], label: str,
 
 
 def _neighbour_classes(counts: np.ndarray) -> dict[str, tuple[str, np.ndarray]]:
-    """Colours of skyrmions with five, six, seven and other numbers of neighbours, and which they are."""
-    known = {"5 neighbours": ("#0072b2", 5), "6": ("0.2", 6), "7": ("#d55e00", 7)}
-    classes = {label: (color, counts == number) for label, (color, number) in known.items()}
-    return classes | {"other": ("#e6ab02", (counts < 5) | (counts > 7))}
+    """Colours of skyrmions with four to seven and other numbers of neighbours, and which they are."""
+    known = {4: "#cc79a7", 5: "#0072b2", 6: "0.2", 7: "#d55e00"}
+    classes = {f"{number} neighbours": (color, counts == number) for number, color in known.items()}
+    others = (counts >= 0) & ((counts < 4) | (counts > 7))
+    return classes | {"other": ("#e6ab02", others), "at the rim": ("0.75", counts < 0)}

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
 
-from keras_evae.plotting.curves import run_colors
+from keras_evae.plotting.curves import ink, run_colors
 
 MARKERS = "osD^vP*X"
 
@@ -29,16 +29,16 @@ def plot_quality_against_speed(
     """
     rates = [rate for rate, _ in annealer.values()]
     heights = [max(height, floor) for _, height in annealer.values()]
-    axes.plot(rates, heights, "kx", label="annealer, by schedule")
+    axes.plot(rates, heights, "x", color=ink(), label="annealer, by schedule")
     for name, place in zip(annealer, zip(rates, heights, strict=True), strict=True):
         axes.annotate(name, place, (-4, 0), textcoords="offset points", fontsize=6, ha="right", va="center")
-    axes.axhline(max(data, floor), color="black", linewidth=0.6, linestyle=":", label="test data")
+    axes.axhline(max(data, floor), color=ink(), linewidth=0.6, linestyle=":", label="test data")
     colors = run_colors(list(dict.fromkeys(way for _, way in generators)))
     markers = dict(zip(dict.fromkeys(stage for stage, _ in generators), MARKERS * len(generators), strict=False))
     for (stage, way), points in generators.items():
         (x, x_relaxed), (y, y_relaxed) = zip(*points, strict=True)
         color, marker = colors[way], markers[stage]
-        axes.plot((x, x_relaxed), (max(y, floor), max(y_relaxed, floor)), color=color, linewidth=0.6)
+        axes.plot((x, x_relaxed), (max(y, floor), max(y_relaxed, floor)), color=color, linestyle="-", linewidth=0.6)
         axes.plot(x, max(y, floor), marker, color=color, markerfacecolor="white", markersize=5)
         axes.plot(x_relaxed, max(y_relaxed, floor), marker, color=color, markersize=5, label=f"{stage}, {way}")
     axes.set(xscale="log", yscale="log", xlabel="states per second", ylabel="mean $E/N$ above the lowest known ($J$)")

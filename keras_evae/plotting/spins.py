@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -19,12 +20,16 @@ from keras_evae.analysis.topology import charge_density
 from keras_evae.dataset.formats.spin_files import read_spins
 from keras_evae.errors import ArgumentError
 from keras_evae.plotting.canvas import style
-from keras_evae.plotting.colors import spin_colors
+from keras_evae.plotting.colors import spin_colors, wheel_colors
 
 # Longer side of a configuration and side of the colour wheel, in inches.
 SIDE, WHEEL = 2.2, 1.0
 # What `plot` shows, and the labels of its scale.
 QUANTITIES = {"spins": "", "z": "$S_z$", "charge": "charge of a square"}
+# Of every picture of a lattice, whatever a user's rcParams say.
+PIXELS: dict[str, Any] = {"origin": "lower", "interpolation": "nearest", "aspect": "equal"}
+# Angles in degrees that all lie below this make a map without anything to see, which says so.
+NOTHING = 1e-3
 
 
 def plot(
@@ -101,7 +106,7 @@ def plot(
 def plot_spins(axes: Axes, spins: np.ndarray, title: str = "") -> Axes:
     """One configuration `(y, x, 3)` in colour, y upwards; light grey where there is no spin."""
     axes.set_axis_on()
-    axes.imshow(spin_colors(spins), origin="lower", interpolation="nearest")
+    axes.imshow(spin_colors(spins), **PIXELS)
     axes.set(xticks=[], yticks=[], title=title)
     axes.grid(False)
     # A frame: a uniform state is white all over.
@@ -117,7 +122,7 @@ def plot_map(axes: Axes, spins: np.ndarray, quantity: str, title: str = "") -> A
     values = spins[..., 2] if quantity == "z" else charge_density(spins)
     limit = 1.0 if quantity == "z" else float(np.abs(values).max()) or 1.0
     shown = np.ma.masked_where(~spins.any(axis=-1), values)
-    return axes.imshow(shown, origin="lower", interpolation="nearest", cmap="RdBu_r", vmin=-limit, vmax=limit)
+    return axes.imshow(shown, cmap="RdBu_r", vmin=-limit, vmax=limit, **PIXELS)
 
 
 def plot_arrows(axes: Axes, spins: np.ndarray, count: int = 24) -> Axes:
@@ -131,14 +136,7 @@ def plot_arrows(axes: Axes, spins: np.ndarray, count: int = 24) -> Axes:
 
 def plot_color_wheel(axes: Axes, pixels: int = 401) -> Axes:
     """The colours of all directions, seen along -z: +z in the centre, in the plane half way out, -z at the rim."""
-    y, x = np.mgrid[-1 : 1 : pixels * 1j, -1 : 1 : pixels * 1j]
-    radius = np.hypot(x, y)
-    polar = np.clip(radius, 0, 1) * np.pi
-    unit = np.divide(1.0, radius, out=np.zeros_like(radius), where=radius > 0)
-    spins = np.stack((np.sin(polar) * x * unit, np.sin(polar) * y * unit, np.cos(polar)), axis=-1)
-    # The rim fades within a pixel, so that it is smooth.
-    inside = np.clip((1.0 - radius) * pixels / 2, 0.0, 1.0)
-    axes.imshow(np.concatenate((spin_colors(spins), inside[..., None]), axis=-1), extent=(-1, 1, -1, 1))
+    axes.imshow(wheel_colors(pixels), extent=(-1, 1, -1, 1), **PIXELS)
     axes.set_axis_off()
     axes.set(xlim=(-1.55, 1.55), ylim=(-1.65, 1.45))
     for text, place in {"$+x$": (1.35, 0), "$+y$": (0, 1.22), "$-x$": (-1.35, 0), "$-y$": (0, -1.2)}.items():
@@ -152,8 +150,12 @@ def plot_correlation(axes: Axes, correlation: np.ndarray, lowest: float, title: 
     """Map `(y, x)` of cos(theta) in grey, y upwards: white at 1, black at `lowest` and below, pale blue at NaN."""
     axes.set_axis_on()
     axes.set_facecolor("lightsteelblue")
-    image = axes.imshow(correlation, cmap="gray", vmin=lowest, vmax=1.0)
+    image = axes.imshow(
+        correlation, cmap="gray", vmin=lowest, vmax=1.0, origin="lower", interpolation="nearest", aspect="equal"
+    )
     axes.set(xticks=[], yticks=[], title=title)
+    if np.nanmin(correlation) >= np.cos(np.radians(NOTHING)):
+        axes.text(0.5, 0.5, rf"$\theta$ < {NOTHING:g}°", ha="center", va="center", fontsize=6, transform=axes.transAxes)
     axes.grid(False)
     # A frame: the map of a relaxed state is white all over.
     axes.spines[:].set(visible=True, linewidth=0.3)
@@ -164,5 +166,5 @@ def plot_square(axes: Axes, side: float) -> Axes:
     """A dashed square of `side` sites in the middle of a configuration drawn by `plot_spins`."""
     width, height = np.sum(axes.get_xlim()), np.sum(axes.get_ylim())
     corner = (width - side) / 2, (height - side) / 2
-    axes.add_patch(Rectangle(corner, side, side, fill=False, linestyle="--", linewidth=1.0))
+    axes.add_patch(Rectangle(corner, side, side, fill=False, edgecolor="black", linestyle="--", linewidth=1.0))
     return axes

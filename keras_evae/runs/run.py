@@ -131,6 +131,14 @@ class Run:
         return read_origin(self.dataset_path) if self.dataset_path.is_file() else self.data_kind
 
     @property
+    def title(self) -> str:
+        """What tells it from other runs in a picture, such as `beta = 1e-3, seed 0`."""
+        beta = "VAE"
+        if self.evae_beta is not None:
+            beta = rf"$\beta$ = {np.format_float_scientific(self.evae_beta, trim='-', exp_digits=1)}"
+        return f"{beta}, seed {self.config.training.seed}"
+
+    @property
     def evae_beta(self) -> float | None:
         """Beta of its E-VAE; None for a VAE alone."""
         return self.config.evae.beta if self.config.evae else None

@@ -18,7 +18,7 @@ import numpy as np
 
 from keras_evae.console import format_seconds
 from keras_evae.dataset import DatasetSpecification, check_specification, open_dataset
-from keras_evae.errors import ArgumentError, DataError
+from keras_evae.errors import ArgumentError, DataError, as_integer
 from keras_evae.files import disk_errors, file_checksum, hold_lock, read_sealed, write_sealed
 from keras_evae.runs.run_folder import LOCK
 from keras_evae.runs.stage_folder import FinishedStage
@@ -69,8 +69,7 @@ class StagePriors:
 
         if prior not in PRIORS:
             raise ArgumentError("prior", f"one of {', '.join(PRIORS)}", prior)
-        if n < 1:
-            raise ArgumentError("n", "at least 1", n)
+        n, seed = as_integer("n", n, 1), None if seed is None else as_integer("seed", seed, 0)
         if prior == "flow":
             return self.flow.sample(n, seed)
         if prior == "normal":

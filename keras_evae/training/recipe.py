@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import tensorflow as tf
@@ -27,7 +27,7 @@ from keras_evae.runs.run_folder import (
     refuse_foreign_folder,
 )
 from keras_evae.runs.stage_folder import finished_stages, refuse_orphans
-from keras_evae.runs.stage_plan import Stage, plan_stages
+from keras_evae.runs.stage_plan import plan_stages
 from keras_evae.runs.taken_stages import describe_taken_stages, shared_stages, take_stages
 from keras_evae.training.forecast import describe_plan, describe_posterior_collapse
 from keras_evae.training.replicas import (
@@ -39,7 +39,6 @@ from keras_evae.training.replicas import (
     record_strategy,
     report_lost_workers,
 )
-from keras_evae.training.tensorboard_logs import log_hyperparameters
 from keras_evae.training.trainer import Trainer, compile_model
 
 logger = logging.getLogger(__name__)
@@ -113,8 +112,6 @@ def _lead(config: Config, output: str | Path, devices: tf.distribute.Strategy, s
         logger.info(describe_posterior_collapse(path, specification, stages))
         meet_workers(devices, len(finished))
         if missing:
-            values = _hyperparameters(config, stages)
-            log_hyperparameters(folder / "tensorboard", folder.resolve().name, values)
             trainer.train(stages, finished, checkpoint)
     logger.info("Run finished: %s. Look at it with: evae-evaluate --run %s", folder, folder)
 
@@ -186,21 +183,3 @@ def _describe_devices(config: Config, devices: tf.distribute.Strategy) -> Iterat
         without = "; training.phases is for one device in float32, so without" if training.phases is True else ""
         words = describe_strategy(devices, training.batch_size)
         yield f"{'Devices':12s} {words}, in {training.precision}{without}"
-
-
-def _hyperparameters(config: Config, stages: Sequence[Stage]) -> dict[str, bool | int | float | str]:
-    """What a sweep may vary, by the names of the field."""
-    training, (height, width) = config.training, config.dataset.shape
-    physics = config.hamiltonian.model_dump(include={"J", "D", "B", "K", "J2", "dmi"})
-    choices = training.model_dump(include={"learning_rate", "batch_size", "seed", "augmentation", "reset_optimizer"})
-    return {
-        "beta": stages[-1].beta,
-        "largest gamma": stages[-1].gamma,
-        "lattice": f"{height} x {width}",
-        "latent_dim": config.network.latent_dim,
-        "training samples": config.dataset.train,
-        "epochs": stages[-1].last_epoch,
-        "gradient_clip_norm": training.gradient_clip_norm or 0.0,
-        **physics,
-        **choices,
-    }

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from keras_evae.analysis import fft_mse, field_angle, topological_charge
+from keras_evae.analysis import charge_of, fft_mse, field_angle
 from keras_evae.dataset import read_split
 from keras_evae.errors import NumericalError
 from keras_evae.hamiltonian import Hamiltonian
@@ -34,8 +34,8 @@ def evaluate_stage(
     check_finite(metrics)
     spins = read_split(splits.path, "validation", PICTURES)
     outputs = model(spins, training=False).numpy()
-    pictures = {"X_in": spins, "X_out": outputs, "X_out_generated": states[:PICTURES]}
-    shown = {"theta/X_out": outputs, "theta/X_out_generated": states}
+    pictures = {"generated": states[:PICTURES], "input": spins, "reconstructed": outputs}
+    shown = {"reconstructed": outputs, "generated": states}
     angles = {name: field_angle(values.astype(np.float64), model.hamiltonian) for name, values in shown.items()}
     return metrics, pictures, {name: model.hamiltonian.on_sites(values) for name, values in angles.items()}
 
@@ -53,12 +53,13 @@ def check_finite(metrics: dict[str, dict[str, float]]) -> None:
 
 
 def generated_statistics(states: np.ndarray, hamiltonian: Hamiltonian) -> dict[str, float]:
-    energies = hamiltonian.energy_per_site(states.astype(np.float64))
+    energies, charges = hamiltonian.energy_per_site(states.astype(np.float64)), charge_of(states, hamiltonian)
+    defined = charges[np.isfinite(charges)]
     return {
         "energy_per_site_mean": float(energies.mean()),
         "energy_per_site_std": float(energies.std()),
         "energy_per_site_lowest": float(energies.min()),
         "fft_mse": fft_mse(states),
         "magnetization_z": float(hamiltonian.on_sites(states[..., 2]).mean()),
-        "topological_charge_mean": float(topological_charge(states, hamiltonian.periodic).mean()),
+        **({"topological_charge_mean": float(defined.mean())} if len(defined) else {}),
     }

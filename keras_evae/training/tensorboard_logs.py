@@ -1,4 +1,4 @@
-"""What TensorBoard shows of a run: scalars of each epoch, what is measured at each stage's end, hyper-parameters.
+"""What TensorBoard shows of a run: losses of each epoch, states and measures at each stage's end.
 
 Every stage has event files of its own, which end in its name: a stage that begins or goes on removes them and writes
 them again from its history, so that each epoch is there once whatever was cut short.
@@ -15,14 +15,12 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
-from tensorboard.plugins.hparams import api as hparams
 
 from keras_evae.files import disk_errors
-from keras_evae.plotting.colors import spin_colors
+from keras_evae.plotting.colors import spin_colors, wheel_colors
 
-# Measures by which TensorBoard compares the runs of a sweep: of the states generated at the last stage's end.
-COMPARED = {"stage_generated/fft_mse": "FFT-MSE", "stage_generated/energy_per_site_mean": "E/N"}
-HPARAMS = "hparams"
+# TensorBoard sorts by name: what a user looks for comes first. Other scalars of an epoch are weights and rates.
+LOSSES, STATES, OTHERS, STAGE, ANGLES = "1 losses", "2 states", "3 weights", "4 end of stage", "5 angles"
 
 
 def remove_logs(folder: Path, name: str) -> None:
@@ -64,7 +62,8 @@ class EpochScalars(keras.callbacks.Callback):
             for name, value in (logs or {}).items():
                 split = "validation" if name.startswith("val_") else "train"
                 with self.writers[split].as_default(step=epoch):
-                    tf.summary.scalar(f"epoch_{name.removeprefix('val_')}", value)
+                    tag = name.removeprefix("val_")
+                    tf.summary.scalar(f"{LOSSES if tag.endswith('loss') else OTHERS}/{tag}", value)
             for writer in self.writers.values():
                 writer.flush()
 
@@ -85,26 +84,23 @@ def log_stage(
         pictures: Named spin configurations, `(n, y, x, 3)`; hue = in-plane angle, lightness = S_z.
         angles: Named angles of any shape, shown as histograms.
     """
-    with _writing_stages(folder, stage, epoch):
+    with (
+        _writing(folder),
+        contextlib.closing(_writer(folder / "stages", stage)) as writer,
+        writer.as_default(epoch),
+    ):
         for group, values in metrics.items():
             for name, value in values.items():
-                tf.summary.scalar(f"stage_{group}/{name}", value)
+                tf.summary.scalar(f"{STAGE}/{group} {name}", value)
         for name, spins in pictures.items():
             # Row 0 is y = 0: the first row of an image is its upper edge.
-            tf.summary.image(name, spin_colors(spins)[:, ::-1], max_outputs=len(spins))
+            tf.summary.image(f"{STATES}/{name}", spin_colors(spins)[:, ::-1], max_outputs=len(spins))
+        if pictures:
+            # +x to the right, +y upwards; a white ground suits bright and dark pages.
+            wheel = wheel_colors(129)[None, ::-1]
+            tf.summary.image(f"{STATES}/wheel of directions", 1.0 - wheel[..., 3:] * (1.0 - wheel[..., :3]))
         for name, theta in angles.items():
-            tf.summary.histogram(name, theta)
-
-
-def log_hyperparameters(folder: Path, run: str, values: Mapping[str, bool | int | float | str]) -> None:
-    """Writes a run's row in TensorBoard's table of hyper-parameters, which compares the runs of a sweep."""
-    remove_logs(folder, HPARAMS)
-    with _writing_stages(folder, HPARAMS):
-        hparams.hparams_config(
-            hparams=[hparams.HParam(name) for name in values],
-            metrics=[hparams.Metric(tag, display_name=name) for tag, name in COMPARED.items()],
-        )
-        hparams.hparams(dict(values), trial_id=run)
+            tf.summary.histogram(f"{ANGLES}/{name}", theta)
 
 
 @contextlib.contextmanager
@@ -115,12 +111,6 @@ def _writing(folder: Path) -> Iterator[None]:
             yield
         except tf.errors.OpError as error:
             raise OSError(error.message) from error
-
-
-@contextlib.contextmanager
-def _writing_stages(folder: Path, name: str, step: int | None = None) -> Iterator[None]:
-    with _writing(folder), contextlib.closing(_writer(folder / "stages", name)) as writer, writer.as_default(step):
-        yield
 
 
 def _writer(folder: Path, name: str) -> tf.summary.SummaryWriter:

@@ -131,5 +131,36 @@ def test_order_of_few_points_is_a_number():
     for count in range(4):
         for periodic in ((False, False), (True, False), (True, True)):
             points = np.random.default_rng(count).uniform(0, 32, (count, 2))
-            for order in delaunay_bonds(points, (32, 48), periodic).lattice_order():
-                assert order.shape == (count,) and np.all((order >= 0) & (order <= 1 + 1e-12))
+            bonds = delaunay_bonds(points, (32, 48), periodic)
+            for order in bonds.lattice_order():
+                assert order.shape == (np.count_nonzero(bonds.counts),) and np.all((order >= 0) & (order <= 1 + 1e-12))
+
+
+def test_arbitrary_diagonals_of_a_square_lattice():
+    bonds = delaunay_bonds(SQUARE + np.random.default_rng(0).uniform(-0.1, 0.1, SQUARE.shape), (48.0, 72.0))
+    # One diagonal in each square, seen from both ends; without them each point has four neighbours.
+    assert bonds.arbitrary.sum() == 2 * len(SQUARE)
+    np.testing.assert_array_equal(np.bincount(bonds.owners[~bonds.arbitrary]), 4)
+    assert not delaunay_bonds(TRIANGULAR, SHAPE).arbitrary.any()
+
+
+def test_points_at_the_rim_are_not_surrounded():
+    assert delaunay_bonds(TRIANGULAR, SHAPE).surrounded.all()
+    bonds = delaunay_bonds(TRIANGULAR, SHAPE, (False, False))
+    y, x = TRIANGULAR.T
+    outer, inner = (y == 0) | (y == y.max()) | (x == 0) | (x == x.max()), (x > 2) & (x < 17) & (y > 0) & (y < y.max())
+    assert bonds.surrounded[inner].all() and not bonds.surrounded[outer].any()
+    np.testing.assert_array_equal(bonds.counts[inner], 6)
+
+
+def test_no_bonds_over_gaps_of_the_sample():
+    """A strip of absent sites parts two halves; a single absent site does not."""
+    points = np.array([(4.0, 4.0), (16.0, 4.0), (4.0, 16.0), (16.0, 16.0), (4.0, 28.0), (16.0, 28.0)])
+    mask = np.ones((20, 32), bool)
+    whole = delaunay_bonds(points, mask.shape, (False, False), mask)
+    np.testing.assert_array_equal(whole.counts, delaunay_bonds(points, mask.shape, (False, False)).counts)
+    mask[4, 10] = False
+    np.testing.assert_array_equal(delaunay_bonds(points, mask.shape, (False, False), mask).counts, whole.counts)
+    mask[:, 9:12] = False
+    parted = delaunay_bonds(points, mask.shape, (False, False), mask)
+    assert parted.counts[:2].tolist() == [0, 0] and np.all(parted.counts[2:] > 0)

@@ -3,11 +3,21 @@ import dataclasses
 import numpy as np
 import pytest
 
-from keras_evae.analysis import defect_share, delaunay_bonds, find_skyrmions, topological_charge
-from keras_evae.annealing import anneal_many
+from keras_evae.analysis import (
+    charge_of,
+    defect_share,
+    delaunay_bonds,
+    find_skyrmions,
+    stagger,
+    topological_charge,
+)
+from keras_evae.analysis.skyrmions import STEPS, region_charges, skyrmions_of
+from keras_evae.annealing import anneal_many, relax
+from keras_evae.geometry import make_geometry
 from keras_evae.hamiltonian import Hamiltonian
+from keras_evae.lattice import connected_regions
 from keras_evae.monte_carlo.schedule import SLOW_SCHEDULE, AnnealingSchedule
-from tests.helpers.states import skyrmion, uniform
+from tests.helpers.states import random_spins, skyrmion, uniform
 
 # A box of four rows of four skyrmions, close to a regular triangular lattice: 14 / 16 = 0.875, sqrt(3) / 2 = 0.866.
 SHAPE = (56, 64)
@@ -99,7 +109,7 @@ def test_regions_that_are_no_skyrmions():
     cycloid = np.stack((np.zeros_like(y), np.sin(y), np.cos(y)), axis=-1)
     twins = skyrmion(winding=2)
     stripe = np.repeat(skyrmion((32, 15), radius=3.5), [1] * 7 + [20] + [1] * 7, axis=1)
-    for spins in (bubble, cycloid, twins, stripe, uniform(), uniform(direction=(0.0, 0.0, -1.0)), -skyrmion()):
+    for spins in (bubble, cycloid, twins, stripe, uniform(), uniform(direction=(0.0, 0.0, -1.0))):
         assert len(find_skyrmions(spins)) == 0
     assert len(find_skyrmions(skyrmion(winding=-1))) == 1
 
@@ -138,6 +148,70 @@ def test_lowest_annealed_state_is_a_perfect_lattice():
     found, counts = counts_of(states[energies.argmin()])
     assert len(found) == 8
     np.testing.assert_array_equal(counts, 6)
+
+
+def second_charge(spins):
+    """Q by the other diagonals of the squares: the mirror exchanges them, and the sign."""
+    return -topological_charge(spins[:, ::-1])
+
+
+@pytest.mark.parametrize(("D", "B", "sites"), [(1.0, 0.8, 4), (0.8, 0.5, 12), (0.6, 0.3, 16)])
+def test_small_cores_count(D, B, sites):
+    spins, torque = relax(Hamiltonian(D=D, B=B), skyrmion((24, 24), radius=2.5))
+    assert torque < 1e-4 and np.sum(spins[..., 2] < 0) == sites
+    assert topological_charge(spins) == pytest.approx(-1, abs=1e-6) == second_charge(spins)
+    assert len(find_skyrmions(spins)) == 1
+
+
+def test_charges_of_regions_add_up_to_the_charge():
+    """Of noise, with any diagonal: what is no skyrmion counts too, so the cores of both backgrounds leave the same."""
+    spins = random_spins(16, 20)
+    for sign in (1.0, -1.0):
+        upright = spins * (1.0, 1.0, sign)
+        charges, whole = region_charges(
+            connected_regions(upright[..., 2] < 0, (True, True), STEPS), upright, (True, True)
+        )
+        np.testing.assert_allclose(charges, np.round(charges), atol=1e-9)
+        assert len(charges) > 3 and charges.sum() == pytest.approx(whole) == sign * topological_charge(spins)
+
+
+def sample_of(kind, size, side=48, **couplings):
+    geometry = make_geometry(kind, size, (side, side))
+    return Hamiltonian(boundary="open", mask=geometry.mask, **couplings)
+
+
+def test_domains_at_the_edge_of_a_sample_are_no_skyrmions():
+    hamiltonian = sample_of("square", 40, B=0.0, K=0.1)
+    halves = np.where(np.arange(48)[:, None] < 24, (0.0, 0.0, 1.0), (0.0, 0.0, -1.0)) * np.ones((48, 1, 1))
+    spins, _ = relax(hamiltonian, halves)
+    assert abs(charge_of(spins, hamiltonian)) < 0.01 and (spins[..., 2] < -0.5).sum() > 600
+    assert len(skyrmions_of(spins, hamiltonian)) == len(find_skyrmions(-spins, hamiltonian.periodic)) == 0
+
+
+@pytest.mark.parametrize("direction", [1.0, -1.0])
+@pytest.mark.parametrize("B", [0.05, -0.05])
+def test_one_skyrmion_in_a_disc(B, direction):
+    """Its canted edge takes a part of the charge away; the core may point along the field."""
+    hamiltonian = sample_of("disc", 40, B=0.05)
+    spins, _ = relax(hamiltonian, skyrmion((48, 48)))
+    found = skyrmions_of(direction * spins, dataclasses.replace(hamiltonian, B=B))
+    assert len(found) == 1 and found.background == direction and found.radii < 7
+    np.testing.assert_allclose(found.positions, [[23.5, 23.5]], atol=0.1)
+
+
+def test_background_that_is_asked_for():
+    lattice = skyrmions_at(LATTICE)
+    for spins in (lattice, -lattice):
+        found = find_skyrmions(spins)
+        assert len(found) == 16 and found.background == np.sign(spins[..., 2].sum())
+        assert len(find_skyrmions(spins, background=-found.background)) == 0
+
+
+def test_skyrmions_of_an_antiferromagnet():
+    hamiltonian = Hamiltonian(J=-1.0, B=0.0)
+    spins = stagger(skyrmions_at(LATTICE))
+    assert len(skyrmions_of(spins, hamiltonian)) == 16 == -round(float(charge_of(spins, hamiltonian)))
+    assert len(skyrmions_of(spins[:-1], hamiltonian)) == 0
 
 
 def test_shape_is_checked():

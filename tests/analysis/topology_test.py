@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
 
-from keras_evae.analysis import topological_charge
+from keras_evae.analysis import charge_of, stagger, topological_charge
+from keras_evae.annealing import anneal
+from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.symmetry import apply_point_operation
 from tests.helpers.states import random_spins, skyrmion, uniform
 
@@ -46,6 +48,26 @@ def test_triangles_with_an_absent_corner_do_not_count():
     # The inner half of the profile, up to the equator: half of the sphere, but for the uneven edge.
     assert topological_charge(whole * (distance < 6)[..., None]) == pytest.approx(-0.5, abs=0.12)
     assert topological_charge(np.zeros((4, 6, 3))) == 0.0
+
+
+@pytest.mark.parametrize("type_", [np.float16, np.float32, np.float64])
+def test_opposite_neighbours_have_no_charge(type_):
+    """An antiferromagnet, but for rounding; its staggered spins are uniform, or a skyrmion."""
+    noise = 1e-7 * np.random.default_rng(0).normal(size=(32, 40, 3))
+    for smooth, charge in ((uniform((32, 40), (0.6, 0.0, 0.8)) + noise, 0.0), (skyrmion(), -1.0)):
+        spins = stagger(smooth).astype(type_)
+        assert topological_charge(spins, staggered=True) == pytest.approx(charge, abs=1e-4)
+    spins = stagger(uniform((32, 40), (0.6, 0.0, 0.8)) + noise).astype(type_)
+    assert np.isnan(topological_charge(spins)) and np.isnan(topological_charge(spins[:-1], staggered=True))
+    # Open axes need not be even.
+    assert topological_charge(spins[:-1], (False, True), staggered=True) == pytest.approx(0.0, abs=1e-4)
+
+
+def test_annealed_antiferromagnet():
+    hamiltonian = Hamiltonian(J=-1, D=0, B=0, K=0.5)
+    spins = anneal(hamiltonian, (32, 32), seed=1)
+    assert charge_of(spins, hamiltonian) == pytest.approx(0.0, abs=1e-9)
+    assert not np.isfinite(topological_charge(spins))
 
 
 def test_charge_of_masked_noise_is_the_sum_over_whole_triangles():

@@ -41,6 +41,16 @@ def test_local_correlation(smoke_run, tmp_path, drawn):
     ]
 
 
+def test_one_grey_scale_for_all_runs(smoke_run, tmp_path, drawn):
+    """That of the run with the most noise: of two that begin at other stages."""
+    later = dataclasses.replace(smoke_run, path=tmp_path / "later", stages=smoke_run.stages[2:])
+    make_local_correlation([smoke_run, later], tmp_path)
+    scales = [drawn[f"local_correlation_{name}.png"].axes[1].images[0].get_clim() for name in ("smoke", "later")]
+    make_local_correlation([later], tmp_path)
+    alone = drawn["local_correlation.png"].axes[1].images[0].get_clim()
+    assert scales[0] == scales[1] and scales[0][0] < alone[0]
+
+
 def test_theta(smoke_run, tmp_path, drawn):
     section = make_theta([smoke_run], tmp_path)
     assert section.notes == NOTES

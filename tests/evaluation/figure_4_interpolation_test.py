@@ -104,7 +104,7 @@ def test_sharpening_barriers(interpolate, tmp_path, drawn):
     assert [axes.get_title() for axes in states[:, 0]] == ["with interstitial", "zoomed"]
     assert [axes.get_ylabel() for axes in states[:, 1]] == [r"$\gamma$ = 0", r"$\gamma$ = 100"]
     for row in states:
-        assert [axes.get_title() for axes in row[1:-1] if axes.images] == [f"R = {step}" for step in SHOWN_STEPS[1:]]
+        assert [axes.get_title() for axes in row[1:-2] if axes.images] == [f"R = {step}" for step in SHOWN_STEPS[1:]]
         # Two distances of skyrmions wide, moved as the last row asks for.
         moved = (np.roll(skyrmion(SHAPE, radius=4.0), shift, (0, 1))[:, :24] for shift in np.ndindex(SHAPE))
         assert any(np.allclose(row[2].images[0].get_array(), spin_colors(state)) for state in moved)

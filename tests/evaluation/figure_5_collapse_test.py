@@ -8,7 +8,7 @@ import types
 import numpy as np
 import pytest
 
-from keras_evae.annealing import anneal
+from keras_evae.annealing import anneal, relax
 from keras_evae.evaluation.compared_states import FinalState, compare_all
 from keras_evae.evaluation.figure_5_collapse import make_collapse, make_fft_mse
 from keras_evae.evaluation.stage_selection import first_collapsed
@@ -69,13 +69,16 @@ def test_section_of_two_runs(run, tmp_path, drawn):
     section = make_collapse([run, copy], tmp_path)
     section.write(tmp_path)
     for name, row in zip(("smoke", "copy"), grid_of(drawn["collapse.png"], rows=2), strict=True):
-        assert row[0].get_ylabel() == name
+        # Runs of the same beta and seed have their folders besides.
+        assert row[0].get_ylabel() == rf"$\beta$ = 1e-3, seed 0, {name}"
         for axes, stage in zip(row, run.stages[1:], strict=False):
             spins = generate(run, stage, 1)[0]
             assert_shows(axes, spins, rf"$\gamma$ = {stage.gamma:g}")
-            assert float(axes.get_xlabel().removeprefix("E/N = ")) == pytest.approx(
+            assert float(axes.get_xlabel().split()[2]) == pytest.approx(
                 run.hamiltonian.energy_per_site(spins), abs=1e-5
             )
+        relaxed, _ = relax(run.hamiltonian, spins)
+        assert_shows(row[len(run.stages) - 1], relaxed, "the last one, relaxed")
     with open(tmp_path / "collapse_pairs.csv") as file:
         (row,) = csv.DictReader(file)
     # The copy is the run itself, and a smoke run does not collapse.
@@ -100,7 +103,20 @@ def ladder(run, beta, seed, *values):
     )
     evae = run.config.evae.model_copy(update={"beta": beta, "gammas": (10.0, 1000.0, 1e4), "epochs": 1})
     path = run.path.with_name(f"beta_{beta:g}_seed_{seed}")
-    return dataclasses.replace(run, path=path, config=run.config.model_copy(update={"evae": evae}), stages=stages)
+    training = run.config.training.model_copy(update={"seed": seed})
+    config = run.config.model_copy(update={"evae": evae, "training": training})
+    return dataclasses.replace(run, path=path, config=config, stages=stages)
+
+
+def test_picture_has_the_last_stage_too(run, tmp_path, drawn):
+    """The collapse is seen between the second and the third of seven stages; the last one is far behind it."""
+    late = ladder(run, 1e-3, 0, 1.0, 1e-3)
+    stage, gammas = late.stages[-1], [10.0**n for n in range(1, 7)]
+    behind = [dataclasses.replace(stage, stage=dataclasses.replace(stage.stage, gamma=gamma)) for gamma in gammas]
+    make_collapse([dataclasses.replace(late, stages=(late.stages[0], *behind))], tmp_path, count=2)
+    titles = [axes.get_title() for axes in drawn["collapse.png"].axes]
+    assert titles[:3] == [rf"$\gamma$ = {gamma:g}" for gamma in (0, 10, 100)]
+    assert titles[5:7] == [r"$\gamma$ = 1e+06", "the last one, relaxed"]
 
 
 def test_numbers_of_the_collapse(run, tmp_path, drawn):
@@ -108,8 +124,8 @@ def test_numbers_of_the_collapse(run, tmp_path, drawn):
     early, young = ladder(run, 1e-3, 0, 1.0, 1.0, 1e-2, 1e-3), ladder(run, 1e-4, 1, 1.0, 1.0, 1.0)
     numbers = make_fft_mse([early, young], tmp_path).numbers
     shown = curves(drawn["fft_mse.png"].axes[0])
-    np.testing.assert_array_equal(shown[early.name], [[0.0, 10.0, 1000.0, 1e4], [1.0, 1.0, 1e-2, 1e-3]])
-    np.testing.assert_array_equal(shown[young.name], [[0.0, 10.0, 1000.0], [1.0, 1.0, 1.0]])
+    np.testing.assert_array_equal(shown[r"$\beta$ = 1e-3, seed 0"], [[0.0, 10.0, 1000.0, 1e4], [1.0, 1.0, 1e-2, 1e-3]])
+    np.testing.assert_array_equal(shown[r"$\beta$ = 1e-4, seed 1"], [[0.0, 10.0, 1000.0], [1.0, 1.0, 1.0]])
     first, second, both = (numbers[name] for name in (early.name, young.name, ""))
     assert (first["gamma_c_before"], first["gamma_c_after"], first["gamma_c"]) == (10.0, 1000.0, pytest.approx(100.0))
     assert first["last_stage_finished"] and first["lowest_annealed_energy_per_site"] < -2

@@ -1,5 +1,6 @@
 """What a reader must be able to tell apart in a picture."""
 
+import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -8,7 +9,28 @@ from keras_evae import plotting
 from keras_evae.analysis import topological_charge
 from keras_evae.dataset.formats.spin_files import write_spins
 from keras_evae.plotting import plot
+from keras_evae.plotting.colors import spin_colors
 from tests.helpers.states import random_spins, skyrmion
+
+# A user's own look: everything that could turn, stretch or blur a map, or draw its curves alike.
+OWN = {
+    "image.origin": "upper",
+    "image.interpolation": "bilinear",
+    "image.aspect": "auto",
+    "image.cmap": "jet",
+    "axes.grid": True,
+    "axes.prop_cycle": matplotlib.cycler(color=["grey"]),
+    "lines.linestyle": "None",
+}
+
+
+@pytest.fixture(params=[{}, OWN], ids=["default", "own"])
+def looks(request):
+    """Matplotlib's defaults, and a user's rcParams, which plots must leave as they are."""
+    with matplotlib.rc_context(request.param):
+        before = dict(matplotlib.rcParams)
+        yield
+        assert dict(matplotlib.rcParams) == before
 
 
 @pytest.fixture
@@ -53,3 +75,69 @@ def test_plot_of_a_file_with_arrows_and_of_other_quantities(tmp_path):
     assert density.sum() == pytest.approx(topological_charge(state)) == pytest.approx(-1)
     with pytest.raises(ValueError, match="quantity"):
         plot(state, quantity="energy")
+
+
+def test_wheel_has_plus_y_at_the_top(looks, axes):
+    image = pixels(plotting.plot_color_wheel(axes)) / 255
+    (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
+    for spin in np.array([(0.0, 1.0, 0.0), (1.0, 0.0, 0.0), (0.0, -1.0, 0.0), (-0.6, 0.0, 0.8)]):
+        # In the plane half way out; the wheel is a disc in axes of one scale.
+        x, y = spin[:2] / np.linalg.norm(spin[:2]) * np.arccos(spin[2]) / np.pi
+        place = round(100 * (y - bottom) / (top - bottom)), round(100 * (x - left) / (right - left))
+        np.testing.assert_allclose(image[place], spin_colors(spin), atol=0.12)
+
+
+@pytest.mark.parametrize("map_", [False, True])
+def test_pixels_are_sites_with_y_upwards(looks, axes, map_):
+    """One spin along +y, in the upper left corner of the picture."""
+    spins = np.broadcast_to((0.0, 0.0, 1.0), (4, 4, 3)).copy()
+    spins[3, 0] = (0.0, 1.0, 0.0)
+    image = pixels(
+        plotting.plot_correlation(axes, spins[..., 2], 0.5).axes if map_ else plotting.plot_spins(axes, spins)
+    )
+    special = np.zeros(3) if map_ else 255 * spin_colors(spins[3, 0])
+    # Without the frame: each site is one colour to its edge.
+    for y, x in np.ndindex(4, 4):
+        site = image[25 * y + 4 : 25 * y + 22, 25 * x + 4 : 25 * x + 22]
+        assert np.abs(site - (special if (y, x) == (3, 0) else 255)).max() <= 1
+
+
+def test_structure_factor_has_q_y_upwards(looks, axes):
+    factor = np.ones((4, 4))
+    factor[3, 2] = 100.0
+    image = pixels(plotting.plot_structure_factor(axes, factor, (np.pi, np.pi), (1.0, 100.0)).axes)
+    assert image[75, 50].sum() > 600 > 50 > image[25, 50].sum()
+
+
+def test_plot_leaves_the_look_as_it_was(looks):
+    figure = plotting.plot(np.stack([skyrmion((32, 40))] * 2), ["one", "two"], columns=1)
+    assert len(figure.axes) == 3 and figure.axes[0].images[0].origin == "lower"
+
+
+def test_curves_of_runs_differ(looks, axes):
+    plotting.plot_fft_mse(axes, {name: ([1.0, 10.0], [0.1, 0.01]) for name in "ab"})
+    assert len({line.get_color() for line in axes.lines}) == 2 and {line.get_linestyle() for line in axes.lines} == {
+        "-"
+    }
+
+
+@pytest.mark.parametrize(("angle", "said"), [(5e-4, True), (2e-3, False)])
+def test_map_of_a_relaxed_state_says_why_it_is_white(axes, angle, said):
+    plotting.plot_correlation(axes, np.cos(np.radians(np.full((4, 4), angle))), 0.99)
+    assert [text.get_text() for text in axes.texts] == [r"$\theta$ < 0.001°"] * said
+
+
+def test_no_bin_below_zero(axes):
+    plotting.plot_distribution(axes, {"theta": np.linspace(0, 3, 50)}, "theta")
+    assert axes.patches[0].get_data().edges.min() == 0.0
+
+
+def test_arbitrary_diagonals_are_dotted_and_not_counted(axes):
+    bonds = np.array([[(1.0, 1.0), (1.0, 5.0)], [(1.0, 1.0), (5.0, 5.0)]])
+    counts = np.array([4, 6, -1])
+    positions = np.array([(1.0, 1.0), (1.0, 5.0), (5.0, 5.0)])
+    plotting.plot_neighbours(axes, random_spins(8, 8), positions, bonds, np.array([False, True]), counts)
+    sure, arbitrary = axes.collections[:2]
+    assert len(sure.get_segments()) == len(arbitrary.get_segments()) == 1
+    assert sure.get_linestyle() != arbitrary.get_linestyle()
+    assert {part.get_label() for part in axes.collections[2:]} == {"4 neighbours", "6 neighbours", "at the rim"}

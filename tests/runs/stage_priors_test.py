@@ -113,5 +113,5 @@ def test_not_while_another_process_is_at_work_in_the_run(run):
 def test_unknown_prior_and_number(run):
     with pytest.raises(ValueError, match="`prior` must be one of normal, posterior, flow. Received: prior='gaussian'"):
         run.generate(1, "gaussian")
-    with pytest.raises(ValueError, match="`n` must be at least 1. Received: n=0"):
+    with pytest.raises(ValueError, match="`n` must be an integer of at least 1. Received: n=0"):
         run.generate(0)

@@ -75,7 +75,7 @@ def test_killed_at_epochs_and_between_stages_and_stopped(folder, train):
     )
     assert fingerprint(run) == fingerprint(folder / "runs" / "whole")
     for split in ("train", "validation"):
-        steps = [step for step, value in read_events(run / "tensorboard" / split) if value.tag == "epoch_loss"]
+        steps = [step for step, value in read_events(run / "tensorboard" / split) if value.tag == "1 losses/loss"]
         assert steps == list(range(EPOCHS))
 
 

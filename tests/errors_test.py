@@ -1,0 +1,129 @@
+"""Numbers of all types are the numbers that they stand for, wherever the package takes one; so are spins."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import yaml
+
+from keras_evae import EVAE, AnnealingSchedule, Hamiltonian, anneal, anneal_many, relax
+from keras_evae.config import Config, dump_config
+from keras_evae.dataset.specification import DatasetSpecification
+from keras_evae.evaluation.stable_states import Conditions
+from keras_evae.geometry import make_geometry
+from keras_evae.monte_carlo.checkerboard import MonteCarlo
+from tests.helpers.states import random_spins
+
+INTEGERS = [np.int8, np.int16, np.int32, np.int64, np.uint8, np.uint16, np.uint32, np.uint64, np.array]
+FLOATS = [np.float16, np.float32, np.float64, np.longdouble, np.array]
+SHORT = AnnealingSchedule(temperatures=2, over_relaxation=1, max_greedy_sweeps=3)
+SHAPE = (8, 6)
+
+
+@pytest.mark.parametrize("type_", INTEGERS)
+def test_integers(type_):
+    """A product of two numbers of the type, or one with 2^16, must not overflow."""
+    expected = anneal(Hamiltonian(), SHAPE, SHORT, seed=101, index=103)
+    shape = tuple(map(type_, SHAPE))
+    schedule = AnnealingSchedule(temperatures=type_(2), over_relaxation=type_(1), max_greedy_sweeps=type_(3))
+    assert schedule == SHORT and repr(schedule) == repr(SHORT)
+    many = anneal_many(Hamiltonian(), shape, type_(1), SHORT, type_(101), workers=type_(1), start=type_(103))
+    for spins in (anneal(Hamiltonian(), shape, schedule, type_(101), type_(103)), *many):
+        np.testing.assert_array_equal(spins, expected)
+    relaxed = relax(Hamiltonian(), expected, max_sweeps=type_(5))
+    np.testing.assert_array_equal(relaxed[0], relax(Hamiltonian(), expected, max_sweeps=5)[0])
+    lattice, other = (MonteCarlo(Hamiltonian(), SHAPE, seed, 103) for seed in (101, type_(101)))
+    lattice.heat_bath(1.0, 2, 3)
+    other.heat_bath(1.0, type_(2), type_(3))
+    np.testing.assert_array_equal(lattice.spins, other.spins)
+
+
+@pytest.mark.parametrize("type_", [*INTEGERS, *FLOATS])
+def test_couplings_and_temperatures(type_):
+    names = ("J", "D", "B", "K", "J2")
+    hamiltonian = Hamiltonian(**dict.fromkeys(names, type_(2)))
+    assert hamiltonian == Hamiltonian(**dict.fromkeys(names, 2.0)) and {type(hamiltonian.J)} <= {int, float}
+    json.dumps(hamiltonian.to_config())
+    schedule = AnnealingSchedule(start_temperature=type_(2), end_temperature=type_(1), torque_tolerance=type_(1))
+    assert schedule == AnnealingSchedule(start_temperature=2, end_temperature=1, torque_tolerance=1)
+    spins = random_spins(*SHAPE)
+    np.testing.assert_array_equal(relax(Hamiltonian(), spins, type_(2))[0], relax(Hamiltonian(), spins, 2.0)[0])
+
+
+@pytest.mark.parametrize("value", ["1", True, np.True_, None, np.nan, np.inf, 1j, np.complex64(1), np.ones(1)])
+def test_no_numbers(value):
+    with pytest.raises(ValueError, match="`B` must be a finite number"):
+        Hamiltonian(B=value)
+    for name, wrong in (("seed", value), ("index", value), ("seed", 1.0), ("seed", np.float32(1)), ("seed", -1)):
+        with pytest.raises(ValueError, match=f"`{name}` must be an integer"):
+            anneal(Hamiltonian(), SHAPE, SHORT, **{name: wrong})
+
+
+def test_index_beyond_the_range_of_its_type():
+    """40,000 times 2^16 does not fit into 32 bits."""
+    np.testing.assert_array_equal(
+        *(anneal(Hamiltonian(), SHAPE, SHORT, index=index) for index in (40_000, np.int32(40_000)))
+    )
+
+
+@pytest.mark.parametrize("type_", [*INTEGERS, *FLOATS])
+def test_configurations_and_datasets(type_):
+    config = Config.model_validate(
+        {
+            "dataset": {"train": np.uint16(300), "shape": np.array([16, 32])},
+            "training": {"learning_rate": type_(1), "augmentation": np.True_},
+            "vae": {"betas": (type_(1), type_(2))},
+        }
+    )
+    assert config.dataset.shape == (16, 32) and config.training.augmentation is True and config.vae.betas == (1, 2)
+    assert yaml.safe_load(dump_config(config))["training"]["learning_rate"] == 1.0
+    if type_ in INTEGERS:
+        sizes = (type_(3), type_(2), type_(1))
+        specification = DatasetSpecification(Hamiltonian(B=type_(1)), (type_(16), type_(32)), sizes, type_(5), SHORT)
+        assert json.loads(json.dumps(specification.attributes()))["dataset.seed"] == 5
+        assert Config.model_validate({"training": {"seed": type_(5)}}).training.seed == 5
+
+
+@pytest.mark.parametrize("type_", [np.int32, np.uint64])
+def test_generated_states(type_):
+    model = EVAE(lattice_shape=(type_(16), type_(16)), latent_dim=type_(4), beta=type_(1), seed=type_(2))
+    json.dumps(model.get_config())
+    np.testing.assert_array_equal(model.generate(type_(2), seed=type_(3)), model.generate(2, seed=3))
+
+
+@pytest.mark.parametrize(
+    ("type_", "result", "error"),
+    [(np.float16, np.float32, 1e-3), (np.float32, np.float32, 1e-6), (np.float64, np.float64, 1e-14),
+     (np.longdouble, np.float64, 1e-14), (">f4", np.float32, 1e-6), (">f8", np.float64, 1e-14)],
+)  # fmt: skip
+def test_spins(type_, result, error):
+    """What half precision holds, 65,504 at most and three digits, is the energy of a few thousand sites."""
+    spins, hamiltonian = random_spins(256, 256), Hamiltonian(K=0.1, J2=0.2)
+    given = spins.astype(type_)
+    energy, field = hamiltonian.energy_per_site(given), hamiltonian.effective_field(given)
+    assert energy.dtype == field.dtype == result and field.dtype.isnative
+    assert energy == pytest.approx(hamiltonian.energy_per_site(spins), abs=error)
+    np.testing.assert_allclose(field, hamiltonian.effective_field(spins), atol=10 * error)
+
+
+@pytest.mark.parametrize("type_", [np.int8, np.int64, np.uint8, bool, np.float16])
+def test_uniform_state_of_any_type(type_):
+    up = np.zeros((256, 256, 3), type_)
+    up[..., 2] = 1
+    assert Hamiltonian().energy_per_site(up) == pytest.approx(-2.05, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", ["float16", "bfloat16", "int32"])
+def test_tensors_of_any_type(name):
+    import tensorflow as tf
+
+    up = tf.one_hot(tf.fill((16, 32), 2), 3, dtype=name)
+    assert float(Hamiltonian().energy_per_site(up)) == pytest.approx(-2.05, abs=1e-6)
+
+
+@pytest.mark.parametrize("type_", INTEGERS)
+def test_samples_and_conditions(type_):
+    np.testing.assert_array_equal(make_geometry("disc", type_(100)).mask, make_geometry("disc", 100).mask)
+    conditions = Conditions(charge=type_(8), defects=type_(1), energy_below=type_(2))
+    assert json.loads(json.dumps(dataclasses.asdict(conditions))) == {"charge": 8, "defects": 1, "energy_below": 2.0}
