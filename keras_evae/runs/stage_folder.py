@@ -167,7 +167,7 @@ def _appear_whole(folder: Path) -> Iterator[Path]:
 
 
 def load_stage_weights(model: EVAE, stage: FinishedStage) -> None:
-    """Loads the weights of a finished stage, and the optimiser's state if the model has a built optimiser.
+    """Loads the weights of a finished stage with its beta and gamma, and the optimiser's state if the model has a built optimiser.
 
     Raises:
         DataError: If the file is missing or not what was written, to the last bit, or not of this network.
@@ -180,6 +180,9 @@ def load_stage_weights(model: EVAE, stage: FinishedStage) -> None:
             model.load_weights(file)
     except (ValueError, TypeError, KeyError, OSError, UserWarning) as error:
         raise _damaged(file, "expected the weights of this network, found something else") from error
+    # `load_weights` leaves them alone.
+    model.beta.assign(stage.beta)
+    model.gamma.assign(stage.gamma)
 
 
 def _checksums(folder: Path) -> dict[str, str]:
