@@ -29,6 +29,7 @@ import numpy as np
 import keras_evae as ev
 from keras_evae.evaluation.generation_measures import measure_set, ratio
 from keras_evae.machine import prepare_tensorflow
+from keras_evae.runs.run import Run
 
 HEADER = ["density", "seconds_to_learn", "energy_per_site", "error", "psi6", "defects", "diversity", "diversity_error"]
 Draw = Callable[[int, np.random.Generator], np.ndarray]
@@ -57,13 +58,13 @@ def main() -> None:
             file.flush()
 
 
-def densities(run: ev.Run) -> Iterator[tuple[str, float, Draw]]:
+def densities(run: Run) -> Iterator[tuple[str, float, Draw]]:
     """Name, time to learn, and a function that draws vectors."""
     from keras_evae.model.latent_flow import FlowSettings, LatentFlow
     from keras_evae.model.priors import training_posteriors
 
     settings = FlowSettings.for_lattice(run.shape)
-    training = np.asarray(run.read_split("train"))
+    training = list(run.read_split("train"))
     means, deviations = training_posteriors(run.model, training, settings.codes, np.random.default_rng(0))
     dimension = means.shape[1]
     yield "normal", 0.0, lambda n, random: random.standard_normal((n, dimension))
