@@ -11,7 +11,7 @@ import keras_evae
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 PAGES = [README, ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
-COMMANDS = ("evae-train", "evae-evaluate", "evae-anneal", "evae-generate", "evae-import", "evae-ground-state")
+COMMANDS = ("evae-train", "evae-evaluate", "evae-anneal", "evae-generate", "evae-import", "evae-ground-state", "evae-info")
 
 pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 

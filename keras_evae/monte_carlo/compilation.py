@@ -30,13 +30,14 @@ def compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:
             kernel._cache = _KernelCache(function)
         except RuntimeError:
             # Numba's answer where it finds no folder to write to.
-            _warn(f"{_cache_folder()}: expected a folder to write to, found none")
+            _warn(f"{cache_folder()}: expected a folder to write to, found none")
         return kernel
 
     return decorate
 
 
-def _cache_folder() -> Path:
+def cache_folder() -> Path:
+    """Where compiled kernels are kept, unless `NUMBA_CACHE_DIR` is set."""
     return Path(AppDirs("keras_evae", appauthor=False).user_cache_dir) / "numba"
 
 
@@ -51,7 +52,7 @@ class _Locator(caching.InTreeCacheLocator):
 
     def __init__(self, function: Callable[..., Any], file: str) -> None:
         super().__init__(function, file)
-        self._cache_path = str(_cache_folder() / self.get_suitable_cache_subpath(file))
+        self._cache_path = str(cache_folder() / self.get_suitable_cache_subpath(file))
 
 
 class _CheckedFile(caching.IndexDataCacheFile):
