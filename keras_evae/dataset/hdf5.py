@@ -108,7 +108,7 @@ def check_dataset(path: str | Path, specification: DatasetSpecification) -> None
     """
     check_specification(path, specification)
     with (
-        _open_file(path) as file,
+        open_file(path) as file,
         tqdm(None, "checking", specification.count, unit="lattice", leave=False, delay=1, disable=None) as progress,
     ):
         kernel = json.loads(bytes(file.attrs["versions"]))["kernel"]
@@ -129,7 +129,7 @@ def check_dataset(path: str | Path, specification: DatasetSpecification) -> None
 
 def read_attributes(path: str | Path) -> dict[str, Any]:
     """The specification stored in a file, as `DatasetSpecification.attributes` gives it."""
-    with _open_file(path) as file:
+    with open_file(path) as file:
         version = file.attrs.get("format_version")
         if version != FORMAT_VERSION:
             raise DataError(f"{path}: expected a spin dataset of format version {FORMAT_VERSION}, found {version}")
@@ -171,7 +171,7 @@ def open_dataset(path: str | Path) -> Iterator[dict[str, dict[str, Any]]]:
     Raises:
         DataError: For any damage that shows while it is open.
     """
-    with _open_file(path) as file:
+    with open_file(path) as file:
         yield {
             split: {"spins": StoredSpins(group["spins"]), "energy": group["energy"], "charge": group["charge"]}
             for split, group in file.items()
@@ -180,7 +180,7 @@ def open_dataset(path: str | Path) -> Iterator[dict[str, dict[str, Any]]]:
 
 
 @contextlib.contextmanager
-def _open_file(path: str | Path) -> Iterator[h5py.File]:
+def open_file(path: str | Path) -> Iterator[h5py.File]:
     if not Path(path).is_file():
         raise DataError(f"{path}: expected a dataset, found no file")
     try:

@@ -62,11 +62,15 @@ class AnnealingReport:
         """The schedule with the lowest mean E/N, `this` unless a preset is lower by two standard errors."""
         own = self.energies["this"]
         lowest = min(self.energies, key=lambda name: self.energies[name].mean())
-        error = math.hypot(*(np.std(found) / math.sqrt(max(1, len(found) - 1)) for found in (own, self.energies[lowest])))
+        error = math.hypot(
+            *(np.std(found) / math.sqrt(max(1, len(found) - 1)) for found in (own, self.energies[lowest]))
+        )
         return lowest if own.mean() - self.energies[lowest].mean() > 2.0 * error else "this"
 
     def __str__(self) -> str:
-        rows = [[f"{value:.4g}" if column != 2 else f"{value:.5f}" for column, value in enumerate(r)] for r in self.rows]
+        rows = [
+            [f"{value:.4g}" if column != 2 else f"{value:.5f}" for column, value in enumerate(r)] for r in self.rows
+        ]
         presets = [
             [name, f"{found.mean():.6f}", f"{found.min():.6f}", f"{self.seconds[name]:.3g}"]
             for name, found in self.energies.items()
