@@ -9,7 +9,8 @@ For N sites at the temperature T, M the sum of the spins and Q the topological c
     binder_cumulant         1 - <|M|^4> / (3 <|M|^2>^2)
     charge                  <Q>;                            charge_susceptibility      (<Q^2> - <Q>^2) / N
     spin_temperature        <sum |S x h|^2> / <sum 2 S.h - 2 K (1 - S_z^2)>, which is T in equilibrium
-    skyrmions, psi6         number of skyrmions and their mean |psi6|, counted where |Q| is 1/2 or more; psi6 is NaN elsewhere
+    skyrmions, psi6         number of skyrmions and their mean |psi6|, counted where |Q| is 1/2 or more; psi6 is NaN
+                            where there are none
 
 Each has an error, one standard deviation, from the integrated autocorrelation time of its own fluctuations.
 """
@@ -40,8 +41,8 @@ class ThermalResult:
     """Averages over temperatures: attributes by the names above, each `(temperatures, ...)` and with `<name>_error`.
 
     Also `temperatures`; `autocorrelation_time` of the energy, of the modulus and of the charge in heat-bath sweeps, the
-    longest; with exchange `acceptance` (pairs,) and `round_trips` (), else empty; `spins` (temperatures, states, y, x, 3),
-    empty unless asked for; `series` and `charge_series`, which the averages are of.
+    longest; with exchange `acceptance` (pairs,) and `round_trips`; `spins` (temperatures, states, y, x, 3), empty
+    unless asked for; `series` and `charge_series`, which the averages are of.
     """
 
     def __init__(self, arrays: Arrays) -> None:

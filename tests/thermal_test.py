@@ -84,7 +84,7 @@ def test_closed_forms_and_quadratures(case):
 
 
 def test_magnetisation_of_free_spins():
-    """Langevin: mean L, variance 1 - 2 L / a - L^2 along the field and L / a across; four spins of random directions."""
+    """Langevin: mean L, variance 1 - 2 L / a - L^2 along the field and L / a across; four free spins."""
     a = 0.8 / 0.5
     langevin = 1 / np.tanh(a) - 1 / a
     result = sample(Hamiltonian(**FREE | {"B": 0.8}), (16, 16), [0.5], 12_000, seed=5, interval=2)

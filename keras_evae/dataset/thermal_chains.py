@@ -119,7 +119,7 @@ class _Chain:
         self.temperatures = np.array([specification.temperatures[place] for place in places])
         self.replicas = np.arange(len(places))
         make = choose_sampler(self.hamiltonian)
-        self.lattices = [make(self.hamiltonian, specification.shape, specification.seed, first + k)
+        self.lattices = [make(self.hamiltonian, specification.shape, specification.seed, first + int(k))
                          for k in self.replicas]  # fmt: skip
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:

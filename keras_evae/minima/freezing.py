@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import time
 from collections.abc import Mapping
@@ -33,7 +34,7 @@ class AnnealingReport:
     """What a few lattices did under a schedule; `str` gives it in words.
 
     Args:
-        rows: For some temperatures T of the schedule the means over the lattices, `(temperatures, 7)`: T; temperature of
+        rows: For some temperatures of the schedule the means over the lattices, `(temperatures, 7)`: T; temperature of
             the spins, sum |S x h|^2 / sum (2 S.h - 2 K (1 - S_z^2)); E/N; charge; charge and number of skyrmions of the
             same states relaxed at T = 0; integrated autocorrelation time of the energy in heat-bath sweeps with
             their over-relaxation.
@@ -85,14 +86,15 @@ class AnnealingReport:
         else:
             forgets = self.rows[self.rows[:, 0] == above, 6].max()
             place = (
-                f"The charge freezes between T = {above:.3g} and {below:.3g}. The energy forgets in {forgets:.3g} sweeps there, "
-                f"and the schedule takes {self.sweeps_of_halving:.3g} sweeps to halve T."
+                f"The charge freezes between T = {above:.3g} and {below:.3g}. The energy forgets in {forgets:.3g} "
+                f"sweeps there, and the schedule takes {self.sweeps_of_halving:.3g} sweeps to halve T."
             )
         if self.best == "this":
             return f"{place}\nSlow enough: no preset ends lower by more than two standard errors."
         excess = self.energies["this"].mean() - self.energies[self.best].mean()
         times = self.seconds[self.best] / self.seconds["this"]
-        return f"{place}\nToo fast for the lowest states: `{self.best}` ends {excess:.2g} lower in E/N, for {times:.2g} of the time."
+        found = f"`{self.best}` ends {excess:.2g} lower in E/N, for {times:.2g} times the processor time"
+        return f"{place}\nToo fast for the lowest states: {found}."
 
 
 def annealing_report(
@@ -125,7 +127,7 @@ def annealing_report(
         cooled = np.stack(list(pool.map(cool, range(lattices))))
         schedules = {"this": schedule, **{name: each for name, each in PRESETS.items() if each != schedule}}
         found = {
-            name: np.array(list(pool.map(lambda index: _timed(hamiltonian, shape, each, seed, index), range(lattices))))
+            name: np.array(list(pool.map(functools.partial(_timed, hamiltonian, shape, each, seed), range(lattices))))
             for name, each in schedules.items()
         }
     halvings = math.log2(schedule.start_temperature / schedule.end_temperature)

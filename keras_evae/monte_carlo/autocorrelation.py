@@ -12,7 +12,8 @@ def autocorrelation_time(series: np.ndarray) -> float:
     """Integrated autocorrelation time tau = 1/2 + sum of rho(t) over t > 0, in steps of the series `(n,)`.
 
     The sum ends at the first t above 6 tau(t) (Sokal 1997, https://doi.org/10.1007/978-1-4899-0319-8_6). Independent
-    numbers have 1/2, as has a series that does not change. A series shorter than some 100 tau gives too little.
+    numbers have 1/2, as has a series that does not change. The largest sum up to there counts: the mean of a short
+    series follows its drift, which makes later terms negative.
     """
     deviations = np.asarray(series, np.float64) - np.mean(series)
     n = len(deviations)
@@ -23,7 +24,7 @@ def autocorrelation_time(series: np.ndarray) -> float:
     covariance = np.fft.irfft(spectrum, 2 * n)[:n] / np.arange(n, 0, -1)
     times = np.cumsum(covariance / covariance[0]) - 0.5
     enough = np.flatnonzero(np.arange(n) >= WINDOW * times)
-    return max(0.5, float(times[enough[0] if len(enough) else n - 1]))
+    return float(times[: enough[0] + 1 if len(enough) else n].max())
 
 
 def mean_and_error(series: np.ndarray) -> tuple[float, float]:

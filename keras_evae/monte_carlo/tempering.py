@@ -48,7 +48,7 @@ def count_round_trips(history: np.ndarray) -> int:
         ends = np.flatnonzero((history[:, 0] == copy) | (history[:, -1] == copy))
         at_the_top = history[ends, -1] == copy
         # Each change of end is half a trip.
-        trips += np.count_nonzero(at_the_top[1:] != at_the_top[:-1]) // 2
+        trips += int(np.count_nonzero(at_the_top[1:] != at_the_top[:-1])) // 2
     return trips
 
 
