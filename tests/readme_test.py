@@ -11,7 +11,7 @@ import keras_evae
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 PAGES = [README, ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
-COMMANDS = ("evae-train", "evae-evaluate", "evae-anneal", "evae-generate", "evae-ground-state")
+COMMANDS = ("evae-train", "evae-evaluate", "evae-anneal", "evae-generate", "evae-ground-state", "evae-thermal")
 
 pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 
@@ -70,7 +70,9 @@ def command_lines():
     """Each use of a command in the pages: the page, the command, its flags."""
     for page in PAGES:
         text = page.read_text()
-        for command, rest in re.findall(r"\b(evae-(?:train|evaluate|anneal|generate|ground-state))\b([^\n`|&]*)", text):
+        for command, rest in re.findall(
+            r"\b(evae-(?:train|evaluate|anneal|generate|ground-state|thermal))\b([^\n`|&]*)", text
+        ):
             yield page.name, command, set(re.findall(r"(?<!\S)--[a-z][a-z-]*", rest))
 
 

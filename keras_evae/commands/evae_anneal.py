@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import argparse
+import logging
 from collections.abc import Sequence
+from pathlib import Path
 
 from keras_evae.commands.options import add_config, add_overrides, new_parser
 from keras_evae.config import load_config
 from keras_evae.console import run_command
 from keras_evae.dataset.cluster import connect
 from keras_evae.dataset.generation import ensure_dataset
+from keras_evae.dataset.specification import DatasetSpecification
+from keras_evae.minima.freezing import annealing_report
+from keras_evae.plotting import new_figure, save_figure, style
+from keras_evae.plotting.temperature import plot_annealing_report
 from keras_evae.runs.from_config import dataset_specification
+
+logger = logging.getLogger(__name__)
 
 EPILOG = """examples:
   evae-anneal --config quickstart
   evae-anneal --config quickstart --set dataset.train=2000 --set dataset.path=data/more.h5
   evae-anneal --config quickstart --set dataset.schedule=quench --set dataset.path=data/quenched.h5
+  evae-anneal --config quickstart --report
   evae-anneal --config vae --scheduler tcp://127.0.0.1:8786
 
 Schedules by name: default (near the lowest states), quench (fast, with many defects), slow (for the lowest state).
@@ -32,6 +41,8 @@ def make_parser() -> argparse.ArgumentParser:
     scheduler_help = (
         "anneal on a Dask cluster, such as tcp://127.0.0.1:8786, or on processes here: local (default: threads)"
     )
+    report_help = "anneal 8 lattices and say where they freeze and which schedule to take; no dataset is made"
+    parser.add_argument("--report", action="store_true", help=report_help)
     parser.add_argument("--scheduler", metavar="ADDRESS", help=scheduler_help)
     parser.add_argument("--workers", type=int, metavar="N", help="threads or local processes (default: all cores)")
     return parser
@@ -51,8 +62,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _anneal(options: argparse.Namespace) -> None:
     config = load_config(options.config, options.set)
     specification = dataset_specification(config)
+    if options.report:
+        _report(specification, config.dataset.path, options.workers)
+        return
     if options.scheduler is None:
         ensure_dataset(config.dataset.path, specification, options.workers)
         return
     with connect(options.scheduler, options.workers) as client:
         ensure_dataset(config.dataset.path, specification, client=client)
+
+
+def _report(specification: DatasetSpecification, path: Path, workers: int | None) -> None:
+    """Says how the schedule cools, and draws it beside the dataset."""
+    of = specification
+    report = annealing_report(of.hamiltonian, of.shape, of.schedule, seed=of.seed, workers=workers)
+    logger.info("%s", report)
+    picture = path.with_name(f"{path.stem}_report.png")
+    picture.parent.mkdir(parents=True, exist_ok=True)
+    with style():
+        figure, axes = new_figure(1, 3, shared=False)
+        plot_annealing_report(axes[0], report.rows, report.freezing)
+        save_figure(figure, picture)
+    logger.info("picture: %s", picture)
