@@ -4,6 +4,7 @@ import importlib.util
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import keras_evae
@@ -130,6 +131,13 @@ def test_example_of_the_page_on_annealing():
     (example,) = examples(ROOT / "docs" / "annealing.md")
     exec(compile(example, "docs/annealing.md", "exec", dont_inherit=True), page)
     assert page["spins"].shape == (64, 64, 3)
+
+
+def test_example_of_the_page_on_temperature(capsys):
+    (example,) = examples(ROOT / "docs" / "thermal.md")
+    page: dict = {"__name__": "page"}
+    exec(compile(example, "docs/thermal.md", "exec", dont_inherit=True), page)
+    assert np.all(np.abs(page["result"].spin_temperature - [0.3, 0.5, 0.7]) < 0.03)
 
 
 def examples(page):
