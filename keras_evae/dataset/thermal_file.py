@@ -154,7 +154,8 @@ def ensure_thermal(
     path = Path(path)
     if not path.exists():
         count = specification.chains * specification.segments
-        folder = PartsFolder(parts_path(path), count, specification.attributes())
+        length = {"blocks in a segment": specification.segment_blocks}
+        folder = PartsFolder(parts_path(path), count, specification.attributes() | length)
         with disk_errors(path), hold_parts(folder) as parts:
             make_chains(specification, parts, workers, client)
             _write(parts.packed, specification, average(specification, join_segments(specification, parts)))
@@ -177,6 +178,7 @@ def _write(path: Path, specification: ThermalSpecification, arrays: Arrays) -> N
         file.attrs["thermal_format_version"] = FORMAT_VERSION
         write_attribute(file, "specification", specification.attributes())
         write_attribute(file, "versions", VERSIONS)
+        write_attribute(file, "arrays", {name: values.shape for name, values in arrays.items()})
         for name, values in arrays.items():
             checked = {"chunks": values.shape, "fletcher32": True} if values.size else {}
             file.create_dataset(name, data=values, track_times=False, **checked)
@@ -192,4 +194,8 @@ def read_thermal(path: str | Path) -> tuple[dict[str, Any], Arrays]:
         version = file.attrs.get("thermal_format_version")
         if version != FORMAT_VERSION:
             raise DataError(f"{path}: expected thermal averages of format version {FORMAT_VERSION}, found {version}")
-        return json.loads(bytes(file.attrs["specification"])), {name: values[()] for name, values in file.items()}
+        shapes = json.loads(bytes(file.attrs["arrays"]))
+        arrays = {name: file[name][()] for name in shapes}
+        if any(list(values.shape) != shapes[name] for name, values in arrays.items()):
+            raise DataError(f"{path}: expected arrays of other shapes; the file is damaged")
+        return json.loads(bytes(file.attrs["specification"])), arrays

@@ -44,7 +44,7 @@ def plot_annealing_report(axes: Sequence[Axes], rows: np.ndarray, freezing: tupl
     axes[1].axhline(1.0, color="black", linewidth=0.6, linestyle=":")
     axes[1].set(ylabel="temperature of the spins / $T$")
     axes[2].plot(temperatures, rows[:, 6], "o-")
-    axes[2].set(ylabel="autocorrelation of the energy (sweeps)")
+    axes[2].set(ylabel="memory of the energy (sweeps)")
     for each in axes:
         each.set(xlabel="$T$ ($J$)", xscale="log")
         # Time runs to the right.
