@@ -93,7 +93,7 @@ def spirit_time(side: int, iterations: int = 50) -> float:
     with open(configuration_file, "w") as file:
         file.write(
             f"n_basis_cells {side} {side} 1\nboundary_conditions 1 1 0\nexternal_field_magnitude 0\n"
-            "n_shells_exchange 1\njij 1\nn_shells_dmi 1\ndij 0.3\nlog_to_file 0\nlog_to_console 0\n"
+            "mu_s 1\nn_shells_exchange 1\njij 1\nn_shells_dmi 1\ndij 0.3\nlog_to_file 0\nlog_to_console 0\n"
             f"mc_n_iterations {iterations}\nmc_n_iterations_log {iterations}\n"
         )
     with state.State(configuration_file, quiet=True) as p_state:
@@ -166,7 +166,7 @@ def main() -> None:
     arguments = parser.parse_args()
     print(f"{processor_kind()}, {usable_cores()} cores")
     if arguments.tempering is None:
-        speed(arguments.side, arguments.sweeps * 3, arguments.repeats)
+        speed(arguments.side, arguments.sweeps * 10, arguments.repeats)
         return
     print("| System | Method | Lattices | In the lowest | Runs with one | Excess, mean | Excess, least | CPU s |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- |")

@@ -84,7 +84,8 @@ def sample(
         exchange: Copies of the lattice exchange their temperatures every `interval` sweeps.
         workers: Threads; all cores by default. The bits do not depend on it.
         interval: Energy and magnetisation are measured every so many heat-bath sweeps.
-        charge_interval: The charge is measured every so many, a multiple of `interval`; skyrmions every 30th time.
+        charge_interval: The charge is measured every so many, a multiple of `interval`; skyrmions every 100th time,
+            and at the end.
         over_relaxation: Over-relaxation sweeps after each heat-bath sweep.
         even_acceptance: With exchange the temperatures between first and last are placed anew, by a pilot run.
         keep: States of each temperature to be kept, evenly spaced; at most `sweeps / charge_interval`.

@@ -27,8 +27,8 @@ from keras_evae.monte_carlo.tempering import even_temperatures, exchange
 
 # Spin updates of a segment: half a minute of one core.
 SEGMENT_UPDATES = 3e10
-# Skyrmions are counted once in so many measurements of the charge: a count takes some 300 sweeps.
-COUNT_INTERVAL = 30
+# Skyrmions are counted once in so many measurements of the charge: a count takes hundreds of sweeps.
+COUNT_INTERVAL = 100
 # Where lattices start to be cooled from, above the Curie temperature.
 HOT = 1.0
 STATE = ("spins", "words", "replicas", "temperatures")

@@ -28,10 +28,10 @@ def autocorrelation_time(series: np.ndarray) -> float:
 
 
 def mean_and_error(series: np.ndarray) -> tuple[float, float]:
-    """Mean of a series `(n,)`, and its standard error sqrt(2 tau variance / n); NaN for an empty one.
+    """Mean of a series `(n,)`, and its standard error sqrt(2 tau variance / n); NaN where there are too few.
 
     Deviations of a function of means, its gradient times those of the series, have the error of that function.
     """
-    if not len(series):
-        return np.nan, np.nan
+    if len(series) < 2:
+        return (float(series[0]) if len(series) else np.nan), np.nan
     return float(np.mean(series)), float(np.sqrt(2.0 * autocorrelation_time(series) * np.var(series) / len(series)))
