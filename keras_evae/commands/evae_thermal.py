@@ -78,6 +78,10 @@ def _sample(options: argparse.Namespace) -> None:
     with disk_errors(settings.path):
         _write_csv(settings.path.with_suffix(".csv"), rows)
         _draw(settings.path.with_suffix(".png"), specification, arrays, scans)
+        if settings.keep:
+            content = io.BytesIO()
+            np.save(content, arrays["spins"].reshape(-1, *specification.shape, 3))
+            write_whole(settings.path.with_name(f"{settings.path.stem}_spins.npy"), content.getvalue())
     shown = ["T", *(name for name in scans if name != "T"), *SHOWN]
     cells = [[f"{row[name]:.5g}" + (f" ± {row[name + '_error']:.1g}" if name in SHOWN else "") for name in shown]
              for row in rows]  # fmt: skip

@@ -30,12 +30,14 @@ def rows(folder):
 
 
 def test_averages_in_all_forms(folder):
-    result = call(folder, "evae-thermal", "--config", "run.yaml")
+    result = call(folder, "evae-thermal", "--config", "run.yaml", "--set", "thermal.keep=2")
     assert result.returncode == 0, result.stderr
     first, second = rows(folder)
     _, arrays = read_thermal(folder / "out" / "thermal.h5")
     assert (first["T"], second["T"], first["kelvin"]) == (0.4, 0.6, pytest.approx(4.0 / 0.08617333, rel=1e-6))
     assert first["energy"] == arrays["energy"][0, 0] and first["magnetization_z"] == arrays["magnetization"][0, 0, 2]
+    kept = np.load(folder / "out" / "thermal_spins.npy")
+    np.testing.assert_array_equal(kept, arrays["spins"][0].reshape(4, 16, 16, 3))
     assert second["energy_error"] > 0 and "±" in result.stdout
     assert (folder / "out" / "thermal.png").read_bytes()[:4] == b"\x89PNG"
 
