@@ -29,7 +29,7 @@ from keras_evae.config_sections import (
     VAEConfig,
 )
 from keras_evae.config_text import Section, apply_override, first_problem, mismatch, parse_yaml
-from keras_evae.errors import ConfigError, MismatchError
+from keras_evae.errors import ConfigError, MismatchError, in_brief
 from keras_evae.lattice import decode_mask, encode_mask
 from keras_evae.terms import EnergyTerm, as_terms
 
@@ -120,7 +120,7 @@ def load_config(path: str | Path, overrides: Iterable[str] = ()) -> Config:
         raise ConfigError(f"{path}: expected a YAML configuration file, or one of {names}; found: {reason}") from error
     values = parse_yaml(text, str(path)) or {}
     if not isinstance(values, dict):
-        raise ConfigError(f"{path}: expected sections with keys, found {values!r}")
+        raise ConfigError(f"{path}: expected sections with keys, found {in_brief(values)}")
     for override in overrides:
         apply_override(values, override)
     try:

@@ -12,6 +12,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, mod
 
 from keras_evae.config_text import (
     Count,
+    Coupling,
     Epochs,
     Extent,
     Ladder,
@@ -22,6 +23,7 @@ from keras_evae.config_text import (
     SpelledOut,
     Switch,
     Term,
+    Units,
     UserPath,
     mismatch,
 )
@@ -36,14 +38,14 @@ class HamiltonianConfig(Section):
     `terms` in a file only says which energy terms belong to the run: the objects come from Python, with `with_terms`.
     """
 
-    J: float = 1.0
-    D: float = 0.3
-    B: float = 0.05
-    K: float = 0.0
+    J: Coupling = 1.0
+    D: Coupling = 0.3
+    B: Coupling = 0.05
+    K: Coupling = 0.0
     dmi: str = "neel"
     boundary: str | Annotated[tuple[str, str], Field(strict=False)] = "periodic"
     mask: str | None = None
-    J2: float = 0.0
+    J2: Coupling = 0.0
     terms: Annotated[tuple[Term, ...], Field(strict=False)] = ()
 
     @model_validator(mode="after")
@@ -150,10 +152,10 @@ class NetworkConfig(Section):
     calmer at small gamma, and the collapse comes later (docs/reproduction.md).
     """
 
-    latent_dim: Count = 100
+    latent_dim: Units = 100
     # Up to 80 its exponential is finite in single precision.
     largest_log_variance: Annotated[float, Field(gt=0, le=80)] = 20.0
-    dense_units: Count | None = None
+    dense_units: Units | None = None
 
     @model_serializer(mode="wrap")
     def _only_what_is_given(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -173,7 +175,7 @@ class TrainingConfig(Section):
     """
 
     seed: Seed = 0
-    batch_size: Count = 100
+    batch_size: Units = 100
     learning_rate: Positive = 1e-3
     augmentation: bool = False
     gradient_clip_norm: Positive | None = None
@@ -194,6 +196,6 @@ class VAEConfig(Section):
 class EVAEConfig(Section):
     """Stages of the E-VAE, which starts from the VAE trained at `beta`; `epochs` as in the VAE."""
 
-    beta: float = 1e-3
+    beta: Positive = 1e-3
     gammas: Ladder = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0, 500.0, 1000.0, 1500.0, 2000.0, 5000.0, 1e4, 1e5, 1e6)
     epochs: Epochs = 100

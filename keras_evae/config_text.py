@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -23,7 +22,8 @@ from pydantic import (
 )
 
 from keras_evae.errors import ArgumentError, ConfigError, in_brief
-from keras_evae.lattice import LATTICE_MULTIPLE
+from keras_evae.files import expand_path
+from keras_evae.lattice import LARGEST_SIDE, LATTICE_MULTIPLE
 from keras_evae.monte_carlo.schedule import PRESETS
 from keras_evae.terms import EnergyTerm
 
@@ -39,12 +39,38 @@ def parse_yaml(text: str, source: str) -> Any:
     >>> parse_yaml("{betas: [1e-6, 1e-5], seed: 010}", "example")
     {'betas': [1e-06, 1e-05], 'seed': 10}
     """
+    loader = _Loader(text)
     try:
-        return _Loader(text).get_single_data()
+        node = loader.get_single_node()
+        _check_size(node, {})
+        return None if node is None else loader.construct_document(node)
     except (yaml.YAMLError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{source}: line {mark.line + 1}" if mark else source
         raise ConfigError(f"{where}: {getattr(error, 'problem', None) or error}") from error
+    except RecursionError as error:
+        raise ConfigError(
+            f"{source}: expected sections with keys, found lists or sections nested too deeply"
+        ) from error
+
+
+def _check_size(node: yaml.Node | None, known: dict[int, int]) -> int:
+    """Values in a node, those of repeated ones (`*name`) counted at each place, which `known` remembers."""
+    if id(node) not in known:
+        # A node that contains itself counts as too many.
+        known[id(node)] = MOST_VALUES
+        content = node.value if isinstance(node, yaml.CollectionNode) else ()
+        parts = (part for item in content for part in (item if isinstance(item, tuple) else (item,)))
+        known[id(node)] = 1 + sum(_check_size(part, known) for part in parts)
+    if node is not None and known[id(node)] >= MOST_VALUES:
+        problem = f"expected fewer than {MOST_VALUES} values, found more, or a value that contains itself"
+        raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
+    return known[id(node)]
+
+
+MERGE = "tag:yaml.org,2002:merge"
+# Of a whole file, and of one number.
+MOST_VALUES, MOST_DIGITS = 100_000, 30
 
 
 class _Loader(yaml.SafeLoader):
@@ -56,7 +82,8 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[Any] = set()
         for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
+            merged = key_node.tag == MERGE
+            key = "<<" if merged else self.construct_object(key_node, deep=True)
             if not isinstance(key, str) or key in seen:
                 named = isinstance(key, str)
                 problem = f"key '{key}' is given twice" if named else f"expected a name as key, found {key!r}"
@@ -73,23 +100,39 @@ _Loader.add_implicit_resolver(
     re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$|[-+]?\.inf$|\.nan$", re.IGNORECASE),
     list("-+.0123456789"),
 )
-_Loader.add_constructor("tag:yaml.org,2002:int", lambda _, node: int(str(node.value)))
+_Loader.add_implicit_resolver(MERGE, re.compile(r"<<$"), ["<"])
 
 
+def _read_integer(loader: _Loader, node: yaml.ScalarNode) -> int:
+    digits = str(node.value)
+    if len(digits) > MOST_DIGITS:
+        problem = f"expected a number of at most {MOST_DIGITS} digits, found one of {len(digits)}"
+        raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
+    return int(digits)
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _read_integer)
+
+
+# The largest sensible values. What a machine has no memory or disk for is smaller still, see `runs.resources`.
 Switch = Literal["auto", True, False]
-Count = Annotated[int, Field(gt=0)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(gt=0, le=100_000_000)]
+Units = Annotated[int, Field(gt=0, le=1_000_000)]
+Workers = Annotated[int, Field(gt=0, le=10_000)]
+# Within them squares, and products with losses, are finite in single precision, and not zero.
+Positive = Annotated[float, Field(ge=1e-15, le=1e15, allow_inf_nan=False)]
+Weight = Annotated[float, Field(ge=0, le=1e15, allow_inf_nan=False)]
+Coupling = Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
 def _increasing(values: tuple[float, ...]) -> tuple[float, ...]:
     if list(values) != sorted(set(values)):
         raise ValueError("increasing values, each once: stages follow one another from the weak to the strong")
+    names = [f"{value:g}" for value in values]
+    if len(set(names)) < len(names):
+        raise ValueError("values that differ in their first six digits, which name their stages")
     return values
-
-
-def _expand_home(path: Path) -> Path:
-    return Path(os.path.expanduser(path))
 
 
 def _spell_out_schedule(value: Any) -> Any:
@@ -109,17 +152,14 @@ Term = Annotated[
     PlainSerializer(lambda term: term if isinstance(term, str) else repr(term), when_used="json"),
 ]
 # A side of a sample; the bound keeps a slip of the pen from filling the memory.
-Extent = Annotated[int, Field(gt=0, le=4096)]
 # The encoder halves each side four times.
-Side = Annotated[int, Field(gt=0, multiple_of=LATTICE_MULTIPLE)]
+Extent = Annotated[int, Field(gt=0, le=LARGEST_SIDE)]
+Side = Annotated[int, Field(gt=0, le=LARGEST_SIDE, multiple_of=LATTICE_MULTIPLE)]
 # YAML has lists only; `strict=False` lets a list become a tuple while its items stay strict.
-Ladder = Annotated[
-    tuple[Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)], ...],
-    Field(strict=False, min_length=1),
-    AfterValidator(_increasing),
-]
-Epochs = Count | Annotated[tuple[Annotated[int, Field(gt=0, strict=True)], ...], Field(strict=False, min_length=1)]
-UserPath = Annotated[Path, Field(strict=False), AfterValidator(_expand_home)]
+AsTuple = Field(strict=False, min_length=1, max_length=1000)
+Ladder = Annotated[tuple[Annotated[Positive, Field(strict=True)], ...], AsTuple, AfterValidator(_increasing)]
+Epochs = Units | Annotated[tuple[Annotated[Units, Field(strict=True)], ...], AsTuple]
+UserPath = Annotated[Path, Field(strict=False), AfterValidator(expand_path)]
 # What to write, where pydantic names a Python type.
 EXPECTED = {"tuple_type": "a list, such as [1, 2]", "model_type": "a section with keys"}
 
@@ -165,8 +205,14 @@ def first_problem(error: ValidationError, model: type[BaseModel]) -> str:
         return f"{key}: unknown key{_nearest(key.split('.'), model)}{more}"
     if first["type"] == "missing":
         return f"{key}: expected a value, found none{more}"
-    expected = EXPECTED.get(first["type"]) or str(cause or re.sub(r"^Input should be ", "", first["msg"]))
-    return f"{key}: expected {expected[0].lower() + expected[1:]}, found {in_brief(first['input'])}{more}"
+    return f"{key}: {expected_value(first)}{more}"
+
+
+def expected_value(problem: Any) -> str:
+    """One of `ValidationError.errors()` in words: what was expected, and what was found."""
+    cause = problem.get("ctx", {}).get("error")
+    expected = EXPECTED.get(problem["type"]) or str(cause or re.sub(r"^Input should be ", "", problem["msg"]))
+    return f"expected {expected[0].lower() + expected[1:]}, found {in_brief(problem['input'])}"
 
 
 def _dotted(location: tuple[int | str, ...]) -> str:
@@ -203,5 +249,5 @@ def apply_override(values: dict[str, Any], override: str) -> None:
             target[section] = _spell_out_schedule(target[section])
         target = target[section]
         if not isinstance(target, dict):
-            raise ConfigError(f"--set {override}: expected a section at '{section}', found {target!r}")
+            raise ConfigError(f"--set {override}: expected a section at '{section}', found {in_brief(target)}")
     target[name] = parse_yaml(text, f"--set {override}")

@@ -1,27 +1,34 @@
 """How the commands speak: plain lines on standard output, an error as one line and an exit code.
 
-Exit codes: 0 done, 2 bad configuration, 3 bad data, 4 mismatch, 5 disk, 6 locked by another process,
-7 numerical, 130 and 143 stopped; 1 for anything else.
+Exit codes: 0 done, 2 bad configuration, 3 bad data, 4 mismatch, 5 disk or memory, 6 locked by another process,
+7 numerical, 130 and 143 stopped, 141 nobody reads the output any more; 1 for anything else.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
 
-from keras_evae.errors import DiskError, EVAEError
+from tqdm import tqdm
+
+from keras_evae.errors import DiskError, EVAEError, one_line
 
 
 def run_command(command: Callable[[], None]) -> int:
     """Runs a command and returns its exit code; what a user can mend is said in one line."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[_Lines(sys.stdout)])
     signal.signal(signal.SIGTERM, _terminate)
     try:
         command()
     except EVAEError as error:
         return _fail(str(error), error.exit_code)
+    except (_Unread, BrokenPipeError):
+        # What was written and not read is dropped when Python ends, without a word.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except OSError as error:
         reason = error.strerror or str(error).splitlines()[0]
         return _fail(f"{error.filename or 'disk'}: {reason}; finished work is kept", DiskError.exit_code)
@@ -48,8 +55,25 @@ def format_seconds(seconds: float) -> str:
 
 
 def _fail(message: str, exit_code: int) -> int:
-    sys.stderr.write(f"error: {message}\n")
+    # Bars of progress that an error has left standing would share the line.
+    for bar in list(getattr(tqdm, "_instances", ())):
+        bar.leave = False
+        bar.close()
+    sys.stderr.write(f"error: {one_line(message)}\n")
     return exit_code
+
+
+class _Unread(BaseException):
+    """Standard output is closed, as by `| head -1`: no fault of a file, and no error for a block that handles those."""
+
+
+class _Lines(logging.StreamHandler):
+    """Log lines on a stream; ends the command when nobody reads them, as other programs end."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        if isinstance(sys.exc_info()[1], BrokenPipeError):
+            raise _Unread
+        super().handleError(record)
 
 
 class _Terminated(BaseException):

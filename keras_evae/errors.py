@@ -5,21 +5,43 @@ The message is one line: what was expected, what was found, how to mend it.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Sequence
+import errno
+import os
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 # Of files whose format is no longer read.
 TOO_OLD = "written by a version before 0.1.0, which this one cannot use"
 # Characters of a value in a message; a mask has thousands.
 LONGEST_VALUE = 100
+# What mends a damaged file that nothing makes again.
+RESTORE = "restore it from a copy"
+# How the operating system says that another process holds a lock.
+BUSY = (errno.EWOULDBLOCK, errno.EACCES)
+NOT_PERMITTED = (errno.EACCES, errno.EPERM)
+# What libraries say of a file that does not begin like one of theirs.
+ANOTHER_KIND = ("file signature not found", "not a zip file", "magic string is not correct")
+# Characters of a whole message.
+LONGEST_LINE = 1000
 
 
 def in_brief(value: Any) -> str:
     """A value as a message shows it: the beginning and the end of a long one."""
-    text = repr(value)
-    half = LONGEST_VALUE // 2
-    return text if len(text) <= LONGEST_VALUE else f"{text[:half]} ... {text[-half:]}"
+    return shortened(repr(value), LONGEST_VALUE)
+
+
+def one_line(message: object) -> str:
+    """A message in one line of a length that can be read."""
+    return shortened(" ".join(str(message).split("\n")), LONGEST_LINE)
+
+
+def shortened(text: str, longest: int) -> str:
+    half = longest // 2
+    return text if len(text) <= longest else f"{text[:half]} ... {text[-half:]}"
 
 
 def changed_fields(instance: Any, always: Sequence[str] = (), **texts: str) -> str:
@@ -70,10 +92,14 @@ class MismatchError(EVAEError):
     exit_code = 4
 
 
-class DiskError(EVAEError):
-    """Not enough room on the disk."""
+class ResourceError(EVAEError):
+    """Not enough memory, or not enough room on the disk."""
 
     exit_code = 5
+
+
+class DiskError(ResourceError):
+    """A disk that does not do what is asked of it: it is full, has no locks, permits nothing, or fails."""
 
 
 class LockedError(EVAEError):
@@ -90,3 +116,81 @@ class NumericalError(EVAEError):
 
 class ClusterError(EVAEError):
     """The machines that worked for this process are lost."""
+
+
+@contextlib.contextmanager
+def reading_errors(path: str | Path, remedy: str = RESTORE) -> Iterator[None]:
+    """Turns what a library raises while it reads a file into the error of `reading_fault`.
+
+    Only the calls of the library belong into the block: what a caller does with the content fails on its own account.
+    """
+    try:
+        yield
+    except EVAEError:
+        raise
+    # Damaged files make libraries raise almost anything.
+    except Exception as error:
+        raise reading_fault(path, error, remedy) from error
+
+
+def reading_fault(path: str | Path, error: Exception, remedy: str = RESTORE) -> EVAEError:
+    """What has kept a library from reading a file.
+
+    Args:
+        path: The file.
+        error: What the library has raised.
+        remedy: What mends the file if it is damaged: said only where a checksum or the format shows the damage.
+
+    Returns:
+        LockedError, if another program writes to the file; DiskError, if the file system or a permission is in the
+        way; ResourceError, if the content has no room in memory; DataError, if there is no such file, a filter is
+        missing, or the content is damaged or of another kind.
+    """
+    lines = str(error).splitlines() or [type(error).__name__]
+    reason, number = lines[0].strip("'\""), _error_number(error)
+    if "already open for write" in reason:
+        return LockedError(
+            f"{path}: expected a file that no program writes to, found one that is open for writing, or was when its "
+            f"program was killed; close it there, or after a kill run h5clear --status {path}"
+        )
+    if "unable to lock file" in reason and number in BUSY:
+        return LockedError(f"{path}: another program has it open for writing; close it there, then try again")
+    if "unable to lock file" in reason:
+        return DiskError(f"{path}: its file system has no locks; set HDF5_USE_FILE_LOCKING=FALSE to read without them")
+    if number in (errno.ENOENT, errno.ENOTDIR):
+        return DataError(f"{path}: expected a file, found no file")
+    if number == errno.EISDIR:
+        return DataError(f"{path}: expected a file, found a folder")
+    if number in NOT_PERMITTED:
+        return DiskError(f"{path}: cannot be read ({os.strerror(number)}); ask its owner for the permission")
+    if number:
+        return DiskError(f"{path}: cannot be read ({os.strerror(number)}); the disk fails, the file may be sound")
+    if isinstance(error, MemoryError):
+        return ResourceError(f"{path}: expected content that fits into memory ({reason})")
+    if any(words in reason for words in ANOTHER_KIND):
+        return DataError(f"{path}: of another kind, or cut off at its beginning ({reason}); move it away")
+    return DataError(f"{path}: truncated or damaged ({reason}); {remedy}")
+
+
+def validate_json(path: str | Path, content: bytes | str, kind: Any, remedy: str = RESTORE) -> Any:
+    """JSON as a type that pydantic knows.
+
+    Raises:
+        DataError: With the first place at which something else was found.
+    """
+    # Imported here: the front door needs none of it.
+    import pydantic
+
+    try:
+        return pydantic.TypeAdapter(kind).validate_json(content)
+    except pydantic.ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        place = ".".join(map(str, problem["loc"]))
+        found = "" if problem["type"] == "json_invalid" else f", found {in_brief(problem['input'])}"
+        raise DataError(f"{path}: {f'{place}: ' if place else ''}{problem['msg']}{found}; {remedy}") from error
+
+
+def _error_number(error: Exception) -> int:
+    """Number of the operating system's error; 0 if it was none. HDF5 tells some in its message only."""
+    told = re.search(r"errno = (\d+)", str(error))
+    return getattr(error, "errno", None) or int(told[1] if told else 0)

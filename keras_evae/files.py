@@ -1,23 +1,43 @@
-"""Writing that survives a crash, whole or not at all, and one process at a time in a folder."""
+"""Files: written whole or not at all, whatever crashes; one process at a time in a folder; read without trust.
+
+`keras_evae.dataset.reading` does for HDF5 what is done here for arrays in NPZ and NPY, and for JSON.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import hashlib
+import json
+import logging
+import math
+import numbers
 import os
+import re
+import shutil
 import socket
 import time
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import IO, Any
 
-from keras_evae.errors import DiskError, LockedError
+import numpy as np
+
+from keras_evae.errors import BUSY, RESTORE, DataError, DiskError, LockedError, in_brief, reading_errors
+from keras_evae.machine import available_memory, check_memory
+
+try:
+    import fcntl
+except ImportError:
+    # Windows.
+    fcntl = None  # type: ignore[assignment]
+
+logger = logging.getLogger(__name__)
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 FULL_IN_WORDS = ("No space left", "Disk quota exceeded", "File too large")
 DIGEST_BYTES = 32
-BUSY = (errno.EWOULDBLOCK, errno.EACCES)
 
 
 def checksum(content: bytes | memoryview) -> str:
@@ -31,12 +51,64 @@ def file_checksum(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def expand_path(path: str | Path) -> Path:
+    """A path as a configuration writes it, with what `~` and variables (`$SCRATCH/spins.h5`) stand for.
+
+    Raises:
+        ValueError: For a variable that is not set, or characters that no file name has.
+    """
+    text = os.path.expandvars(str(path))
+    unset = re.search(r"\$(\w+|\{[^}]*\})", text)
+    if unset:
+        raise ValueError(f"a path whose variables are set (${unset[1].strip('{}')} is not)")
+    if "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise ValueError("a path of characters that a file name can have")
+    return Path(os.path.expanduser(text))
+
+
+def json_text(values: Any, indent: int | None = None) -> str:
+    """Values as strict JSON, which knows neither NaN nor infinity: both become null."""
+    return json.dumps(_finite(values), indent=indent, allow_nan=False, default=float)
+
+
+def _finite(values: Any) -> Any:
+    if isinstance(values, Mapping):
+        return {key: _finite(value) for key, value in values.items()}
+    if isinstance(values, Sequence) and not isinstance(values, str):
+        return [_finite(value) for value in values]
+    # Also numbers of NumPy.
+    return None if isinstance(values, numbers.Real) and not math.isfinite(values) else values
+
+
+def existing_folder(folder: Path) -> Path:
+    """A folder, or the one around it that is there."""
+    return next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
+
+
+def check_room(folder: Path, needed: float, what: str, remedy: str) -> None:
+    """Compares the bytes that something needs with what the disk of a folder, which may be missing yet, has left.
+
+    Raises:
+        DiskError: With both and the remedy.
+    """
+    free = shutil.disk_usage(existing_folder(folder)).free
+    if free < needed:
+        raise DiskError(
+            f"{folder.absolute()}: {what} need {needed / 1e9:.2f} GB, found {free / 1e9:.2f} GB free; {remedy}"
+        )
+
+
 def write_whole(path: Path, content: bytes | memoryview) -> None:
     """Writes a file that appears under its name only when all of it is on the disk."""
     partial = path.with_name(f"{path.name}.partial")
-    with open(partial, "wb") as file:
-        file.write(content)
-    publish(partial, path)
+    try:
+        with open(partial, "wb") as file:
+            file.write(content)
+        publish(partial, path)
+    except OSError:
+        # What a full disk has cut short shall not fill it.
+        partial.unlink(missing_ok=True)
+        raise
 
 
 def write_sealed(path: Path, content: bytes | memoryview) -> None:
@@ -60,6 +132,61 @@ def read_sealed(path: Path) -> bytes | None:
     return content
 
 
+def load_arrays(
+    path: Path,
+    stream: IO[bytes],
+    names: Sequence[str] | None = None,
+    remedy: str = RESTORE,
+    memory: Callable[[], int] = available_memory,
+) -> dict[str, np.ndarray]:
+    """Reads arrays of an open `.npz` file by their names, all by default; nothing but arrays, and none of objects.
+
+    Args:
+        path, remedy: As in `keras_evae.errors.reading_fault`.
+        stream: Its content.
+        names: Those to read.
+        memory: Gives the bytes that are available.
+
+    Raises:
+        DataError: If an array is missing, has no room in memory, or is not what its header says.
+    """
+    with reading_errors(path, remedy), zipfile.ZipFile(stream) as archive:
+        headers = array_headers(path, archive)
+        if missing := set(names or ()) - headers.keys():
+            raise DataError(f"{path}: expected an array {min(missing)!r}, found {in_brief(sorted(headers))}")
+        wanted = headers if names is None else names
+        check_memory(path, sum(math.prod(headers[name][0]) * headers[name][1].itemsize for name in wanted), memory)
+        arrays = {}
+        for name in wanted:
+            with archive.open(f"{name}.npy") as member:
+                arrays[name] = np.lib.format.read_array(member, allow_pickle=False)
+                # To the end, where the checksum of the member is compared.
+                member.read()
+        return arrays
+
+
+def array_headers(path: Path, archive: zipfile.ZipFile) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
+    """Shapes and types of the arrays in an archive, by their names."""
+    headers = {}
+    for entry in archive.infolist():
+        with archive.open(entry) as member:
+            headers[entry.filename.removesuffix(".npy")] = array_header(path, member, entry.file_size)
+    return headers
+
+
+def array_header(path: Path, stream: IO[bytes], size: int) -> tuple[tuple[int, ...], np.dtype]:
+    """Shape and type of an array in the NPY format, of so many bytes, which must be those that its header declares."""
+    # Later versions have room for longer headers, which names of fields alone would need.
+    if np.lib.format.read_magic(stream) != (1, 0):
+        raise DataError(f"{path}: expected version 1.0 of the NPY format, found a later one")
+    shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
+    if dtype.hasobject:
+        raise DataError(f"{path}: expected numbers, found Python objects, which could run code; nothing was read")
+    if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize + stream.tell() != size:
+        raise ValueError(f"its header declares {dtype} {shape}, which is not what follows")
+    return shape, dtype
+
+
 def publish(partial: Path, path: Path) -> None:
     """Makes a complete file visible under its name, in one step that a crash cannot split."""
     with open(partial, "rb+") as file:
@@ -77,7 +204,9 @@ def append_line(path: Path, line: str) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Waits until the names in a folder are on the disk."""
+    """Waits until the names in a folder are on the disk, where the system lets a program wait for that."""
+    if not hasattr(os, "O_DIRECTORY"):
+        return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -90,22 +219,33 @@ def disk_errors(path: Path) -> Iterator[None]:
     """Turns the operating system's refusals to write into a `DiskError` of one line."""
     try:
         yield
-    except OSError as error:
+    except (OSError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and not any(words in str(error) for words in FULL_IN_WORDS):
+            raise
         # HDF5 tells the cause in its message only.
-        if error.errno in FULL or any(words in str(error) for words in FULL_IN_WORDS):
+        if getattr(error, "errno", None) in FULL or any(words in str(error) for words in FULL_IN_WORDS):
             reason = "the disk is full; make room"
         else:
-            reason = f"cannot be written ({error.strerror or str(error).splitlines()[0]}); mend it"
-        raise DiskError(f"{path}: {reason}. Finished work is kept, the same command goes on from there") from error
+            reason = f"cannot be written ({getattr(error, 'strerror', None) or str(error).splitlines()[0]}); mend it"
+        raise DiskError(
+            f"{path.absolute()}: {reason}. Finished work is kept, the same command goes on from there"
+        ) from error
 
 
 @contextlib.contextmanager
 def hold_lock(path: Path) -> Iterator[None]:
     """Holds the lock file `path`, which says who holds it, while the block runs.
 
+    Where the system has no such locks (Windows), one line of the log says so, and the block runs without.
+
     Raises:
         LockedError: With host, process and start of the process that holds it.
     """
+    if fcntl is None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        logger.warning("%s: this system has no locks; let no other process work in this folder", path.parent.absolute())
+        yield
+        return
     descriptor = _acquire(path)
     try:
         yield
@@ -117,7 +257,7 @@ def _acquire(path: Path) -> int:
     while True:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         except FileNotFoundError:
             # The last holder has removed the folder in this moment.
             continue
@@ -140,7 +280,7 @@ def _lock(descriptor: int, path: Path) -> None:
             raise OSError(error.errno, f"the file system has no locks: {error.strerror}", str(path)) from error
         holder = os.pread(descriptor, 1000, 0).decode(errors="replace").strip() or "another process"
         raise LockedError(
-            f"{path.parent}: expected no other process at work here, found {holder}; wait for it or stop it"
+            f"{path.parent.absolute()}: expected no other process at work here, found {holder}; wait for it or stop it"
         ) from error
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_evae.errors import ConfigError
-from keras_evae.lattice import LATTICE_MULTIPLE, connected_regions
+from keras_evae.lattice import LARGEST_SIDE, LATTICE_MULTIPLE, connected_regions
 
 OPEN, PERIODIC = "open", "periodic"
 
@@ -65,9 +65,11 @@ def make_geometry(
         raise ConfigError(f"geometry.shape: expected one of {', '.join(SHAPES)}, found {shape!r}")
     sides = size if isinstance(size, tuple) else (size,)
     expected = 2 if shape in ("rectangle", "wire") else 1
-    if len(sides) != expected or min(sides) < 1:
+    if len(sides) != expected or min(sides) < 1 or max(sides) > LARGEST_SIDE:
         kind = "two numbers (y, x)" if expected == 2 else "one number"
-        raise ConfigError(f"geometry.size: expected {kind} of sites for a {shape}, found {size}")
+        raise ConfigError(
+            f"geometry.size: expected {kind} of sites for a {shape}, from 1 to {LARGEST_SIDE}, found {size}"
+        )
     possible = [(OPEN, PERIODIC), (PERIODIC, OPEN)] if shape == "wire" else [(OPEN, OPEN)]
     edges = boundary or possible[0]
     if edges not in possible:
@@ -175,7 +177,12 @@ def _read_mask(path: Path) -> np.ndarray:
 
 def _read_png(path: Path) -> np.ndarray:
     from matplotlib.image import imread
+    from PIL import Image
 
+    with Image.open(path, formats=["PNG"]) as picture:
+        _check_sides(picture.size[::-1])
+        # The checksums of all its chunks, and its end.
+        picture.verify()
     image = imread(path)
     grey = image if image.ndim == 2 else image[..., :3].mean(axis=-1)
     opaque = image[..., 3] >= 0.5 if image.ndim == 3 and image.shape[-1] == 4 else True
@@ -184,11 +191,18 @@ def _read_png(path: Path) -> np.ndarray:
 
 
 def _read_npy(path: Path) -> np.ndarray:
-    values = np.load(path, allow_pickle=False)
+    # Mapped: the file must have all that its header declares.
+    values = np.load(path, allow_pickle=False, mmap_mode="r")
     if not isinstance(values, np.ndarray) or values.ndim != 2 or values.dtype.kind not in "buif":
         found = f"{values.dtype} {values.shape}" if isinstance(values, np.ndarray) else "no array"
         raise ValueError(f"{found} instead of truth values or numbers (y, x)")
-    return values >= 0.5
+    _check_sides(values.shape)
+    return np.asarray(values >= 0.5)
+
+
+def _check_sides(sides: tuple[int, ...]) -> None:
+    if max(sides) > LARGEST_SIDE:
+        raise ValueError(f"{_by(sides)} sites instead of at most {LARGEST_SIDE} along an axis")
 
 
 def _by(shape: tuple[int, ...]) -> str:

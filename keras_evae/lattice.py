@@ -16,6 +16,8 @@ from keras_evae.errors import ArgumentError
 AXES = (-3, -2)
 # The encoder halves each side four times.
 LATTICE_MULTIPLE = 16
+# Sites along an axis of a sample, or of a lattice, in files.
+LARGEST_SIDE = 4096
 
 
 class Lattice:
@@ -144,9 +146,9 @@ def connected_regions(present: np.ndarray, periodic: tuple[bool, bool]) -> list[
     across = across[:, across.all(axis=0)] - 1
     links = coo_array((np.ones(across.shape[1]), (across[0], across[1])), shape=(number, number))
     count, region = connected_components(links, directed=False) if number else (0, np.zeros(0, int))
-    sites = np.argwhere(present)
     owners = region[labels[present] - 1]
-    return [sites[owners == index] for index in range(count)]
+    sites, ends = np.argwhere(present)[np.argsort(owners, kind="stable")], np.cumsum(np.bincount(owners))
+    return np.split(sites, ends[:-1]) if count else []
 
 
 def encode_mask(mask: np.ndarray) -> str:
@@ -163,13 +165,16 @@ def decode_mask(text: str) -> np.ndarray:
     Raises:
         ValueError: If the text is none that `encode_mask` gives.
     """
-    if re.fullmatch(r"[0-9]+x[0-9]+( [0-9]+)+", text):
+    if re.fullmatch(r"[0-9]{1,4}x[0-9]{1,4}( [0-9]{1,8})+", text):
         head, *lengths = text.split()
         height, width = map(int, head.split("x"))
         runs = [int(length) for length in lengths]
-        if sum(runs) == height * width:
+        if sum(runs) == height * width and max(height, width) <= LARGEST_SIDE:
             return np.repeat(np.arange(len(runs)) % 2 == 1, runs).reshape(height, width)
-    expected = "a mask as text: rows x columns, then runs of absent and present sites, such as '2x3 1 2 2 1'"
+    expected = (
+        f"a mask as text: rows x columns, at most {LARGEST_SIDE} of each, then runs of absent and present sites, "
+        f"such as '2x3 1 2 2 1'"
+    )
     raise ArgumentError("mask", expected, text)
 
 

@@ -7,16 +7,18 @@ import functools
 import importlib.metadata
 import json
 import logging
+import math
+import operator
 import os
 import platform
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import keras_evae
-from keras_evae.errors import ConfigError
+from keras_evae.errors import ConfigError, ResourceError
 
 logger = logging.getLogger(__name__)
 
@@ -139,8 +141,8 @@ def describe_arithmetic() -> dict[str, Any]:
         "gpus": len(tf.config.list_physical_devices("GPU")),
         "oneDNN": onednn_is_on(),
         "ONEDNN_MAX_CPU_ISA": os.environ.get("ONEDNN_MAX_CPU_ISA"),
-        "threads": within or _number("TF_NUM_INTRAOP_THREADS") or usable_cores(),
-        "threads between operations": between or _number("TF_NUM_INTEROP_THREADS") or usable_cores(),
+        "threads": within or _number("TF_NUM_INTRAOP_THREADS") or _scheduled_cores(),
+        "threads between operations": between or _number("TF_NUM_INTEROP_THREADS") or _scheduled_cores(),
         **{package.__name__: package.__version__ for package in (tf, keras, np)},
     }
 
@@ -164,9 +166,30 @@ def processor_kind() -> str:
     return ", ".join([name, *vectors[:1]])
 
 
-def usable_cores() -> int:
-    """Cores that this process may use; fewer than the machine has where a scheduler or container says so."""
+def usable_cores(root: str | Path = "/") -> int:
+    """Cores that this process may use; fewer than the machine has where a scheduler or container says so.
+
+    Args:
+        root: As of `available_memory`.
+    """
+    return max(1, min([_scheduled_cores(), *map(math.ceil, _quotas(Path(root)))]))
+
+
+def _scheduled_cores() -> int:
+    """Cores on which threads may run, which is what TensorFlow counts: quotas of time are not part of it."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _quotas(root: Path) -> Iterator[float]:
+    """Shares of a core's time, as numbers of cores, that the control groups around this process may take."""
+    for folder in _control_groups(root, "cpu"):
+        with contextlib.suppress(OSError, ValueError):
+            yield operator.truediv(*map(int, (folder / "cpu.max").read_text().split()))
+        with contextlib.suppress(OSError, ValueError):
+            quota, period = (int((folder / f"cpu.cfs_{name}_us").read_text()) for name in ("quota", "period"))
+            # -1: none.
+            if quota > 0:
+                yield quota / period
 
 
 def available_memory(root: str | Path = "/") -> int:
@@ -180,25 +203,49 @@ def available_memory(root: str | Path = "/") -> int:
         words = (root / "proc/meminfo").read_text().split()
         left = int(words[words.index("MemAvailable:") + 1]) * 1024
     except (OSError, ValueError):
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+        return _half_of_memory()
     return max(0, min([left, *_left_in_groups(root)]))
+
+
+def check_memory(path: str | Path, needed: int, memory: Callable[[], int] = available_memory) -> None:
+    """Compares the bytes that the content of a file needs with those that the process can still take.
+
+    Raises:
+        ResourceError: With both.
+    """
+    if needed > (free := memory()):
+        raise ResourceError(
+            f"{path}: expected arrays that fit into the {free / 1e9:.2f} GB of memory available, found "
+            f"{needed / 1e9:.2f} GB; nothing was read"
+        )
+
+
+def _half_of_memory() -> int:
+    if hasattr(os, "sysconf"):
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+    # Windows, where training takes half of 16 GB at most unless dataset.cache says more.
+    return 2**33
 
 
 def _left_in_groups(root: Path) -> Iterator[int]:
     """What each of the control groups around this process has left, versions 2 and 1."""
+    for folder in _control_groups(root, "memory"):
+        for names in (("memory.max", "memory.current"), ("memory.limit_in_bytes", "memory.usage_in_bytes")):
+            with contextlib.suppress(OSError, ValueError):
+                limit, used = (int((folder / name).read_text()) for name in names)
+                yield limit - used + _cached_files(folder)
+
+
+def _control_groups(root: Path, controller: str) -> Iterator[Path]:
+    """Folders of the control groups around this process that bound something, versions 2 and 1."""
     with contextlib.suppress(OSError):
         for line in (root / "proc/self/cgroup").read_text().splitlines():
             _, controllers, path = line.split(":", 2)
-            if controllers in ("", "memory"):
+            if not controllers or controller in controllers.split(","):
                 top = root / "sys/fs/cgroup" / controllers
-                version_1 = ("memory.limit_in_bytes", "memory.usage_in_bytes")
-                names = version_1 if controllers else ("memory.max", "memory.current")
                 group = top / path.lstrip("/")
                 # In a container the path may be that of the host, whose folders are not seen.
-                for folder in {group, *group.parents, top}:
-                    with contextlib.suppress(OSError, ValueError):
-                        limit, used = (int((folder / name).read_text()) for name in names)
-                        yield limit - used + _cached_files(folder)
+                yield from {group, *group.parents, top}
 
 
 def _cached_files(folder: Path) -> int:

@@ -76,6 +76,12 @@ def test_words_are_words(load):
     assert load("dataset: {path: ~/spins.h5}").dataset.path == Path.home() / "spins.h5"
 
 
+def test_variables_of_a_path(load, monkeypatch):
+    monkeypatch.setenv("SCRATCH", "/scratch/me")
+    assert load("dataset: {path: $SCRATCH/spins.h5}").dataset.path == Path("/scratch/me/spins.h5")
+    assert load("dataset: {path: '${SCRATCH}/spins.h5'}").dataset.path == Path("/scratch/me/spins.h5")
+
+
 def test_overrides(load):
     config = load(
         "evae: {beta: 1e-3}", "evae.beta=1e-4", "vae.betas=[1e-4]", "dataset.schedule.sweeps=7", "training.seed=3"
@@ -95,7 +101,7 @@ def test_overrides(load):
         ("dataset: {shape: [128]}", "dataset.shape.1: expected a value, found none"),
         ("dataset: {schedule: {start_temperature: 0.01}}", "dataset.schedule.end_temperature: expected at most"),
         ("dataset: {schedule: fast}", "schedule: expected one of default, quench, slow, or a section with keys, found"),
-        ("vae: {betas: [0, 1e-3]}", "vae.betas.0: expected greater than 0, found 0"),
+        ("vae: {betas: [0, 1e-3]}", "vae.betas.0: expected greater than or equal to 1e-15, found 0"),
         ("dataset: {train: 10}", "training.batch_size: expected at most dataset.train = 10, found 100"),
         ("hamiltonian: {J: true}", "hamiltonian.J: expected a valid number, found True"),
         ("hamiltonian: {B: .nan}", "hamiltonian.B: expected a finite number, found nan"),
@@ -119,6 +125,23 @@ def test_overrides(load):
         ("hamiltonian: {mask: 16x16 0 256}", "hamiltonian.mask: expected a mask of dataset.shape = [128, 128], found"),
         ("hamiltonian: {mask: 16x16 0 255}", "hamiltonian.mask: expected a mask as text"),
         ("- 3", "expected sections with keys"),
+        ("dataset: {shape: [65536, 16]}", "dataset.shape.0: expected less than or equal to 4096, found 65536"),
+        ("dataset: {train: 1000000000000}", "dataset.train: expected less than or equal to 100000000"),
+        ("network: {latent_dim: 100000000}", "network.latent_dim: expected less than or equal to 1000000"),
+        ("hamiltonian: {mask: 100000x100000 0 10000000000}", "hamiltonian.mask: expected a mask as text"),
+        ("dataset: {schedule: {temperatures: 1000000000}}", "schedule.temperatures: expected an integer of at most"),
+        ("dataset: {schedule: {sweeps: 1000000000000000000}}", "schedule.sweeps: expected an integer of at most"),
+        ("dataset: {schedule: {sweeps: 9000000}}", "schedule.sweeps: expected a number with which there are at most"),
+        ("dataset: {schedule: {end_temperature: 1e-50}}", "schedule.end_temperature: expected between 1e-12 and"),
+        ("vae: {betas: [1e-50]}", "vae.betas.0: expected greater than or equal to"),
+        ("vae: {betas: [1e39]}", "vae.betas.0: expected less than or equal to"),
+        ("vae: {betas: [1, 1.0000000001]}", "vae.betas: expected values that differ in their first six digits"),
+        ("hamiltonian: {J: 1e39}", "hamiltonian.J: expected less than or equal to 1000000"),
+        ("hamiltonian: {K: 1e308}", "hamiltonian.K: expected less than or equal to 1000000"),
+        ('dataset: {path: "a\\0b.h5"}', "dataset.path: expected a path of characters that a file name can have"),
+        ('dataset: {path: "a\\ud800b.h5"}', "dataset.path: expected a path of characters that a file name can have"),
+        ("dataset: {path: $NOWHERE_SET/x.h5}", "dataset.path: expected a path whose variables are set (NOWHERE_SET"),
+        ("a" * 5000 + ": 1", ": unknown key, expected one of"),
     ],
 )
 def test_bad_files_are_answered_in_one_line(load, text, message):

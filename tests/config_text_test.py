@@ -27,6 +27,7 @@ from keras_evae.errors import ConfigError
         ("~", None),
         ("", None),
         ("a: {b: [1, 2.5, c]}", {"a": {"b": [1, 2.5, "c"]}}),
+        ("a: &x {b: 1, c: 2}\nd: {<<: *x, c: 3}", {"a": {"b": 1, "c": 2}, "d": {"b": 1, "c": 3}}),
     ],
 )
 def test_values(text, value):
@@ -43,6 +44,14 @@ def test_values(text, value):
         ("a: [", "text: line 1: "),
         ("a: 1\n---\nb: 2", "text: line 2: "),
         ("!!int x", "text: invalid literal"),
+        ("a: {<<: {b: 1}, <<: {c: 1}}", "text: line 1: key '<<' is given twice"),
+        ("9" * 5000, "text: line 1: expected a number of at most 30 digits, found one of 5000"),
+        ("[" * 1000 + "]" * 1000, "text: expected sections with keys, found some nested too deeply"),
+        ("a: &x [*x]", "text: line 1: expected fewer than 100000 values"),
+        (
+            "a0: &a0 {k: 1}\n" + "".join(f"a{n + 1}: &a{n + 1} {{<<: [*a{n}, *a{n}]}}\n" for n in range(30)),
+            "text: line 1",
+        ),
         ("!!python/object/apply:os.system [ls]", "text: line 1: could not determine a constructor"),
     ],
 )

@@ -78,8 +78,11 @@ def test_wires_lie_along_either_axis():
     ("arguments", "message"),
     [
         (("star", 8), "geometry.shape: expected one of square, .* found 'star'"),
-        (("disc", (8, 8)), "geometry.size: expected one number of sites for a disc, found"),
-        (("rectangle", 8), r"geometry.size: expected two numbers \(y, x\) of sites for a rectangle, found 8"),
+        (("disc", (8, 8)), "geometry.size: expected one number of sites for a disc, from 1 to 4096, found"),
+        (
+            ("rectangle", 8),
+            r"geometry.size: expected two numbers \(y, x\) of sites for a rectangle, from 1 to 4096, found 8",
+        ),
         (("wire", (20, 50)), "expected 64 sites along the periodic x axis, .* found 50 in the wire of size"),
         (("disc", 40, (32, 48)), "expected at most 32 x 48 sites, .* found 40 x 40 in the disc of size 40"),
         (("disc", 40, None, ("open", "periodic")), "hamiltonian.boundary: expected open for a disc"),
@@ -169,7 +172,7 @@ def pickled(path):
         ("empty.npy", lambda path: path.touch(), "can be read"),
         ("short.png", lambda path: path.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(9)), "can be read"),
         ("torn.npy", torn, "can be read"),
-        ("pickle.npy", pickled, "allow_pickle=False"),
+        ("pickle.npy", pickled, "Python objects"),
         ("line.npy", lambda path: np.save(path, np.ones(4)), r"float64 \(4,\) instead of truth values"),
         ("zeros.npy", lambda path: np.save(path, np.zeros((3, 4))), "expected sites with a spin, found none in 3 x 4"),
         ("parts.npy", lambda path: np.save(path, RING), "expected one connected sample, found 2 parts"),

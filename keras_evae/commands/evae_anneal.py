@@ -7,8 +7,9 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from keras_evae.commands.options import add_config, add_overrides, new_parser
+from keras_evae.commands.options import add_config, add_overrides, new_parser, number
 from keras_evae.config import load_config
+from keras_evae.config_text import Workers
 from keras_evae.console import run_command
 from keras_evae.dataset.cluster import connect
 from keras_evae.dataset.generation import ensure_dataset
@@ -17,6 +18,7 @@ from keras_evae.minima.freezing import annealing_report
 from keras_evae.plotting import new_figure, save_figure, style
 from keras_evae.plotting.temperature import plot_annealing_report
 from keras_evae.runs.from_config import dataset_specification
+from keras_evae.runs.resources import check_annealing
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +46,8 @@ def make_parser() -> argparse.ArgumentParser:
     report_help = "anneal 8 lattices and say where they freeze and which schedule to take; no dataset is made"
     parser.add_argument("--report", action="store_true", help=report_help)
     parser.add_argument("--scheduler", metavar="ADDRESS", help=scheduler_help)
-    parser.add_argument("--workers", type=int, metavar="N", help="threads or local processes (default: all cores)")
+    workers_help = "threads or local processes (default: all cores)"
+    parser.add_argument("--workers", type=number(Workers), metavar="N", help=workers_help)
     return parser
 
 
@@ -52,8 +55,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command with these arguments, those of the process by default, and returns its exit code."""
     parser = make_parser()
     options = parser.parse_args(arguments)
-    if options.workers is not None and options.workers < 1:
-        parser.error(f"--workers: expected a number of at least 1, found {options.workers}")
     if options.workers is not None and options.scheduler not in (None, "local"):
         parser.error("--workers: expected with threads or --scheduler local only; a cluster brings its own workers")
     return run_command(lambda: _anneal(options))
@@ -65,6 +66,8 @@ def _anneal(options: argparse.Namespace) -> None:
     if options.report:
         _report(specification, config.dataset.path, options.workers)
         return
+    if options.scheduler in (None, "local"):
+        check_annealing(specification, config.dataset.path, options.workers)
     if options.scheduler is None:
         ensure_dataset(config.dataset.path, specification, options.workers)
         return

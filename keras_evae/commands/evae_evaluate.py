@@ -6,8 +6,9 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from keras_evae.commands.options import new_parser
+from keras_evae.commands.options import new_parser, number
 from keras_evae.config import Config, load_config
+from keras_evae.config_text import Units, Weight
 from keras_evae.console import run_command
 from keras_evae.evaluation.recipes import ALL, RECIPES, evaluate, evaluate_file
 from keras_evae.hamiltonian import Hamiltonian
@@ -46,10 +47,12 @@ def make_parser() -> argparse.ArgumentParser:
         parser.add_argument(recipe.flag, dest="recipes", action="append_const", const=name, help=text)
     generation = parser.add_argument_group("with --generation")
     gammas_help = "stages nearest to these values of gamma (default: those before the collapse, and the last)"
-    generation.add_argument("--gammas", type=float, nargs="+", metavar="GAMMA", help=gammas_help)
+    generation.add_argument("--gammas", type=number(Weight), nargs="+", metavar="GAMMA", help=gammas_help)
     priors_help = "ways to draw latent vectors: normal, posterior, flow (default: all)"
     generation.add_argument("--priors", nargs="+", metavar="NAME", help=priors_help)
-    generation.add_argument("--number", type=int, dest="count", metavar="N", help="states of each kind (default: 200)")
+    generation.add_argument(
+        "--number", type=number(Units), dest="count", metavar="N", help="states of each kind (default: 200)"
+    )
     parser.add_argument("--report", action="store_true", help="one HTML page of all results in the output folder")
     all_help = "everything that the runs have the stages for, and the report (default)"
     parser.add_argument("--all", action="store_true", help=all_help)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from keras_evae.commands.options import new_parser
+from keras_evae.commands.options import new_parser, number
+from keras_evae.config_text import Count, Coupling, Seed
 from keras_evae.console import run_command
 from keras_evae.errors import ConfigError
 from keras_evae.evaluation.stable_states import last_before_collapse
 from keras_evae.evaluation.stable_states_file import write_stable
+from keras_evae.files import check_room
 from keras_evae.machine import quiet_tensorflow
+from keras_evae.runs.resources import SPIN_BYTES
 from keras_evae.runs.run import load_run
 
 EPILOG = """examples:
@@ -26,36 +30,35 @@ Stopped at any moment and started again with the same arguments, it continues; t
 def make_parser() -> argparse.ArgumentParser:
     parser = new_parser("evae-generate", __doc__, EPILOG)
     parser.add_argument("--run", type=Path, required=True, metavar="DIR", help="run folder of evae-train")
-    parser.add_argument("--number", type=int, required=True, metavar="N", help="number of states")
+    parser.add_argument("--number", type=number(Count), required=True, metavar="N", help="number of states")
     parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="HDF5 file to be made")
-    parser.add_argument("--seed", type=int, default=0, metavar="S", help="default: 0")
+    parser.add_argument("--seed", type=number(Seed), default=0, metavar="S", help="default: 0")
     prior_help = "where latent vectors come from: normal, posterior, or flow (default), learned when first asked for"
     parser.add_argument("--prior", default="flow", metavar="NAME", help=prior_help)
     stage_help = "such as gamma=10 (default: the last before the collapse; the last if that is not known)"
     parser.add_argument("--stage", metavar="WORDS", help=stage_help)
     parser.add_argument("--no-relax", action="store_true", help="states as the decoder gives them")
-    parser.add_argument("--charge", type=int, metavar="Q", help="only states with this topological charge")
+    parser.add_argument("--charge", type=number(int), metavar="Q", help="only states with this topological charge")
     defects_help = "only states with at most so many skyrmions without six neighbours"
-    parser.add_argument("--defects", type=int, metavar="N", help=defects_help)
-    parser.add_argument("--energy-below", type=float, metavar="E", help="only states with an E/N below this")
+    parser.add_argument("--defects", type=number(int), metavar="N", help=defects_help)
+    parser.add_argument("--energy-below", type=number(Coupling), metavar="E", help="only states with an E/N below this")
     parser.add_argument(
-        "--limit", type=int, metavar="N", help="draws at most, in hundreds (default: 1000 for each state)"
+        "--limit", type=number(Count), metavar="N", help="draws at most, in hundreds (default: 1000 for each state)"
     )
     return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command with these arguments, those of the process by default, and returns its exit code."""
-    parser = make_parser()
-    options = parser.parse_args(arguments)
-    for name, least in (("number", 1), ("seed", 0), ("limit", 1)):
-        if getattr(options, name) is not None and getattr(options, name) < least:
-            parser.error(f"--{name}: expected a number of at least {least}, found {getattr(options, name)}")
+    options = make_parser().parse_args(arguments)
     return run_command(lambda: _generate(options))
 
 
 def _generate(options: argparse.Namespace) -> None:
     run = load_run(options.run, options.stage)
+    # Chunks and the file that is packed of them.
+    needed = 2 * SPIN_BYTES * math.prod(run.shape) * options.number
+    check_room(options.output.parent, needed, f"{options.number} states", "take a smaller --number")
     with quiet_tensorflow():
         from keras_evae.model.priors import PRIORS
     if options.prior not in PRIORS:

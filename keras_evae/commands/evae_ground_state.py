@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from keras_evae.commands.options import add_config, add_overrides, new_parser
+from keras_evae.commands.options import add_config, add_overrides, new_parser, number
 from keras_evae.config import load_config
+from keras_evae.config_text import Positive, Workers
 from keras_evae.console import run_command
+from keras_evae.runs.from_config import check_resources
 from keras_evae.runs.run import load_run
 
 EPILOG = """The lowest state comes first, whichever method has found it, then how each method did:
@@ -33,9 +34,11 @@ def make_parser() -> argparse.ArgumentParser:
     add_overrides(parser, "evae.epochs=20 for short probes")
     help = "default: runs/<name of the configuration or run>_ground_state"
     parser.add_argument("--output", type=Path, metavar="DIR", help=help)
-    parser.add_argument("--seeds", type=int, metavar="N", help="independent trials at each beta (default: 3)")
+    parser.add_argument(
+        "--seeds", type=number(Workers), metavar="N", help="independent trials at each beta (default: 3)"
+    )
     help = "also the critical gamma at these values of beta: table phase_curve_trials"
-    parser.add_argument("--betas", type=float, nargs="+", default=[], metavar="BETA", help=help)
+    parser.add_argument("--betas", type=number(Positive), nargs="+", default=[], metavar="BETA", help=help)
     return parser
 
 
@@ -43,19 +46,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command with these arguments, those of the process by default, and returns its exit code."""
     parser = make_parser()
     options = parser.parse_args(arguments)
-    if options.seeds is not None and (options.seeds < 1 or options.run):
-        parser.error(f"--seeds: expected a number of at least 1, and no --run, found {options.seeds}")
+    if options.seeds is not None and options.run:
+        parser.error("--seeds goes with --config; with --run each run is a trial")
     if options.set and options.run:
         parser.error("--set goes with --config; a run has its own configuration")
-    if not all(0 < beta < math.inf for beta in options.betas):
-        parser.error(f"--betas: expected numbers above 0, found {' '.join(f'{beta:g}' for beta in options.betas)}")
+    if len({f"{beta:g}" for beta in options.betas}) < len(set(options.betas)):
+        parser.error("--betas: expected values that differ in their first six digits, which name their folders")
     return run_command(lambda: _search(options))
 
 
 def _search(options: argparse.Namespace) -> None:
     source = options.config or options.run[0]
     config = load_config(source, options.set) if options.config else load_run(source).config
+    output = options.output or Path("runs") / f"{Path(source).stem}_ground_state"
+    check_resources(config, output)
     from keras_evae.evaluation.ground_state import find_ground_state
 
-    output = options.output or Path("runs") / f"{Path(source).stem}_ground_state"
     find_ground_state(config, output, options.seeds or 3, options.run, options.betas)

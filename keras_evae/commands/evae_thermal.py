@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from keras_evae.commands.options import add_config, add_overrides, new_parser
+from keras_evae.commands.options import add_config, add_overrides, new_parser, number
 from keras_evae.config import Config, load_config
 from keras_evae.config_sections import ThermalConfig
+from keras_evae.config_text import Workers
 from keras_evae.console import format_table, run_command
 from keras_evae.dataset.cluster import connect
 from keras_evae.dataset.thermal_chains import ThermalSpecification
@@ -52,16 +53,15 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--scan", action="append", default=[], metavar="NAME=START:STOP:COUNT", help=scan_help)
     scheduler_help = "sample on a Dask cluster, such as tcp://127.0.0.1:8786, or on processes here: local"
     parser.add_argument("--scheduler", metavar="ADDRESS", help=scheduler_help)
-    parser.add_argument("--workers", type=int, metavar="N", help="threads or local processes (default: all cores)")
+    parser.add_argument(
+        "--workers", type=number(Workers), metavar="N", help="threads or local processes (default: all cores)"
+    )
     return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command with these arguments, those of the process by default, and returns its exit code."""
-    parser = make_parser()
-    options = parser.parse_args(arguments)
-    if options.workers is not None and options.workers < 1:
-        parser.error(f"--workers: expected a number of at least 1, found {options.workers}")
+    options = make_parser().parse_args(arguments)
     return run_command(lambda: _sample(options))
 
 

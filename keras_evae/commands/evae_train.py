@@ -11,6 +11,7 @@ from keras_evae.commands.options import add_config, add_overrides, new_parser
 from keras_evae.config import load_config
 from keras_evae.console import run_command
 from keras_evae.machine import quiet_tensorflow
+from keras_evae.runs.from_config import check_resources
 
 EPILOG = """examples:
   evae-train --config quickstart
@@ -48,9 +49,10 @@ def _train(options: argparse.Namespace) -> None:
     config = load_config(options.config, options.set)
     if options.verbose:
         logging.getLogger("keras_evae").setLevel(logging.DEBUG)
+    output = options.output or Path("runs") / Path(options.config).stem
+    check_resources(config, output)
     # Imported late: --help and a bad configuration need not wait for TensorFlow.
     with quiet_tensorflow():
         from keras_evae.training.recipe import train
 
-    output = options.output or Path("runs") / Path(options.config).stem
     train(config, output, options.strategy, options.stages_from)

@@ -1,19 +1,30 @@
-"""What the commands have in common: how they are explained, and the options that name a configuration."""
+"""What the commands have in common: how they are explained, their numbers, the options that name a configuration."""
 
 from __future__ import annotations
 
 import argparse
-from typing import NoReturn
+import contextlib
+import sys
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from pydantic import TypeAdapter, ValidationError
 
 from keras_evae import __version__
-from keras_evae.errors import ConfigError
+from keras_evae.config_text import expected_value, parse_yaml
+from keras_evae.errors import ConfigError, one_line
 
 
 class _Parser(argparse.ArgumentParser):
     """Says what is wrong in one line, as the commands say everything that is."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(ConfigError.exit_code, f"error: {message}; see {self.prog} --help\n")
+        self.exit(ConfigError.exit_code, f"error: {one_line(message)}; see {self.prog} --help\n")
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        with contextlib.suppress(BrokenPipeError):
+            super()._print_message(message, file)
+            (file or sys.stderr).flush()
 
 
 def new_parser(name: str, description: str | None, epilog: str) -> argparse.ArgumentParser:
@@ -22,6 +33,21 @@ def new_parser(name: str, description: str | None, epilog: str) -> argparse.Argu
     parser = _Parser(name, description=description, epilog=epilog, formatter_class=layout)
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     return parser
+
+
+def number(kind: Any) -> Callable[[str], Any]:
+    """The `type` of an option whose value is written, and bounded, as in a configuration: `Count`, `Seed`, ..."""
+    adapter: TypeAdapter[Any] = TypeAdapter(kind)
+
+    def read(text: str) -> Any:
+        try:
+            return adapter.validate_python(parse_yaml(text, "value"), strict=True)
+        except ValidationError as error:
+            raise argparse.ArgumentTypeError(expected_value(error.errors()[0])) from error
+        except ConfigError as error:
+            raise argparse.ArgumentTypeError(str(error)) from error
+
+    return read
 
 
 def add_config(parser: argparse._ActionsContainer, required: bool = False) -> None:

@@ -11,7 +11,6 @@ import concurrent.futures
 import contextlib
 import itertools
 import logging
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,8 +23,8 @@ from keras_evae.dataset.hdf5 import check_dataset, write_dataset
 from keras_evae.dataset.shard_folder import ShardFolder, open_parts, parts_path, remove_parts
 from keras_evae.dataset.shards import LONGEST_SHARD, anneal_shard
 from keras_evae.dataset.specification import DatasetSpecification
-from keras_evae.errors import DataError, DiskError
-from keras_evae.files import disk_errors, publish
+from keras_evae.errors import DataError
+from keras_evae.files import check_room, disk_errors, publish
 from keras_evae.machine import usable_cores
 
 if TYPE_CHECKING:
@@ -39,6 +38,7 @@ logger = logging.getLogger(__name__)
 WINDOW = 2
 # Metadata of HDF5 and of the shards, on top of the arrays.
 OVERHEAD = 1.01
+REMEDY = "make room or choose another dataset.path"
 Pool = contextlib.AbstractContextManager[tuple[concurrent.futures.Executor, Callable[[], int]]]
 
 
@@ -90,7 +90,7 @@ def generate_dataset(
     """
     path = Path(path)
     _refuse_existing(path)
-    _check_disk(path, specification)
+    check_room(path.parent, room_for_dataset(path, specification), "the dataset and its shards", REMEDY)
     with disk_errors(path), open_parts(path, specification, longest_shard) as parts:
         # Again under the lock: the generator that held it before may have finished.
         _refuse_existing(path)
@@ -103,17 +103,15 @@ def _refuse_existing(path: Path) -> None:
         raise DataError(f"{path}: exists already; nothing was overwritten. Choose another path or move it away")
 
 
-def _check_disk(path: Path, specification: DatasetSpecification) -> None:
-    """Shards and packed file both exist at the end; shards that are there need no more room."""
+def room_for_dataset(path: Path, specification: DatasetSpecification) -> float:
+    """Bytes that a dataset still needs on the disk.
+
+    Shards and packed file both exist at the end; shards that are there need no more room.
+    """
+    if path.exists():
+        return 0.0
     there = sum(file.stat().st_size for file in parts_path(path).glob("*.npz"))
-    needed = OVERHEAD * 2 * specification.disk_bytes - there
-    existing = next(folder for folder in path.absolute().parents if folder.exists())
-    free = shutil.disk_usage(existing).free
-    if free < needed:
-        raise DiskError(
-            f"{path.parent}: the dataset and its shards need {needed / 1e9:.2f} GB, found {free / 1e9:.2f} GB free; "
-            f"make room or choose another dataset.path"
-        )
+    return OVERHEAD * 2 * specification.disk_bytes - there
 
 
 @contextlib.contextmanager

@@ -17,6 +17,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import math
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -28,8 +29,9 @@ from tqdm import tqdm
 
 import keras_evae
 from keras_evae.annealing import KERNEL_VERSION
+from keras_evae.dataset.reading import StoredArray, StoredFile, open_hdf5, read_single
 from keras_evae.dataset.specification import SPLITS, DatasetSpecification, check_split, describe_difference
-from keras_evae.errors import TOO_OLD, DataError, MismatchError
+from keras_evae.errors import TOO_OLD, DataError, MismatchError, in_brief, reading_errors, validate_json
 from keras_evae.lattice import decode_mask
 
 logger = logging.getLogger(__name__)
@@ -39,6 +41,10 @@ FORMAT_VERSION = 1
 VERSIONS = {"keras_evae": keras_evae.__version__, "kernel": KERNEL_VERSION}
 # Room for HDF5's index, for each configuration; more than it takes.
 METADATA_BYTES = 128
+# Of a damaged file.
+AGAIN = "delete it, and it will be generated again"
+# A component of a unit vector, rounded to half precision.
+LARGEST_COMPONENT = 1.01
 
 
 class StoredSpins:
@@ -46,9 +52,10 @@ class StoredSpins:
 
     dtype = np.dtype(np.float32)
 
-    def __init__(self, stored: h5py.Dataset) -> None:
+    def __init__(self, stored: StoredArray) -> None:
         self._stored = stored
-        self.shape = stored.shape
+        count, height, width, components = stored.shape
+        self.shape = (count, height, width, components)
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -108,42 +115,59 @@ def check_dataset(path: str | Path, specification: DatasetSpecification) -> None
     """
     check_specification(path, specification)
     with (
-        open_file(path) as file,
+        open_hdf5(path, AGAIN) as file,
         tqdm(None, "checking", specification.count, unit="lattice", leave=False, delay=1, disable=None) as progress,
     ):
-        kernel = json.loads(bytes(file.attrs["versions"]))["kernel"]
+        kernel = json_attribute(file, "versions").get("kernel")
         if kernel != KERNEL_VERSION:
             logger.info("%s: annealed with kernel version %s, read by %d; used as it is", path, kernel, KERNEL_VERSION)
         for split, size in zip(SPLITS, specification.sizes, strict=True):
-            shape = (size, *specification.shape, 3)
-            spins = file[split]["spins"] if split in file else None
-            if spins is None or spins.shape != shape or spins.dtype != specification.storage:
-                raise DataError(f"{path}: expected {split}/spins of shape {shape}; the file is damaged")
+            spins = _layout(file, f"{split}/spins", (size, *specification.shape, 3), specification.storage)
             for name in ("energy", "charge"):
-                file[split][name][:]
+                if not np.isfinite(_layout(file, f"{split}/{name}", (size,), "float64")[:]).all():
+                    raise DataError(f"{path}: expected finite numbers as {split}/{name}; {AGAIN}")
             # Reading a configuration verifies its checksum.
             for index in range(size):
-                spins[index]
+                # Nor is NaN within the bound.
+                if not np.abs(spins[index]).max() <= LARGEST_COMPONENT:
+                    raise DataError(f"{path}: expected unit vectors as {split}/spins, found others; {AGAIN}")
                 progress.update()
+
+
+def _layout(file: StoredFile, name: str, shape: tuple[int, ...], dtype: str) -> StoredArray:
+    array = file[name]
+    if array.shape != shape or array.dtype != dtype:
+        raise DataError(
+            f"{file.path}: expected {name} of shape {shape} and type {dtype}, found {array.shape} and {array.dtype}; "
+            f"{AGAIN}"
+        )
+    return array
 
 
 def read_attributes(path: str | Path) -> dict[str, Any]:
     """The specification stored in a file, as `DatasetSpecification.attributes` gives it."""
-    with open_file(path) as file:
-        version = file.attrs.get("format_version")
-        if version != FORMAT_VERSION:
+    with open_hdf5(path, AGAIN) as file:
+        version = file.attribute("format_version")
+        if not np.array_equal(version, FORMAT_VERSION):
             raise DataError(f"{path}: expected a spin dataset of format version {FORMAT_VERSION}, found {version}")
-        attributes = json.loads(bytes(file.attrs["specification"]))
+        attributes = json_attribute(file, "specification")
     if not {"dataset.storage", "hamiltonian.J2"} <= attributes.keys():
-        raise DataError(f"{path}: {TOO_OLD}; delete it, and it will be generated again")
+        raise DataError(f"{path}: {TOO_OLD}; {AGAIN}")
     return attributes
+
+
+def json_attribute(file: StoredFile, name: str) -> dict[str, Any]:
+    content = file.attribute(name)
+    if not isinstance(content, bytes):
+        raise DataError(f"{file.path}: expected the attribute {name} of a spin dataset, found {in_brief(content)}")
+    return validate_json(f"{file.path}: {name}", content, dict[str, Any], AGAIN)
 
 
 def read_split(path: str | Path, split: str, count: int | None = None) -> np.ndarray:
     """Spins `(n, y, x, 3)`, float32, of the first `count` configurations of a split (all by default)."""
     check_split(split)
     with open_dataset(path) as file:
-        return file[split]["spins"][:count]
+        return read_single(path, file[split]["spins"], count)
 
 
 def stream_split(path: str | Path, split: str, batch_size: int) -> Iterator[np.ndarray]:
@@ -159,38 +183,37 @@ def read_energies(path: str | Path, split: str) -> np.ndarray:
     check_split(split)
     mask = read_attributes(path).get("hamiltonian.mask")
     with open_dataset(path) as file:
-        _, height, width, _ = file[split]["spins"].shape
-        sites = height * width if mask is None else np.count_nonzero(decode_mask(mask))
-        return file[split]["energy"][:] / sites
+        spins, energies = file[split]["spins"], file[split]["energy"][:]
+        with reading_errors(path, AGAIN):
+            sites = math.prod(spins.shape[1:3]) if mask is None else np.count_nonzero(decode_mask(mask))
+        return energies / sites
+
+
+class _Splits(dict[str, dict[str, Any]]):
+    """Splits of an open file."""
+
+    def __init__(self, file: StoredFile) -> None:
+        self._file = file
+        super().__init__({split: self[split] for split in SPLITS if f"{split}/spins" in file})
+
+    def __missing__(self, split: str) -> dict[str, Any]:
+        spins, energy, charge = (self._file[f"{split}/{name}"] for name in ("spins", "energy", "charge"))
+        if len(spins.shape) != 4 or spins.shape[-1] != 3 or spins.dtype.kind != "f":
+            raise DataError(f"{spins.path}: expected spins (n, y, x, 3) as {spins.name}, found {spins.shape}; {AGAIN}")
+        return {"spins": StoredSpins(spins), "energy": energy, "charge": charge}
 
 
 @contextlib.contextmanager
-def open_dataset(path: str | Path) -> Iterator[dict[str, dict[str, Any]]]:
+def open_dataset(path: str | Path) -> Iterator[Mapping[str, Mapping[str, Any]]]:
     """Opens a dataset for reading: `file[split]["spins"]` and "energy", "charge", which read what is sliced.
 
+    What the caller raises in the block is raised as it is.
+
     Raises:
-        DataError: For any damage that shows while it is open.
+        DataError, DiskError, LockedError: As `keras_evae.dataset.reading.open_hdf5`, here and at each reading.
     """
-    with open_file(path) as file:
-        yield {
-            split: {"spins": StoredSpins(group["spins"]), "energy": group["energy"], "charge": group["charge"]}
-            for split, group in file.items()
-            if split in SPLITS
-        }
-
-
-@contextlib.contextmanager
-def open_file(path: str | Path) -> Iterator[h5py.File]:
-    if not Path(path).is_file():
-        raise DataError(f"{path}: expected a dataset, found no file")
-    try:
-        with h5py.File(path, "r") as file:
-            yield file
-    except (OSError, RuntimeError, KeyError, ValueError) as error:
-        reason = str(error).splitlines()[0].strip("'\"")
-        raise DataError(
-            f"{path}: truncated or damaged ({reason}); delete it, and it will be generated again"
-        ) from error
+    with open_hdf5(path, AGAIN) as file:
+        yield _Splits(file)
 
 
 def create_file(path: Path, room: int) -> None:

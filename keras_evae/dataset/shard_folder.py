@@ -26,7 +26,7 @@ from tqdm import tqdm
 from keras_evae.annealing import KERNEL_VERSION
 from keras_evae.dataset.shards import LONGEST_SHARD, decode_shard, encode_shard, shard_indices, shard_length
 from keras_evae.dataset.specification import DatasetSpecification, describe_difference
-from keras_evae.errors import DataError, MismatchError
+from keras_evae.errors import DataError, MismatchError, reading_errors, validate_json
 from keras_evae.files import append_line, checksum, hold_lock, sync_folder, write_whole
 
 logger = logging.getLogger(__name__)
@@ -133,7 +133,7 @@ class PartsFolder:
         content = _read_verified(self.path / name, self._checksums[name])
         if content is None:
             raise DataError(f"{self.path / name}: truncated or damaged; start again, and it will be generated again")
-        return decode_shard(content)
+        return decode_shard(self.path / name, content)
 
     def remove(self) -> None:
         """Removes everything, when the target is published."""
@@ -142,12 +142,12 @@ class PartsFolder:
     def _check_specification(self) -> None:
         file = self.path / SPECIFICATION
         try:
-            found = json.loads(file.read_bytes())
+            found = validate_json(file, file.read_bytes(), dict[str, Any])
             difference = describe_difference(self._expected, found)
             # A damaged name is no other value where the value is None.
             if not difference and found.keys() != self._expected.keys():
                 raise ValueError(f"other keys: {sorted(found.keys() ^ self._expected.keys())}")
-        except (ValueError, AttributeError) as error:
+        except (ValueError, DataError) as error:
             raise DataError(
                 f"{file}: truncated or damaged; delete the folder {self.path}, and its shards will be generated again"
             ) from error
@@ -191,10 +191,10 @@ def _shard_name(shard: int) -> str:
 
 def _read_verified(file: Path, expected: str) -> bytes | None:
     """The content of a file, or None if it has another checksum or is missing."""
-    try:
-        content = file.read_bytes()
-    except FileNotFoundError:
+    if not file.exists():
         return None
+    with reading_errors(file):
+        content = file.read_bytes()
     return content if checksum(content) == expected else None
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from keras_evae.analysis import topological_charge
 from keras_evae.annealing import KERNEL_VERSION, anneal
 from keras_evae.dataset.specification import DatasetSpecification
 from keras_evae.errors import MismatchError
+from keras_evae.files import load_arrays
 
 LONGEST_SHARD = 64
 # Spin updates of a shard: seconds of work and some 20 MB. The relaxation of a configuration needs some 1,000 sweeps.
@@ -71,7 +73,6 @@ def encode_shard(arrays: Mapping[str, np.ndarray]) -> bytes:
     return content.getvalue()
 
 
-def decode_shard(content: bytes) -> dict[str, np.ndarray]:
-    """The arrays of a shard; nothing but arrays is read."""
-    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-        return dict(arrays)
+def decode_shard(path: Path, content: bytes) -> dict[str, np.ndarray]:
+    """The arrays of a shard of this path; nothing but arrays is read."""
+    return load_arrays(path, io.BytesIO(content), ("spins", "energy", "charge"))

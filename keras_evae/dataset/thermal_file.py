@@ -9,7 +9,6 @@ attributes hold the specification and the versions.
 from __future__ import annotations
 
 import concurrent.futures
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -21,7 +20,8 @@ from tqdm import tqdm
 from keras_evae.annealing import KERNEL_VERSION
 from keras_evae.dataset.cluster import cluster_pool
 from keras_evae.dataset.generation import Pool, thread_pool
-from keras_evae.dataset.hdf5 import METADATA_BYTES, VERSIONS, create_file, open_file, write_attribute
+from keras_evae.dataset.hdf5 import AGAIN, METADATA_BYTES, VERSIONS, create_file, json_attribute, write_attribute
+from keras_evae.dataset.reading import open_hdf5
 from keras_evae.dataset.shard_folder import PartsFolder, hold_parts, parts_path, remove_parts
 from keras_evae.dataset.specification import describe_difference
 from keras_evae.dataset.thermal_chains import STATE, ThermalSpecification, run_segment
@@ -190,12 +190,11 @@ def read_thermal(path: str | Path) -> tuple[dict[str, Any], Arrays]:
     Raises:
         DataError: If the file is missing, damaged, or something else.
     """
-    with open_file(path) as file:
-        version = file.attrs.get("thermal_format_version")
-        if version != FORMAT_VERSION:
+    with open_hdf5(path, AGAIN) as file:
+        version = file.attribute("thermal_format_version")
+        if not np.array_equal(version, FORMAT_VERSION):
             raise DataError(f"{path}: expected thermal averages of format version {FORMAT_VERSION}, found {version}")
-        shapes = json.loads(bytes(file.attrs["arrays"]))
-        arrays = {name: file[name][()] for name in shapes}
-        if any(list(values.shape) != shapes[name] for name, values in arrays.items()):
-            raise DataError(f"{path}: expected arrays of other shapes; the file is damaged")
-        return json.loads(bytes(file.attrs["specification"])), arrays
+        shapes = json_attribute(file, "arrays")
+        if any(list(file[name].shape) != shape for name, shape in shapes.items()):
+            raise DataError(f"{path}: expected arrays of other shapes; {AGAIN}")
+        return json_attribute(file, "specification"), {name: file[name][()] for name in shapes}

@@ -86,7 +86,7 @@ def _draw(runs: Sequence[Run], path: Path) -> list[str]:
             spins = generate(run, stage, 1)[0]
             plotting.plot_spins(cell, spins, rf"$\gamma$ = {stage.gamma:g}")
             cell.set_xlabel(f"E/N = {precise_energy(spins, run.hamiltonian):.5f}")
-        row[0].set_ylabel(name)
+        row[0].set_ylabel(plotting.as_label(name))
     plotting.plot_color_wheel(axes[0, -1])
     plotting.save_figure(figure, path)
     return [note for _, notes in chosen.values() for note in notes]

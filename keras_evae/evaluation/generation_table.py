@@ -36,6 +36,7 @@ from keras_evae.evaluation.stage_selection import nearest_gammas
 from keras_evae.machine import describe_environment, usable_cores
 from keras_evae.minima.certificate import SAME_ENERGY, Candidate, best_known
 from keras_evae.plotting.quality import plot_quality_against_speed
+from keras_evae.runs.resources import SPIN_BYTES, check_memory
 from keras_evae.runs.run import Run
 
 STATISTICS = ("energy_per_site", "charge", "radius_sites", "psi6", "defects")
@@ -77,6 +78,9 @@ def make_generation(
         anneals: Slow anneals for the lowest known energy, see `best_known`.
     """
     stages, notes = nearest_gammas(run, gammas) if gammas else (generating_stages(run), [])
+    # Raw and relaxed, of the outputs and of each way.
+    states = 2 * count * len(stages) * (1 + len(priors))
+    check_memory(states * math.prod(run.shape) * SPIN_BYTES, f"{states} states", "take a smaller --number")
     rows = list(measure_rows(run, stages, priors, count))
     annealer = measure_annealer(run.hamiltonian, run.shape, seconds)
     energies = [float(row.relaxed.values["energy_per_site"].min()) for row in rows]

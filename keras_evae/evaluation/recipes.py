@@ -15,7 +15,9 @@ from keras_evae.errors import ArgumentError, DataError, EVAEError
 from keras_evae.evaluation.results import Section
 from keras_evae.evaluation.stage_selection import with_ladder_of_gamma
 from keras_evae.evaluation.stage_states import release_models
+from keras_evae.files import disk_errors
 from keras_evae.hamiltonian import Hamiltonian
+from keras_evae.runs.manifest import begin_manifest
 from keras_evae.runs.run import Run, load_run
 
 logger = logging.getLogger(__name__)
@@ -169,7 +171,9 @@ def results_folder(output: Path) -> Iterator[None]:
     """Makes the folder of the results, gives pictures their look, and frees the models at the end."""
     if output.exists() and not output.is_dir():
         raise DataError(f"{output}: expected a folder for the results, found a file; choose another --output")
-    output.mkdir(parents=True, exist_ok=True)
+    with disk_errors(output):
+        output.mkdir(parents=True, exist_ok=True)
+        begin_manifest(output)
     from keras_evae import plotting
 
     with plotting.style():

@@ -66,7 +66,11 @@ def new_states_file(path: Path, hamiltonian: Hamiltonian, counts: Sequence[int],
     state_bytes = 4 * 3 * shape[0] * shape[1] + CERTIFICATE.itemsize + METADATA_BYTES
     with disk_errors(path):
         # 64 KiB a group for what HDF5 writes beside the arrays.
-        create_file(partial, sum(count * state_bytes + 2**16 for count in counts))
+        try:
+            create_file(partial, sum(count * state_bytes + 2**16 for count in counts))
+        except OSError:
+            partial.unlink(missing_ok=True)
+            raise
         with h5py.File(partial, "r+", libver="latest") as file:
             file.attrs["format_version"] = FORMAT_VERSION
             write_attribute(file, "hamiltonian", hamiltonian.to_config())

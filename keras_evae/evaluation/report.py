@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import dataclasses
 import datetime
-import json
 import logging
 import shlex
 import struct
@@ -24,8 +23,9 @@ from keras_evae.evaluation.results import Picture, Section, read_section
 from keras_evae.evaluation.stage_selection import by_label
 from keras_evae.evaluation.stage_states import GENERATION_SEED
 from keras_evae.evaluation.verdict import make_verdict
-from keras_evae.files import write_whole
 from keras_evae.machine import describe_environment
+from keras_evae.runs.environment import read_environment
+from keras_evae.runs.manifest import read_listed, write_listed
 from keras_evae.runs.run import Run
 
 logger = logging.getLogger(__name__)
@@ -109,7 +109,7 @@ def write_report(
         date=datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
         generation_seed=GENERATION_SEED,
     )
-    write_whole(path, page.encode())
+    write_listed(path, page.encode())
     for found in headlines:
         logger.info("\n%s", "\n".join([found.name, *found.sentences]))
     logger.info("\nreport: %s", path)
@@ -128,7 +128,7 @@ def _image(picture: Picture, section: Section, output: Path) -> dict[str, Any]:
     """The picture inside a URL, and its width in pixels."""
     # Only the name: the page shows no file from outside the folder of the results.
     path = output / Path(picture.file).name
-    content = path.read_bytes() if path.is_file() else b""
+    content = read_listed(path, f"make it again with --{section.name.replace('_', '-')}") if path.is_file() else b""
     if not content.startswith(PNG_SIGNATURE):
         raise DataError(
             f"{path}: expected a PNG picture, found {'another file' if content else 'none'}; "
@@ -147,11 +147,7 @@ def _outdated(runs: Sequence[Run], sections: Sequence[Section]) -> list[str]:
 
 def _provenance(run: Run) -> dict[str, str]:
     seeds = {"seeds": ", ".join(f"{name} {seed}" for name, seed in run.seeds.items())}
-    try:
-        recorded = json.loads((run.path / "environment.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        recorded = {"environment": None}
-    return seeds | _in_words(recorded)
+    return seeds | _in_words(read_environment(run.path) or {"environment": None})
 
 
 def _in_words(environment: Mapping[str, Any]) -> dict[str, str]:

@@ -5,21 +5,23 @@ from __future__ import annotations
 import csv
 import dataclasses
 import functools
-import json
+import io
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from keras_evae.console import format_table
-from keras_evae.errors import DataError
+from keras_evae.errors import DataError, validate_json
 from keras_evae.evaluation.stage_selection import by_label, file_name
-from keras_evae.files import write_whole
+from keras_evae.files import file_checksum, json_text
+from keras_evae.runs.manifest import list_file, read_listed, write_listed
 from keras_evae.runs.run import Run
 
 logger = logging.getLogger(__name__)
 
 
+AGAIN = "run this evaluation again"
 # None: a value that does not exist.
 Cell = float | int | str | None
 # A row of a table: its cells by the names of their columns.
@@ -71,10 +73,11 @@ class Table:
 
     def write(self, folder: Path) -> None:
         """Writes its CSV file, with all digits."""
-        with open(folder / self.csv_file, "w", newline="", encoding="utf-8") as stream:
-            writer = csv.writer(stream)
-            writer.writerow(self.header)
-            writer.writerows(self.rows)
+        stream = io.StringIO(newline="")
+        writer = csv.writer(stream)
+        writer.writerow(self.header)
+        writer.writerows(self.rows)
+        write_listed(folder / self.csv_file, stream.getvalue().encode())
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,8 +124,10 @@ class Section:
         """Writes the tables as CSV and the whole section as `<name>.json`, from which `read_section` makes it again."""
         for table in self.tables:
             table.write(folder)
-        text = json.dumps(dataclasses.asdict(self), indent=1, default=float)
-        write_whole(folder / f"{self.name}.json", text.encode() + b"\n")
+        for file in (picture.file for picture in self.pictures):
+            list_file(folder / file, file_checksum(folder / file))
+        text = json_text(dataclasses.asdict(self), indent=1)
+        write_listed(folder / f"{self.name}.json", text.encode() + b"\n")
 
     def log(self, folder: Path) -> None:
         """Says the section on the terminal."""
@@ -165,15 +170,10 @@ def read_section(path: Path) -> Section:
     Raises:
         DataError: If the file is missing or is no section.
     """
-    try:
-        values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        # Files of older versions hold verdicts on the paper.
-        values.pop("claims", None)
-        for name, kind in {"tables": Table, "pictures": Picture}.items():
-            values[name] = [kind(**item) for item in values[name]]
-        return Section(**values)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise DataError(f"{path}: expected the results of an evaluation, found: {error}; run it again") from error
+    section: Section = validate_json(path, read_listed(path, AGAIN), Section, AGAIN)
+    if any(len(row) != len(table.header) for table in section.tables for row in table.rows):
+        raise DataError(f"{path}: expected a cell for each column of its tables, found others; {AGAIN}")
+    return section
 
 
 def _in_words(cell: Cell) -> str:

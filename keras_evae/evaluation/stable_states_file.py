@@ -12,7 +12,6 @@ import itertools
 import json
 import logging
 import shutil
-import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,11 +21,12 @@ import numpy as np
 
 from keras_evae.console import format_table
 from keras_evae.dataset.hdf5 import write_attribute
+from keras_evae.dataset.reading import open_hdf5
 from keras_evae.dataset.specification import describe_difference
-from keras_evae.errors import DataError, MismatchError
+from keras_evae.errors import DataError, EVAEError, MismatchError, validate_json
 from keras_evae.evaluation.relaxed_states import new_states_file
 from keras_evae.evaluation.stable_states import CHUNK, MEASURED, StableStates, StateSource, collect_chunks, make_source
-from keras_evae.files import disk_errors, hold_lock, read_sealed, write_sealed, write_whole
+from keras_evae.files import disk_errors, hold_lock, load_arrays, read_sealed, write_sealed, write_whole
 from keras_evae.runs.run import Run
 
 logger = logging.getLogger(__name__)
@@ -59,17 +59,28 @@ def write_stable(
     source = make_source(run, seed, prior, relax, conditions)
     request = source.request()
     parts = path.with_name(f"{path.name}.parts")
+    if path.exists():
+        _finish(path, parts, {**request, "states": n})
+        return
     with disk_errors(path), hold_lock(parts / LOCK):
-        if path.exists():
-            _check_file(path, {**request, "states": n})
-            logger.info("%s: complete, %d states; nothing to do", path, n)
-        else:
+        # Whoever held the lock before may have finished.
+        if not path.exists():
             _claim(parts, request)
             record = np.concatenate([chunk.record for chunk in collect_chunks(n, limit, _kept_in(parts, source))])[:n]
             with new_states_file(path, run.hamiltonian, [n], run.shape) as file:
                 _fill(file, record, map(_kept_in(parts, source), itertools.count()), run.shape)
                 write_attribute(file, "request", {**request, "states": n})
             _report(path, record)
+        _finish(path, parts, {**request, "states": n})
+
+
+def _finish(path: Path, parts: Path, request: Mapping[str, Any]) -> None:
+    """Checks a finished file, and removes what a kill has left of its own request; that of another one stays."""
+    _check_file(path, request)
+    logger.info("%s: complete, %d states", path, request["states"])
+    with contextlib.suppress(FileNotFoundError, EVAEError):
+        found = validate_json(parts, (parts / REQUEST).read_bytes(), dict[str, Any])
+        if not describe_difference({key: value for key, value in request.items() if key != "states"}, found):
             shutil.rmtree(parts)
 
 
@@ -78,11 +89,11 @@ def _kept_in(parts: Path, source: StateSource) -> Callable[[int], StableStates]:
 
     def chunk(number: int) -> StableStates:
         path = parts / f"{number:06d}.npz"
-        with contextlib.suppress(ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        with contextlib.suppress(ValueError, DataError):
             content = read_sealed(path)
             if content is not None:
-                with np.load(io.BytesIO(content), allow_pickle=False) as file:
-                    return StableStates(file["spins"], file["record"])
+                file = load_arrays(path, io.BytesIO(content), ("spins", "record"))
+                return StableStates(file["spins"], file["record"])
         made, stream = source.chunk(number), io.BytesIO()
         np.savez(stream, spins=made.spins, record=made.record)
         write_sealed(path, stream.getbuffer())
@@ -94,10 +105,8 @@ def _kept_in(parts: Path, source: StateSource) -> Callable[[int], StableStates]:
 def _claim(parts: Path, request: Mapping[str, Any]) -> None:
     """Writes what was asked for into a work folder, or compares it with what the folder is for."""
     if (parts / REQUEST).exists():
-        try:
-            found = json.loads((parts / REQUEST).read_bytes())
-        except ValueError as error:
-            raise DataError(f"{parts / REQUEST}: truncated or damaged; delete the folder {parts}") from error
+        content = (parts / REQUEST).read_bytes()
+        found = validate_json(parts / REQUEST, content, dict[str, Any], f"delete the folder {parts}")
         _compare(parts, found, request)
     elif {file.name for file in parts.iterdir()} - {LOCK, f"{REQUEST}.partial"}:
         raise DataError(f"{parts}: expected a work folder of evae-generate, found something else; choose another file")
@@ -107,16 +116,15 @@ def _claim(parts: Path, request: Mapping[str, Any]) -> None:
 
 def _check_file(path: Path, request: Mapping[str, Any]) -> None:
     """Checks a finished file to the last bit."""
-    try:
-        with h5py.File(path, "r") as file:
-            found = json.loads(bytes(file.attrs["request"]))
-            for values in file.values():
-                for start in range(0, len(values), CHUNK):
-                    values[start : start + CHUNK]
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
-        raise DataError(
-            f"{path}: damaged, or no file of evae-generate; nothing was overwritten. Delete it or choose another file"
-        ) from error
+    remedy = "nothing was overwritten. Delete it or choose another file"
+    with open_hdf5(path, remedy) as file:
+        content = file.attribute("request")
+        if not isinstance(content, bytes):
+            raise DataError(f"{path}: no file of evae-generate; nothing was overwritten. Choose another file")
+        found = validate_json(path, content, dict[str, Any], remedy)
+        for values in file.values():
+            for start in range(0, len(values), CHUNK):
+                values[start : start + CHUNK]
     _compare(path, found, request)
 
 

@@ -8,6 +8,7 @@ search found is kept in `best_known.json` beside the other results, for each Ham
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import math
@@ -16,11 +17,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import TypeAdapter
 
 from keras_evae.analysis import topological_charge
 from keras_evae.analysis.skyrmions import skyrmions_against_field
 from keras_evae.annealing import KERNEL_VERSION
-from keras_evae.files import write_whole
+from keras_evae.errors import DataError, validate_json
+from keras_evae.files import checksum, json_text, write_whole
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.minima.relaxation import TORQUE
 from keras_evae.minima.skyrmion_lattices import relaxed_lattices
@@ -144,15 +147,28 @@ def _remembered(folder: Path, identity: Mapping[str, Any], search: Callable[[], 
     known = _read_known(path)
     if key not in known:
         known[key] = search()
-        content = {key: dataclasses.asdict(candidate) for key, candidate in known.items()}
-        write_whole(path, json.dumps(content, indent=1).encode() + b"\n")
+        content = {key: {**dataclasses.asdict(found), "sha256": _seal(key, found)} for key, found in known.items()}
+        write_whole(path, json_text(content, indent=1).encode() + b"\n")
     return known[key]
 
 
 def _read_known(path: Path) -> dict[str, Candidate]:
-    """What earlier searches found; none if the file is missing or damaged: nothing is lost but time."""
+    """What earlier searches found and is not damaged: nothing is lost but time. Earlier versions wrote no checksum."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        return {key: Candidate(**values) for key, values in content.items()}
-    except (OSError, ValueError, TypeError, AttributeError):
+        content = validate_json(path, path.read_bytes(), dict[str, dict[str, Any]])
+    except (OSError, DataError):
         return {}
+    known = {}
+    for key, values in content.items():
+        seal, energy = values.pop("sha256", None), values.get("energy_per_site", 0)
+        # null: infinity, of a search that has found nothing.
+        values["energy_per_site"] = math.inf if energy is None else energy
+        with contextlib.suppress(ValueError):
+            found = TypeAdapter(Candidate).validate_python(values)
+            if values.keys() == dataclasses.asdict(found).keys() and seal in (None, _seal(key, found)):
+                known[key] = found
+    return known
+
+
+def _seal(key: str, found: Candidate) -> str:
+    return checksum(f"{key} {dataclasses.asdict(found)}".encode())

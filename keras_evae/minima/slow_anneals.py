@@ -7,14 +7,14 @@ import io
 import json
 import math
 import time
-import zipfile
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
 from keras_evae.annealing import KERNEL_VERSION, anneal_many, relax
-from keras_evae.files import disk_errors, write_whole
+from keras_evae.errors import DataError
+from keras_evae.files import disk_errors, load_arrays, write_whole
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.minima.relaxation import TORQUE
 from keras_evae.monte_carlo.schedule import SLOW_SCHEDULE, AnnealingSchedule
@@ -104,10 +104,10 @@ def anneal_for(
 def _read(path: Path, identity: bytes) -> Anneals | None:
     """What is in the file; None if there is none, if it is damaged, or of another search: only time is lost."""
     try:
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
-            if arrays["identity"].tobytes() != identity:
-                return None
-            numbers = (float(arrays[name]) for name in ("energy_per_site", "cpu_seconds"))
-            return Anneals(arrays["energies"], arrays["spins"], *numbers)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        arrays = load_arrays(path, io.BytesIO(path.read_bytes()))
+        if arrays["identity"].tobytes() != identity:
+            return None
+        numbers = (float(arrays[name]) for name in ("energy_per_site", "cpu_seconds"))
+        return Anneals(arrays["energies"], arrays["spins"], *numbers)
+    except (OSError, ValueError, TypeError, KeyError, DataError):
         return None

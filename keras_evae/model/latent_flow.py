@@ -21,12 +21,15 @@ import io
 import json
 import math
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
+
+from keras_evae.files import load_arrays
 
 END = math.pi / 2
 
@@ -109,11 +112,13 @@ class LatentFlow:
         return content.getvalue()
 
     @classmethod
-    def decode(cls, content: bytes) -> tuple[LatentFlow, dict[str, Any]]:
-        """The density and the record of `encode`; ValueError, TypeError or KeyError for anything else."""
-        with np.load(io.BytesIO(content), allow_pickle=False) as file:
-            record = json.loads(file["record"].tobytes())
-            center, scale, *weights = (file[f"arr_{index}"] for index in range(len(file) - 1))
+    def decode(cls, content: bytes, path: Path = Path("density")) -> tuple[LatentFlow, dict[str, Any]]:
+        """The density and the record of `encode`; DataError, ValueError, TypeError or KeyError for others."""
+        file = load_arrays(path, io.BytesIO(content))
+        record = json.loads(file["record"].tobytes())
+        center, scale, *weights = (file[f"arr_{index}"] for index in range(len(file) - 1))
+        if not all(np.isfinite(values).all() for values in (center, scale, *weights)):
+            raise ValueError("expected finite numbers, found NaN or Inf")
         flow = cls(len(center), FlowSettings(**record.pop("settings")), record.pop("seed"))
         flow.center, flow.scale = center, scale
         flow.network.set_weights(weights)

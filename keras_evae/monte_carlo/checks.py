@@ -103,9 +103,11 @@ def check_number(name: str, value: float) -> None:
         raise ArgumentError(name, "a finite number above 0", value)
 
 
-def check_integer(name: str, value: int, least: int) -> None:
+def check_integer(name: str, value: int, least: int, most: int | None = None) -> None:
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
         raise ArgumentError(name, f"an integer of at least {least}", value)
+    if most is not None and value > most:
+        raise ArgumentError(name, f"an integer of at most {most}", value)
 
 
 def check_stream(seed: int, index: int) -> None:

@@ -9,6 +9,9 @@ import numpy as np
 from keras_evae.errors import ArgumentError, changed_fields
 from keras_evae.monte_carlo.checks import check_integer, check_number
 
+# Years of work on a large lattice, and temperatures that single precision divides by.
+MOST_SWEEPS, COLDEST, HOTTEST = 10_000_000, 1e-12, 1e12
+
 
 @dataclasses.dataclass(frozen=True)
 class AnnealingSchedule:
@@ -46,8 +49,13 @@ class AnnealingSchedule:
     def __post_init__(self) -> None:
         for name in ("start_temperature", "end_temperature", "torque_tolerance"):
             check_number(name, getattr(self, name))
+            if not COLDEST <= getattr(self, name) <= HOTTEST:
+                raise ArgumentError(name, f"between {COLDEST:g} and {HOTTEST:g}", getattr(self, name))
         for name, least in (("temperatures", 1), ("sweeps", 1), ("over_relaxation", 0), ("max_greedy_sweeps", 0)):
-            check_integer(name, getattr(self, name), least)
+            check_integer(name, getattr(self, name), least, MOST_SWEEPS)
+        if self.thermal_sweeps > MOST_SWEEPS:
+            expected = f"a number with which there are at most {MOST_SWEEPS} sweeps, (1 + over_relaxation) of each"
+            raise ArgumentError("sweeps", expected, self.sweeps)
         if self.end_temperature > self.start_temperature:
             expected = f"at most start_temperature = {self.start_temperature}"
             raise ArgumentError("end_temperature", expected, self.end_temperature)

@@ -1,6 +1,6 @@
 """Figures: arrays in, matplotlib axes out. No computing, no files."""
 
-from keras_evae.plotting.canvas import new_figure, save_figure, style
+from keras_evae.plotting.canvas import as_label, new_figure, save_figure, style
 from keras_evae.plotting.curves import (
     COLORS,
     LOSS_LABELS,

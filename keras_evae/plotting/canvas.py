@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -9,12 +10,20 @@ import matplotlib.style
 import numpy as np
 from matplotlib.figure import Figure
 
+from keras_evae.files import disk_errors, write_whole
+
 STYLE = Path(__file__).with_name("style.mplstyle")
 
 
 def style() -> AbstractContextManager[None]:
     """Context in which figures have the package's look."""
     return matplotlib.style.context(STYLE)
+
+
+def as_label(name: str) -> str:
+    """The name of a run or a file as it is written, where Matplotlib reads `$` as a formula and hides `_...`."""
+    text = name.replace("$", r"\$")
+    return r"$\_$" + text[1:] if text.startswith("_") else text
 
 
 def new_figure(
@@ -36,6 +45,9 @@ def new_figure(
 
 
 def save_figure(figure: Figure, path: Path) -> None:
-    """Writes a figure and frees its memory."""
-    figure.savefig(path)
+    """Writes a figure, whole or not at all, and frees its memory."""
+    content = io.BytesIO()
+    figure.savefig(content, format=path.suffix.removeprefix("."))
+    with disk_errors(path):
+        write_whole(path, content.getbuffer())
     figure.clear()

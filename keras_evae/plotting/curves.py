@@ -11,6 +11,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
+from keras_evae.plotting.canvas import as_label
+
 # Okabe and Ito: seven colours that people who see fewer colours tell apart. Also the cycle of the style.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 # For each run the values of beta or gamma, and for each split those of the loss.
@@ -47,7 +49,7 @@ def plot_loss(
     for name, (weights, losses) in curves.items():
         color = colors[name]
         for (split, values), line, face in zip(losses.items(), ("o-", "s:"), (color, "white"), strict=False):
-            label = f"{name}, {split}" if len(curves) > 1 else split
+            label = f"{as_label(name)}, {split}" if len(curves) > 1 else split
             axes.plot(weights, values, line, color=color, markerfacecolor=face, label=label)
     _scale_weights(axes, [weight for weights, _ in curves.values() for weight in weights])
     axes.set(xlabel=rf"$\{weight_name}$", ylabel=LOSS_LABELS[loss_name])
@@ -78,7 +80,7 @@ def mark_transition(
 def plot_fft_mse(axes: Axes, curves: Mapping[str, tuple[Sequence[float], Sequence[float]]]) -> Axes:
     """FFT-MSE against gamma (Figure 5B): for each run its values of both; gamma = 0 stands at the left edge."""
     for name, (gammas, values) in curves.items():
-        axes.plot(gammas, values, marker="o", label=name)
+        axes.plot(gammas, values, marker="o", label=as_label(name))
     axes.set(xlabel=r"$\gamma$", ylabel="FFT-MSE")
     _scale_weights(axes, [gamma for gammas, _ in curves.values() for gamma in gammas])
     # Linear below the smallest value: a run that has collapsed to one state may reach exactly zero.

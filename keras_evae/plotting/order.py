@@ -11,6 +11,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.image import AxesImage
 from matplotlib.patches import Circle
 
+from keras_evae.plotting.canvas import as_label
 from keras_evae.plotting.spins import plot_spins
 
 # The reference first, black; then samples from weak to strong.
@@ -56,7 +57,7 @@ def plot_rings(axes: Axes, curves: Mapping[str, tuple[np.ndarray, np.ndarray]]) 
     Values below 1e-14, the rounding of single precision, are drawn there.
     """
     for (name, (wave_numbers, means)), color in zip(curves.items(), LINES, strict=False):
-        axes.plot(wave_numbers, np.maximum(means, 1e-14), label=name, marker=".", color=color)
+        axes.plot(wave_numbers, np.maximum(means, 1e-14), label=as_label(name), marker=".", color=color)
     axes.set(yscale="log", xlabel="$|q|$ (1/site)", ylabel="$S(q)$, ring average")
     axes.legend(loc="upper right")
     return axes
@@ -95,7 +96,7 @@ def plot_distribution(axes: Axes, samples: Mapping[str, np.ndarray], label: str,
     edges = np.linspace(low - margin, high + margin, bins + 1)
     for (name, sample), color in zip(samples.items(), LINES, strict=False):
         shares = np.histogram(np.clip(sample, edges[0], edges[-1]), edges)[0] / max(sample.size, 1)
-        axes.stairs(shares, edges, label=name, color=color)
+        axes.stairs(shares, edges, label=as_label(name), color=color)
     axes.set(xlabel=label, ylabel="share", ylim=(0, None))
     axes.locator_params(axis="x", nbins=4)
     return axes

@@ -11,21 +11,32 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
-import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from typing_extensions import TypedDict
 
-from keras_evae.errors import TOO_OLD, DataError, NumericalError
-from keras_evae.files import disk_errors, read_sealed, write_sealed
+from keras_evae.errors import TOO_OLD, DataError, NumericalError, validate_json
+from keras_evae.files import disk_errors, load_arrays, read_sealed, write_sealed
+from keras_evae.runs.stage_plan import Stage
 
 if TYPE_CHECKING:
     from keras_evae.model.evae import EVAE
 
 
 CHECKPOINT = "checkpoint.npz"
+# Of a damaged one.
+AGAIN = "delete it, and training goes on after the last finished stage"
+
+
+class CheckpointRecord(TypedDict):
+    """What stands beside the arrays."""
+
+    stage: str
+    epoch: int
+    history: dict[str, list[float]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,8 +81,13 @@ def assign_values(model: EVAE, values: Sequence[np.ndarray]) -> None:
         variable.assign(value)
 
 
-def check_values(path: Path, model: EVAE, checkpoint: Checkpoint) -> None:
-    """Raises `DataError` unless a checkpoint has the arrays that a model and its optimiser need."""
+def check_values(path: Path, model: EVAE, checkpoint: Checkpoint, stage: Stage) -> None:
+    """Raises `DataError` unless a checkpoint lies in its stage, and has the arrays that model and optimiser need."""
+    done = checkpoint.epoch - stage.first_epoch
+    if not 0 <= done <= stage.epochs or any(len(values) != done for values in checkpoint.history.values()):
+        raise _damaged(path, f"expected an epoch of {stage.name} and its history, found epoch {checkpoint.epoch}")
+    if not all(np.isfinite(value).all() for value in checkpoint.values):
+        raise _damaged(path, "expected finite values, found NaN or Inf")
     expected = [(tuple(variable.shape), str(np.dtype(variable.dtype))) for variable in training_variables(model)]
     if expected != [(value.shape, str(value.dtype)) for value in checkpoint.values]:
         raise _damaged(path, "expected the arrays of this network and optimiser, found others")
@@ -99,15 +115,19 @@ def read_checkpoint(path: Path) -> Checkpoint | None:
         DataError: If the file is not what was written, to the last bit.
     """
     try:
-        arrays = read_sealed(path)
+        content = read_sealed(path)
     except ValueError as error:
         raise _damaged(path, str(error)) from error
-    if arrays is None:
+    if content is None:
         return None
-    try:
-        return _decode(path, arrays)
-    except (ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise _damaged(path, "expected arrays and the record of a training, found something else") from error
+    arrays = load_arrays(path, io.BytesIO(content), remedy=AGAIN)
+    if arrays.keys() != {"record", *map(str, range(len(arrays) - 1))}:
+        raise _damaged(path, "expected arrays and the record of a training, found something else")
+    text = arrays.pop("record").tobytes()
+    if b'"step"' in text:
+        raise _damaged(path, TOO_OLD)
+    record: CheckpointRecord = validate_json(path, text, CheckpointRecord, AGAIN)
+    return Checkpoint(**record, values=[arrays[str(index)] for index in range(len(arrays))])
 
 
 def remove_checkpoint(path: Path) -> None:
@@ -116,14 +136,5 @@ def remove_checkpoint(path: Path) -> None:
         file.unlink(missing_ok=True)
 
 
-def _decode(path: Path, content: bytes) -> Checkpoint:
-    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-        values = [arrays[str(index)] for index in range(len(arrays) - 1)]
-        record = json.loads(arrays["record"].tobytes())
-        if "step" in record:
-            raise _damaged(path, TOO_OLD)
-        return Checkpoint(**record, values=values)
-
-
 def _damaged(path: Path, problem: str) -> DataError:
-    return DataError(f"{path}: {problem}; delete it, and training goes on after the last finished stage")
+    return DataError(f"{path}: {problem}; {AGAIN}")

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from keras_evae.errors import TOO_OLD, DataError, MismatchError, in_brief
-from keras_evae.files import disk_errors, write_whole
+from typing_extensions import TypedDict
+
+from keras_evae.errors import RESTORE, TOO_OLD, MismatchError, in_brief, validate_json
+from keras_evae.files import json_text
 from keras_evae.machine import describe_environment
 from keras_evae.runs.checkpoints import CHECKPOINT
+from keras_evae.runs.manifest import read_listed, write_listed
 
 logger = logging.getLogger(__name__)
 
@@ -20,6 +22,25 @@ logger = logging.getLogger(__name__)
 # 3: sums are not merged any more (`machine.repeatable_sums`), and oneDNN is on for every x86-64 processor.
 TRAINING_VERSION = 3
 ENVIRONMENT, VERSION, ARITHMETIC = "environment.json", "training_version", "arithmetic"
+# Where the run was started: what relative paths of its configuration were meant to.
+FOLDER = "folder"
+
+
+class TakenStages(TypedDict):
+    """Of another run: its folder, and the names of the stages that were taken over from it."""
+
+    run: str
+    stages: list[str]
+
+
+class Environment(TypedDict, total=False):
+    """What environment.json says, as far as it is used; everything else is shown as it is."""
+
+    __pydantic_config__ = {"extra": "allow"}  # type: ignore[misc]
+    command: list[str]
+    training_version: Any
+    arithmetic: list[dict[str, Any]]
+    stages_from: TakenStages
 
 
 def record_start(path: Path, details: Mapping[str, Any] | None = None) -> None:
@@ -30,7 +51,7 @@ def record_start(path: Path, details: Mapping[str, Any] | None = None) -> None:
     """
     (path / "stages").mkdir(parents=True, exist_ok=True)
     if not training_begun(path) and read_environment(path).get(VERSION) != TRAINING_VERSION:
-        write_whole(path / ENVIRONMENT, _json({**_describe_start(), **(details or {})}))
+        write_listed(path / ENVIRONMENT, _json({**_describe_start(), **(details or {})}))
     check_training_version(path)
 
 
@@ -80,23 +101,33 @@ def read_environment(path: Path) -> dict[str, Any]:
         DataError: If the file is damaged.
     """
     file = path / ENVIRONMENT
-    try:
-        return dict(json.loads(file.read_text(encoding="utf-8")))
-    except FileNotFoundError:
+    if not file.exists():
         return {}
-    except (ValueError, TypeError) as error:
-        raise DataError(f"{file}: expected a JSON object, found something else; restore the file") from error
+    return validate_json(file, read_listed(file), Environment, RESTORE)
+
+
+def meant_path(run: Path, path: Path) -> Path:
+    """A path of a run's configuration, absolute: seen from where the run was started.
+
+    If nothing is there, as when the run was moved with its data, or if the run has not recorded its start: seen from
+    the folder of this process.
+    """
+    started = read_environment(run).get(FOLDER)
+    here = path.absolute()
+    if path.is_absolute() or not isinstance(started, str):
+        return here
+    places = [Path(started) / path, here]
+    return next((place for place in places if place.exists()), places[0])
 
 
 def add_to_environment(path: Path, entries: Mapping[str, Any]) -> None:
     """Adds to what a run folder says about its first start."""
-    with disk_errors(path / ENVIRONMENT):
-        write_whole(path / ENVIRONMENT, _json({**(read_environment(path) or _describe_start()), **entries}))
+    write_listed(path / ENVIRONMENT, _json({**(read_environment(path) or _describe_start()), **entries}))
 
 
 def _describe_start() -> dict[str, Any]:
-    return {**describe_environment(), VERSION: TRAINING_VERSION}
+    return {**describe_environment(), FOLDER: str(Path.cwd()), VERSION: TRAINING_VERSION}
 
 
 def _json(values: Mapping[str, Any]) -> bytes:
-    return json.dumps(values, indent=2).encode() + b"\n"
+    return json_text(values, indent=2).encode() + b"\n"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from keras_evae.config import Config
 from keras_evae.dataset import DatasetSpecification
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.monte_carlo.schedule import AnnealingSchedule
+from keras_evae.runs.resources import check_training
 from keras_evae.runs.stage_plan import Stage, plan_stages
 
 if TYPE_CHECKING:
@@ -34,6 +36,12 @@ def dataset_specification(config: Config) -> DatasetSpecification:
         schedule=AnnealingSchedule(**dataset.schedule.model_dump()),
         storage=dataset.storage,
     )
+
+
+def check_resources(config: Config, folder: str | Path) -> str:
+    """Memory and disk that a run in a folder needs, in words; refused if it cannot fit, see `check_training`."""
+    stages, specification = len(planned_stages(config)), dataset_specification(config)
+    return check_training(specification, config.dataset, config.network, config.training, stages, Path(folder))
 
 
 def make_model(

@@ -1,6 +1,7 @@
 """Run folders: what a training run writes, and how it is read again.
 
 config.yaml          the whole configuration, defaults included
+manifest.sha256      checksums of these two (see `keras_evae.runs.manifest`)
 environment.json     versions, machine, command and devices of the run's first start; the run whose stages it has taken
 stages/<name>/       one folder for each finished stage; it appears whole (see `keras_evae.runs.stage_folder`)
 checkpoint.npz       state of the stage in training (see `keras_evae.runs.checkpoints`)
@@ -12,20 +13,23 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from keras_evae.config import Config, dump_config, load_config
+from keras_evae.config import Config, dump_config
 from keras_evae.dataset import SPLITS, open_dataset, read_energies, read_split, stream_split
 from keras_evae.dataset.specification import check_split
 from keras_evae.errors import ConfigError, DataError, MismatchError, in_brief
 from keras_evae.files import checksum
 from keras_evae.hamiltonian import Hamiltonian
+from keras_evae.runs.environment import meant_path
 from keras_evae.runs.from_config import dataset_specification, make_model, planned_stages
-from keras_evae.runs.run_folder import CONFIG
+from keras_evae.runs.manifest import has_manifest
+from keras_evae.runs.run_folder import CONFIG, decided_by, read_config
 from keras_evae.runs.stage_folder import CHECKSUMS, FinishedStage, finished_stages, load_stage_weights
 from keras_evae.runs.stage_plan import Stage
 from keras_evae.runs.stage_priors import StagePriors
@@ -33,6 +37,8 @@ from keras_evae.terms import EnergyTerm
 
 if TYPE_CHECKING:
     from keras_evae.model.evae import EVAE
+
+logger = logging.getLogger(__name__)
 
 
 # Compared and hashed as the object that it is.
@@ -111,8 +117,8 @@ class Run:
 
     @property
     def dataset_path(self) -> Path:
-        """File of its annealed configurations."""
-        return self.config.dataset.path
+        """File of its annealed configurations, absolute."""
+        return meant_path(self.path, self.config.dataset.path)
 
     @property
     def evae_beta(self) -> float | None:
@@ -190,11 +196,13 @@ def load_run(path: str | Path, stage: str | int | None = None, terms: Sequence[E
     """
     path = Path(path)
     if not (path / CONFIG).is_file():
-        raise DataError(f"{path}: expected a run folder with a {CONFIG}, found none")
-    config = load_config(path / CONFIG)
+        raise DataError(f"{path.absolute()}: expected a run folder with a {CONFIG}, found none")
+    config = read_config(path / CONFIG)
     if terms:
         config = _add_terms(path / CONFIG, config, terms)
-    stages = finished_stages(path, planned_stages(config))
+    if not has_manifest(path):
+        logger.info("%s: no manifest (an earlier version began it); config.yaml is taken as it is", path)
+    stages = finished_stages(path, planned_stages(config), decided_by(config))
     return Run(path, config, stages, _select(path, stages, stage))
 
 

@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from keras_evae.config import Config, dump_config, load_config
-from keras_evae.errors import DataError, MismatchError, in_brief
-from keras_evae.files import write_whole
-from keras_evae.runs.environment import record_start
+from keras_evae.errors import RESTORE, DataError, MismatchError, in_brief
+from keras_evae.runs.environment import ENVIRONMENT, record_start
+from keras_evae.runs.manifest import MANIFEST, begin_manifest, decisive_keys, read_listed, write_listed
 
 CONFIG = "config.yaml"
 # Held by the process that trains the run.
 LOCK = ".lock"
+# Listed in the manifest of a run: checkpoints and stages have checksums of their own.
+LISTED = (CONFIG, ENVIRONMENT)
 # May differ from start to start: the result does not depend on it.
 NOT_COMPARED = ("training.checkpoint_minutes", "dataset.cache")
 
@@ -32,11 +34,13 @@ def open_run_folder(path: str | Path, config: Config, details: Mapping[str, Any]
     path = Path(path)
     if (path / CONFIG).is_file():
         check_same_config(path / CONFIG, config)
+        begin_manifest(path, LISTED)
     else:
         refuse_foreign_folder(path)
         path.mkdir(parents=True, exist_ok=True)
         # The configuration first: what makes the folder a run, whatever comes after it is cut short.
-        write_whole(path / CONFIG, dump_config(config).encode())
+        begin_manifest(path, LISTED)
+        write_listed(path / CONFIG, dump_config(config).encode())
     record_start(path, details)
     return path
 
@@ -49,7 +53,7 @@ def refuse_foreign_folder(path: Path, kind: str = "a run folder", settings: str 
     """
     if (path / settings).is_file() or not path.exists():
         return
-    if not path.is_dir() or set(os.listdir(path)) - {LOCK, "stages", f"{settings}.partial"}:
+    if not path.is_dir() or set(os.listdir(path)) - {LOCK, MANIFEST, "stages", f"{settings}.partial"}:
         raise DataError(f"{path}: expected {kind} or an empty one, found something else; choose another --output")
 
 
@@ -61,12 +65,27 @@ def check_same_config(
     Raises:
         MismatchError: With the first key that differs and the remedy.
     """
-    for key, (found, expected) in config_differences(load_config(file), config).items():
+    for key, (found, expected) in config_differences(read_config(file), config).items():
         if key.partition(".")[0] not in (*ignored, "thermal"):
             raise MismatchError(
                 f"{file}: {key}: expected {in_brief(expected)} as configured now, found {in_brief(found)}; "
                 f"nothing was changed. {remedy}"
             )
+
+
+def read_config(file: Path) -> Config:
+    """The configuration in a run folder.
+
+    Raises:
+        DataError: If it is not what was written, to the last bit.
+    """
+    read_listed(file, f"{RESTORE}, or delete {MANIFEST} if you have changed the file, and it is taken as it is")
+    return load_config(file)
+
+
+def decided_by(config: Config) -> dict[str, Any]:
+    """Keys and values that a stage's weights depend on, as its metrics.json keeps them."""
+    return decisive_keys(dict(_flatten(config.model_dump(mode="json"))))
 
 
 def config_differences(first: Config, second: Config) -> dict[str, tuple[Any, Any]]:

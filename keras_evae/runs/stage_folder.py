@@ -1,7 +1,7 @@
 """Folders of finished stages: a stage's folder appears whole, and damage to what is in it is noticed.
 
 model.weights.h5     weights, optimiser state and seed position at the end of the stage
-metrics.json         losses in inference mode, statistics of generated states
+metrics.json         losses in inference mode, statistics of generated states; what its weights depend on
 history.csv          losses of each epoch
 checksums.sha256     of the three, in the format of `sha256sum --check`
 prior_flow.npz       the learned density of latent vectors, once it was asked for (see `keras_evae.runs.stage_priors`)
@@ -19,10 +19,15 @@ import shutil
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from keras_evae.errors import TOO_OLD, DataError
+import numpy as np
+
+from keras_evae.dataset.reading import open_hdf5
+from keras_evae.errors import TOO_OLD, DataError, in_brief, validate_json
 from keras_evae.files import disk_errors, file_checksum, sync_folder
+from keras_evae.runs.manifest import Numbers, StageRecord, check_decisive_keys, describe_plan
 from keras_evae.runs.stage_plan import Stage
 
 if TYPE_CHECKING:
@@ -81,11 +86,19 @@ class FinishedStage:
         return self.stage.gamma
 
 
-def finished_stages(path: Path, planned: Sequence[Stage]) -> tuple[FinishedStage, ...]:
+def finished_stages(
+    path: Path, planned: Sequence[Stage], config: Mapping[str, Any] = MappingProxyType({})
+) -> tuple[FinishedStage, ...]:
     """The planned stages of the run folder `path` that are there, up to the first that is missing.
+
+    Args:
+        path: The run folder.
+        planned: Its stages.
+        config: What weights depend on, by `run_folder.decided_by`; what is not in it is not compared.
 
     Raises:
         DataError: If the metrics or the history of one of them are not what was written.
+        MismatchError: If one was trained with another configuration, or after other stages.
     """
     finished = []
     for stage in planned:
@@ -93,7 +106,16 @@ def finished_stages(path: Path, planned: Sequence[Stage]) -> tuple[FinishedStage
         if not folder.is_dir():
             break
         _check(folder, _checksums(folder), [METRICS, HISTORY])
-        finished.append(FinishedStage(stage, folder, _read_json(folder / METRICS)["metrics"]))
+        record = _read_record(folder / METRICS)
+        expected = {**dataclasses.asdict(stage), "stages": describe_plan(planned[: stage.index + 1])}
+        # A probe is planned alone; what it started from is compared where it is read.
+        if planned[0].index:
+            del expected["stages"]
+        check_decisive_keys(folder, record, expected)
+        check_decisive_keys(folder, record.get("config", {}), config)
+        numbers = functools.partial(Numbers, folder / METRICS, _remedy(folder / METRICS))
+        metrics = numbers({name: numbers(values) for name, values in record["metrics"].items()})
+        finished.append(FinishedStage(stage, folder, metrics))
     return tuple(finished)
 
 
@@ -113,13 +135,24 @@ def refuse_orphans(path: Path, missing: Sequence[Stage]) -> None:
 
 
 def save_stage(
-    path: Path, stage: Stage, model: EVAE, metrics: Mapping[str, Mapping[str, float]], history: Mapping[str, list]
+    path: Path,
+    stage: Stage,
+    model: EVAE,
+    metrics: Mapping[str, Mapping[str, float]],
+    history: Mapping[str, list],
+    made_from: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:
-    """Writes the folder of a finished stage; it appears under its name only when everything is on disk."""
+    """Writes the folder of a finished stage; it appears under its name only when everything is on disk.
+
+    Args:
+        path, stage, model, metrics, history: Run folder, stage, its model and what was measured.
+        made_from: Entries `config` and `stages` of its `StageRecord`.
+    """
     with _appear_whole(path / "stages" / stage.name) as partial:
+        reserve(partial / WEIGHTS, 2 * sum(value.nbytes for value in model.get_weights()) + 2**20)
         model.save_weights(partial / WEIGHTS)
         _write_history(partial / HISTORY, stage, history)
-        record = {**dataclasses.asdict(stage), "metrics": metrics}
+        record = {**dataclasses.asdict(stage), "metrics": metrics, **made_from}
         (partial / METRICS).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
         checksums = {name: file_checksum(partial / name) for name in CHECKED}
         (partial / CHECKSUMS).write_text(_checksum_lines(checksums), encoding="utf-8")
@@ -157,13 +190,30 @@ def _appear_whole(folder: Path) -> Iterator[Path]:
     with disk_errors(folder):
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
-        yield partial
-        for file in partial.iterdir():
-            with open(file, "rb") as stream:
-                os.fsync(stream.fileno())
-        sync_folder(partial)
-        partial.rename(folder)
+        try:
+            yield partial
+            for file in partial.iterdir():
+                with open(file, "rb") as stream:
+                    os.fsync(stream.fileno())
+            sync_folder(partial)
+            partial.rename(folder)
+        except BaseException:
+            # What a full disk has cut short shall not fill it.
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
         sync_folder(folder.parent)
+
+
+def reserve(path: Path, room: int) -> None:
+    """Asks the disk for room before HDF5 writes there: on a full disk HDF5 loses what it holds, and says so at length.
+
+    Raises:
+        OSError: If there is no room; nothing is left.
+    """
+    with open(path, "wb") as file:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, room)
+    path.unlink()
 
 
 def load_stage_weights(model: EVAE, stage: FinishedStage) -> None:
@@ -173,6 +223,7 @@ def load_stage_weights(model: EVAE, stage: FinishedStage) -> None:
         DataError: If the file is missing or not what was written, to the last bit, or not of this network.
     """
     file = stage.weights
+    _check_weights(file)
     try:
         with warnings.catch_warnings():
             # Keras only warns where it leaves a layer as it was.
@@ -182,11 +233,22 @@ def load_stage_weights(model: EVAE, stage: FinishedStage) -> None:
         raise _damaged(file, "expected the weights of this network, found something else") from error
 
 
+def _check_weights(file: Path) -> None:
+    """Reads each array once: finite real numbers in the file itself, which Keras would not look at."""
+    with open_hdf5(file, _remedy(file)) as arrays:
+        if arrays.links:
+            raise DataError(f"{file}: expected weights, found links to other places ({in_brief(arrays.links)})")
+        for name, array in arrays.items():
+            values = array[()]
+            if values.dtype.kind not in "fiub" or not np.isfinite(values).all():
+                raise _damaged(file, f"expected finite real numbers as {name}, found others")
+
+
 def _checksums(folder: Path) -> dict[str, str]:
     """Checksums of a stage's files, by name."""
     file = folder / CHECKSUMS
     try:
-        if not file.exists() and "weights_sha256" in _read_json(folder / METRICS):
+        if not file.exists() and b"weights_sha256" in (folder / METRICS).read_bytes():
             raise _damaged(folder / METRICS, TOO_OLD)
         text = file.read_text(encoding="utf-8")
         checksums = {name: line[:64] for name, line in zip(CHECKED, text.splitlines(), strict=True)}
@@ -215,14 +277,13 @@ def _write_history(file: Path, stage: Stage, history: Mapping[str, list]) -> Non
             writer.writerow([epoch, *values])
 
 
-def _read_json(file: Path) -> dict[str, Any]:
-    try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise _damaged(file) from error
+def _read_record(file: Path) -> StageRecord:
+    return validate_json(file, file.read_bytes(), StageRecord, _remedy(file))
 
 
 def _damaged(file: Path, problem: str = "missing or damaged (not what its checksum says)") -> DataError:
-    return DataError(
-        f"{file}: {problem}; delete the folder {file.parent} and later stages, and evae-train will train them again"
-    )
+    return DataError(f"{file}: {problem}; {_remedy(file)}")
+
+
+def _remedy(file: Path) -> str:
+    return f"delete the folder {file.parent} and later stages, and evae-train will train them again"

@@ -97,7 +97,7 @@ class StagePriors:
             content = read_sealed(path)
             if content is None:
                 return None
-            flow, record = LatentFlow.decode(content)
+            flow, record = LatentFlow.decode(content, path)
             return flow if record["weights_sha256"] == file_checksum(self.stage.weights) else None
         except (ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile) as error:
             reason = str(error) if isinstance(error, ValueError) else "no density of latent vectors"

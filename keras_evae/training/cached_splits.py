@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal
@@ -12,11 +11,9 @@ import numpy as np
 
 from keras_evae.dataset import open_dataset
 from keras_evae.dataset.hdf5 import StoredSpins
-from keras_evae.errors import ConfigError
 from keras_evae.machine import available_memory
+from keras_evae.runs.resources import fits
 
-# A share of the memory that is available, which a split may take if nobody has said that it shall.
-SHARE = 0.5
 # Configurations read at once.
 BLOCK = 64
 
@@ -72,20 +69,3 @@ class CachedSplits:
             return
         with open_dataset(self.path) as file:
             yield file[split]["spins"]
-
-
-def fits(shape: tuple[int, ...], cache: bool | Literal["auto"], available: int) -> bool:
-    """Whether spins of a shape are to be kept in memory, of which so many bytes are available.
-
-    Raises:
-        ConfigError: If they shall be, and do not fit.
-    """
-    needed = math.prod(shape) * np.dtype(np.float32).itemsize
-    if cache == "auto":
-        return needed <= SHARE * available
-    if cache and needed > available:
-        raise ConfigError(
-            f"dataset.cache: expected splits that fit into the {available / 1e9:.1f} GB of memory available, found "
-            f"{needed / 1e9:.1f} GB; take auto or false"
-        )
-    return cache

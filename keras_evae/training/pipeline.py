@@ -6,6 +6,7 @@ that goes on at some epoch sees what an uninterrupted run would have seen.
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import itertools
 import math
@@ -126,6 +127,22 @@ def evaluation_batches(source: CachedSplits | str | Path, split: str, batch_size
     return _stream(batches, (None, *shape), -(-size // batch_size))
 
 
+@contextlib.contextmanager
+def errors_of_batches() -> Iterator[None]:
+    """Raises what has gone wrong while batches were made as it is; TensorFlow hides it in an error of its own."""
+    _failures.clear()
+    try:
+        yield
+    except tf.errors.OpError as error:
+        if _failures:
+            raise _failures.pop() from error
+        raise
+
+
+# Of generators, which run in threads of TensorFlow; the last one.
+_failures: collections.deque[Exception] = collections.deque(maxlen=1)
+
+
 def _kept(source: CachedSplits | str | Path, split: str) -> CachedSplits:
     """The splits of a source, one of them now in memory if that is where it shall be."""
     splits = source if isinstance(source, CachedSplits) else CachedSplits(source)
@@ -189,9 +206,18 @@ def _aligned(shape: tuple[int, ...]) -> np.ndarray:
     return memory[start : start + size].reshape(shape)
 
 
-def _stream(batches: object, shape: tuple[int | None, ...], length: int) -> tf.data.Dataset:
+def _stream(batches: Callable[[], Iterator[np.ndarray]], shape: tuple[int | None, ...], length: int) -> tf.data.Dataset:
+    def remembered() -> Iterator[np.ndarray]:
+        try:
+            # Closed with this generator, when TensorFlow drops it.
+            with contextlib.closing(batches()) as made:  # type: ignore[type-var]
+                yield from made
+        except Exception as error:
+            _failures.append(error)
+            raise
+
     signature = tf.TensorSpec(shape, tf.float32)
-    dataset = tf.data.Dataset.from_generator(batches, output_signature=signature)
+    dataset = tf.data.Dataset.from_generator(remembered, output_signature=signature)
     # Nothing here is left to tune, and closing an iterator waits for the tuner's sleep: up to a minute.
     options = tf.data.Options()
     options.autotune.enabled = False

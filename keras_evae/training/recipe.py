@@ -14,16 +14,21 @@ from keras_evae.config_sections import VAEConfig
 from keras_evae.dataset import check_specification, ensure_dataset, read_energies
 from keras_evae.errors import ConfigError, DataError
 from keras_evae.files import hold_lock
-from keras_evae.machine import available_memory
 from keras_evae.model.devices import grow_memory
 from keras_evae.runs.environment import check_training_version
-from keras_evae.runs.from_config import dataset_specification, make_model, planned_stages
+from keras_evae.runs.from_config import check_resources, dataset_specification, make_model, planned_stages
 from keras_evae.runs.run import Run, load_run
-from keras_evae.runs.run_folder import CONFIG, LOCK, check_same_config, open_run_folder, refuse_foreign_folder
+from keras_evae.runs.run_folder import (
+    CONFIG,
+    LOCK,
+    check_same_config,
+    decided_by,
+    open_run_folder,
+    refuse_foreign_folder,
+)
 from keras_evae.runs.stage_folder import finished_stages, refuse_orphans
 from keras_evae.runs.stage_plan import Stage, plan_stages
 from keras_evae.runs.taken_stages import describe_taken_stages, shared_stages, take_stages
-from keras_evae.training.cached_splits import fits
 from keras_evae.training.forecast import describe_plan, describe_posterior_collapse
 from keras_evae.training.replicas import (
     Replicas,
@@ -79,8 +84,7 @@ def _lead(config: Config, output: str | Path, devices: tf.distribute.Strategy, s
     specification = dataset_specification(config)
     if config.dataset.path.exists():
         check_specification(config.dataset.path, specification)
-    # Before anything is annealed: training keeps these two splits at the same time.
-    fits((sum(specification.sizes[:2]), *specification.shape, 3), config.dataset.cache, available_memory())
+    needs = check_resources(config, output)
     shared = shared_stages(stages_from, config) if stages_from else ()
     folder = Path(output)
     # Before the lock, which is a file in the folder.
@@ -90,7 +94,7 @@ def _lead(config: Config, output: str | Path, devices: tf.distribute.Strategy, s
         if stages_from:
             take_stages(folder, stages_from, shared)
         stages = planned_stages(config)
-        finished = finished_stages(folder, stages)
+        finished = finished_stages(folder, stages, decided_by(config))
         missing = stages[len(finished) :]
         refuse_orphans(folder, missing)
         trainer = make_trainer(config, folder, devices)
@@ -100,6 +104,7 @@ def _lead(config: Config, output: str | Path, devices: tf.distribute.Strategy, s
         plan = describe_plan(config.dataset, specification, trainer.model, batch_size, stages, len(finished), samples)
         for line in itertools.chain(plan, describe_taken_stages(folder), _describe_devices(config, devices)):
             logger.info(line)
+        logger.info(f"{'Needs':12s} {needs}")
         logger.info(f"{'Run folder':12s} {folder}")
         ensure_dataset(path, specification)
         energies = read_energies(path, "train")
@@ -122,7 +127,7 @@ def _follow(config: Config, folder: Path, devices: tf.distribute.Strategy) -> No
     _expect_shared(folder / CONFIG)
     check_same_config(folder / CONFIG, config)
     check_training_version(folder)
-    finished = finished_stages(folder, stages)
+    finished = finished_stages(folder, stages, decided_by(config))
     # The chief comes here when it has made the dataset.
     meet_workers(devices, len(finished))
     _expect_shared(config.dataset.path)
@@ -141,12 +146,13 @@ def make_trainer(config: Config, folder: Path, devices: tf.distribute.Strategy |
     with devices.scope():
         model = make_model(config, specification.hamiltonian, phases, training.precision, replicas)
         compile_model(model, training)
-    return Trainer(model, specification, config.dataset, training, folder)
+    return Trainer(model, specification, config.dataset, training, folder, decided_by(config))
 
 
 def make_probe_trainer(run: Run, folder: Path) -> Trainer:
     """The trainer of further stages of a run, in a folder beside it."""
-    return make_trainer(run.config, folder)
+    dataset = run.config.dataset.model_copy(update={"path": run.dataset_path})
+    return make_trainer(run.config.model_copy(update={"dataset": dataset}), folder)
 
 
 def train_vae(config: Config, folder: Path, beta: float, seed: int) -> Run:

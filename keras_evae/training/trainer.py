@@ -7,6 +7,8 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -29,11 +31,12 @@ from keras_evae.runs.checkpoints import (
     write_checkpoint,
 )
 from keras_evae.runs.environment import record_arithmetic
+from keras_evae.runs.manifest import describe_plan
 from keras_evae.runs.stage_folder import FinishedStage, load_stage_weights, save_stage
 from keras_evae.runs.stage_plan import Stage
 from keras_evae.training.cached_splits import CachedSplits
 from keras_evae.training.callbacks import BetaScheduler, EpochHistory, GammaScheduler, KeepState, StopOnNonFinite
-from keras_evae.training.pipeline import evaluation_batches, streaming_batches, training_batches
+from keras_evae.training.pipeline import errors_of_batches, evaluation_batches, streaming_batches, training_batches
 from keras_evae.training.progress import Pace, StageProgress, log_stage_line
 from keras_evae.training.replicas import is_chief, share_batches, spans_hosts
 from keras_evae.training.stage_metrics import evaluate_stage
@@ -73,8 +76,9 @@ class Trainer:
         dataset: DatasetConfig,
         training: TrainingConfig,
         folder: Path,
+        config: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
-        self.model, self.folder = model, folder
+        self.model, self.folder, self._config = model, folder, config
         self._specification, self._dataset, self._training = specification, dataset, training
         self._splits = CachedSplits(dataset.path, dataset.cache)
         # Of an epoch: full batches only.
@@ -107,7 +111,7 @@ class Trainer:
                 f"{file}: expected none, as several hosts go on from finished stages only; finish {checkpoint.stage} "
                 f"on one host, or delete the file, and training goes on after the last finished stage"
             )
-        check_values(file, self.model, checkpoint)
+        check_values(file, self.model, checkpoint, stages[finished])
         return checkpoint
 
     def train(
@@ -131,23 +135,41 @@ class Trainer:
         pace = Pace(self.samples_to_go(missing, checkpoint))
         if finished and checkpoint is None:
             load_stage_weights(self.model, finished[-1])
+        with errors_of_batches():
+            self._train_missing(stages, missing, checkpoint, record, pace)
+
+    def _train_missing(
+        self,
+        stages: Sequence[Stage],
+        missing: Sequence[Stage],
+        checkpoint: Checkpoint | None,
+        record: Callable[[], Metrics],
+        pace: Pace,
+    ) -> None:
         for stage in missing:
             start, left = time.perf_counter(), pace.left
             if stage.index and checkpoint is None and self._training.reset_optimizer:
                 reset_optimizer(self.model.optimizer)
             history = self._fit(stage, f"stage {stage.index + 1}/{stages[-1].index + 1}", checkpoint, pace)
             checkpoint, seconds = None, time.perf_counter() - start
-            metrics = self._finish(stage, history, record)
+            before = stages[: stages.index(stage) + 1]
+            metrics = self._finish(stage, history, record, {"config": self._config, "stages": describe_plan(before)})
             if is_chief(self.model.distribute_strategy):
                 log_stage_line(stage, metrics, seconds, left - pace.left)
 
-    def _finish(self, stage: Stage, history: dict[str, list[float]], record: Callable[[], Metrics]) -> Metrics:
+    def _finish(
+        self,
+        stage: Stage,
+        history: dict[str, list[float]],
+        record: Callable[[], Metrics],
+        made_from: Mapping[str, Any],
+    ) -> Metrics:
         """Measures what the model has become; the chief writes the stage's folder and logs."""
         metrics, pictures, angles = evaluate_stage(self._splits, self._training.batch_size, self.model)
         recorded = {**metrics, **record()}
         if is_chief(self.model.distribute_strategy):
             log_stage(self.folder / "tensorboard", stage.name, stage.last_epoch - 1, metrics, pictures, angles)
-            save_stage(self.folder, stage, self.model, recorded, history)
+            save_stage(self.folder, stage, self.model, recorded, history, made_from)
             # After a kill between these two lines the checkpoint is known to be of a stage that is finished.
             remove_checkpoint(self.folder / CHECKPOINT)
         return metrics

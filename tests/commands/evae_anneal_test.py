@@ -58,7 +58,7 @@ def test_bad_input_is_answered_in_one_line_and_changes_nothing(call, answer, tmp
         assert_one_line(answer(*arguments), 2, *parts)
     result = call("--scheduler", "nonsense://x")
     assert_one_line(result, 2, "--scheduler nonsense://x: expected a Dask scheduler, found none")
-    for arguments, words in ((["--workers", "0"], "--workers: expected a number of at least 1, found 0"),
+    for arguments, words in ((["--workers", "0"], "--workers: expected greater than 0, found 0"),
                              (["--workers", "2", "--scheduler", "tcp://x:1"], "a cluster brings its own")):  # fmt: skip
         result = answer(*arguments)
         assert result.returncode == 2 and words in result.stderr

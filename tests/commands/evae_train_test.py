@@ -124,6 +124,7 @@ def test_no_run_yet(tmp_path):
     result = call(tmp_path, "evaluate.py", "--losses")
     assert_one_line(result, 3, "no run found; start one with: evae-train --config quickstart")
     (tmp_path / "runs" / "young" / "stages").mkdir(parents=True)
+    (tmp_path / "runs" / "young" / "manifest.sha256").unlink(missing_ok=True)
     (tmp_path / "runs" / "young" / "config.yaml").write_text("{}\n")
     assert_one_line(call_here(tmp_path, "evaluate.py", "--losses"), 3, "no stage is finished yet")
 

@@ -5,6 +5,7 @@ import errno
 import functools
 import logging
 import os
+import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -217,7 +218,7 @@ def test_disk_need_is_that_of_shards_and_file_less_what_is_there(path, parts, mo
     usage = type("Usage", (), {})
     for free, enough in ((0.9, False), (1.1, True)):
         usage.free = free * SPECIFICATION.disk_bytes
-        monkeypatch.setattr(generation.shutil, "disk_usage", lambda folder: usage)
+        monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage)
         if enough:
             generate_dataset(path, SPECIFICATION)
         else:
@@ -268,7 +269,7 @@ def test_really_full_disk(small_disk, monkeypatch, whole, size, finished):
     """Full among the shards, and full at the pack; after room is made it goes on."""
     path = small_disk(size) / "spins.h5"
     usage = type("Usage", (), {"free": 10**9})
-    monkeypatch.setattr(generation.shutil, "disk_usage", lambda folder: usage)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage)
     with pytest.raises(DiskError, match="the disk is full"):
         generate_dataset(path, SPECIFICATION)
     assert not path.exists()

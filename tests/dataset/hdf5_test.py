@@ -79,7 +79,7 @@ def test_truncated_file_is_noticed(path, tmp_path, kept):
     content = path.read_bytes()
     damaged = tmp_path / "damaged.h5"
     damaged.write_bytes(content[: min(int(kept * len(content)), len(content) - 1)])
-    with pytest.raises(DataError, match="damaged.h5: truncated or damaged"):
+    with pytest.raises(DataError, match="damaged.h5: (truncated or damaged|of another kind, or cut off)"):
         check_dataset(damaged, SPECIFICATION)
 
 
@@ -100,7 +100,7 @@ def test_flipped_bits_are_noticed_or_harmless(path, tmp_path):
 
 
 def test_missing_and_foreign_files(tmp_path):
-    with pytest.raises(DataError, match="expected a dataset, found no file"):
+    with pytest.raises(DataError, match="expected a file, found no file"):
         check_dataset(tmp_path / "absent.h5", SPECIFICATION)
     with h5py.File(tmp_path / "foreign.h5", "w") as file:
         file["x"] = 1

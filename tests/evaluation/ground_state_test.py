@@ -225,6 +225,7 @@ def test_given_run_is_used_and_not_changed(searched, tmp_path):
     text = (
         (tmp_path / "mine" / "config.yaml").read_text().replace("evae: null", "evae: {beta: 1e-4, gammas: [100, 1e5]}")
     )
+    (tmp_path / "mine" / "manifest.sha256").unlink(missing_ok=True)
     (tmp_path / "mine" / "config.yaml").write_text(text)
     before = sorted(path for path in (tmp_path / "mine").rglob("*"))
     given = load_config(tmp_path / "mine" / "config.yaml", ["evae.epochs=1"])
@@ -306,8 +307,12 @@ def test_nothing_is_written_while_another_search_starts(given, tmp_path):
     "arguments, code, message",
     [
         ([], 2, "one of the arguments --config --run is required"),
-        (["--config", "tiny.yaml", "--seeds", "0"], 2, "--seeds: expected a number of at least 1"),
-        (["--config", "tiny.yaml", "--betas", "1e-3", "-1"], 2, "--betas: expected numbers above 0"),
+        (["--config", "tiny.yaml", "--seeds", "0"], 2, "--seeds: expected greater than 0, found 0"),
+        (
+            ["--config", "tiny.yaml", "--betas", "1e-3", "-1"],
+            2,
+            "--betas: expected greater than or equal to 1e-15, found -1",
+        ),
         (["--run", "nowhere"], 3, "nowhere: expected a run folder"),
         (["--run", "nowhere", "--set", "evae.beta=1"], 2, "--set goes with --config"),
     ],

@@ -116,7 +116,11 @@ def test_work_folder_of_something_else(run, tmp_path):
 def test_command_answers_in_one_line(smoke_folder, tmp_path):
     for options, code, line in (
         (["--prior", "gaussian"], 2, "error: --prior: expected one of normal, posterior, flow, found gaussian\n"),
-        (["--number", "0"], 2, "error: --number: expected a number of at least 1, found 0; see evae-generate --help\n"),
+        (
+            ["--number", "0"],
+            2,
+            "error: argument --number: expected greater than 0, found 0; see evae-generate --help\n",
+        ),
         (["--stage", "gamma=7"], 3, "error: runs/smoke: expected a finished stage 'gamma=7', found: "),
     ):
         answer = call_here(smoke_folder, "evae-generate", *OPTIONS, "--output", tmp_path / "x.h5", *options)

@@ -1,5 +1,6 @@
 """Run folders as an interrupted run or another version of the package has left them."""
 
+import dataclasses
 import hashlib
 import json
 
@@ -11,13 +12,20 @@ def record_version(folder, version):
     if version is None:
         del environment["training_version"]
     file.write_text(json.dumps(environment))
+    # As of a folder whose files were changed on purpose.
+    (folder / "manifest.sha256").unlink(missing_ok=True)
 
 
 def write_stage(run, stage):
     """A stage as far as it can be known without the network."""
     folder = run / "stages" / stage.name
     folder.mkdir()
-    files = {"model.weights.h5": stage.name * 1000, "metrics.json": '{"metrics": {}}', "history.csv": "epoch,loss\n"}
+    record = {**dataclasses.asdict(stage), "metrics": {}}
+    files = {
+        "model.weights.h5": stage.name * 1000,
+        "metrics.json": json.dumps(record),
+        "history.csv": "epoch,loss\n",
+    }
     for name, text in files.items():
         (folder / name).write_text(text)
     lines = [f"{hashlib.sha256(text.encode()).hexdigest()}  {name}\n" for name, text in files.items()]

@@ -25,6 +25,7 @@ from keras_evae.runs.checkpoints import (
     training_variables,
     write_checkpoint,
 )
+from keras_evae.runs.stage_plan import Stage
 from tests.helpers.damage import Hostile, random_flips
 from tests.helpers.states import random_spins
 from tests.helpers.training_cases import ROOT
@@ -63,7 +64,7 @@ def test_every_variable_comes_back(tmp_path):
     checkpoint = Checkpoint("stage", 1, {}, read_values(trained))
     write_checkpoint(tmp_path / "checkpoint.npz", checkpoint)
     read = read_checkpoint(tmp_path / "checkpoint.npz")
-    check_values(tmp_path, fresh, read)
+    check_values(tmp_path, fresh, read, Stage(0, 1e-3, 0.0, 0, 2))
     assign_values(fresh, read.values)
     paths = " ".join(variable.path for variable in training_variables(fresh))
     for part in ("kernel", "moving_variance", "seed_generator", "velocity", "iteration", "gamma"):
@@ -149,13 +150,21 @@ def archive(**arrays):
 )
 def test_hostile_content_with_a_right_checksum_is_refused(path, content):
     path.write_bytes(content + hashlib.sha256(content).digest())
-    with pytest.raises(DataError, match="expected arrays and the record of a training, found something else"):
+    with pytest.raises(DataError, match="checkpoint.npz: (expected|epoch|of another kind)") as caught:
         read_checkpoint(path)
+    assert "\n" not in str(caught.value)
 
 
 def test_checkpoint_of_another_network_is_refused(path):
     with pytest.raises(DataError, match="expected the arrays of this network and optimiser, found others"):
-        check_values(path, compiled(seed=0), read_checkpoint(path))
+        check_values(path, compiled(seed=0), read_checkpoint(path), Stage(1, 1e-3, 0.0, 5, 2))
+
+
+@pytest.mark.parametrize(("first", "epochs"), [(0, 6), (8, 2), (4, 9)])
+def test_epoch_outside_of_its_stage_is_refused(path, first, epochs):
+    """Epoch 7 with a history of two epochs lies in a stage that began with epoch 5."""
+    with pytest.raises(DataError, match="expected an epoch of 01_beta_0.001_gamma_0 and its history, found epoch 7"):
+        check_values(path, compiled(seed=0), read_checkpoint(path), Stage(1, 1e-3, 0.0, first, epochs))
 
 
 @pytest.mark.parametrize("part", ["kernel", "moving_mean", "velocity"])

@@ -168,6 +168,7 @@ def test_loading_executes_nothing(run):
     (run / "stages" / "01_beta_0.001_gamma_0" / "model.weights.h5").write_bytes(pickle.dumps(Hostile()))
     with pytest.raises(DataError):
         _ = load_run(run).model
+    (run / "manifest.sha256").unlink()
     (run / "config.yaml").write_text("training: !!python/object/apply:os.system [false]\n")
     with pytest.raises(ValueError, match="could not determine a constructor"):
         load_run(run)
@@ -185,6 +186,7 @@ def test_latest_run(run, tmp_path, config):
 def test_form_of_a_loaded_model_is_that_of_the_device(run, phases, monkeypatch):
     """Whatever form a run was trained in: also runs whose files say true or false."""
     text = (run / "config.yaml").read_text()
+    (run / "manifest.sha256").unlink()
     (run / "config.yaml").write_text(text.replace("phases: auto", f"phases: {phases}"))
     first = load_run(run).model
     assert first.phases

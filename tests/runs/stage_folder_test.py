@@ -126,6 +126,6 @@ def test_hostile_weights_with_a_right_checksum_are_refused(run, write):
     write(folder / "model.weights.h5")
     checksums = subprocess.run(["sha256sum", *FILES[:3]], cwd=folder, capture_output=True, text=True).stdout
     (folder / "checksums.sha256").write_text(checksums)
-    with pytest.raises(DataError, match="expected the weights of this network, found something else") as caught:
+    with pytest.raises(DataError, match="(expected the weights of this network|of another kind)") as caught:
         load(run)
     assert "\n" not in str(caught.value)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+import os
 import pickle
 import shutil
 
@@ -12,6 +13,7 @@ from keras_evae.errors import DataError, LockedError
 from keras_evae.files import hold_lock
 from keras_evae.model.latent_flow import FlowSettings
 from keras_evae.runs import load_run
+from keras_evae.runs.environment import add_to_environment
 from keras_evae.runs.stage_folder import copy_stage
 from keras_evae.runs.stage_priors import FLOW
 from tests.helpers.damage import Hostile, random_flips
@@ -96,7 +98,9 @@ def test_damage_is_noticed_and_mended(run):
 @pytest.mark.parametrize("prior", ["posterior", "flow"])
 def test_without_training_data(run, prior):
     shutil.rmtree("data")
-    with pytest.raises(DataError, match=r"^data/smoke_32x32.h5: expected the training data, .* found no file; .*$"):
+    # Started in this folder, not where the fixture's data are.
+    add_to_environment(run.path, {"folder": os.getcwd()})
+    with pytest.raises(DataError, match=r"/data/smoke_32x32.h5: expected the training data, .* found no file; .*$"):
         run.generate(1, prior)
     assert run.generate(1).shape == (1, 32, 32, 3)
 

@@ -1,0 +1,278 @@
+"""Files that are read without trust: what is in them is checked before it takes memory, and says what is wrong.
+
+A file never makes the program read another one, or take memory that the machine does not have. Data elsewhere
+(external storage, links, virtual datasets) are refused, sizes are compared with the memory available, and values are
+converted in parts. The faults of reading are told apart by `keras_evae.errors.reading_fault`, which rooms below this
+one use too, as they do the functions for NPZ in `keras_evae.files`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import functools
+import math
+import os
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+import h5py
+import numpy as np
+
+from keras_evae.errors import RESTORE, DataError, in_brief, reading_errors
+from keras_evae.files import array_header, array_headers, load_arrays
+from keras_evae.machine import available_memory, check_memory
+
+# Bytes that are read and converted at once.
+PART = 2**26
+HDF5, NPZ, NPY = (".h5", ".hdf5"), (".npz",), (".npy",)
+# Names in a message.
+MOST_NAMES = 6
+Memory = Callable[[], int]
+
+
+class Readable(Protocol):
+    """An array `(n, ...)` of which parts can be read: `array[start:stop]`."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    @property
+    def dtype(self) -> np.dtype: ...
+
+    def __getitem__(self, key: Any) -> np.ndarray: ...
+
+
+class StoredArray:
+    """An array in an open HDF5 file, which reads what is sliced: `array[index]`, `array[start:stop]`.
+
+    Raises:
+        DataError: At the first use, if its data lie elsewhere or have no room, if their filter is missing, or for
+            damage.
+    """
+
+    def __init__(self, path: str | Path, name: str, stored: h5py.Dataset, remedy: str, memory: Memory) -> None:
+        self.path, self.name = path, name
+        self._stored, self._remedy, self._memory = stored, remedy, memory
+        self._refusal = _refusal(stored)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    @functools.cached_property
+    def shape(self) -> tuple[int, ...]:
+        with reading_errors(self.path, self._remedy):
+            return self._stored.shape or ()
+
+    @functools.cached_property
+    def dtype(self) -> np.dtype:
+        with reading_errors(self.path, self._remedy):
+            return self._stored.dtype
+
+    @functools.cached_property
+    def _chunk(self) -> int:
+        """Entries of a chunk, which HDF5 unpacks as a whole."""
+        return math.prod(self._stored.chunks or ())
+
+    def __getitem__(self, key: Any) -> np.ndarray:
+        if self._refusal:
+            raise DataError(f"{self.path}: {self.name}: {self._refusal}")
+        with reading_errors(self.path, self._remedy):
+            needed = (_selected(self.shape, key) + self._chunk) * self.dtype.itemsize
+            # Looking at the memory takes longer than reading a little.
+            if needed > PART:
+                check_memory(self.path, needed, self._memory)
+            return self._stored[key]
+
+
+class StoredFile(Mapping[str, StoredArray]):
+    """Arrays of an open HDF5 file by their names, such as `train/spins`; links are not followed."""
+
+    def __init__(self, path: str | Path, file: h5py.File, remedy: str, memory: Memory) -> None:
+        self.path, self._file, self._remedy = path, file, remedy
+        with reading_errors(path, remedy):
+            self.links: list[str] = []
+            found = _datasets(file, self.links)
+            self._arrays = {name: StoredArray(path, name, array, remedy, memory) for name, array in found}
+
+    def __getitem__(self, name: str) -> StoredArray:
+        if name not in self._arrays:
+            raise DataError(
+                f"{self.path}: expected an array {name!r}, found {some_names(list(self))}{self._link(name)}"
+            )
+        return self._arrays[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._arrays
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._arrays)
+
+    def __len__(self) -> int:
+        return len(self._arrays)
+
+    def attribute(self, name: str, default: Any = None) -> Any:
+        """An attribute of the file, or another value if it has none of this name."""
+        with reading_errors(self.path, self._remedy):
+            return self._file.attrs.get(name, default)
+
+    def _link(self, name: str) -> str:
+        return "; a link of that name leads elsewhere and was not followed" if name in self.links else ""
+
+
+@contextlib.contextmanager
+def open_hdf5(
+    path: str | Path, remedy: str = RESTORE, memory: Callable[[], int] = available_memory
+) -> Iterator[StoredFile]:
+    """Opens an HDF5 file for reading. What the caller raises in the block is raised as it is.
+
+    Args:
+        path: The file.
+        remedy: What mends a damaged file, see `keras_evae.errors.reading_fault`.
+        memory: Gives the bytes that are available.
+
+    Raises:
+        DataError, DiskError, LockedError: As `reading_fault` says, here and where an array is read.
+    """
+    with contextlib.ExitStack() as stack:
+        with reading_errors(path, remedy):
+            _check_file(path)
+            file = stack.enter_context(h5py.File(path, "r"))
+        yield StoredFile(path, file, remedy, memory)
+
+
+@contextlib.contextmanager
+def open_arrays(path: Path, memory: Callable[[], int] = available_memory) -> Iterator[Mapping[str, Readable]]:
+    """Opens a file of arrays by its suffix: HDF5, NPZ, or NPY, whose array has the name of the file.
+
+    Raises:
+        DataError, DiskError, LockedError: As `open_hdf5`.
+    """
+    if path.suffix in HDF5:
+        with open_hdf5(path, memory=memory) as file:
+            yield file
+        return
+    with contextlib.ExitStack() as stack:
+        with reading_errors(path):
+            _check_file(path)
+            stream = stack.enter_context(open(path, "rb"))
+            found = _archived(path, stream, memory) if path.suffix in NPZ else _mapped(path, stream)
+        yield found
+
+
+class _ArchivedArray:
+    """An array in an open NPZ file, read whole: the file may be packed."""
+
+    def __init__(self, load: Callable[[], np.ndarray], shape: tuple[int, ...], dtype: np.dtype) -> None:
+        self._load, self.shape, self.dtype = load, shape, dtype
+
+    def __getitem__(self, key: Any) -> np.ndarray:
+        return self._load()[key]
+
+
+def _archived(path: Path, stream: IO[bytes], memory: Memory) -> dict[str, Readable]:
+    with zipfile.ZipFile(stream) as archive:
+        headers = array_headers(path, archive)
+
+    def loader(name: str) -> Callable[[], np.ndarray]:
+        return lambda: load_arrays(path, stream, [name], memory=memory)[name]
+
+    return {name: _ArchivedArray(loader(name), *header) for name, header in headers.items()}
+
+
+def _mapped(path: Path, stream: IO[bytes]) -> dict[str, Readable]:
+    """The array of an NPY file, of which the operating system reads what is used."""
+    array_header(path, stream, os.fstat(stream.fileno()).st_size)
+    return {path.stem: np.lib.format.open_memmap(path, mode="r")}
+
+
+def read_single(source: str | Path, array: Readable, stop: int | None = None, memory: Memory = available_memory) -> Any:
+    """Reads the first `stop` entries of an array `(n, ...)`, all by default, in parts, as float32.
+
+    Raises:
+        DataError: If they are no floating-point numbers, have no room, or one of them is NaN, Inf or beyond float32.
+    """
+    rows = len(range(array.shape[0])[:stop])
+    if array.dtype.kind != "f":
+        raise DataError(f"{source}: expected floating-point numbers, found {array.dtype}; convert them with astype")
+    row = math.prod(array.shape[1:])
+    check_memory(source, (rows * 4 + array.dtype.itemsize) * row, memory)
+    values = np.empty((rows, *array.shape[1:]), np.float32)
+    step = max(1, PART // max(1, row * array.dtype.itemsize))
+    for start in range(0, rows, step):
+        part = slice(start, min(start + step, rows))
+        with np.errstate(over="ignore", under="ignore"):
+            values[part] = array[part]
+        if not np.isfinite(values[part]).all():
+            first = (start, *(0 for _ in array.shape[1:])) + np.argwhere(~np.isfinite(values[part]))[0]
+            raise DataError(
+                f"{source}: expected finite numbers in single precision, found NaN, Inf or a larger one, first at "
+                f"{tuple(map(int, first))}"
+            )
+    return values
+
+
+def some_names(names: list[str]) -> str:
+    """The first of some names, for a message."""
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return in_brief(", ".join(names[:MOST_NAMES]))[1:-1] + more or "no array"
+
+
+def _check_file(path: str | Path) -> None:
+    """Refuses what is no file: a pipe would be waited for."""
+    if Path(path).is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if not Path(path).is_file():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+
+
+def _datasets(file: h5py.File, links: list[str]) -> Iterator[tuple[str, h5py.Dataset]]:
+    """Datasets in the file itself, each once, with their names; the names of links are added to `links`."""
+    groups, seen = [("", file["/"])], set()
+    while groups:
+        prefix, group = groups.pop()
+        for name in group:
+            if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+                links.append(f"{prefix}{name}")
+                continue
+            member = group[name]
+            address = h5py.h5o.get_info(member.id).addr
+            if address in seen:
+                continue
+            seen.add(address)
+            if isinstance(member, h5py.Group):
+                groups.append((f"{prefix}{name}/", member))
+            elif isinstance(member, h5py.Dataset):
+                yield f"{prefix}{name}", member
+
+
+def _refusal(stored: h5py.Dataset) -> str:
+    """Why a dataset is not read; nothing, if it is."""
+    try:
+        properties = stored.id.get_create_plist()
+        if stored.external or stored.is_virtual:
+            return "its data lie in other files, which are not read; copy them into this one, as with h5repack"
+        for number in range(properties.get_nfilters()):
+            code, _, _, name = properties.get_filter(number)
+            if not h5py.h5z.filter_avail(code):
+                words = name.decode(errors="replace") or "unknown"
+                return f"its filter {words} ({code}) is not installed; import hdf5plugin, or take h5repack -f NONE"
+        if h5py.check_vlen_dtype(stored.dtype) or stored.dtype.hasobject:
+            return "expected numbers, found entries of variable length"
+    # Its type is none of NumPy's, or its header is damaged, which reading says.
+    except (OSError, RuntimeError, ValueError, TypeError, KeyError):
+        return ""
+    return ""
+
+
+def _selected(shape: tuple[int, ...], key: Any) -> int:
+    """Number of entries that indices and slices take from an array of a shape."""
+    keys = key if isinstance(key, tuple) else (key,)
+    if Ellipsis in keys:
+        return math.prod(shape)
+    taken = 1
+    for length, part in zip(shape, (*keys, *[slice(None)] * (len(shape) - len(keys))), strict=True):
+        taken *= len(range(length)[part]) if isinstance(part, slice) else np.size(part)
+    return taken

@@ -1,0 +1,171 @@
+"""Hostile and faulty files: nothing is read from elsewhere or takes memory that is not there; faults have names."""
+
+import errno
+import os
+import subprocess
+import sys
+import zipfile
+
+import h5py
+import numpy as np
+import pytest
+
+from keras_evae.dataset.reading import open_arrays, open_hdf5, read_single
+from keras_evae.errors import DataError, DiskError, LockedError, ResourceError, reading_fault
+from tests.helpers.damage import random_flips
+
+
+def write(path, **options):
+    with h5py.File(path, "w", libver="latest") as file:
+        file.create_dataset("x", data=np.arange(12.0).reshape(4, 3), **options)
+
+
+def read(path, name="x", memory=lambda: 10**9):
+    with open_arrays(path, memory) as arrays:
+        return arrays[name][:]
+
+
+@pytest.fixture
+def path(tmp_path):
+    write(tmp_path / "spins.h5", chunks=(1, 3), fletcher32=True)
+    return tmp_path / "spins.h5"
+
+
+def external_storage(path):
+    with h5py.File(path, "w") as file:
+        file.create_dataset("x", (4,), "u1", external=[("/etc/hostname", 0, 4)])
+
+
+def external_link(path):
+    write(path.with_name("other.h5"))
+    with h5py.File(path, "w") as file:
+        file["x"] = h5py.ExternalLink("other.h5", "/x")
+
+
+def virtual_set(path):
+    write(path.with_name("other.h5"))
+    layout = h5py.VirtualLayout((4, 3), "f8")
+    layout[:] = h5py.VirtualSource(path.with_name("other.h5"), "x", (4, 3))
+    with h5py.File(path, "w") as file:
+        file.create_virtual_dataset("x", layout)
+
+
+@pytest.mark.parametrize("hostile", [external_storage, external_link, virtual_set])
+def test_data_in_another_file_are_refused(path, hostile):
+    hostile(path)
+    with pytest.raises(DataError, match="spins.h5: .*(lie in other files|leads elsewhere)"):
+        read(path)
+
+
+def test_a_circle_of_groups_ends(path):
+    with h5py.File(path, "a") as file:
+        file["group"] = file["/"]
+    assert read(path).shape == (4, 3)
+
+
+def compressed_zeros(path):
+    with h5py.File(path, "w") as file:
+        file.create_dataset("x", (10**7, 10**6), chunks=(1000, 1000), compression="gzip")
+    return path
+
+
+def large_archive(path):
+    header = b"{'descr': '<f8', 'fortran_order': False, 'shape': (1000, 1000), }"
+    content = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + bytes(8 * 10**6)
+    with zipfile.ZipFile(path.with_suffix(".npz"), "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("x.npy", content)
+    return path.with_suffix(".npz")
+
+
+@pytest.mark.parametrize("hostile", [compressed_zeros, large_archive])
+def test_sizes_are_compared_with_the_memory(path, hostile):
+    with pytest.raises(ResourceError, match=r"expected arrays that fit into the 0.00 GB of memory available, found"):
+        read(hostile(path), memory=lambda: 10**6)
+
+
+def test_a_header_that_declares_more_than_follows(tmp_path):
+    np.save(tmp_path / "x.npy", np.zeros((2, 3)))
+    content = (tmp_path / "x.npy").read_bytes()
+    (tmp_path / "x.npy").write_bytes(content.replace(b"(2, 3)", b"(9, 3)"))
+    with pytest.raises(DataError, match=r"x.npy: truncated or damaged .*declares float64 \(9, 3\)"):
+        read(tmp_path / "x.npy")
+
+
+def test_flipped_bits_of_an_archive_are_noticed_or_harmless(tmp_path):
+    file = tmp_path / "x.npz"
+    np.savez(file, x=np.arange(12.0))
+    for flipped in random_flips(file.read_bytes(), 200):
+        file.write_bytes(flipped)
+        try:
+            found = read(file)
+        except DataError:
+            continue
+        np.testing.assert_array_equal(found, np.arange(12.0))
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("value", [1e300, np.nan, -np.inf])
+def test_values_beyond_single_precision(value):
+    values = np.zeros((3, 2))
+    values[2, 1] = value
+    with pytest.raises(DataError, match=r"spins: expected finite numbers in single precision, .* first at \(2, 1\)"):
+        read_single("spins", values)
+    np.testing.assert_array_equal(read_single("spins", values[:2]), np.zeros((2, 2)))
+
+
+def test_what_the_caller_raises_stays_what_it_is(path):
+    for error in (KeyError("mine"), OSError(errno.ENOSPC, "full"), ValueError("mine"), RuntimeError("mine")):
+        with pytest.raises(type(error)) as caught, open_hdf5(path):
+            raise error
+        assert caught.value is error
+
+
+def test_open_for_writing_elsewhere(path):
+    code = f"import h5py; file = h5py.File({str(path)!r}, 'a'); print(flush=True); input()"
+    with subprocess.Popen([sys.executable, "-c", code], stdin=-1, stdout=-1) as writer:
+        writer.stdout.readline()
+        with pytest.raises(LockedError, match="another program has it open for writing; close it there"):
+            read(path)
+        writer.communicate(b"\n")
+    assert read(path).shape == (4, 3)
+
+
+def test_left_open_by_a_killed_writer(path):
+    code = f"import h5py, os; file = h5py.File({str(path)!r}, 'w', libver='latest'); file.flush(); os._exit(0)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+    with pytest.raises(LockedError, match="h5clear --status"):
+        read(path)
+
+
+def test_a_missing_filter_is_named(path, monkeypatch):
+    write(path, compression="gzip")
+    monkeypatch.setattr(h5py.h5z, "filter_avail", lambda code: False)
+    with pytest.raises(DataError, match=r"x: its filter deflate \(1\) is not installed; import hdf5plugin"):
+        read(path)
+
+
+def test_a_missing_name_is_named(path):
+    with pytest.raises(DataError, match="expected an array 'test/spins', found x$"):
+        read(path, "test/spins")
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "words"),
+    [
+        (OSError("unable to lock file, errno = 37, error message = 'No locks available'"), DiskError, "has no locks"),
+        (PermissionError(errno.EACCES, "denied"), DiskError, "ask its owner"),
+        (OSError(errno.EIO, os.strerror(errno.EIO)), DiskError, "the disk fails, the file may be sound"),
+        (OSError("file read failed, errno = 5, error message = 'Input/output error'"), DiskError, "may be sound"),
+        (FileNotFoundError(errno.ENOENT, "no"), DataError, "found no file"),
+        (MemoryError("Unable to allocate"), ResourceError, "fits into memory"),
+        (OSError("file signature not found"), DataError, "move it away"),
+        (OSError("data error detected by Fletcher32 checksum"), DataError, "truncated or damaged .*; delete it"),
+    ],
+)
+def test_faults_are_told_apart(error, kind, words):
+    fault = reading_fault("file.h5", error, "delete it")
+    assert type(fault) is kind
+    with pytest.raises(kind, match=f"file.h5: .*{words}"):
+        raise fault
+    # Deletion is the cure of shown damage alone.
+    assert ("delete" in str(fault)) == ("truncated or damaged" in str(fault))
