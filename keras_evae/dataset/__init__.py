@@ -6,6 +6,8 @@ shard_folder    the shards of an unfinished generation, their checksums, and who
 generation      makes what is missing, and packs it
 cluster         the same on a Dask cluster
 hdf5            the finished file: written, checked, read
+thermal_chains  thermal states: what fixes them, their unit of work
+thermal_file    thermal averages: made in parts, and their file
 spin_files      spins from files of other programs
 """
 

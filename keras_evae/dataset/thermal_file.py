@@ -1,9 +1,9 @@
 """Thermal averages on disk: made in parts like a dataset, then one HDF5 file.
 
-Layout: `temperatures` (hamiltonians, n), the averages and their `_error`, each (hamiltonians, n, ...), and the series
-that they are of, in steps of `thermal.interval` sweeps: `series` (hamiltonians, n, rounds, 6), see
-`keras_evae.monte_carlo.checkerboard.MonteCarlo.measure`, and `charge_series`. All are checksummed (fletcher32). The
-attributes hold the specification and the versions.
+Layout: `averages` (hamiltonians, n) has a field for the temperature, for each average and for its `_error`; `series`
+(hamiltonians, n, rounds, 6), see `keras_evae.monte_carlo.checkerboard.MonteCarlo.measure`, and `charge_series` are what
+they are of; `acceptance`, `round_trips` and `spins` as `keras_evae.thermal.ThermalResult` has them. All are checksummed
+(fletcher32). The attributes hold the specification and the versions.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import concurrent.futures
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
@@ -20,7 +20,14 @@ from tqdm import tqdm
 from keras_evae.annealing import KERNEL_VERSION
 from keras_evae.dataset.cluster import cluster_pool
 from keras_evae.dataset.generation import Pool, thread_pool
-from keras_evae.dataset.hdf5 import AGAIN, METADATA_BYTES, VERSIONS, create_file, json_attribute, write_attribute
+from keras_evae.dataset.hdf5 import (
+    AGAIN,
+    METADATA_BYTES,
+    VERSIONS,
+    create_file,
+    json_attribute,
+    write_attribute,
+)
 from keras_evae.dataset.reading import open_hdf5
 from keras_evae.dataset.shard_folder import PartsFolder, hold_parts, parts_path, remove_parts
 from keras_evae.dataset.specification import describe_difference
@@ -33,17 +40,9 @@ if TYPE_CHECKING:
     import distributed
 
 FORMAT_VERSION = 1
+# Arrays that are no fields of the table.
+APART = ("acceptance", "round_trips", "series", "charge_series", "spins")
 Arrays = dict[str, np.ndarray]
-
-
-class Parts(Protocol):
-    """Where finished segments are kept, by their numbers."""
-
-    def missing(self) -> list[int]: ...
-
-    def read(self, shard: int) -> Arrays: ...
-
-    def write(self, shard: int, arrays: Mapping[str, np.ndarray]) -> None: ...
 
 
 class MemoryParts(dict[int, Arrays]):
@@ -61,6 +60,9 @@ class MemoryParts(dict[int, Arrays]):
 
     def write(self, shard: int, arrays: Mapping[str, np.ndarray]) -> None:
         self[shard] = dict(arrays)
+
+
+Parts = PartsFolder | MemoryParts
 
 
 def make_chains(
@@ -173,13 +175,19 @@ def ensure_thermal(
 
 
 def _write(path: Path, specification: ThermalSpecification, arrays: Arrays) -> None:
-    create_file(path, sum(values.nbytes for values in arrays.values()) + METADATA_BYTES * (256 + 16 * len(arrays)))
+    fields = {name: values for name, values in arrays.items() if name not in APART}
+    size = fields["temperatures"].shape
+    table = np.empty(size, [(name, values.dtype, values.shape[2:]) for name, values in fields.items()])
+    for name, values in fields.items():
+        table[name] = values
+    # A table, since more than eight names lie where HDF5 has no checksum, and damage ends the process.
+    stored = {"averages": table, **{name: arrays[name] for name in APART}}
+    create_file(path, sum(values.nbytes for values in stored.values()) + METADATA_BYTES * 512)
     with h5py.File(path, "r+", libver="latest") as file:
         file.attrs["thermal_format_version"] = FORMAT_VERSION
         write_attribute(file, "specification", specification.attributes())
         write_attribute(file, "versions", VERSIONS)
-        write_attribute(file, "arrays", {name: values.shape for name, values in arrays.items()})
-        for name, values in arrays.items():
+        for name, values in stored.items():
             checked = {"chunks": values.shape, "fletcher32": True} if values.size else {}
             file.create_dataset(name, data=values, track_times=False, **checked)
 
@@ -194,7 +202,5 @@ def read_thermal(path: str | Path) -> tuple[dict[str, Any], Arrays]:
         version = file.attribute("thermal_format_version")
         if not np.array_equal(version, FORMAT_VERSION):
             raise DataError(f"{path}: expected thermal averages of format version {FORMAT_VERSION}, found {version}")
-        shapes = json_attribute(file, "arrays")
-        if any(list(file[name].shape) != shape for name, shape in shapes.items()):
-            raise DataError(f"{path}: expected arrays of other shapes; {AGAIN}")
-        return json_attribute(file, "specification"), {name: file[name][()] for name in shapes}
+        table, apart = file["averages"][()], {name: file[name][()] for name in APART}
+        return json_attribute(file, "specification"), {name: table[name] for name in table.dtype.names or ()} | apart
