@@ -12,6 +12,7 @@ from keras_evae.evaluation.ground_state import find_ground_state as find_ground_
 from keras_evae.evaluation.recipes import evaluate as evaluate
 from keras_evae.evaluation.stable_states import generate_stable as generate_stable
 from keras_evae.hamiltonian import Hamiltonian as Hamiltonian
+from keras_evae.minima.freezing import annealing_report as annealing_report
 from keras_evae.model.evae import EVAE as EVAE
 from keras_evae.monte_carlo.schedule import AnnealingSchedule as AnnealingSchedule
 from keras_evae.other_codes import export_hamiltonian as export_hamiltonian
@@ -19,6 +20,7 @@ from keras_evae.other_codes import from_si as from_si
 from keras_evae.plotting.spins import plot as plot
 from keras_evae.runs.run import load_run as load_run
 from keras_evae.terms import EnergyTerm as EnergyTerm
+from keras_evae.thermal import sample as sample
 from keras_evae.training.recipe import train as train
 
 __version__: str

@@ -61,7 +61,7 @@ def anneal(
     (16, 32, 3)
     """
     schedule = _schedule(schedule)
-    lattice = _choose_sampler(hamiltonian)(hamiltonian, shape, seed, index)
+    lattice = choose_sampler(hamiltonian)(hamiltonian, shape, seed, index)
     lattice.heat_bath(schedule.temperature_steps(), schedule.sweeps, schedule.over_relaxation)
     lattice.relax(schedule.torque_tolerance, schedule.max_greedy_sweeps)
     return lattice.spins
@@ -108,7 +108,7 @@ def relax(
     Returns:
         The relaxed spins, `(y, x, 3)` float32, and their largest torque.
     """
-    lattice = _choose_sampler(hamiltonian)(hamiltonian, np.shape(spins)[:2])
+    lattice = choose_sampler(hamiltonian)(hamiltonian, np.shape(spins)[:2])
     lattice.spins = spins
     torque, _ = lattice.relax(torque_tolerance, max_sweeps)
     return lattice.spins, torque
@@ -118,7 +118,7 @@ def _schedule(schedule: AnnealingSchedule | str) -> AnnealingSchedule:
     return AnnealingSchedule.preset(schedule) if isinstance(schedule, str) else schedule
 
 
-def _choose_sampler(hamiltonian: Hamiltonian) -> type[MonteCarlo]:
+def choose_sampler(hamiltonian: Hamiltonian) -> type[MonteCarlo]:
     """The fast one, wherever it can be used."""
     return GeneralMonteCarlo if hamiltonian.further_terms else MonteCarlo
 

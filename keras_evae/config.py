@@ -7,6 +7,7 @@ network       size of the latent space
 training      optimiser, batches, seeds
 vae           stages of beta with gamma = 0
 evae          stages of gamma at one beta; absent for a plain VAE
+thermal       what evae-thermal samples; no training depends on it
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from keras_evae.config_sections import (
     GeometryConfig,
     HamiltonianConfig,
     NetworkConfig,
+    ThermalConfig,
     TrainingConfig,
     VAEConfig,
 )
@@ -42,6 +44,7 @@ class Config(Section):
     training: TrainingConfig = TrainingConfig()
     vae: VAEConfig = VAEConfig()
     evae: EVAEConfig | None = None
+    thermal: ThermalConfig | None = None
 
     @model_validator(mode="after")
     def _geometry_sets_lattice_and_edges(self) -> Config:

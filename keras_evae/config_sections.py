@@ -130,6 +130,27 @@ class DatasetConfig(Section):
         return self
 
 
+class ThermalConfig(Section):
+    """What `evae-thermal` samples, on the lattice of the dataset: the arguments of `keras_evae.thermal.sample`.
+
+    `path` is the file of the results. With `J_meV`, the exchange constant of a pair of atoms in meV, tables give the
+    temperature in kelvin too.
+    """
+
+    path: UserPath = Path("data/thermal.h5")
+    temperatures: Ladder = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+    sweeps: Count = 30_000
+    thermalization: Annotated[int, Field(ge=0)] = 3000
+    seed: Seed = 0
+    exchange: bool = False
+    even_acceptance: bool = False
+    interval: Count = 10
+    charge_interval: Count = 300
+    over_relaxation: Annotated[int, Field(ge=0)] = 5
+    keep: Annotated[int, Field(ge=0)] = 0
+    J_meV: Positive | None = None
+
+
 class NetworkConfig(Section):
     """The paper's network, of which the latent space is left to choose, and one width.
 

@@ -25,13 +25,13 @@ STOREYS = [
     ["monte_carlo", "annealing"],
     ["analysis", "minima"],
     ["layers", "model"],
-    ["dataset", "plotting", "config_text", "config_sections", "config"],
+    ["dataset", "thermal", "plotting", "config_text", "config_sections", "config"],
     ["runs"],
     ["training"],
     ["evaluation", "commands"],
 ]
 ORDER = [room for storey in STOREYS for room in storey]
-MOST_MODULES, MOST_FOLDERS, MOST_LINES = 17, 10, 300
+MOST_MODULES, MOST_FOLDERS, MOST_LINES = 18, 10, 300
 # They may import TensorFlow and Keras when they are loaded.
 WITH_TENSORFLOW = {"layers", "model", "training"}
 # Files that hold a whole configuration; all others get a section of it, a Run, or objects.
@@ -41,6 +41,7 @@ WITH_CONFIG = {
     "commands/evae_evaluate.py",
     "commands/evae_ground_state.py",
     "commands/evae_import.py",
+    "commands/evae_thermal.py",
     "commands/evae_train.py",
     "evaluation/ground_state.py",
     "runs/from_config.py",

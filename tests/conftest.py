@@ -36,6 +36,8 @@ LONGEST = [
     "generated_states_test.py",
     "page_test.py",
     "evae_anneal_test.py",
+    "thermal_test.py",
+    "thermal_file_test.py",
     "packaging_test.py",
     "compilation_test.py",
 ]

@@ -141,7 +141,7 @@ def test_wheel_brings_configurations_and_commands(environment, checkout):
     assert {f"keras_evae/configs/{path.name}" for path in (ROOT / "configs").glob("*.yaml")} <= set(names)
     assert not [name for name in names if name.startswith(("tests/", "configs/", "experiments/"))]
     environment.install(str(wheel))
-    for command in ("evae-train", "evae-evaluate", "evae-anneal", "evae-generate", "evae-ground-state"):
+    for command in ("evae-train", "evae-evaluate", "evae-anneal", "evae-generate", "evae-ground-state", "evae-thermal"):
         assert environment.run(environment.folder / "bin" / command, "--version").endswith(keras_evae.__version__)
 
 

@@ -4,6 +4,7 @@ import importlib.util
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import keras_evae
@@ -11,7 +12,9 @@ import keras_evae
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 PAGES = [README, ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
-COMMANDS = ("evae-train", "evae-evaluate", "evae-anneal", "evae-generate", "evae-import", "evae-ground-state", "evae-info")
+COMMANDS = (
+    "evae-train", "evae-evaluate", "evae-anneal", "evae-generate", "evae-import", "evae-ground-state", "evae-thermal",
+)  # fmt: skip
 
 pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 
@@ -71,7 +74,7 @@ def command_lines():
     for page in PAGES:
         text = page.read_text()
         for command, rest in re.findall(
-            r"\b(evae-(?:train|evaluate|anneal|generate|import|ground-state))\b([^\n`|&]*)", text
+            r"\b(evae-(?:train|evaluate|anneal|generate|import|ground-state|thermal))\b([^\n`|&]*)", text
         ):
             yield page.name, command, set(re.findall(r"(?<!\S)--[a-z][a-z-]*", rest))
 
@@ -139,6 +142,13 @@ def test_examples_of_the_page_on_formats(tmp_path, monkeypatch, capsys):
         exec(compile(example, "docs/formats.md", "exec", dont_inherit=True), page)
     output = capsys.readouterr().out
     assert output.startswith("(1, 32, 48, 3)") and repr(page["film"]) in output and "D = 0.4499, B = 0.1093" in output
+
+
+def test_example_of_the_page_on_temperature(capsys):
+    (example,) = examples(ROOT / "docs" / "thermal.md")
+    page: dict = {"__name__": "page"}
+    exec(compile(example, "docs/thermal.md", "exec", dont_inherit=True), page)
+    assert np.all(np.abs(page["result"].spin_temperature - [0.3, 0.5, 0.7]) < 0.03)
 
 
 def examples(page):

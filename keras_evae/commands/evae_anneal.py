@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import logging
 from collections.abc import Sequence
+from pathlib import Path
 
 from keras_evae.commands.options import add_config, add_export, add_overrides, new_parser, number
 from keras_evae.config import load_config
@@ -12,13 +14,20 @@ from keras_evae.console import run_command
 from keras_evae.dataset.cluster import connect
 from keras_evae.dataset.formats.spin_files import export_states
 from keras_evae.dataset.generation import ensure_dataset
+from keras_evae.dataset.specification import DatasetSpecification
+from keras_evae.minima.freezing import annealing_report
+from keras_evae.plotting import new_figure, save_figure, style
+from keras_evae.plotting.temperature import plot_annealing_report
 from keras_evae.runs.from_config import dataset_specification
 from keras_evae.runs.resources import check_annealing
+
+logger = logging.getLogger(__name__)
 
 EPILOG = """examples:
   evae-anneal --config quickstart
   evae-anneal --config quickstart --set dataset.train=2000 --set dataset.path=data/more.h5
   evae-anneal --config quickstart --set dataset.schedule=quench --set dataset.path=data/quenched.h5
+  evae-anneal --config quickstart --report
   evae-anneal --config vae --scheduler tcp://127.0.0.1:8786
 
 Schedules by name: default (near the lowest states), quench (fast, with many defects), slow (for the lowest state).
@@ -36,6 +45,8 @@ def make_parser() -> argparse.ArgumentParser:
     scheduler_help = (
         "anneal on a Dask cluster, such as tcp://127.0.0.1:8786, or on processes here: local (default: threads)"
     )
+    report_help = "anneal 8 lattices and say where they freeze and which schedule to take; no dataset is made"
+    parser.add_argument("--report", action="store_true", help=report_help)
     parser.add_argument("--scheduler", metavar="ADDRESS", help=scheduler_help)
     workers_help = "threads or local processes (default: all cores)"
     parser.add_argument("--workers", type=number(Workers), metavar="N", help=workers_help)
@@ -54,6 +65,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _anneal(options: argparse.Namespace) -> None:
     config = load_config(options.config, options.set)
     specification = dataset_specification(config)
+    if options.report:
+        _report(specification, config.dataset.path, options.workers)
+        return
     if options.scheduler in (None, "local"):
         check_annealing(specification, config.dataset.path, options.workers)
     if options.scheduler is None:
@@ -62,3 +76,17 @@ def _anneal(options: argparse.Namespace) -> None:
         with connect(options.scheduler, options.workers) as client:
             ensure_dataset(config.dataset.path, specification, client=client)
     export_states(config.dataset.path, options.export, specification.hamiltonian)
+
+
+def _report(specification: DatasetSpecification, path: Path, workers: int | None) -> None:
+    """Says how the schedule cools, and draws it beside the dataset."""
+    of = specification
+    report = annealing_report(of.hamiltonian, of.shape, of.schedule, seed=of.seed, workers=workers)
+    logger.info("%s", report)
+    picture = path.with_name(f"{path.stem}_report.png")
+    picture.parent.mkdir(parents=True, exist_ok=True)
+    with style():
+        figure, axes = new_figure(1, 3, shared=False)
+        plot_annealing_report(axes[0], report.rows, report.freezing)
+        save_figure(figure, picture)
+    logger.info("picture: %s", picture)

@@ -97,7 +97,7 @@ def generate_dataset(
     with disk_errors(path), open_parts(path, specification, longest_shard) as parts:
         # Again under the lock: the generator that held it before may have finished.
         _refuse_existing(path)
-        _make_missing(parts, cluster_pool(client) if client else _thread_pool(workers))
+        _make_missing(parts, cluster_pool(client) if client else thread_pool(workers))
         _pack(parts, path)
 
 
@@ -118,7 +118,7 @@ def room_for_dataset(path: Path, specification: DatasetSpecification) -> float:
 
 
 @contextlib.contextmanager
-def _thread_pool(workers: int | None) -> Iterator[tuple[concurrent.futures.Executor, Callable[[], int]]]:
+def thread_pool(workers: int | None) -> Iterator[tuple[concurrent.futures.Executor, Callable[[], int]]]:
     """Threads, which the kernels use in parallel, and their number."""
     count = workers or usable_cores()
     pool = concurrent.futures.ThreadPoolExecutor(count, thread_name_prefix="anneal")

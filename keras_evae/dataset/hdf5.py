@@ -136,7 +136,7 @@ def check_dataset(path: str | Path, specification: DatasetSpecification) -> None
         open_hdf5(path, AGAIN) as file,
         tqdm(None, "checking", specification.count, unit="lattice", leave=False, delay=1, disable=None) as progress,
     ):
-        kernel = _json_attribute(file, "versions").get("kernel")
+        kernel = json_attribute(file, "versions").get("kernel")
         if kernel != KERNEL_VERSION:
             logger.info("%s: annealed with kernel version %s, read by %d; used as it is", path, kernel, KERNEL_VERSION)
         for split, size in zip(SPLITS, specification.sizes, strict=True):
@@ -168,13 +168,13 @@ def read_attributes(path: str | Path) -> dict[str, Any]:
         version = file.attribute("format_version")
         if not np.array_equal(version, FORMAT_VERSION):
             raise DataError(f"{path}: expected a spin dataset of format version {FORMAT_VERSION}, found {version}")
-        attributes = _json_attribute(file, "specification")
+        attributes = json_attribute(file, "specification")
     if not {"dataset.storage", "hamiltonian.J2"} <= attributes.keys():
         raise DataError(f"{path}: {TOO_OLD}; {AGAIN}")
     return attributes
 
 
-def _json_attribute(file: StoredFile, name: str) -> dict[str, Any]:
+def json_attribute(file: StoredFile, name: str) -> dict[str, Any]:
     content = file.attribute(name)
     if not isinstance(content, bytes):
         raise DataError(f"{file.path}: expected the attribute {name} of a spin dataset, found {in_brief(content)}")

@@ -18,7 +18,7 @@ import logging
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from tqdm import tqdm
@@ -33,6 +33,7 @@ logger = logging.getLogger(__name__)
 
 
 LOCK, SPECIFICATION, MANIFEST, PACKED = "lock", "specification.json", "manifest.sha256", "packed.h5.partial"
+Folder = TypeVar("Folder", bound="PartsFolder")
 SHARD_PATTERN, MANIFEST_LINE = "[0-9]*.npz", re.compile(r"([0-9a-f]{64})  ([0-9]{6,}\.npz)\n")
 
 
@@ -52,15 +53,20 @@ def open_parts(
         MismatchError: If its shards are of another specification; nothing is changed.
         DataError: If its specification is damaged.
     """
-    path = parts_path(target)
-    with hold_lock(path / LOCK):
-        parts = ShardFolder(path, specification, longest_shard)
+    with hold_parts(ShardFolder(parts_path(target), specification, longest_shard)) as parts:
+        yield parts
+
+
+@contextlib.contextmanager
+def hold_parts(parts: Folder) -> Iterator[Folder]:
+    """Locks a work folder, and opens it; errors as `open_parts`."""
+    with hold_lock(parts.path / LOCK):
         try:
             parts.open()
             yield parts
         finally:
             # What a full disk has cut short shall not fill it.
-            for partial in path.glob("*.partial"):
+            for partial in parts.path.glob("*.partial"):
                 partial.unlink()
 
 
@@ -80,17 +86,12 @@ def remove_parts(target: Path) -> None:
             _remove(path)
 
 
-class ShardFolder:
-    """The shards of one dataset, of `longest_shard` configurations at most, in a work folder that is locked."""
+class PartsFolder:
+    """A work folder of `count` parts, called shards, for a target with these attributes; it is to be locked."""
 
-    def __init__(self, path: Path, specification: DatasetSpecification, longest_shard: int = LONGEST_SHARD) -> None:
-        self.path, self.specification = path, specification
-        self.length = shard_length(specification, longest_shard)
-        self.shards = shard_indices(specification, self.length)
-        self._expected = specification.attributes() | {
-            "kernel version": KERNEL_VERSION,
-            "configurations in a shard": self.length,
-        }
+    def __init__(self, path: Path, count: int, attributes: Mapping[str, Any]) -> None:
+        self.path, self.count = path, count
+        self._expected = {**attributes, "kernel version": KERNEL_VERSION}
         self._checksums: dict[str, str] = {}
 
     @property
@@ -112,7 +113,7 @@ class ShardFolder:
 
     def missing(self) -> list[int]:
         """Numbers of the shards that are still to be made."""
-        return [shard for shard in range(len(self.shards)) if _shard_name(shard) not in self._checksums]
+        return [shard for shard in range(self.count) if _shard_name(shard) not in self._checksums]
 
     def write(self, shard: int, arrays: Mapping[str, np.ndarray]) -> None:
         """Writes a finished shard, then its line in the manifest."""
@@ -163,7 +164,7 @@ class ShardFolder:
         return {match[2]: match[1] for match in matches if match}
 
     def _verified(self, checksums: dict[str, str]) -> dict[str, str]:
-        known = {_shard_name(shard) for shard in range(len(self.shards))}
+        known = {_shard_name(shard) for shard in range(self.count)}
         whole = {}
         for name in tqdm(sorted(checksums), "checking", unit="shard", leave=False, delay=1, disable=None):
             if name in known and _read_verified(self.path / name, checksums[name]) is not None:
@@ -171,6 +172,17 @@ class ShardFolder:
             else:
                 logger.warning("%s: truncated or damaged; it is generated again", self.path / name)
         return whole
+
+
+class ShardFolder(PartsFolder):
+    """The shards of one dataset, of `longest_shard` configurations at most."""
+
+    def __init__(self, path: Path, specification: DatasetSpecification, longest_shard: int = LONGEST_SHARD) -> None:
+        self.specification, self.length = specification, shard_length(specification, longest_shard)
+        self.shards = shard_indices(specification, self.length)
+        super().__init__(
+            path, len(self.shards), specification.attributes() | {"configurations in a shard": self.length}
+        )
 
 
 def _shard_name(shard: int) -> str:

@@ -75,4 +75,4 @@ def encode_shard(arrays: Mapping[str, np.ndarray]) -> bytes:
 
 def decode_shard(path: Path, content: bytes) -> dict[str, np.ndarray]:
     """The arrays of a shard of this path; nothing but arrays is read."""
-    return load_arrays(path, io.BytesIO(content), ("spins", "energy", "charge"))
+    return load_arrays(path, io.BytesIO(content))

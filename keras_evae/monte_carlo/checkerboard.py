@@ -99,6 +99,35 @@ class MonteCarlo:
         """
         self._thermal(temperature, (as_integer("sweeps", sweeps, 0), 0, 1))
 
+    @property
+    def random_words(self) -> np.ndarray:
+        """The state of the random generators, `(4, lanes)` uint32: with the spins all that goes on from here."""
+        return np.stack(self._random)
+
+    @random_words.setter
+    def random_words(self, words: np.ndarray) -> None:
+        for own, given in zip(self._random, words, strict=True):
+            own[:] = given
+
+    def measure(self, temperature: float, count: int, interval: int = 1, over_relaxation: int = 0) -> np.ndarray:
+        """Heat-bath sweeps, each followed by over-relaxation sweeps, measured `count` times every `interval`.
+
+        Returns:
+            `(count, 6)` float64, sums over the lattice: energy; S_x, S_y, S_z; |S x h|^2; 2 S.h - 2 K (1 - S_z^2). The
+            ratio of the means of the last two is the temperature (Rugh 1997, Phys. Rev. Lett. 78, 772), as long as
+            the energy is linear in each spin but for K.
+        """
+        series, sweeps = np.empty((count, 6)), (interval, 1, over_relaxation)
+        self._measure(check_temperatures(temperature), sweeps, series)
+        return series
+
+    def _measure(self, temperature: np.ndarray, sweeps: tuple[int, int, int], series: np.ndarray) -> None:
+        kernels.measured_sweeps(
+            self._black, self._white, self._random, self._couplings, self._anisotropy, self._present, temperature,
+            sweeps, self._sites, self.hamiltonian.periodic, np.empty((6, len(self._lanes))), series,
+        )  # fmt: skip
+        series[:, 1:4] = _turn(series[:, 1:4], self.hamiltonian, 1)
+
     def relax(self, torque_tolerance: float = 1e-4, max_sweeps: int = 20_000) -> tuple[float, int]:
         """Sweeps at zero temperature, which never raise the energy, until the largest |S x h| is below the tolerance.
 

@@ -84,6 +84,16 @@ class GeneralMonteCarlo(MonteCarlo):
                     for _ in range(times):
                         self._thermal_sweep(kernel, value)
 
+    def _measure(self, temperature: np.ndarray, sweeps: tuple[int, int, int], series: np.ndarray) -> None:
+        for row in series:
+            self._thermal(temperature, sweeps)
+            spins = self.spins.astype(np.float64)
+            field = self.hamiltonian.effective_field(spins)
+            in_plane = np.sum(spins[..., :2] ** 2)
+            row[0], row[1:4] = self.hamiltonian.energy(spins), spins.sum(axis=(0, 1))
+            row[4] = np.sum(self.hamiltonian.torque(spins, field) ** 2)
+            row[5] = 2.0 * (np.sum(spins * field) - self.hamiltonian.K * in_plane)
+
     def _thermal_sweep(self, kernel: Any, temperature: np.float32) -> None:
         anisotropy = np.float32(self.hamiltonian.K / temperature) if self.hamiltonian.K else None
         for sites in self._colours:

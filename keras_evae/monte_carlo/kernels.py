@@ -367,6 +367,50 @@ def thermal_sweeps(black, white, random, couplings, anisotropy, present, tempera
 
 
 @_kernel
+def _add_moments(target, other, colour, couplings, anisotropy, lanes):
+    """Adds what `measured_sweeps` measures of one colour to each lane; zero vectors of absent sites add nothing."""
+    x, y, z = target
+    for row in range(1, x.shape[0] - 1):
+        parity = (row - 1 + colour) & 1
+        for lane in range(lanes.shape[1]):
+            column = VECTOR + lane
+            sx, sy, sz = x[row, column], y[row, column], z[row, column]
+            hx, hy, hz = neighbour_field(other, row, column, parity, couplings)
+            along = sx * hx + sy * hy + sz * hz
+            energy, curvature = -HALF * (along + couplings[2] * sz), TWO * along
+            if anisotropy is not None:
+                energy -= anisotropy * sz * sz
+                hz += TWO * anisotropy * sz
+                # 2 S.h - 2 K (1 - S_z^2) with all of the field.
+                curvature += TWO * anisotropy * (TWO * sz * sz - sx * sx - sy * sy)
+            tx, ty, tz = sy * hz - sz * hy, sz * hx - sx * hz, sx * hy - sy * hx
+            lanes[0, lane] += energy
+            lanes[1, lane] += sx
+            lanes[2, lane] += sy
+            lanes[3, lane] += sz
+            lanes[4, lane] += tx * tx + ty * ty + tz * tz
+            lanes[5, lane] += curvature
+
+
+@_kernel
+def measured_sweeps(
+    black, white, random, couplings, anisotropy, present, temperature, sweeps, sites, periodic, lanes, series
+):
+    """`thermal_sweeps` at one temperature, `(1,)`, once for each row of `series` `(n, 6)`, float64, which it fills.
+
+    With the energy, the three components of the summed spins, the sum of |S x h|^2 and that of 2 S.h - 2 K (1 - S_z^2).
+    `lanes` is scratch, `(6, padded lanes)` float64.
+    """
+    for measurement in range(series.shape[0]):
+        thermal_sweeps(black, white, random, couplings, anisotropy, present, temperature, sweeps, sites, periodic)
+        lanes[:] = 0.0
+        _add_moments(black, white, 0, couplings, anisotropy, lanes)
+        _add_moments(white, black, 1, couplings, anisotropy, lanes)
+        for quantity in range(6):
+            series[measurement, quantity] = lanes[quantity, :sites].sum()
+
+
+@_kernel
 def largest_torque(black, white, couplings, shift, lanes, sites):
     """Largest |S x h| of the lattice; `lanes` is scratch, `(padded lanes,)` float32."""
     lanes[:] = ZERO

@@ -1,0 +1,178 @@
+"""Samples thermal states: averages with errors at some temperatures, or maps over two parameters."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import itertools
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from keras_evae.commands.options import add_config, add_overrides, new_parser, number
+from keras_evae.config import Config, load_config
+from keras_evae.config_sections import ThermalConfig
+from keras_evae.config_text import Workers
+from keras_evae.console import format_table, run_command
+from keras_evae.dataset.cluster import connect
+from keras_evae.dataset.thermal_chains import ThermalSpecification
+from keras_evae.dataset.thermal_file import ensure_thermal
+from keras_evae.errors import ArgumentError, ConfigError
+from keras_evae.files import disk_errors, write_whole
+from keras_evae.hamiltonian import Hamiltonian
+from keras_evae.plotting import new_figure, save_figure, style
+from keras_evae.plotting.temperature import plot_map, plot_thermal
+from keras_evae.thermal import KELVIN_PER_MEV, average
+
+logger = logging.getLogger(__name__)
+
+SCANNED = ("J", "D", "B", "K", "T")
+# What the terminal and the pictures show; the CSV file has all.
+SHOWN = {"energy": "$E/N$ ($J$)", "heat_capacity": "heat capacity / $N$", "magnetization_modulus": "$|M|/N$",
+         "charge": "topological charge"}  # fmt: skip
+MAPPED = {name: SHOWN[name] for name in ("charge", "magnetization_modulus", "heat_capacity")}
+EPILOG = """examples:
+  evae-thermal --config quickstart --set thermal.sweeps=30000
+  evae-thermal --config quickstart --set thermal.exchange=true --set thermal.even_acceptance=true
+  evae-thermal --config quickstart --scan B=0:0.12:13 --scan T=0.05:1:12
+
+Stopped at any moment and started again with the same arguments, it continues after the last finished part.
+The result does not depend on workers, machines or interruptions. A CSV file and a picture stand beside the HDF5 file.
+"""
+
+
+def make_parser() -> argparse.ArgumentParser:
+    parser = new_parser("evae-thermal", __doc__, EPILOG)
+    add_config(parser, required=True)
+    add_overrides(parser, "thermal.sweeps=30000")
+    scan_help = "a map over NAME, one of J, D, B, K, T, as at most two axes of COUNT even steps"
+    parser.add_argument("--scan", action="append", default=[], metavar="NAME=START:STOP:COUNT", help=scan_help)
+    scheduler_help = "sample on a Dask cluster, such as tcp://127.0.0.1:8786, or on processes here: local"
+    parser.add_argument("--scheduler", metavar="ADDRESS", help=scheduler_help)
+    parser.add_argument(
+        "--workers", type=number(Workers), metavar="N", help="threads or local processes (default: all cores)"
+    )
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command with these arguments, those of the process by default, and returns its exit code."""
+    options = make_parser().parse_args(arguments)
+    return run_command(lambda: _sample(options))
+
+
+def _sample(options: argparse.Namespace) -> None:
+    config = load_config(options.config, options.set)
+    settings, scans = config.thermal or ThermalConfig(), dict(map(_scan, options.scan))
+    specification = _specification(config, settings, scans)
+    if options.scheduler:
+        with connect(options.scheduler, options.workers) as client:
+            arrays = ensure_thermal(settings.path, specification, average, client=client)
+    else:
+        arrays = ensure_thermal(settings.path, specification, average, options.workers)
+    rows = _rows(specification, arrays, settings.J_meV)
+    with disk_errors(settings.path):
+        _write_csv(settings.path.with_suffix(".csv"), rows)
+        _draw(settings.path.with_suffix(".png"), specification, arrays, scans)
+        if settings.keep:
+            content = io.BytesIO()
+            np.save(content, arrays["spins"].reshape(-1, *specification.shape, 3))
+            write_whole(settings.path.with_name(f"{settings.path.stem}_spins.npy"), content.getvalue())
+    shown = ["T", *(name for name in scans if name != "T"), *SHOWN]
+    cells = [[f"{row[name]:.5g}" + (f" ± {row[name + '_error']:.1g}" if name in SHOWN else "") for name in shown]
+             for row in rows]  # fmt: skip
+    logger.info("%s", format_table(shown, cells))
+    logger.info("written: %s, with .csv and .png beside it", settings.path)
+
+
+def _scan(text: str) -> tuple[str, np.ndarray]:
+    """The name and the values of an axis."""
+    name, _, numbers = text.partition("=")
+    try:
+        start, stop, count = numbers.split(":")
+        values = np.linspace(float(start), float(stop), int(count))
+    except ValueError:
+        values = np.empty(0)
+    if name not in SCANNED or not values.size or not np.isfinite(values).all():
+        raise ConfigError(f"--scan {text}: expected NAME=START:STOP:COUNT, such as B=0:0.12:13, NAME of J, D, B, K, T")
+    return name, values
+
+
+def _specification(config: Config, settings: ThermalConfig, scans: dict[str, np.ndarray]) -> ThermalSpecification:
+    if len(scans) > 2:
+        raise ConfigError(f"--scan: expected two axes at most, found {', '.join(scans)}")
+    values = settings.model_dump(exclude={"path", "J_meV"})
+    values["temperatures"] = tuple(float(value) for value in scans.get("T", settings.temperatures))
+    energies = {name: axis for name, axis in scans.items() if name != "T"}
+    if len(energies) == 2 and len(values["temperatures"]) > 1:
+        raise ConfigError("thermal.temperatures: expected one temperature for a map over two parameters of the energy")
+    own = dict(config.hamiltonian)
+    hamiltonians = tuple(
+        Hamiltonian(**{**own, **dict(zip(energies, map(float, point), strict=True))})
+        for point in itertools.product(*energies.values())
+    )
+    try:
+        return ThermalSpecification(hamiltonians, config.dataset.shape, **values)
+    except ArgumentError as error:
+        raise ConfigError(f"thermal.{error.name}: expected {error.expected}, found {error.found}") from error
+
+
+def _rows(specification: ThermalSpecification, arrays: dict[str, np.ndarray], J_meV: float | None) -> list[dict]:
+    """One row for each Hamiltonian and temperature: parameters, then averages; of vectors a column a component."""
+    rows = []
+    for (h, hamiltonian), t in itertools.product(
+        enumerate(specification.hamiltonians), range(len(specification.temperatures))
+    ):
+        temperature = float(arrays["temperatures"][h, t])
+        row: dict[str, Any] = {
+            "J": hamiltonian.J,
+            "D": hamiltonian.D,
+            "B": hamiltonian.B,
+            "K": hamiltonian.K,
+            "T": temperature,
+        }
+        if J_meV:
+            row["kelvin"] = temperature * J_meV * KELVIN_PER_MEV
+        for name, values in arrays.items():
+            if f"{name.removesuffix('_error')}_error" in arrays or name == "autocorrelation_time":
+                value = np.atleast_1d(values[h, t])
+                axes = ("",) if len(value) == 1 else ("_x", "_y", "_z")
+                row |= {f"{name.removesuffix('_error')}{axis}{'_error' * name.endswith('_error')}": float(each)
+                        for axis, each in zip(axes, value, strict=True)}  # fmt: skip
+        rows.append(row)
+    return rows
+
+
+def _write_csv(path: Path, rows: list[dict]) -> None:
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, list(rows[0]))
+    writer.writeheader()
+    writer.writerows(rows)
+    write_whole(path, text.getvalue().encode())
+
+
+def _draw(path: Path, specification: ThermalSpecification, arrays: dict[str, np.ndarray], scans: dict) -> None:
+    with style():
+        if len(scans) == 2:
+            figure, axes = new_figure(1, len(MAPPED), (3.6, 2.8))
+            (first, x), (second, y) = scans.items()
+            for cell, (name, label) in zip(axes[0], MAPPED.items(), strict=True):
+                values = (
+                    arrays[name].reshape(len(x), len(y)) if first != "T" else arrays[name].reshape(len(y), len(x)).T
+                )
+                plot_map(cell, x.tolist(), y.tolist(), values.T, (f"${first}$", f"${second}$"), label)
+        else:
+            figure, axes = new_figure(1, len(SHOWN), (3.0, 2.6))
+            for cell, (name, label) in zip(axes[0], SHOWN.items(), strict=True):
+                for h in range(len(specification.hamiltonians)):
+                    point = "".join(f"{axis} = {values[h]:.3g}" for axis, values in scans.items() if axis != "T")
+                    plot_thermal(
+                        cell, arrays["temperatures"][h], arrays[name][h], arrays[f"{name}_error"][h], label, point
+                    )
+            if len(specification.hamiltonians) > 1:
+                axes[0, 0].legend()
+        save_figure(figure, path)

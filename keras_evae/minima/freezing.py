@@ -1,0 +1,180 @@
+"""Where a cooling freezes, and whether it was slow enough."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from keras_evae.analysis.skyrmions import skyrmions_of
+from keras_evae.analysis.topology import charge_of
+from keras_evae.annealing import anneal, choose_sampler
+from keras_evae.console import format_table
+from keras_evae.errors import as_integer
+from keras_evae.hamiltonian import Hamiltonian
+from keras_evae.machine import usable_cores
+from keras_evae.monte_carlo.autocorrelation import autocorrelation_time
+from keras_evae.monte_carlo.checkerboard import MonteCarlo
+from keras_evae.monte_carlo.schedule import PRESETS, AnnealingSchedule
+
+HEADER = ("T", "T of the spins", "E/N", "charge", "charge, relaxed", "skyrmions, relaxed", "autocorrelation, sweeps")
+# States at which the charge of a lattice is the final one: closer than this on average.
+SAME_CHARGE = 0.5
+# Random streams of the branches, far from those of the lattices.
+BRANCHES = 2**40
+
+
+@dataclasses.dataclass(frozen=True)
+class AnnealingReport:
+    """What a few lattices did under a schedule; `str` gives it in words.
+
+    Args:
+        rows: For some temperatures of the schedule the means over the lattices, `(temperatures, 7)`: T; temperature of
+            the spins, sum |S x h|^2 / sum (2 S.h - 2 K (1 - S_z^2)); E/N; charge; charge and number of skyrmions of the
+            same states relaxed at T = 0; integrated autocorrelation time of the energy in heat-bath sweeps with
+            their over-relaxation.
+        changes: Mean distance of the relaxed charge from that at the last temperature, `(temperatures,)`.
+        energies: For the schedule (`this`) and each preset the E/N of its annealed lattices, `(lattices,)`.
+        seconds: For each of them the processor time of a lattice.
+        sweeps_of_halving: Heat-bath sweeps in which the schedule halves the temperature.
+    """
+
+    rows: np.ndarray
+    changes: np.ndarray
+    energies: Mapping[str, np.ndarray]
+    seconds: Mapping[str, float]
+    sweeps_of_halving: float
+
+    @property
+    def freezing(self) -> tuple[float, float]:
+        """Two temperatures between which the charge freezes, the upper one inf if it is frozen from the first."""
+        moving = np.flatnonzero(self.changes > SAME_CHARGE)
+        temperatures = [math.inf, *self.rows[:, 0]]
+        first = int(moving[-1]) + 1 if len(moving) else 0
+        return temperatures[first], temperatures[first + 1]
+
+    @property
+    def best(self) -> str:
+        """The schedule with the lowest mean E/N, `this` unless a preset is lower by two standard errors."""
+        own = self.energies["this"]
+        lowest = min(self.energies, key=lambda name: self.energies[name].mean())
+        error = math.hypot(
+            *(np.std(found) / math.sqrt(max(1, len(found) - 1)) for found in (own, self.energies[lowest]))
+        )
+        return lowest if own.mean() - self.energies[lowest].mean() > 2.0 * error else "this"
+
+    def __str__(self) -> str:
+        rows = [
+            [f"{value:.4g}" if column != 2 else f"{value:.5f}" for column, value in enumerate(r)] for r in self.rows
+        ]
+        presets = [
+            [name, f"{found.mean():.6f}", f"{found.min():.6f}", f"{self.seconds[name]:.3g}"]
+            for name, found in self.energies.items()
+        ]
+        tables = format_table(HEADER, rows), format_table(("schedule", "E/N mean", "E/N lowest", "CPU s"), presets)
+        return "\n\n".join([*tables, self._in_words()])
+
+    def _in_words(self) -> str:
+        above, below = self.freezing
+        if above == math.inf:
+            place = "The charge is frozen from the first temperature on: start higher."
+        else:
+            forgets = self.rows[self.rows[:, 0] == above, 6].max()
+            place = (
+                f"The charge freezes between T = {above:.3g} and {below:.3g}. The energy forgets in {forgets:.3g} "
+                f"sweeps there, and the schedule takes {self.sweeps_of_halving:.3g} sweeps to halve T."
+            )
+        if self.best == "this":
+            return f"{place}\nSlow enough: no preset ends lower by more than two standard errors."
+        excess = self.energies["this"].mean() - self.energies[self.best].mean()
+        times = self.seconds[self.best] / self.seconds["this"]
+        found = f"`{self.best}` ends {excess:.2g} lower in E/N, for {times:.2g} times the processor time"
+        return f"{place}\nToo fast for the lowest states: {found}."
+
+
+def annealing_report(
+    hamiltonian: Hamiltonian,
+    shape: tuple[int, int] = (128, 128),
+    schedule: AnnealingSchedule | str = AnnealingSchedule(),
+    lattices: int = 8,
+    points: int = 12,
+    sweeps: int = 200,
+    seed: int = 0,
+    workers: int | None = None,
+) -> AnnealingReport:
+    """Looks into the cooling of a few lattices: where they freeze, and whether a preset ends lower.
+
+    Args:
+        hamiltonian, shape, schedule, seed: As for `keras_evae.annealing.anneal`.
+        lattices: Number of lattices, 2 at least.
+        points: Temperatures of the schedule that are looked at.
+        sweeps: Heat-bath sweeps at each of them for the autocorrelation time, in a copy of the lattice.
+        workers: Threads; all cores by default. The numbers do not depend on it.
+    """
+    schedule = AnnealingSchedule.preset(schedule) if isinstance(schedule, str) else schedule
+    for name, value, least in (("lattices", lattices, 2), ("points", points, 1), ("sweeps", sweeps, 2)):
+        as_integer(name, value, least)
+    with ThreadPoolExecutor(workers or usable_cores()) as pool:
+
+        def cool(index: int) -> np.ndarray:
+            return _cool(choose_sampler(hamiltonian)(hamiltonian, shape, seed, index), schedule, points, sweeps, index)
+
+        cooled = np.stack(list(pool.map(cool, range(lattices))))
+        schedules = {"this": schedule, **{name: each for name, each in PRESETS.items() if each != schedule}}
+        found = {
+            name: np.array(list(pool.map(functools.partial(_timed, hamiltonian, shape, each, seed), range(lattices))))
+            for name, each in schedules.items()
+        }
+    halvings = math.log2(schedule.start_temperature / schedule.end_temperature)
+    return AnnealingReport(
+        rows=cooled.mean(axis=0),
+        changes=np.abs(cooled[:, :, 4] - cooled[:, -1:, 4]).mean(axis=0),
+        energies={name: values[:, 0] for name, values in found.items()},
+        seconds={name: float(values[:, 1].mean()) for name, values in found.items()},
+        sweeps_of_halving=schedule.temperatures * schedule.sweeps / halvings if halvings else math.inf,
+    )
+
+
+def _cool(lattice: MonteCarlo, schedule: AnnealingSchedule, points: int, sweeps: int, index: int) -> np.ndarray:
+    """The columns of `AnnealingReport.rows` of one lattice, `(temperatures, 7)`."""
+    steps, rows, done = schedule.temperature_steps(), [], 0
+    for place in np.unique(np.rint(np.linspace(0, len(steps) - 1, points)).astype(int)):
+        lattice.heat_bath(steps[done : place + 1], schedule.sweeps, schedule.over_relaxation)
+        done = place + 1
+        rows.append(_look(lattice, float(steps[place]), schedule, sweeps, index))
+    return np.array(rows)
+
+
+def _look(lattice: MonteCarlo, temperature: float, schedule: AnnealingSchedule, sweeps: int, index: int) -> list[float]:
+    hamiltonian, shape, spins = lattice.hamiltonian, lattice.shape, lattice.spins
+    (moments,) = lattice.measure(temperature, 1, 0)
+    branch = type(lattice)(hamiltonian, shape, index=BRANCHES + index)
+    branch.spins = spins
+    energies = branch.measure(temperature, sweeps, 1, schedule.over_relaxation)[:, 0]
+    branch.spins = spins
+    branch.relax(schedule.torque_tolerance, schedule.max_greedy_sweeps)
+    relaxed = branch.spins
+    return [
+        temperature,
+        moments[4] / moments[5],
+        moments[0] / hamiltonian.count_sites(shape),
+        float(charge_of(spins, hamiltonian)),
+        float(charge_of(relaxed, hamiltonian)),
+        len(skyrmions_of(relaxed, hamiltonian)),
+        autocorrelation_time(energies),
+    ]
+
+
+def _timed(
+    hamiltonian: Hamiltonian, shape: tuple[int, int], schedule: AnnealingSchedule, seed: int, index: int
+) -> tuple[float, float]:
+    """E/N of one annealed lattice, and its processor time."""
+    start = time.thread_time()
+    spins = anneal(hamiltonian, shape, schedule, seed, index)
+    seconds = time.thread_time() - start
+    return float(hamiltonian.energy_per_site(spins.astype(np.float64))), seconds
