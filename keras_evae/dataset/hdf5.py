@@ -186,7 +186,7 @@ def read_origin(path: str | Path) -> str:
     with open_hdf5(path, AGAIN) as file:
         if file.attribute("origin") is None:
             return "annealed"
-        files = _json_attribute(file, "origin")["files"]
+        files = json_attribute(file, "origin")["files"]
     names = [f"{Path(name).name} ({entry['states']} states)" for name, entry in files.items()]
     more = f" and {len(names) - MOST_NAMES} more files" if len(names) > MOST_NAMES else ""
     return f"imported from {', '.join(names[:MOST_NAMES])}{more}"
