@@ -20,6 +20,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -89,7 +90,7 @@ def densities(run: Run) -> Iterator[tuple[str, float, Draw]]:
     yield "posterior", 0.0, posterior
 
 
-def diffuse(flow: object, n: int, random: np.random.Generator, steps: int = 200) -> np.ndarray:
+def diffuse(flow: Any, n: int, random: np.random.Generator, steps: int = 200) -> np.ndarray:
     """Ancestral sampling: at each angle the network's mean code and noise, of which a part is drawn anew."""
     angles = np.linspace(0.0, np.pi / 2, steps + 1)
     points = random.standard_normal((n, flow.dimension))
@@ -143,7 +144,7 @@ def second_vae(means: np.ndarray, deviations: np.ndarray, steps: int, batch: int
     return draw
 
 
-def _residual_network(inputs: int, outputs: int, width: int = 256, blocks: int = 3) -> object:
+def _residual_network(inputs: int, outputs: int, width: int = 256, blocks: int = 3) -> Any:
     """As large as that of the flow."""
     import keras
 
