@@ -1,6 +1,7 @@
 """Three sentences on runs that have collapsed, have not, or have nothing to say."""
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 
@@ -108,7 +109,7 @@ def test_order_of_the_skyrmions(collapsed, skyrmions, psi6, psi4, words):
 
 
 def test_a_vae_without_data(run):
-    dataset = run.config.dataset.model_copy(update={"path": "missing.h5"})
+    dataset = run.config.dataset.model_copy(update={"path": Path("missing.h5")})
     config = run.config.model_copy(update={"evae": None, "dataset": dataset})
     plain = dataclasses.replace(run, config=config, stages=run.stages[:2])
     first, second, third = make_verdict(plain, "smoke", [])
