@@ -44,7 +44,7 @@ def test_results_of_an_older_version(tmp_path):
     section = read_section(tmp_path / "losses.json")
     assert section == Section("losses", "t", "", [Table("losses_a", "c", ["beta"], [[1.0]])], [], ["n"])
     (tmp_path / "losses.json").write_text(json.dumps({**old, "tables": 1}))
-    with pytest.raises(DataError, match="run it again"):
+    with pytest.raises(DataError, match="run this evaluation again"):
         read_section(tmp_path / "losses.json")
 
 
