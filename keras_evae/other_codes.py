@@ -45,8 +45,8 @@ def from_si(
     Example:
 
     >>> hamiltonian = from_si(A=15e-12, D=3e-3, Ms=580e3, Ku=0.8e6, cell=(1e-9, 1e-9, 0.4e-9))
-    >>> print(f"D = {hamiltonian.D:.4f}, K = {hamiltonian.K:.6f}")
-    D = -0.1000, K = 0.019621
+    >>> round(hamiltonian.D, 4), round(hamiltonian.K, 6)
+    (-0.1, 0.019621)
     """
     units = CellUnits(A, Ms, cell, thin_film_demagnetization)
     if dmi not in ("neel", "bloch"):
