@@ -6,10 +6,11 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from keras_evae.commands.options import add_config, add_overrides, new_parser, number
+from keras_evae.commands.options import add_config, add_export, add_overrides, new_parser, number
 from keras_evae.config import load_config
 from keras_evae.config_text import Positive, Workers
 from keras_evae.console import run_command
+from keras_evae.dataset.formats.spin_files import export_states
 from keras_evae.runs.from_config import check_resources
 from keras_evae.runs.run import load_run
 
@@ -39,6 +40,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     help = "also the critical gamma at these values of beta: table phase_curve_trials"
     parser.add_argument("--betas", type=number(Positive), nargs="+", default=[], metavar="BETA", help=help)
+    add_export(parser)
     return parser
 
 
@@ -63,3 +65,4 @@ def _search(options: argparse.Namespace) -> None:
     from keras_evae.evaluation.ground_state import find_ground_state
 
     find_ground_state(config, output, options.seeds or 3, options.run, options.betas)
+    export_states(output / "candidates.h5", options.export)

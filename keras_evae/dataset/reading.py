@@ -22,7 +22,7 @@ import h5py
 import numpy as np
 
 from keras_evae.errors import RESTORE, DataError, in_brief, reading_errors
-from keras_evae.files import array_header, array_headers, load_arrays
+from keras_evae.files import array_header, array_headers
 from keras_evae.machine import available_memory, check_memory
 
 # Bytes that are read and converted at once.
@@ -163,23 +163,38 @@ def open_arrays(path: Path, memory: Callable[[], int] = available_memory) -> Ite
 
 
 class _ArchivedArray:
-    """An array in an open NPZ file, read whole: the file may be packed."""
+    """An array in an open NPZ file, of which slices are unpacked one after the other, once its checksum is right."""
 
-    def __init__(self, load: Callable[[], np.ndarray], shape: tuple[int, ...], dtype: np.dtype) -> None:
-        self._load, self.shape, self.dtype = load, shape, dtype
+    def __init__(self, path: Path, archive: zipfile.ZipFile, name: str, memory: Memory) -> None:
+        self._path, self._archive, self._name, self._memory = path, archive, name, memory
+        with archive.open(name) as member:
+            np.lib.format.read_magic(member)
+            self.shape, self._columns_first, self.dtype = np.lib.format.read_array_header_1_0(member)
+            self._begin = member.tell()
+
+    @functools.cached_property
+    def _member(self) -> IO[bytes]:
+        with self._archive.open(self._name) as member:
+            while member.read(2**20):
+                pass
+        return self._archive.open(self._name)
 
     def __getitem__(self, key: Any) -> np.ndarray:
-        return self._load()[key]
+        with reading_errors(self._path):
+            rows = range(len(self.shape) and self.shape[0])[key if isinstance(key, slice) else slice(None)]
+            whole = not isinstance(key, slice) or rows.step != 1 or self._columns_first
+            start, count = (0, math.prod(self.shape)) if whole else (rows.start, len(rows) * math.prod(self.shape[1:]))
+            check_memory(self._path, count * self.dtype.itemsize, self._memory)
+            self._member.seek(self._begin + start * math.prod(self.shape[1:]) * self.dtype.itemsize)
+            values = np.frombuffer(self._member.read(count * self.dtype.itemsize), self.dtype)
+            if not whole:
+                return values.reshape(len(rows), *self.shape[1:])
+            return values.reshape(self.shape, order="F" if self._columns_first else "C")[key]
 
 
 def _archived(path: Path, stream: IO[bytes], memory: Memory) -> dict[str, Readable]:
-    with zipfile.ZipFile(stream) as archive:
-        headers = array_headers(path, archive)
-
-    def loader(name: str) -> Callable[[], np.ndarray]:
-        return lambda: load_arrays(path, stream, [name], memory=memory)[name]
-
-    return {name: _ArchivedArray(loader(name), *header) for name, header in headers.items()}
+    archive = zipfile.ZipFile(stream)
+    return {name: _ArchivedArray(path, archive, f"{name}.npy", memory) for name in array_headers(path, archive)}
 
 
 def _mapped(path: Path, stream: IO[bytes]) -> dict[str, Readable]:

@@ -34,12 +34,14 @@ def make_movie(run: Run, output: Path, file: str) -> Section:
     first = first_collapsed(stages)
     usable = [stage for stage in stages if first is None or stage.gamma < first.gamma]
     stage = min(usable, key=lambda stage: abs(stage.gamma - COMPARED_GAMMA))
+    from keras_evae.model.latent import interpolate
+
     model = load_stage(run, stage)
     ends = np.asarray(model.encode(np.asarray(targets.states, np.float32))[0])
-    shares = np.linspace(0, 1, POINTS)[:, None].astype(np.float32)
-    path = np.asarray(model.decode((1 - shares) * ends[0] + shares * ends[1]))
-    energies = [float(run.hamiltonian.energy_per_site(state)) for state in path]
-    labels = [f"R = {share:.2f}, E/N = {energy:.4f}" for share, energy in zip(shares[:, 0], energies, strict=True)]
+    path = model.decode_many(interpolate(ends[0], ends[1], POINTS))
+    energies = run.hamiltonian.energy_per_site(path.astype(np.float64))
+    shares = np.linspace(0, 1, POINTS)
+    labels = [f"R = {share:.2f}, E/N = {energy:.4f}" for share, energy in zip(shares, energies, strict=True)]
     write_movie(output / f"{file}_interpolation.gif", path, labels)
     notes.append(f"between the encoded targets of Figure 4, gamma = {stage.gamma:g}: {file}_interpolation.gif")
     return _section(notes)

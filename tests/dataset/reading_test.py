@@ -103,6 +103,21 @@ def test_flipped_bits_of_an_archive_are_noticed_or_harmless(tmp_path):
         np.testing.assert_array_equal(found, np.arange(12.0))
 
 
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_slices_of_an_archive(tmp_path, save, order):
+    values = np.asarray(np.random.default_rng(0).normal(size=(50, 4, 3)), order=order)
+    save(tmp_path / "x.npz", x=values)
+    with open_arrays(tmp_path / "x.npz") as arrays:
+        for key in (slice(10, 20), slice(20, None), slice(0, 3), slice(None, None, 7), slice(60, 70), 5, (2, ..., 0)):
+            np.testing.assert_array_equal(arrays["x"][key], values[key])
+
+
+def test_a_large_packed_array_is_read_in_parts(path):
+    with open_arrays(large_archive(path), lambda: 10**6) as arrays:
+        assert arrays["x"][500:502].shape == (2, 1000)
+
+
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("value", [1e300, np.nan, -np.inf])
 def test_values_beyond_single_precision(value):
