@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from keras_evae.commands import evae_thermal
+from keras_evae.dataset import SPLITS, read_split
 from keras_evae.dataset.thermal_file import read_thermal
 from tests.helpers.commands import assert_one_line, call, call_here
 
@@ -40,6 +41,13 @@ def test_averages_in_all_forms(folder):
     np.testing.assert_array_equal(kept, arrays["spins"][0].reshape(4, 16, 16, 3))
     assert second["energy_error"] > 0 and "±" in result.stdout
     assert (folder / "out" / "thermal.png").read_bytes()[:4] == b"\x89PNG"
+    # They are data to train on.
+    sizes = [word for split in ("train=2", "validation=1", "test=1") for word in ("--set", f"dataset.{split}")]
+    arguments = "evae-import", "out/thermal_spins.npy", "--config", "run.yaml", "--output", "own.h5", *sizes
+    result = call_here(folder, *arguments)
+    assert result.returncode == 0, result.stderr
+    found = np.concatenate([read_split(folder / "own.h5", split) for split in SPLITS])
+    assert {state.tobytes() for state in found} == {state.tobytes() for state in kept}
 
 
 @pytest.mark.parametrize("order", [("B=0:1:3", "T=0.4:0.6:2"), ("T=0.4:0.6:2", "B=0:1:3")])
