@@ -52,7 +52,8 @@ def compile_model(model: EVAE, training: TrainingConfig) -> None:
     """Gives a model its optimiser, with all variables built; call it in the scope of the strategy, if there is one."""
     # With a strategy the variables have copies on several devices, which only Keras' Adam knows.
     adam = keras.optimizers.Adam if tf.distribute.has_strategy() else FusedAdam
-    optimizer = adam(training.learning_rate, beta_1=0.9, beta_2=0.999, global_clipnorm=training.gradient_clip_norm)
+    clip, memory = training.gradient_clip_norm, training.adam_beta_2
+    optimizer = adam(training.learning_rate, beta_1=0.9, beta_2=memory, global_clipnorm=clip)
     optimizer.build(model.trainable_variables)
     # For "auto" Keras counts the GPUs of the machine, also those that this process must not use.
     compiled = False if training.jit_compile == "auto" and not sees_gpu() else training.jit_compile

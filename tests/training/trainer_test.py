@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from keras_evae.config import Config, load_config
+from keras_evae.config_sections import TrainingConfig
 from keras_evae.errors import ConfigError, DataError, LockedError
 from keras_evae.files import hold_lock
 from keras_evae.model.evae import EVAE
@@ -12,7 +13,7 @@ from keras_evae.runs.checkpoints import CHECKPOINT, Checkpoint, read_values, wri
 from keras_evae.runs.from_config import dataset_specification
 from keras_evae.runs.stage_plan import plan_stages
 from keras_evae.training.recipe import train
-from keras_evae.training.trainer import Trainer, reset_optimizer
+from keras_evae.training.trainer import Trainer, compile_model, reset_optimizer
 from tests.helpers.training_cases import CONFIG
 
 
@@ -42,6 +43,13 @@ def model():
     model.compile(optimizer=keras.optimizers.Adam(1e-3))
     model.optimizer.build(model.trainable_variables)
     return model
+
+
+def test_options_reach_the_optimizer(model):
+    compile_model(model, TrainingConfig(learning_rate=2e-3, adam_beta_2=0.9, gradient_clip_norm=5.0))
+    found = model.optimizer.get_config()
+    assert [found[name] for name in ("beta_2", "global_clipnorm")] == [0.9, 5.0]
+    assert float(model.optimizer.learning_rate) == pytest.approx(2e-3)
 
 
 def trainer_of(folder, model):
