@@ -16,7 +16,7 @@ from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.layers import LARGEST_LOG_VARIANCE, Sampling
 from keras_evae.model import polyphase
 from keras_evae.model.devices import fast_form_is_fastest
-from keras_evae.model.keras_switches import SpinModel, check_policy, check_scope, refuse, spins_of_batch
+from keras_evae.model.keras_switches import SpinModel, check_scope, check_types
 from keras_evae.model.losses import hamiltonian_loss, kl_loss, reconstruction_loss
 from keras_evae.model.networks import build_decoder, build_encoder
 from keras_evae.model.priors import normal_vectors
@@ -88,7 +88,7 @@ class EVAE(SpinModel):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        check_policy(self.dtype_policy.name)
+        check_types(self.dtype_policy.name)
         if precision not in PRECISIONS:
             raise ValueError(f"`precision` must be one of {PRECISIONS}. Received: precision={precision!r}")
         self._share = replicas
@@ -235,8 +235,7 @@ class EVAE(SpinModel):
 
     def _own_spins(self, data: Any) -> tuple[Any, Any, Any]:
         """The spins that this replica works on, their share of the batch, None if it is all, and how many count."""
-        refuse(**{"losses of layers": self.losses})
-        spins = spins_of_batch(data, self.lattice_shape)
+        spins = self.spins_of_batch(data)
         share = self._share.of_batch(spins) if self._share else None
         return (spins, None, tf.shape(spins)[0]) if share is None else (spins[share.rows], share, share.count)
 

@@ -8,20 +8,18 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from keras_evae.errors import ArgumentError, ConfigError, in_brief
+from keras_evae.errors import ArgumentError, ConfigError
 from keras_evae.machine import repeatable_sums
 
-WEIGHTS, LOSSES = "the loss is L_RC + beta L_KL + gamma L_H; set model.beta and model.gamma", "the four losses alone"
+WEIGHTS = "the loss is L_RC + beta L_KL + gamma L_H; set model.beta and model.gamma"
+MEASURE = "the four losses alone are reported; measure states of model.generate in a callback"
 ALIKE = "all states count alike; repeat those that shall count more"
-MEASURE = f"{LOSSES} are reported; measure states of model.generate in a callback"
-SCALING = "losses and gradients are float32; leave it out"
-# What to use instead of each switch that is refused.
+# Of each argument that is refused: what to use instead.
 INSTEAD = {
     "loss": WEIGHTS,
     "loss_weights": WEIGHTS,
@@ -30,18 +28,25 @@ INSTEAD = {
     "y": "the spins are their own targets; give the spins alone",
     "sample_weight": ALIKE,
     "class_weight": ALIKE,
-    "LossScaleOptimizer": SCALING,
-    "loss_scale_factor": SCALING,
-    "losses of layers": f"regularisers and add_loss do not enter, {WEIGHTS}",
-    "quantize": "the fast form reads the weights; export the model, and quantise that",
+    "loss_scale": "losses and gradients are float32; take the optimizer without scaling",
+    "penalties": f"regularizers of layers and add_loss do not enter, {WEIGHTS}",
+    "mode": "the model is not quantized; export it, and quantize the export",
 }
 
 
-def refuse(**given: Any) -> None:
-    """Raises `ArgumentError` for the first switch that is set, with what to use instead."""
-    for name, value in given.items():
-        if value is not None and (not isinstance(value, list | tuple | dict) or value):
-            raise ArgumentError(name, f"left out: {INSTEAD[name]}", _Brief(value))
+def refuse(**arguments: Any) -> None:
+    """Raises `ArgumentError` for the first argument of `INSTEAD` that is given, with what to use instead."""
+    for name, value in arguments.items():
+        if name in INSTEAD and value is not None and (not isinstance(value, list | tuple | dict) or value):
+            raise ArgumentError(name, f"left out: {INSTEAD[name]}", value)
+
+
+def check_types(policy: str) -> None:
+    """Refuses Keras' types other than float32: `precision` chooses those of the layers, all else stays float32."""
+    kinds = {"dtype": policy, "set_dtype_policy": keras.config.dtype_policy().name, "set_floatx": keras.config.floatx()}
+    for name, found in kinds.items():
+        if found != "float32":
+            raise ArgumentError(name, "float32; use EVAE(precision=...), or training.precision of a run", found)
 
 
 def check_scope(replicas: int) -> None:
@@ -54,40 +59,22 @@ def check_scope(replicas: int) -> None:
         )
 
 
-def check_policy(policy: str) -> None:
-    """Refuses Keras' types other than float32: `precision` chooses those of the layers, all else stays float32."""
-    kinds = {"dtype": policy, "set_dtype_policy": keras.config.dtype_policy().name, "set_floatx": keras.config.floatx()}
-    for name, found in kinds.items():
-        if found != "float32":
-            raise ArgumentError(name, "float32; use EVAE(precision=...), or training.precision of a run", found)
-
-
-def spins_of_batch(data: Any, lattice_shape: tuple[int, int]) -> tf.Tensor:
-    """The spins `(n, y, x, 3)` float32 of a batch from Keras; whatever else it holds is refused."""
-    spins, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-    refuse(y=y, sample_weight=sample_weight)
-    shape = (None, *lattice_shape, 3)
-    if not hasattr(spins, "shape") or not tf.TensorShape(spins.shape).is_compatible_with(shape):
-        found = tuple(spins.shape) if hasattr(spins, "shape") else type(spins).__name__
-        raise ArgumentError("x", f"spins of shape (n, {lattice_shape[0]}, {lattice_shape[1]}, 3), one array", found)
-    spins = tf.cast(spins, tf.float32)
-    # A pipeline from a generator may not know its shape.
-    return spins if spins.shape[1:].is_fully_defined() else tf.ensure_shape(spins, shape)
-
-
-def _of_spins(method: Callable[..., Any]) -> Callable[..., Any]:
-    """A method of Keras that runs compiled steps on spins alone."""
+def _guarded(method: Callable[..., Any]) -> Callable[..., Any]:
+    """A method of Keras that refuses the arguments of `INSTEAD`, and compiles steps whose sums are repeatable."""
     signature = inspect.signature(method)
 
     @functools.wraps(method)
-    def checked(self: Any, *given: Any, **named: Any) -> Any:
+    def guarded(self: Any, *given: Any, **named: Any) -> Any:
         arguments = signature.bind(self, *given, **named).arguments
-        refuse(**{name: arguments.get(name) for name in ("y", "sample_weight", "class_weight")})
+        scale = keras.optimizers.get(arguments["optimizer"]).scale_loss(1.0) if arguments.get("optimizer") else 1.0
+        refuse(**arguments, loss_scale=None if scale == 1.0 else float(scale))
         check_scope(self.replicas)
+        # Keras' BackupAndRestore leaves the epoch that it went on from: a later `fit` would begin there, or do nothing.
+        self._initial_epoch = None
         with repeatable_sums():
             return method(self, *given, **named)
 
-    return checked
+    return guarded
 
 
 class SpinModel(keras.Model):
@@ -99,57 +86,39 @@ class SpinModel(keras.Model):
     lattice_shape: tuple[int, int]
     replicas: int
 
-    fit = _of_spins(keras.Model.fit)
-    evaluate = _of_spins(keras.Model.evaluate)
-    predict = _of_spins(keras.Model.predict)
-    train_on_batch = _of_spins(keras.Model.train_on_batch)
-    test_on_batch = _of_spins(keras.Model.test_on_batch)
-    predict_on_batch = _of_spins(keras.Model.predict_on_batch)
+    compile = _guarded(keras.Model.compile)
+    fit = _guarded(keras.Model.fit)
+    evaluate = _guarded(keras.Model.evaluate)
+    predict = _guarded(keras.Model.predict)
+    train_on_batch = _guarded(keras.Model.train_on_batch)
+    test_on_batch = _guarded(keras.Model.test_on_batch)
+    predict_on_batch = _guarded(keras.Model.predict_on_batch)
+    quantize = _guarded(keras.Model.quantize)
 
-    def compile(self, *given: Any, **named: Any) -> None:
-        """As Keras' method; a loss, metrics and scaling of losses are refused.
-
-        Raises:
-            ArgumentError: With what to use instead.
-        """
-        arguments = inspect.signature(keras.Model.compile).bind(self, *given, **named).arguments
-        refuse(**{name: arguments.get(name) for name in ("loss", "loss_weights", "metrics", "weighted_metrics")})
-        optimizer = keras.optimizers.get(arguments.get("optimizer", "rmsprop"))
-        if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
-            refuse(LossScaleOptimizer=optimizer.name)
-        refuse(loss_scale_factor=getattr(optimizer, "loss_scale_factor", None))
-        named = {name: value for name, value in arguments.items() if name not in ("self", "optimizer")}
-        super().compile(optimizer, **named)
+    def spins_of_batch(self, data: Any) -> tf.Tensor:
+        """The spins `(n, y, x, 3)` float32 of a batch from Keras; whatever else it holds is refused."""
+        spins, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        penalties = [layer.activity_regularizer for layer in self._flatten_layers() if layer.activity_regularizer]
+        refuse(y=y, sample_weight=sample_weight, penalties=[*self.losses, *penalties])
+        shape = (None, *self.lattice_shape, 3)
+        found = getattr(spins, "shape", ())
+        if not tf.TensorShape(found).is_compatible_with(shape):
+            expected = "one array of spins of shape (n, {}, {}, 3)".format(*self.lattice_shape)
+            raise ArgumentError("x", expected, tuple(found) or type(spins).__name__)
+        spins = tf.cast(spins, tf.float32)
+        # A pipeline from a generator may not know its shape.
+        spins.set_shape(shape)
+        return spins
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """Compiles a loaded model; Keras leaves that to models with a `compile` of their own."""
         self.compile(**keras.saving.deserialize_keras_object(config))
         self.optimizer.build(self.trainable_variables)
 
-    def export(
-        self,
-        filepath: str | Path,
-        format: str = "tf_saved_model",
-        verbose: bool | None = None,
-        input_signature: Any = None,
-        **options: Any,
-    ) -> None:
+    def export(self, *given: Any, **named: Any) -> None:
         """As Keras' method, for any number of states of the lattice; the model need not have been called."""
         spins = keras.InputSpec(shape=(None, *self.lattice_shape, 3), dtype="float32")
-        super().export(filepath, format, verbose, input_signature or [spins], **options)
-
-    def quantize(self, mode: Any = None, *given: Any, **named: Any) -> None:
-        refuse(quantize=mode)
+        super().export(*given, **{"input_signature": [spins], **named})
 
     def load_own_variables(self, store: Any) -> None:
         """Leaves beta and gamma as they are: files hold both, `load_weights` brings the networks alone."""
-
-
-class _Brief:
-    """A value whose `repr` is one short line."""
-
-    def __init__(self, value: Any) -> None:
-        self.value = value
-
-    def __repr__(self) -> str:
-        return " ".join(in_brief(self.value).split())
