@@ -98,8 +98,9 @@ class SpinModel(keras.Model):
     def spins_of_batch(self, data: Any) -> tf.Tensor:
         """The spins `(n, y, x, 3)` float32 of a batch from Keras; whatever else it holds is refused."""
         spins, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-        penalties = [layer.activity_regularizer for layer in self._flatten_layers() if layer.activity_regularizer]
-        refuse(y=y, sample_weight=sample_weight, penalties=[*self.losses, *penalties])
+        layers = [self, *(layer for part in self.layers for layer in getattr(part, "layers", ()))]
+        penalties = [*self.losses, *filter(None, (layer.activity_regularizer for layer in layers))]
+        refuse(y=y, sample_weight=sample_weight, penalties=penalties)
         shape = (None, *self.lattice_shape, 3)
         found = getattr(spins, "shape", ())
         if not tf.TensorShape(found).is_compatible_with(shape):

@@ -247,14 +247,24 @@ def test_other_spins_are_refused(model, spins):
         model.fit(spins, verbose=0)
 
 
-@pytest.mark.parametrize("attribute", ["regularizer", "activity_regularizer"])
-def test_penalties_of_layers_are_refused(attribute):
+L2 = keras.regularizers.L2(1.0)
+
+
+@pytest.mark.parametrize(
+    "add_penalty",
+    [
+        lambda model: setattr(model.decoder.layers[1].kernel, "regularizer", L2),
+        lambda model: setattr(model.decoder.layers[1], "activity_regularizer", L2),
+        lambda model: model.add_loss(tf.ones(())),
+    ],
+    ids=["weights", "outputs", "add_loss"],
+)
+def test_penalties_of_layers_are_refused(add_penalty):
     model = EVAE(SHAPE, 4)
-    dense = model.decoder.layers[1]
-    setattr(dense.kernel if attribute == "regularizer" else dense, attribute, keras.regularizers.L2(1.0))
+    add_penalty(model)
     model.compile("adam", run_eagerly=True)
     with refused("penalties"):
-        run(model, "fit")
+        run(model, "evaluate")
 
 
 @pytest.mark.parametrize("kind", ["float16", "float64", "bfloat16"])
