@@ -88,9 +88,9 @@ class EVAE(SpinModel):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        check_types(self.dtype_policy.name)
         if precision not in PRECISIONS:
             raise ValueError(f"`precision` must be one of {PRECISIONS}. Received: precision={precision!r}")
+        check_types(self.dtype_policy.name, precision)
         self._share = replicas
         self.replicas = 1 if replicas is None else replicas.count
         check_scope(self.replicas)

@@ -41,11 +41,14 @@ def refuse(**arguments: Any) -> None:
             raise ArgumentError(name, f"left out: {INSTEAD[name]}", value)
 
 
-def check_types(policy: str) -> None:
-    """Refuses Keras' types other than float32: `precision` chooses those of the layers, all else stays float32."""
+def check_types(policy: str, precision: str) -> None:
+    """Refuses Keras' types other than float32: `precision` chooses those of the layers, all else stays float32.
+
+    Comparisons in float64 may set all to it.
+    """
     kinds = {"dtype": policy, "set_dtype_policy": keras.config.dtype_policy().name, "set_floatx": keras.config.floatx()}
     for name, found in kinds.items():
-        if found != "float32":
+        if found != "float32" and (found, precision) != ("float64", "float64"):
             raise ArgumentError(name, "float32; use EVAE(precision=...), or training.precision of a run", found)
 
 
@@ -96,7 +99,7 @@ class SpinModel(keras.Model):
     quantize = _guarded(keras.Model.quantize)
 
     def spins_of_batch(self, data: Any) -> tf.Tensor:
-        """The spins `(n, y, x, 3)` float32 of a batch from Keras; whatever else it holds is refused."""
+        """The spins `(n, y, x, 3)` of a batch from Keras, as float32; whatever else it holds is refused."""
         spins, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         layers = [self, *(layer for part in self.layers for layer in getattr(part, "layers", ()))]
         penalties = [*self.losses, *filter(None, (layer.activity_regularizer for layer in layers))]
@@ -106,7 +109,7 @@ class SpinModel(keras.Model):
         if not tf.TensorShape(found).is_compatible_with(shape):
             expected = "one array of spins of shape (n, {}, {}, 3)".format(*self.lattice_shape)
             raise ArgumentError("x", expected, tuple(found) or type(spins).__name__)
-        spins = tf.cast(spins, tf.float32)
+        spins = tf.cast(spins, self.compute_dtype)
         # A pipeline from a generator may not know its shape.
         spins.set_shape(shape)
         return spins
