@@ -33,8 +33,8 @@ LONGEST_LINE = 1000
 
 
 def in_brief(value: Any) -> str:
-    """A value as a message shows it: the beginning and the end of a long one."""
-    return shortened(repr(value), LONGEST_VALUE)
+    """A value as a message shows it, in one line: the beginning and the end of a long one."""
+    return shortened(" ".join(map(str.strip, repr(value).splitlines())), LONGEST_VALUE)
 
 
 def one_line(message: object) -> str:

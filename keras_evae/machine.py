@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import importlib.metadata
+import importlib.util
 import json
 import logging
 import math
@@ -258,8 +259,14 @@ def check_keras() -> None:
     """Refuses a Keras with which the model does not work, before Keras and its backend are loaded.
 
     Raises:
-        ConfigError: Another backend than TensorFlow, or images with the channels first.
+        ConfigError: Another backend than TensorFlow, images with the channels first, or a Keras 2 that is not there.
     """
+    legacy = os.environ.get("TF_USE_LEGACY_KERAS", "")
+    if legacy.lower() in ("1", "true") and importlib.util.find_spec("tf_keras") is None:
+        raise ConfigError(
+            f"TF_USE_LEGACY_KERAS: expected none without the package tf_keras, found {legacy}; unset it, the model is "
+            f"one of Keras 3"
+        )
     found = _keras_settings()
     for key, expected, remedy in (
         ("backend", "tensorflow", "set KERAS_BACKEND=tensorflow, or mend keras.json"),

@@ -30,6 +30,7 @@ NAMES = {
     "numba.core.caching:IndexDataCacheFile._load_data": "monte_carlo.compilation",
     "numba.core.caching:UserProvidedCacheLocator": "monte_carlo.compilation",
     "numba.core.compiler:Compiler": "monte_carlo.kernels",
+    "numba.core.dispatcher:Dispatcher._compile_for_args": "monte_carlo.compilation",
     "numba.misc.appdirs:AppDirs.user_cache_dir": "monte_carlo.compilation",
     "tensorflow.python.framework.kernels:get_all_registered_kernels": "tests of model.devices",
     "tensorflow.python.util._pywrap_util_port:IsMklEnabled": "machine",

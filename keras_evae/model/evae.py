@@ -14,9 +14,9 @@ import tensorflow as tf
 from keras_evae.errors import as_integer
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.layers import LARGEST_LOG_VARIANCE, Sampling
-from keras_evae.machine import repeatable_sums
 from keras_evae.model import polyphase
 from keras_evae.model.devices import fast_form_is_fastest
+from keras_evae.model.keras_switches import SpinModel, check_scope, check_types
 from keras_evae.model.losses import hamiltonian_loss, kl_loss, reconstruction_loss
 from keras_evae.model.networks import build_decoder, build_encoder
 from keras_evae.model.priors import normal_vectors
@@ -27,7 +27,7 @@ PRECISIONS = ("float32", "mixed_bfloat16", "float64")
 
 
 @keras.saving.register_keras_serializable(package="keras_evae")
-class EVAE(keras.Model):
+class EVAE(SpinModel):
     """Variational autoencoder whose loss contains the energy of its output.
 
     `loss = L_RC + beta L_KL + gamma L_H` (Equation 2 of the paper). With `gamma=0` it is a standard VAE;
@@ -90,8 +90,10 @@ class EVAE(keras.Model):
         super().__init__(**kwargs)
         if precision not in PRECISIONS:
             raise ValueError(f"`precision` must be one of {PRECISIONS}. Received: precision={precision!r}")
+        check_types(self.dtype_policy.name, precision)
         self._share = replicas
         self.replicas = 1 if replicas is None else replicas.count
+        check_scope(self.replicas)
         if phases is True and (self.replicas > 1 or precision != "float32"):
             raise ValueError(
                 f"`phases=True` needs one device and float32; set phases=False. "
@@ -131,14 +133,6 @@ class EVAE(keras.Model):
             lambda spins: self.run_encoder(spins, training=False), [tf.TensorSpec((None, height, width, 3), tf.float32)]
         )
         self.built = True
-
-    # Where Keras calls the compiled steps.
-    fit = repeatable_sums()(keras.Model.fit)
-    evaluate = repeatable_sums()(keras.Model.evaluate)
-    predict = repeatable_sums()(keras.Model.predict)
-    train_on_batch = repeatable_sums()(keras.Model.train_on_batch)
-    test_on_batch = repeatable_sums()(keras.Model.test_on_batch)
-    predict_on_batch = repeatable_sums()(keras.Model.predict_on_batch)
 
     def _loss_weight(self, name: str, value: float) -> keras.Variable:
         if not value >= 0:
@@ -183,7 +177,7 @@ class EVAE(keras.Model):
 
     def encode_quickly(self, spins: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Mean and log-variance of `encode` as arrays, computed in the form that training uses."""
-        mean, log_variance = self._encode_graph(spins)
+        mean, log_variance = self._encode_graph(np.asarray(spins, np.float32))
         return mean.numpy(), log_variance.numpy()
 
     def call(self, spins: Any, training: bool = False) -> Any:
@@ -228,7 +222,8 @@ class EVAE(keras.Model):
         gradients = tape.gradient(loss, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
         if self._share:
             gradients = self._share.clip(gradients, self.optimizer.global_clipnorm)
-        self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
+        if variables:
+            self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
         # A loss can be finite where its gradient or the batch normalisation's statistics are not.
         statistics = [variable.value for variable in self.non_trainable_variables]
         terms["loss"] = _nan_unless_finite(terms["loss"], [*gradients, *statistics])
@@ -240,7 +235,7 @@ class EVAE(keras.Model):
 
     def _own_spins(self, data: Any) -> tuple[Any, Any, Any]:
         """The spins that this replica works on, their share of the batch, None if it is all, and how many count."""
-        spins = keras.utils.unpack_x_y_sample_weight(data)[0]
+        spins = self.spins_of_batch(data)
         share = self._share.of_batch(spins) if self._share else None
         return (spins, None, tf.shape(spins)[0]) if share is None else (spins[share.rows], share, share.count)
 

@@ -7,13 +7,16 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from keras_evae.errors import ArgumentError
+
 
 @keras.saving.register_keras_serializable(package="keras_evae")
 class FusedAdam(keras.optimizers.Adam):
     """`keras.optimizers.Adam`, whose update of a variable is one operation instead of a dozen.
 
     On a CPU the dozen passes over gradient, moments and variable take longer than many a layer. Numbers, state and
-    saved files are those of Keras' Adam, up to rounding. For one device only, and without `amsgrad`.
+    saved files are those of Keras' Adam, up to rounding. For float32 on one device, without `amsgrad` and
+    `gradient_accumulation_steps`; `ArgumentError` where Keras' Adam has to be taken.
 
     Example:
 
@@ -21,6 +24,19 @@ class FusedAdam(keras.optimizers.Adam):
     model.compile(optimizer=FusedAdam(1e-3))
     ```
     """
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        for name in ("amsgrad", "gradient_accumulation_steps"):
+            if getattr(self, name):
+                raise ArgumentError(name, "left out; take keras.optimizers.Adam for it", getattr(self, name))
+
+    def build(self, variables: Any) -> None:
+        kinds = {keras.backend.standardize_dtype(variable.dtype) for variable in variables}
+        if tf.distribute.has_strategy() or kinds - {"float32"}:
+            found = "the scope of a strategy" if tf.distribute.has_strategy() else ", ".join(sorted(kinds))
+            raise ArgumentError("variables", "float32 on one device; take keras.optimizers.Adam for others", found)
+        super().build(variables)
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         index = self._get_variable_index(variable)

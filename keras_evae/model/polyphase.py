@@ -142,10 +142,10 @@ def _normalization(
         features: `(..., channels)`, or `(..., phases * channels)`: phases have their statistics in common.
         norm: Keras' batch normalisation.
         bias: Of the layer before it.
-        training: Take the statistics of the features, and update the moving ones.
+        training: Take the statistics of the features, and update the moving ones, unless the layer is frozen.
         sign: The factor of each channel by which the features differ from the layer's output.
     """
-    if training:
+    if training and norm.trainable:
         # A collapsed decoder has dense features whose means are far larger than their deviations over the batch: there
         # the difference of two sums would lose every digit.
         dense = features.shape.rank == 2

@@ -18,14 +18,22 @@ import numba
 from numba.core import caching
 from numba.misc.appdirs import AppDirs
 
+from keras_evae.errors import ConfigError, EVAEError, one_line
+
 logger = logging.getLogger(__name__)
 
 
 def compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:
-    """`numba.njit` with these options, as a decorator whose kernels are kept in the user's cache folder."""
+    """`numba.njit` with these options, as a decorator whose kernels are kept in the user's cache folder.
+
+    A kernel that cannot be compiled raises `EVAEError`; with `NUMBA_DISABLE_JIT`, `ConfigError`.
+    """
 
     def decorate(function: Callable[..., Any]) -> Any:
+        if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
+            return _refuse
         kernel = numba.njit(**options)(function)
+        kernel._compile_for_args = _in_one_line(kernel._compile_for_args)
         try:
             kernel._cache = _KernelCache(function)
         except RuntimeError:
@@ -39,6 +47,26 @@ def compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:
 def cache_folder() -> Path:
     """Where compiled kernels are kept, unless `NUMBA_CACHE_DIR` is set."""
     return Path(AppDirs("keras_evae", appauthor=False).user_cache_dir) / "numba"
+
+
+def _refuse(*arguments: Any) -> None:
+    raise ConfigError("NUMBA_DISABLE_JIT: expected none or 0, found 1; unset it: kernels run compiled only")
+
+
+def _in_one_line(compilation: Callable[..., Any]) -> Callable[..., Any]:
+    """What Numba calls to compile a kernel for its arguments, and the kernels that it calls."""
+
+    @functools.wraps(compilation)
+    def compile_kernel(*arguments: Any) -> Any:
+        try:
+            return compilation(*arguments)
+        # Numba, LLVM and NumPy raise anything; memory and disk have errors of their own.
+        except (OSError, MemoryError):
+            raise
+        except Exception as error:
+            raise EVAEError(f"Numba {numba.__version__}: cannot compile a kernel: {one_line(error)}") from error
+
+    return compile_kernel
 
 
 @functools.cache

@@ -217,7 +217,9 @@ def reserve(path: Path, room: int) -> None:
 
 
 def load_stage_weights(model: EVAE, stage: FinishedStage) -> None:
-    """Loads the weights of a finished stage, and the optimiser's state if the model has a built optimiser.
+    """Loads the weights of a finished stage with its beta and gamma.
+
+    A built optimiser of the model gets its state, too.
 
     Raises:
         DataError: If the file is missing or not what was written, to the last bit, or not of this network.
@@ -231,6 +233,9 @@ def load_stage_weights(model: EVAE, stage: FinishedStage) -> None:
             model.load_weights(file)
     except (ValueError, TypeError, KeyError, OSError, UserWarning) as error:
         raise _damaged(file, "expected the weights of this network, found something else") from error
+    # `load_weights` leaves them alone.
+    model.beta.assign(stage.beta)
+    model.gamma.assign(stage.gamma)
 
 
 def _check_weights(file: Path) -> None:

@@ -175,7 +175,7 @@ def test_saved_model_and_weights_load_in_a_new_process(tmp_path, spins):
     expected = model.generate(3, seed=1)
     np.testing.assert_array_equal(loaded["whole"], expected)
     np.testing.assert_array_equal(loaded["weights"], expected)
-    assert loaded["gamma"] == 7.0
+    assert loaded["gamma"] == 0.0
     np.testing.assert_array_equal(loaded["noise"], model.sampling.seed_generator.state.numpy())
 
 
@@ -302,6 +302,7 @@ else:
             {"image_data_format": "channels_first"}, {},
             "ConfigError Keras: image_data_format: expected channels_last, found channels_first; mend keras.json False",
         ),
+        ({}, {"TF_USE_LEGACY_KERAS": "1"}, "ConfigError TF_USE_LEGACY_KERAS: expected none without the package"),
         ({"backend": "jax"}, {"KERAS_BACKEND": "tensorflow"}, "tensorflow channels_last"),
         ({}, {}, "tensorflow channels_last"),
     ],

@@ -1,6 +1,7 @@
 """Where compiled kernels are kept, and what happens where they cannot be kept or are damaged."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -103,3 +104,40 @@ def test_no_kernel_is_kept_beside_its_module():
     found = [value for value in vars(kernels).values() if hasattr(value, "py_func")]
     assert len(found) > 10
     assert not any(Path(kernel.stats.cache_path).is_relative_to(ROOT) for kernel in found)
+
+
+FAULT = """
+from keras_evae.console import run_command
+from keras_evae.monte_carlo.compilation import compiled
+
+@compiled()
+def add(value):
+    return value + "1"
+
+@compiled()
+def kernel(value):
+    return add(value)
+
+raise SystemExit(run_command(lambda: kernel(1)))
+"""
+ANNEAL = "from keras_evae import Hamiltonian, anneal; anneal(Hamiltonian(), (8, 8))"
+COMMAND = "from keras_evae.commands.evae_anneal import main; raise SystemExit(main(['--config', 'smoke']))"
+
+
+@pytest.mark.parametrize(
+    ("code", "disabled", "exit_code", "line"),
+    [
+        (FAULT, "0", 1, r"error: Numba \S+: cannot compile a kernel: .*No implementation of function"),
+        (COMMAND, "1", 2, "error: NUMBA_DISABLE_JIT: expected none or 0, found 1; unset it: "),
+        (ANNEAL, "1", 1, "keras_evae.errors.ConfigError: NUMBA_DISABLE_JIT: expected none or 0"),
+    ],
+)
+def test_faults_of_compilation_come_as_one_line(code, disabled, exit_code, line, tmp_path):
+    """An error of the package; Python alone shows where it was called."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "NUMBA_DISABLE_JIT": disabled}
+    # A file, since Numba keeps no kernels of other code.
+    (tmp_path / "code.py").write_text(code)
+    result = subprocess.run([sys.executable, "code.py"], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    *before, last = result.stderr.splitlines()
+    assert result.returncode == exit_code and re.match(line, last)
+    assert code == ANNEAL or not before
