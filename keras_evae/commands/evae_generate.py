@@ -15,7 +15,6 @@ from keras_evae.errors import ConfigError
 from keras_evae.evaluation.stable_states import last_before_collapse
 from keras_evae.evaluation.stable_states_file import write_stable
 from keras_evae.files import check_room
-from keras_evae.machine import quiet_tensorflow
 from keras_evae.runs.resources import SPIN_BYTES
 from keras_evae.runs.run import load_run
 
@@ -61,8 +60,9 @@ def _generate(options: argparse.Namespace) -> None:
     # Chunks and the file that is packed of them.
     needed = 2 * SPIN_BYTES * math.prod(run.shape) * options.number
     check_room(options.output.parent, needed, f"{options.number} states", "take a smaller --number")
-    with quiet_tensorflow():
-        from keras_evae.model.priors import PRIORS
+    # Imported late, as TensorFlow comes with it.
+    from keras_evae.model.priors import PRIORS
+
     if options.prior not in PRIORS:
         raise ConfigError(f"--prior: expected one of {', '.join(PRIORS)}, found {options.prior}")
     write_stable(

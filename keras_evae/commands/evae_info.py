@@ -39,8 +39,7 @@ def describe() -> dict[str, str]:
 
     environment = machine.describe_environment()
     machine.prepare_tensorflow()
-    with machine.quiet_tensorflow():
-        arithmetic = machine.describe_arithmetic()
+    arithmetic = machine.describe_arithmetic()
     versions = environment["versions"]
     return {
         "keras_evae": f"{versions.pop('keras_evae')}, commit {environment['commit'] or 'none: installed'}",

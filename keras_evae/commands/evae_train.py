@@ -10,7 +10,6 @@ from pathlib import Path
 from keras_evae.commands.options import add_config, add_overrides, new_parser
 from keras_evae.config import load_config
 from keras_evae.console import run_command
-from keras_evae.machine import quiet_tensorflow
 from keras_evae.runs.from_config import check_resources
 
 EPILOG = """examples:
@@ -52,7 +51,6 @@ def _train(options: argparse.Namespace) -> None:
     output = options.output or Path("runs") / Path(options.config).stem
     check_resources(config, output)
     # Imported late: --help and a bad configuration need not wait for TensorFlow.
-    with quiet_tensorflow():
-        from keras_evae.training.recipe import train
+    from keras_evae.training.recipe import train
 
     train(config, output, options.strategy, options.stages_from)

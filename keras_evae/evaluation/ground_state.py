@@ -23,7 +23,6 @@ from keras_evae.evaluation.results import Record, Section
 from keras_evae.evaluation.stage_selection import by_label
 from keras_evae.evaluation.stage_states import generate
 from keras_evae.files import hold_lock, write_whole
-from keras_evae.machine import quiet_tensorflow
 from keras_evae.minima.certificate import CERTIFICATE, certify
 from keras_evae.minima.distinct import distinct_states
 from keras_evae.minima.relaxation import relax_states
@@ -133,8 +132,8 @@ def _make_trial(config: Config, output: Path, factor: float, beta: float, name: 
     """The trial of a given run, with its own E-VAE, or of a seed, whose VAE is trained if it is not finished."""
     folder, evae = output / f"beta_{beta:g}" / name.strip("/.").replace("/", "_"), searched_evae(config)
     if run is None:
-        with quiet_tensorflow():
-            from keras_evae.training.recipe import train_vae
+        from keras_evae.training.recipe import train_vae
+
         run = train_vae(config, folder, beta, config.training.seed + int(name.removeprefix("seed_")))
     name = name if beta == evae.beta else f"beta_{beta:g}_{name}"
     return Trial(name, run, beta, run.config.evae or evae, folder / "probes", factor)

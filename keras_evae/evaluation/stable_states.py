@@ -21,7 +21,6 @@ from keras_evae.errors import DataError, as_integer, as_number
 from keras_evae.evaluation.stage_selection import first_collapsed, ladder_of_gamma
 from keras_evae.files import file_checksum
 from keras_evae.hamiltonian import Hamiltonian
-from keras_evae.machine import quiet_tensorflow
 from keras_evae.minima.certificate import certify
 from keras_evae.minima.relaxation import TORQUE, relax_states
 from keras_evae.runs.run import Run
@@ -122,8 +121,7 @@ class StateSource:
 
     def request(self) -> dict[str, Any]:
         """All that the states of a chunk follow from; loads the model, and learns the density if it is missing."""
-        with quiet_tensorflow():
-            self.run.generate(1, self.prior, self.seed)
+        self.run.generate(1, self.prior, self.seed)
         stage = self.run.selected or self.run.stages[-1]
         density = file_checksum(stage.path / FLOW) if self.prior == "flow" else None
         own = {"seed": self.seed, "prior": self.prior, "relax": self.relax, **dataclasses.asdict(self.conditions)}

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 from keras_evae.analysis.transitions import COLLAPSED_KL, LIKENESS_DROP, Transition
 from keras_evae.config_sections import EVAEConfig
 from keras_evae.errors import ConfigError, DataError
-from keras_evae.machine import quiet_tensorflow
 from keras_evae.runs.environment import record_start
 from keras_evae.runs.run import Run
 from keras_evae.runs.stage_folder import FinishedStage, finished_stages, refuse_orphans
@@ -80,8 +79,8 @@ class Trial:
 
     @functools.cached_property
     def _trainer(self) -> Trainer:
-        with quiet_tensorflow():
-            from keras_evae.training.recipe import make_probe_trainer
+        from keras_evae.training.recipe import make_probe_trainer
+
         return make_probe_trainer(self.run, self.folder)
 
     @property
