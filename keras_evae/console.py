@@ -10,9 +10,11 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
-from tqdm import tqdm
+from tqdm import TqdmWarning, tqdm
 
 from keras_evae.errors import DiskError, EVAEError, one_line
 
@@ -52,6 +54,25 @@ def format_seconds(seconds: float) -> str:
         if seconds >= 1.5 * length:
             return f"{seconds / length:.1f} {unit}"
     return f"{seconds:.0f} s"
+
+
+def in_notebook() -> bool:
+    """Whether a kernel of Jupyter runs this process."""
+    return "ipykernel.zmqshell" in sys.modules
+
+
+def progress_bar(iterable: Iterable | None = None, description: str = "", total: float | None = None, **options: Any):
+    """A bar of tqdm for what takes more than a second, which leaves nothing behind.
+
+    In a notebook it is a widget where ipywidgets is installed, and text elsewhere. Where the output is neither a
+    terminal nor a notebook nothing moves.
+    """
+    with warnings.catch_warnings():
+        # Without widgets the text serves as well.
+        warnings.simplefilter("ignore", TqdmWarning)
+        from tqdm.auto import tqdm as kind
+    watched = False if in_notebook() else None
+    return kind(iterable, description, total, **{"leave": False, "delay": 1, "disable": watched, **options})
 
 
 def _fail(message: str, exit_code: int) -> int:

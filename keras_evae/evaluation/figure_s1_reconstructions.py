@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
-from tqdm import tqdm
 
 from keras_evae import plotting
+from keras_evae.console import progress_bar
 from keras_evae.evaluation.results import Cell, Picture, Section, Table, for_each_run
 from keras_evae.evaluation.stage_states import generate, reconstruct
 from keras_evae.hamiltonian import Hamiltonian
@@ -27,7 +27,7 @@ HEADER = ["beta", "gamma", "reconstruction_loss", "magnetization_z", "uniform", 
 def make_reconstructions(run: Run, output: Path, file: str) -> Section:
     """One test configuration, its reconstruction and a generated state for each stage."""
     spins = run.read_split("test", 1)
-    stages = tqdm(run.stages, "stages", unit="stage", leave=False, delay=5)
+    stages = progress_bar(run.stages, "stages", unit="stage")
     states = [(reconstruct(run, stage, spins)[0], generate(run, stage, 1)[0]) for stage in stages]
     caption = f"one test configuration (m_z = {_mean_spin(spins[0], run.hamiltonian)[2]:.4f}) and its reconstruction"
     rows = [_row(stage, run.hamiltonian, spins[0], *pair) for stage, pair in zip(run.stages, states, strict=True)]

@@ -36,7 +36,7 @@ def make_analyse(run: Run, output: Path, file: str) -> Section:
     """Generated states of each stage beside the test split; the validation split says how close equals come."""
     test = _split_sample(run, "test")
     generated = {
-        stage.name: measure(f"beta {stage.beta:g}, gamma {stage.gamma:g}", generate(run, stage, COUNT), run.hamiltonian)
+        stage.name: measure(stage.stage.weights_in_words, generate(run, stage, COUNT), run.hamiltonian)
         for stage in run.stages
     }
     tables = sample_tables("analyse", [test, _split_sample(run, "validation"), *generated.values()], test)

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from keras_evae import plotting
+from keras_evae.console import progress_bar
 from keras_evae.evaluation.generation_measures import (
     NEAREST,
     PAIRED,
@@ -115,7 +115,7 @@ def _of_rows(
     """A table with a line for each row and kind, an error beside each number."""
     records = []
     lines = [(row, kind, states) for row in rows for kind, states in row.kinds.items()]
-    for row, kind, states in tqdm(lines, name, unit="line", leave=False, delay=1):
+    for row, kind, states in progress_bar(lines, name, unit="line"):
         record: Record = {**row.identity, "states": kind}
         for quantity, (value, error) in measure(row, states).items():
             record |= {quantity: _cell(value), f"{quantity}_error": _cell(error)}

@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from keras_evae.analysis.neighbours import delaunay_bonds
 from keras_evae.analysis.skyrmions import skyrmions_of
 from keras_evae.annealing import KERNEL_VERSION
+from keras_evae.console import progress_bar
 from keras_evae.errors import DataError, as_integer, as_number
 from keras_evae.evaluation.stage_selection import first_collapsed, ladder_of_gamma
 from keras_evae.files import file_checksum
@@ -193,7 +193,7 @@ def collect_chunks(n: int, limit: int | None, chunk: Callable[[int], StableState
     n, limit = as_integer("n", n, 1), None if limit is None else as_integer("limit", limit, 1)
     # A chunk is the same whatever the limit is, so it is never cut.
     most, found = DRAWS * n if limit is None else -(-limit // CHUNK) * CHUNK, 0
-    with tqdm(None, "stable states", n, unit="state", leave=False, disable=None) as progress:
+    with progress_bar(None, "stable states", n, unit="state") as progress:
         for number in itertools.count():
             if found >= n:
                 return
