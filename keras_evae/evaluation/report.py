@@ -32,6 +32,8 @@ logger = logging.getLogger(__name__)
 
 
 TEMPLATE, REPORT = "report.html.jinja", "report.html"
+# Of a report that the terminal has a sentence for.
+MOST_RUNS = 5
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
@@ -111,9 +113,14 @@ def write_report(
         generation_seed=GENERATION_SEED,
     )
     write_listed(path, page.encode())
-    for found in headlines:
-        logger.info("\n%s", "\n".join([found.name, *found.sentences]))
-    logger.info("\nreport: %s", path)
+    if len(headlines) == 1:
+        logger.info("%s", "\n".join([headlines[0].name, *headlines[0].sentences]))
+    else:
+        # What matters most: whether they have collapsed.
+        lines = [f"{found.name}: {found.sentences[0]}" for found in headlines]
+        more = [f"... and {len(lines) - MOST_RUNS} runs more"] if len(lines) > MOST_RUNS else []
+        logger.info("%s", "\n".join([*lines[:MOST_RUNS], *more]))
+    logger.info("report: %s", path)
     return path
 
 

@@ -129,8 +129,11 @@ class Section:
         text = json_text(dataclasses.asdict(self), indent=1)
         write_listed(folder / f"{self.name}.json", text.encode() + b"\n")
 
-    def log(self, folder: Path) -> None:
-        """Says the section on the terminal."""
+    def log(self, folder: Path, tables: bool = True) -> None:
+        """Says the section on the terminal, in one line without its tables."""
+        if not tables:
+            logger.info("%-54s %s", self.title, self.files[0])
+            return
         logger.info("\n%s", self.title)
         for table in self.tables:
             logger.info("%s", table.to_text())
