@@ -15,6 +15,7 @@ from keras_evae.evaluation.stage_states import generate, reconstruct
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.runs.run import Run
 from keras_evae.runs.stage_folder import FinishedStage
+from keras_evae.runs.stage_plan import in_words
 
 # Stages side by side in a picture.
 COLUMNS = 7
@@ -78,7 +79,7 @@ def _draw(run: Run, spins: np.ndarray, states: Sequence[tuple[np.ndarray, np.nda
         for column, index in enumerate(band, start=1):
             above, below = axes[2 * row : 2 * row + 2, column]
             (reconstructed, generated), stage = states[index], run.stages[index]
-            weight = rf"$\gamma$ = {stage.gamma:g}" if stage.gamma else rf"$\beta$ = {stage.beta:g}"
+            weight = rf"$\gamma$ = {stage.gamma:g}" if stage.gamma else rf"$\beta$ = {in_words(stage.beta)}"
             _show(above, reconstructed, run.hamiltonian, weight)
             _show(below, generated, run.hamiltonian)
         axes[2 * row, 1].set_ylabel("$X_{Out}$")

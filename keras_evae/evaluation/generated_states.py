@@ -145,7 +145,7 @@ def _draw_neighbours(samples: Sequence[Sample], hamiltonian: Hamiltonian, path: 
             found = f"skyrmions: {len(positions)}{order}"
         lines = np.stack((starts, starts + bonds.vectors), axis=1)
         sure = np.bincount(bonds.owners[~bonds.arbitrary], minlength=len(positions))
-        counts, title = np.where(bonds.surrounded, sure, -1), f"{sample.name}\n{found}"
+        counts, title = np.where(bonds.surrounded, sure, -1), f"{plotting.as_label(sample.name)}\n{found}"
         plotting.plot_neighbours(cell, sample.example, positions, lines, bonds.arbitrary, counts, title)
         handles |= {label: handle for handle, label in zip(*cell.get_legend_handles_labels(), strict=True)}
     plotting.plot_color_wheel(axes[0, -1])

@@ -48,10 +48,6 @@ class Row:
     relaxation: float
 
     @property
-    def name(self) -> str:
-        return f"gamma {self.stage.gamma:g}" if self.stage else ""
-
-    @property
     def identity(self) -> Record:
         """The first columns of all tables."""
         return {"gamma": self.stage.gamma if self.stage else None, "vectors": self.way}

@@ -25,6 +25,7 @@ from keras_evae.evaluation.generation_measures import (
 from keras_evae.evaluation.generation_rows import (
     DIVERSE,
     OUTPUTS,
+    TEST,
     Row,
     best_generating,
     generating_stages,
@@ -38,6 +39,7 @@ from keras_evae.minima.certificate import SAME_ENERGY, Candidate, best_known
 from keras_evae.plotting.quality import plot_quality_against_speed
 from keras_evae.runs.resources import SPIN_BYTES, check_memory
 from keras_evae.runs.run import Run
+from keras_evae.runs.stage_plan import in_words
 
 STATISTICS = ("energy_per_site", "charge", "radius_sites", "psi6", "defects")
 # Training states among which the nearest one is looked for: the first ones.
@@ -96,7 +98,7 @@ def make_generation(
         Table.of_records(f"{file}_annealer", "the annealer", [_schedule(point, lowest) for point in annealer]),
     ]
     caption = "Mean E/N above the lowest known against states per second: hollow raw, filled relaxed"
-    _draw(rows, annealer, lowest, output / f"{file}.png")
+    draw_quality(tables[0], tables[3], tables[4], lowest, output / f"{file}.png")
     numbers: dict[str, Cell] = {
         "lowest_energy_per_site": lowest,
         "best_beta": best.stage.beta if best and best.stage else None,
@@ -210,26 +212,29 @@ def _schedule(point: AnnealerPoint, lowest: float) -> Record:
     }
 
 
-def _draw(rows: Sequence[Row], annealer: Sequence[AnnealerPoint], lowest: float, path: Path) -> None:
-    generators = {
-        (row.name, row.way): [
-            (1.0 / seconds, states.mean("energy_per_site")[0] - lowest)
-            for seconds, states in ((row.generation, row.raw), (row.generation + row.relaxation, row.relaxed))
-        ]
-        for row in rows
-        if row.generation is not None
+def draw_quality(quality: Table, speed: Table, annealer: Table, lowest: float, path: Path) -> None:
+    """Draws heights above the lowest E/N against speeds, both of the tables of a section."""
+    heights = {
+        (row["gamma"], row["vectors"], row["states"]): row["energy_per_site"] - lowest for row in quality.records
     }
-    schedules = {point.name: (point.rate, point.energy[0] - lowest) for point in annealer}
+    generators = {
+        (f"gamma = {in_words(row['gamma'])}", row["vectors"]): [
+            (row[rate], heights[row["gamma"], row["vectors"], kind])
+            for rate, kind in (("generated", "raw"), ("generated_and_relaxed", "relaxed"))
+        ]
+        for row in speed.records
+        if row["generated"] is not None
+    }
+    schedules = {row["schedule"]: (row["states_per_second"], row["above_lowest"]) for row in annealer.records}
     figure, axes = plotting.new_figure(size=(7.0, 4.2))
-    data = rows[0].raw.mean("energy_per_site")[0] - lowest
-    plot_quality_against_speed(axes[0, 0], schedules, generators, data, SAME_ENERGY)
+    plot_quality_against_speed(axes[0, 0], schedules, generators, heights[None, TEST, "raw"], SAME_ENERGY)
     axes[0, 0].legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=7)
     plotting.save_figure(figure, path)
 
 
 def _notes(best: Row | None, training: int) -> list[str]:
     machine = describe_environment()
-    found = f"at {best.name} from {best.way} vectors" if best else "at none of these stages"
+    found = f"at {best.stage.stage.weights_in_words} from {best.way} vectors" if best and best.stage else "at no stage"
     return [
         f"the best generating states, the lowest that keep {DIVERSE:.0%} of the test data's diversity: {found}",
         f"nearest: the first {NEAREST} states of each kind, among {training} training states; "

@@ -63,6 +63,11 @@ class Table:
         return dataclasses.replace(self, caption=f"{label}: {self.caption}", run=label, file=file)
 
     @property
+    def records(self) -> list[Record]:
+        """The rows, each by the names of the columns."""
+        return [dict(zip(self.header, row, strict=True)) for row in self.rows]
+
+    @property
     def cells(self) -> list[list[str]]:
         """The rows in words, numbers rounded for the eye."""
         return [[_in_words(cell) for cell in row] for row in self.rows]

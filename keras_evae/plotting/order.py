@@ -84,7 +84,7 @@ def plot_neighbours(
         arbitrary: Whether the other diagonal could replace the bond, `(m,)`; `Bonds.arbitrary`.
         counts: Number of neighbours of each skyrmion, without arbitrary bonds, `(n,)`; -1 at the rim.
     """
-    plot_spins(axes, spins, as_label(title))
+    plot_spins(axes, spins, title)
     axes.images[-1].set_alpha(0.5)
     for chosen, line, label in ((~arbitrary, "-", "_"), (arbitrary, (0, (1, 2)), "diagonal by chance")):
         if not chosen.any():

@@ -13,7 +13,7 @@ from tests.helpers.states import random_spins, skyrmion, uniform
 
 def test_recipe(smoke_run, tmp_path, drawn):
     section = make_reconstructions([smoke_run], tmp_path)
-    rows = [dict(zip(section.tables[0].header, row, strict=True)) for row in section.tables[0].rows]
+    rows = section.tables[0].records
     assert [(row["beta"], row["gamma"]) for row in rows] == [(1e-4, 0), (1e-3, 0), (1e-3, 10), (1e-3, 1000)]
     assert all(0 <= row["reconstruction_loss"] <= 4 and abs(row["magnetization_z"]) <= 1 for row in rows)
     given, grid = smoke_run.read_split("test", 1), grid_of(drawn["reconstructions.png"], rows=4)
