@@ -6,6 +6,8 @@ Exit codes: 0 done, 2 bad configuration, 3 bad data, 4 mismatch, 5 disk or memor
 
 from __future__ import annotations
 
+import csv
+import io
 import logging
 import os
 import signal
@@ -46,6 +48,13 @@ def format_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     widths = [max(len(row[column]) for row in (header, *rows)) for column in range(len(header))]
     lines = [header, ["-" * width for width in widths], *rows]
     return "\n".join("  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)) for line in lines)
+
+
+def format_csv(header: Sequence[str], rows: Iterable[Iterable[Any]]) -> bytes:
+    """The content of a CSV file, with all digits."""
+    stream = io.StringIO(newline="")
+    csv.writer(stream).writerows([header, *rows])
+    return stream.getvalue().encode()
 
 
 def format_seconds(seconds: float) -> str:

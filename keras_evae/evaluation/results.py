@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import functools
-import io
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from keras_evae.console import format_table
+from keras_evae.console import format_csv, format_table
 from keras_evae.errors import DataError, validate_json
 from keras_evae.evaluation.stage_selection import by_label, file_name
 from keras_evae.files import file_checksum, json_text
@@ -78,11 +76,7 @@ class Table:
 
     def write(self, folder: Path) -> None:
         """Writes its CSV file, with all digits."""
-        stream = io.StringIO(newline="")
-        writer = csv.writer(stream)
-        writer.writerow(self.header)
-        writer.writerows(self.rows)
-        write_listed(folder / self.csv_file, stream.getvalue().encode())
+        write_listed(folder / self.csv_file, format_csv(self.header, self.rows))
 
 
 @dataclasses.dataclass(frozen=True)
