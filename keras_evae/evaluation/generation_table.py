@@ -119,8 +119,8 @@ def _of_rows(
     lines = [(row, kind, states) for row in rows for kind, states in row.kinds.items()]
     for row, kind, states in progress_bar(lines, name, unit="line"):
         record: Record = {**row.identity, "states": kind}
-        for quantity, (value, error) in measure(row, states).items():
-            record |= {quantity: _cell(value), f"{quantity}_error": _cell(error)}
+        for quantity, pair in measure(row, states).items():
+            record |= zip((quantity, f"{quantity}_error"), pair, strict=True)
         records.append(record)
     return Table.of_records(name, caption, records)
 
@@ -164,15 +164,11 @@ def _limits(rows: Sequence[Row]) -> Iterator[Record]:
         for name, quantity, scale in (("energy", "energy_per_site", -1.0), ("psi6", "psi6", 1.0),
                                       ("diversity", "fft_mse", 1.0 / unit if unit else math.nan)):  # fmt: skip
             sets = [part.raw.mean(quantity) for part in (test, outputs[row.stage.name], row)]
-            (best, _), (ceiling, _), (found, _) = sets
-            decoder, density = scale * (best - ceiling), scale * (ceiling - found)
+            best, ceiling, generated = (mean for mean, _ in sets)
+            decoder, density = scale * (best - ceiling), scale * (ceiling - generated)
             error = abs(scale) * math.hypot(*(part[1] for part in sets))
-            record |= {
-                f"{name}_decoder": _cell(decoder),
-                f"{name}_density": _cell(density),
-                f"{name}_error": _cell(error),
-            }
-            record[f"{name}_limit"] = _limit(decoder, density, error)
+            found = decoder, density, error, _limit(decoder, density, error)
+            record |= zip((f"{name}_{part}" for part in ("decoder", "density", "error", "limit")), found, strict=True)
         yield record
 
 
@@ -242,7 +238,3 @@ def _notes(best: Row | None, training: int) -> list[str]:
         f"speeds were measured on the machine as it was, beside whatever else ran: {machine['processor']}, "
         f"{usable_cores()} cores",
     ]
-
-
-def _cell(value: float) -> Cell:
-    return value if math.isfinite(value) else None

@@ -83,7 +83,7 @@ def _summary(sample: Sample) -> Record:
         "theta_degrees": finite_mean(sample.values("theta")),
         **{f"m_{axis}": float(mean) for axis, mean in zip("xyz", magnetization, strict=True)},
         "charge": finite_mean([charges]),
-        "charge_std": float(charges.std()) if np.isfinite(charges).all() else None,
+        "charge_std": float(charges.std()),
     }
 
 
@@ -113,8 +113,7 @@ def _distances(sample: Sample, reference: Sample) -> Record:
     record: Record = {"sample": sample.name}
     for quantity in QUANTITIES:
         pair = wasserstein(sample.values(quantity), reference.values(quantity))
-        values = (None if np.isnan(value) else value for value in pair)
-        record |= zip((quantity, f"{quantity}_error"), values, strict=True)
+        record |= zip((quantity, f"{quantity}_error"), pair, strict=True)
     return record
 
 

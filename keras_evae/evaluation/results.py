@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import logging
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ logger = logging.getLogger(__name__)
 AGAIN = "run this evaluation again"
 # None: a value that does not exist.
 Cell = float | int | str | None
+UNDEFINED = (math.inf, -math.inf)
 # A row of a table: its cells by the names of their columns.
 Record = dict[str, Any]
 
@@ -47,8 +49,9 @@ class Table:
 
     @classmethod
     def of_records(cls, name: str, caption: str, records: Sequence[Record]) -> Table:
-        """A table of at least one record: its keys, those of all, become the header."""
-        return cls(name, caption, list(records[0]), [list(record.values()) for record in records])
+        """A table of at least one record: its keys, those of all, become the header; NaN and infinity have no value."""
+        rows = [[None if cell in UNDEFINED or cell != cell else cell for cell in row.values()] for row in records]
+        return cls(name, caption, list(records[0]), rows)
 
     @property
     def csv_file(self) -> str:

@@ -61,11 +61,8 @@ def _measured(run: Run, stage: FinishedStage, way: str) -> MeasuredSet:
 
 
 def _record(stage: FinishedStage, way: str, states: MeasuredSet) -> Record:
-    record: Record = {"beta": stage.beta, "gamma": stage.gamma, "vectors": way}
-    for name in ("energy_per_site", "charge", "psi6"):
-        value, _ = states.mean(name)
-        record[name] = value if np.isfinite(value) else None
-    return record
+    means = {name: states.mean(name)[0] for name in ("energy_per_site", "charge", "psi6")}
+    return {"beta": stage.beta, "gamma": stage.gamma, "vectors": way, **means}
 
 
 def _draw(shown: list[tuple[FinishedStage, str]], sets: list[MeasuredSet], path: Path) -> None:
