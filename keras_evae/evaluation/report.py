@@ -113,14 +113,12 @@ def write_report(
         generation_seed=GENERATION_SEED,
     )
     write_listed(path, page.encode())
-    if len(headlines) == 1:
-        logger.info("%s", "\n".join([headlines[0].name, *headlines[0].sentences]))
-    else:
+    lines = [headlines[0].name, *headlines[0].sentences]
+    if len(headlines) > 1:
         # What matters most: whether they have collapsed.
-        lines = [f"{found.name}: {found.sentences[0]}" for found in headlines]
-        more = [f"... and {len(lines) - MOST_RUNS} runs more"] if len(lines) > MOST_RUNS else []
-        logger.info("%s", "\n".join([*lines[:MOST_RUNS], *more]))
-    logger.info("report: %s", path)
+        lines = [f"{found.name}: {found.sentences[0]}" for found in headlines[:MOST_RUNS]]
+        lines += [f"... and {len(headlines) - MOST_RUNS} runs more"] * (len(headlines) > MOST_RUNS)
+    logger.info("%s", "\n".join([*lines, f"report: {path}"]))
     return path
 
 
@@ -135,13 +133,10 @@ def _template() -> jinja2.Template:
 def _image(picture: Picture, section: Section, output: Path) -> dict[str, Any]:
     """The picture inside a URL, and its width in pixels."""
     # Only the name: the page shows no file from outside the folder of the results.
-    path = output / Path(picture.file).name
-    content = read_listed(path, f"make it again with --{section.name.replace('_', '-')}") if path.is_file() else b""
+    path, remedy = output / Path(picture.file).name, f"make it again with --{section.name.replace('_', '-')}"
+    content = read_listed(path, remedy) if path.is_file() else b""
     if not content.startswith(PNG_SIGNATURE):
-        raise DataError(
-            f"{path}: expected a PNG picture, found {'another file' if content else 'none'}; "
-            f"make it again with --{section.name.replace('_', '-')}"
-        )
+        raise DataError(f"{path}: expected a PNG picture, found {'another file' if content else 'none'}; {remedy}")
     # The first chunk of a PNG file begins with width and height.
     width, height = struct.unpack(">II", content[16:24])
     return {"url": "data:image/png;base64," + base64.b64encode(content).decode(), "width": width, "height": height}
