@@ -109,7 +109,7 @@ def collect(name, search):
     if not (search / "ground_state.json").is_file():
         return record
     section = read_section(search / "ground_state.json")
-    tables = {table.name: [dict(zip(table.header, row, strict=True)) for row in table.rows] for table in section.tables}
+    tables = {table.name: table.records for table in section.tables}
     found = summarise(tables)
     data = np.concatenate([read_energies(config.dataset.path, split) for split in ("train", "validation", "test")])
     return {

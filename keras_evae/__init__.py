@@ -13,7 +13,6 @@ Example:
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import re
 from pathlib import Path
@@ -24,7 +23,6 @@ __version__ = "0.1.0"
 # The names and their modules stand in the stub beside this file, where type checkers look for them.
 _STUB = Path(__file__).with_suffix(".pyi").read_text(encoding="utf-8")
 _MODULES = {name: module for module, name in re.findall(r"^from (\S+) import (\w+) as", _STUB, re.MULTILINE)}
-_NEED_TENSORFLOW = ("EVAE", "train")
 
 __all__ = ["__version__", *_MODULES]
 
@@ -32,13 +30,7 @@ __all__ = ["__version__", *_MODULES]
 def __getattr__(name: str) -> Any:
     if name not in _MODULES:
         raise AttributeError(f"module 'keras_evae' has no attribute {name!r}")
-    with contextlib.ExitStack() as stack:
-        if name in _NEED_TENSORFLOW:
-            from keras_evae.machine import quiet_tensorflow
-
-            stack.enter_context(quiet_tensorflow())
-        value = getattr(importlib.import_module(_MODULES[name]), name)
-    globals()[name] = value
+    globals()[name] = value = getattr(importlib.import_module(_MODULES[name]), name)
     return value
 
 

@@ -18,11 +18,13 @@ import functools
 import itertools
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 
 from keras_evae.errors import as_integer
 from keras_evae.hamiltonian import Hamiltonian
+from keras_evae.lattice import as_spins
 from keras_evae.machine import usable_cores
 from keras_evae.monte_carlo.checkerboard import MonteCarlo
 from keras_evae.monte_carlo.checks import check_shape, check_stream
@@ -96,18 +98,25 @@ def anneal_many(
 
 def relax(
     hamiltonian: Hamiltonian, spins: np.ndarray, torque_tolerance: float = 1e-4, max_sweeps: int = 20_000
-) -> tuple[np.ndarray, float]:
-    """Relax given spins at zero temperature into the nearest minimum of the energy.
+) -> tuple[np.ndarray, Any]:
+    """Relax given spins at zero temperature into the nearest minimum of the energy, many configurations on all cores.
 
     Args:
         hamiltonian: The Hamiltonian.
-        spins: Unit vectors, `(y, x, 3)`.
+        spins: Unit vectors, `(..., y, x, 3)`.
         torque_tolerance: Done when the largest |S x h| is below this.
         max_sweeps: Done after this number of sweeps in any case.
 
     Returns:
-        The relaxed spins, `(y, x, 3)` float32, and their largest torque.
+        The relaxed spins, `(..., y, x, 3)` float32, and the largest torque of each configuration, `(...,)` or a number.
     """
+    shape = as_spins(spins).shape
+    if len(shape) > 3:
+        one = functools.partial(relax, hamiltonian, torque_tolerance=torque_tolerance, max_sweeps=max_sweeps)
+        with ThreadPoolExecutor(usable_cores(), thread_name_prefix="relax") as pool:
+            found = list(pool.map(one, np.reshape(spins, (-1, *shape[-3:]))))
+        states, torques = ([pair[part] for pair in found] for part in (0, 1))
+        return np.reshape(np.array(states, np.float32), shape), np.reshape(torques, shape[:-3])
     lattice = choose_sampler(hamiltonian)(hamiltonian, np.shape(spins)[:2])
     lattice.spins = spins
     torque, _ = lattice.relax(torque_tolerance, max_sweeps)

@@ -25,7 +25,7 @@ from pydantic import (
 
 from keras_evae.errors import ArgumentError, ConfigError, in_brief
 from keras_evae.files import expand_path
-from keras_evae.lattice import LARGEST_SIDE, LATTICE_MULTIPLE
+from keras_evae.lattice import LARGEST_SIDE, check_side
 from keras_evae.monte_carlo.schedule import PRESETS
 from keras_evae.terms import EnergyTerm
 
@@ -156,7 +156,7 @@ Term = Annotated[
 # A side of a sample; the bound keeps a slip of the pen from filling the memory.
 # The encoder halves each side four times.
 Extent = Annotated[int, Field(gt=0, le=LARGEST_SIDE)]
-Side = Annotated[int, Field(gt=0, le=LARGEST_SIDE, multiple_of=LATTICE_MULTIPLE)]
+Side = Annotated[int, Field(gt=0, le=LARGEST_SIDE), AfterValidator(check_side)]
 # YAML has lists only; `strict=False` lets a list become a tuple while its items stay strict.
 AsTuple = Field(strict=False, min_length=1, max_length=1000)
 Ladder = Annotated[tuple[Annotated[Positive, Field(strict=True)], ...], AsTuple, AfterValidator(_increasing)]

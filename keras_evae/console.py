@@ -6,13 +6,17 @@ Exit codes: 0 done, 2 bad configuration, 3 bad data, 4 mismatch, 5 disk or memor
 
 from __future__ import annotations
 
+import csv
+import io
 import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
-from tqdm import tqdm
+from tqdm import TqdmWarning, tqdm
 
 from keras_evae.errors import DiskError, EVAEError, one_line
 
@@ -46,12 +50,38 @@ def format_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join("  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)) for line in lines)
 
 
+def format_csv(header: Sequence[str], rows: Iterable[Iterable[Any]]) -> bytes:
+    """The content of a CSV file, with all digits."""
+    stream = io.StringIO(newline="")
+    csv.writer(stream).writerows([header, *rows])
+    return stream.getvalue().encode()
+
+
 def format_seconds(seconds: float) -> str:
     """A duration in the unit that a reader would choose."""
     for unit, length in (("days", 86400.0), ("hours", 3600.0), ("min", 60.0)):
         if seconds >= 1.5 * length:
             return f"{seconds / length:.1f} {unit}"
     return f"{seconds:.0f} s"
+
+
+def in_notebook() -> bool:
+    """Whether a kernel of Jupyter runs this process."""
+    return "ipykernel.zmqshell" in sys.modules
+
+
+def progress_bar(iterable: Iterable | None = None, description: str = "", total: float | None = None, **options: Any):
+    """A bar of tqdm for what takes more than a second, which leaves nothing behind.
+
+    In a notebook it is a widget where ipywidgets is installed, and text elsewhere. Where the output is neither a
+    terminal nor a notebook nothing moves.
+    """
+    with warnings.catch_warnings():
+        # Without widgets the text serves as well.
+        warnings.simplefilter("ignore", TqdmWarning)
+        from tqdm.auto import tqdm as kind
+    watched = False if in_notebook() else None
+    return kind(iterable, description, total, **{"leave": False, "delay": 1, "disable": watched, **options})
 
 
 def _fail(message: str, exit_code: int) -> int:

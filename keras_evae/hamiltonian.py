@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from keras_evae.errors import ArgumentError, as_number, changed_fields
-from keras_evae.lattice import AXES, Lattice, as_mask, as_type_of, encode_mask, namespace
+from keras_evae.lattice import AXES, Lattice, as_mask, as_spins, as_type_of, check_lengths, encode_mask, namespace
 from keras_evae.terms import EnergyTerm, SecondNeighbours, as_terms, check_term
 from keras_evae.units import CellUnits, SiTable, atomistic_table
 
@@ -34,6 +34,8 @@ DMI_TYPES = {"neel": "Neel type (d = z x r)", "bloch": "Bloch type (d = r)"}
 BOUNDARIES = ("periodic", "open")
 # Unit vectors of the bonds along the y and the x axis.
 BOND_DIRECTIONS = ((0.0, 1.0, 0.0), (1.0, 0.0, 0.0))
+# Numbers of the states whose energy is computed together: what is made on the way fits into the processor's caches.
+CHUNK = 2**19
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,6 +86,8 @@ class Hamiltonian:
     _checked: set[tuple[int, int]] = dataclasses.field(default_factory=set, init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
+        if np.ndim(self.B):
+            raise ArgumentError("B", "a number, the field along +z; other fields are terms (docs/energies.md)", self.B)
         for name in ("J", "D", "B", "K", "J2"):
             object.__setattr__(self, name, as_number(name, getattr(self, name)))
         if self.dmi not in DMI_TYPES:
@@ -121,11 +125,17 @@ class Hamiltonian:
         return max([1, *(term.reach for term in self.further_terms)])
 
     def energy(self, spins: Any) -> Any:
-        """Total energy `(...,)` of spins `(..., y, x, 3)`, an array or a tensor, in units of the exchange constant."""
-        spins = self._present(_as_spins(spins))
+        """Total energy `(...,)` of spins `(..., y, x, 3)`, an array or a tensor, in units of the exchange constant.
+
+        Vectors of arrays are unit or zero vectors within 1e-3, or a `ValueError`; lengths in tensors are not checked.
+        """
+        spins = self._present(as_spins(spins))
         if not isinstance(spins, np.ndarray):
             return self._tensor_energy(spins)
-        return self._add_further(-np.sum(spins * self._field(spins, whole=False), axis=(-3, -2, -1)), "energy", spins)
+        states = spins.reshape(-1, *spins.shape[-3:])
+        few = max(1, CHUNK // max(1, states[:1].size))
+        found = [self._array_energy(states[first : first + few], first) for first in range(0, max(1, len(states)), few)]
+        return np.concatenate(found).reshape(spins.shape[:-3])[()]
 
     def energy_per_site(self, spins: Any) -> Any:
         """Energy divided by the number of sites that carry a spin; shapes as in `energy`."""
@@ -134,7 +144,7 @@ class Hamiltonian:
 
     def effective_field(self, spins: Any) -> Any:
         """Effective field h_i = -dE/dS_i at every site; shapes and units as in `energy`, fields as the spins."""
-        spins = self._present(_as_spins(spins))
+        spins = self._present(as_spins(spins))
         return self._present(self._add_further(self._field(spins), "field", spins))
 
     def torque(self, spins: np.ndarray, field: np.ndarray | None = None) -> np.ndarray:
@@ -266,6 +276,11 @@ class Hamiltonian:
                 values = values + as_type_of(getattr(term, quantity)(spins, lattice), spins)
         return values
 
+    def _array_energy(self, states: np.ndarray, first: int) -> np.ndarray:
+        check_lengths(states, first)
+        energies = -np.sum(states * self._field(states, whole=False), axis=(-3, -2, -1))
+        return self._add_further(energies, "energy", states)
+
     def _tensor_energy(self, spins: Any) -> Any:
         tf = namespace(spins)
 
@@ -282,16 +297,3 @@ class Hamiltonian:
             return self._add_further(-0.5 * tf.reduce_sum(doubled, axis=(-3, -2, -1)), "energy", spins), gradient
 
         return energy(tf.convert_to_tensor(spins))
-
-
-def _as_spins(spins: Any) -> Any:
-    """Arrays in single or double precision as they are, halves as float32, which can hold an energy, others float64."""
-    if not hasattr(spins, "shape"):
-        spins = np.asarray(spins)
-    if len(spins.shape) < 3 or spins.shape[-1] != 3:
-        raise ValueError(f"Spins must have the shape (..., y, x, 3). Received: shape={tuple(spins.shape)}")
-    if isinstance(spins, np.ndarray):
-        single = spins.dtype.kind == "f" and spins.dtype.itemsize < 8
-        return np.asarray(spins, np.float32 if single else np.float64)
-    name = getattr(spins.dtype, "name", spins.dtype)
-    return spins if name in ("float32", "float64") else namespace(spins).cast(spins, "float32")

@@ -5,13 +5,14 @@ For energy terms beyond nearest neighbours, on arrays and tensors, and for the g
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from keras_evae.errors import ArgumentError
+from keras_evae.errors import ArgumentError, as_integer
 
 # Array axes of a lattice stored as (..., y, x, 3).
 AXES = (-3, -2)
@@ -19,6 +20,8 @@ AXES = (-3, -2)
 LATTICE_MULTIPLE = 16
 # Sites along an axis of a sample, or of a lattice, in files.
 LARGEST_SIDE = 4096
+# How far the length of a spin may be from 1.
+UNIT = 1e-3
 
 
 class Lattice:
@@ -122,6 +125,36 @@ def namespace(values: Any) -> Any:
     return tensorflow
 
 
+def as_spins(spins: Any) -> Any:
+    """Arrays in single or double precision as they are, halves as float32, which can hold an energy, others float64."""
+    if not hasattr(spins, "shape"):
+        spins = np.asarray(spins)
+    if len(spins.shape) < 3 or spins.shape[-1] != 3:
+        raise ValueError(f"Spins must have the shape (..., y, x, 3). Received: shape={tuple(spins.shape)}")
+    if isinstance(spins, np.ndarray):
+        single = spins.dtype.kind == "f" and spins.dtype.itemsize < 8
+        return np.asarray(spins, np.float32 if single else np.float64)
+    name = getattr(spins.dtype, "name", spins.dtype)
+    return spins if name in ("float32", "float64") else namespace(spins).cast(spins, "float32")
+
+
+def check_lengths(states: np.ndarray, first: int = 0) -> None:
+    """Raises `ValueError` unless all vectors of `(n, y, x, 3)` are unit or zero vectors within 1e-3, or NaN.
+
+    `first` is the number of the first state, for the message.
+    """
+    squares = np.square(states).reshape(-1, 3) @ np.ones(3, states.dtype)
+    if squares.min(initial=1.0) >= 1 - 2 * UNIT and squares.max(initial=1.0) <= 1 + 2 * UNIT:
+        return
+    wrong = np.where(squares < UNIT**2, 0.0, np.nan_to_num(np.abs(squares - 1.0)))
+    state, y, x = np.unravel_index(wrong.argmax(), states.shape[:-1])
+    if wrong.max() > 2 * UNIT:
+        raise ValueError(
+            f"Expected unit vectors, or zero vectors where there is no spin; divide the spins by their lengths. "
+            f"Received: length {math.sqrt(squares[wrong.argmax()]):g} at (y, x) = ({y}, {x}) of state {first + state}"
+        )
+
+
 def _sum(values: Any, axes: Any, keep: bool) -> Any:
     if isinstance(values, np.ndarray):
         return np.sum(values, axis=axes, keepdims=keep)
@@ -200,8 +233,26 @@ def as_mask(mask: Any) -> np.ndarray:
 
 def check_lattice_shape(lattice_shape: tuple[int, int]) -> None:
     """Raises `ValueError` unless both sides can be halved four times."""
-    if len(lattice_shape) != 2 or any(side <= 0 or side % LATTICE_MULTIPLE for side in lattice_shape):
-        raise ValueError(
-            f"`lattice_shape` must be (y, x), each side a multiple of {LATTICE_MULTIPLE}: the encoder halves it four "
-            f"times. Received: lattice_shape={lattice_shape}"
-        )
+    for side in as_shape("lattice_shape", lattice_shape):
+        try:
+            check_side(side)
+        except ValueError as error:
+            expected = f"(y, x), each side {error}: the encoder halves it four times"
+            raise ArgumentError("lattice_shape", expected, lattice_shape) from None
+
+
+def check_side(side: int) -> int:
+    """A side that can be halved four times; the `ValueError` for another one says which are nearest."""
+    if side > 0 and side % LATTICE_MULTIPLE == 0:
+        return side
+    below = max(0, side // LATTICE_MULTIPLE * LATTICE_MULTIPLE)
+    near = f"{below} or {below + LATTICE_MULTIPLE}" if below else f"{LATTICE_MULTIPLE}"
+    raise ValueError(f"a multiple of {LATTICE_MULTIPLE}, such as {near}")
+
+
+def as_shape(name: str, value: Any) -> tuple[int, int]:
+    """Rows and columns `(y, x)` as Python's integers; an `ArgumentError` for anything else, such as one number."""
+    if np.ndim(value) != 1 or len(value) != 2:
+        example = f"({value}, {value})" if isinstance(value, int) else "(64, 64)"
+        raise ArgumentError(name, f"rows and columns (y, x), such as {example}", value)
+    return as_integer(name, value[0]), as_integer(name, value[1])

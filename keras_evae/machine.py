@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import importlib
 import importlib.metadata
 import importlib.util
 import json
@@ -32,20 +33,23 @@ ONEDNN = "TF_ENABLE_ONEDNN_OPTS"
 
 @functools.cache
 def prepare_tensorflow() -> None:
-    """Makes TensorFlow compute with oneDNN on x86-64, unless the user has set `TF_ENABLE_ONEDNN_OPTS`.
+    """Loads Keras and TensorFlow without their notes, with oneDNN on x86-64 unless `TF_ENABLE_ONEDNN_OPTS` is set.
 
     By itself TensorFlow does so only on processors with instructions for neural networks (AVX512-VNNI, AVX-VNNI, AMX).
     It reads the variable when it is loaded: where that has happened without oneDNN, a line of the log says so, once.
+    Whatever imports TensorFlow in this package comes after this call.
 
     Raises:
         ConfigError: As `check_keras`.
     """
     check_keras()
-    if ONEDNN in os.environ or platform.machine().lower() not in ("x86_64", "amd64"):
-        return
+    expected = ONEDNN not in os.environ and platform.machine().lower() in ("x86_64", "amd64")
     if "tensorflow" not in sys.modules:
-        os.environ[ONEDNN] = "1"
-    elif not onednn_is_on():
+        if expected:
+            os.environ[ONEDNN] = "1"
+        with _quiet_loading():
+            importlib.import_module("keras")
+    elif expected and not onednn_is_on():
         logger.warning(
             f"TensorFlow was imported before the model of keras_evae, and computes without oneDNN: training takes "
             f"twice as long or more. Set {ONEDNN}=1 before TensorFlow or Keras is imported"
@@ -80,7 +84,7 @@ def repeatable_sums() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def quiet_tensorflow() -> Iterator[None]:
+def _quiet_loading() -> Iterator[None]:
     """Keeps what TensorFlow's native libraries write while they are loaded away from the terminal.
 
     They write notes on the processor straight to the file descriptor, before any log level applies. A failing

@@ -53,6 +53,18 @@ def test_relax_returns_the_torque_of_its_spins(hamiltonian, shape):
 
 
 @pytest.mark.parametrize(("hamiltonian", "shape"), OF_EACH_KIND)
+def test_many_states_relax_as_each_of_them(hamiltonian, shape):
+    spins = np.stack(list(anneal_many(hamiltonian, shape, 6, AnnealingSchedule(temperatures=2, max_greedy_sweeps=1))))
+    relaxed, torques = relax(hamiltonian, spins.reshape(2, 3, *shape, 3), max_sweeps=40)
+    assert relaxed.dtype == np.float32 and torques.shape == (2, 3)
+    for state, found, strongest in zip(spins, relaxed.reshape(spins.shape), torques.ravel(), strict=True):
+        alone, largest = relax(hamiltonian, state, max_sweeps=40)
+        np.testing.assert_array_equal(found, alone)
+        assert strongest == largest
+    assert relax(hamiltonian, spins[:0])[0].shape == (0, *shape, 3)
+
+
+@pytest.mark.parametrize(("hamiltonian", "shape"), OF_EACH_KIND)
 def test_bits_follow_from_seed_and_index(hamiltonian, shape):
     schedule = AnnealingSchedule(1.0, 0.05, temperatures=5, max_greedy_sweeps=20)
     one, two = (list(anneal_many(hamiltonian, shape, 4, schedule, 8, workers, start=3)) for workers in (1, 2))
@@ -99,7 +111,8 @@ MASK = np.ones((4, 5), bool)
         ({}, (4, 2), "at least 4"),
         ({"boundary": "open"}, (4, 5), "even number of sites along the open x axis, at least 2"),
         ({"boundary": "open"}, (0, 4), "a number of sites along the open y axis, at least 1"),
-        ({"boundary": "open"}, (4, 4, 3), r"lattice shape \(y, x\)"),
+        ({"boundary": "open"}, (4, 4, 3), r"rows and columns \(y, x\), such as \(64, 64\)"),
+        ({}, 48, r"rows and columns \(y, x\), such as \(48, 48\)\. Received: shape=48"),
         ({"boundary": "open"}, (2, 2**18), "transpose"),
         ({"mask": MASK}, (4, 6), r"mask's shape \(4, 5\). Received: "),
         ({"mask": MASK}, (4, 5), "even number of sites along the periodic x axis"),

@@ -97,7 +97,7 @@ def test_overrides(load):
         ("vae: {beta: 3}", "vae.beta: unknown key, did you mean 'betas'?"),
         ("nonsense: 1", "nonsense: unknown key, expected one of: hamiltonian, geometry, dataset"),
         ("dataset: {train: ten}", "dataset.train: expected a valid integer, found 'ten'"),
-        ("dataset: {shape: [100, 128]}", "dataset.shape.0: expected a multiple of 16, found 100"),
+        ("dataset: {shape: [100, 128]}", "dataset.shape.0: expected a multiple of 16, such as 96 or 112, found 100"),
         ("dataset: {shape: [128]}", "dataset.shape.1: expected a value, found none"),
         ("dataset: {schedule: {start_temperature: 0.01}}", "dataset.schedule.end_temperature: expected at most"),
         ("dataset: {schedule: fast}", "schedule: expected one of default, quench, slow, or a section with keys, found"),

@@ -116,7 +116,16 @@ def test_config_round_trip():
 
 @pytest.mark.parametrize(
     "arguments",
-    [{"J": "1"}, {"D": np.nan}, {"dmi": "Neel"}, {"boundary": "wrap"}, {"boundary": ("open",)}, {"K": True}],
+    [
+        {"J": "1"},
+        {"D": np.nan},
+        {"dmi": "Neel"},
+        {"boundary": "wrap"},
+        {"boundary": ("open",)},
+        {"K": True},
+        {"B": [0, 0, 0.1]},
+        {"B": np.array([0, 0, 0.1])},
+    ],
 )
 def test_bad_arguments_name_what_was_received(arguments):
     with pytest.raises(ValueError, match=rf"{next(iter(arguments))}.*Received"):
@@ -182,6 +191,22 @@ def test_tensors_agree_with_arrays(number):
     single = batch.astype(np.float32)
     assert h.energy(single).dtype == h.effective_field(single).dtype == np.float32
     assert h.energy(tf.constant(single)).dtype == tf.float32
+
+
+@pytest.mark.parametrize(("length", "fits"), [(1.0, True), (0.0, True), (1.0009, True), (1.0011, False), (0.5, False)])
+def test_lengths_of_spins(length, fits):
+    """One wrong vector among many states is named; tensors are not looked at, nor what lies outside of a mask."""
+    spins = random_spins(70, 48, 64)
+    spins[61, 5, 7] *= length
+    h, mask = Hamiltonian(), np.ones((48, 64), bool)
+    mask[5, 7] = False
+    np.testing.assert_allclose(h.energy(tf.constant(spins[61])), Hamiltonian(mask=mask).energy(spins)[61], atol=5.0)
+    if fits:
+        assert h.energy(spins.astype(np.float16)).shape == (70,)
+        assert h.energy(spins)[61] == h.energy(spins[61]) and h.energy(spins[:0]).shape == (0,)
+    else:
+        with pytest.raises(ValueError, match=rf"length {length:g} at \(y, x\) = \(5, 7\) of state 61"):
+            h.energy(spins)
 
 
 def test_mask_of_all_sites_changes_nothing():

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import argparse
 import logging
-from collections.abc import Sequence
 from pathlib import Path
 
-from keras_evae.commands.options import add_config, add_export, add_overrides, new_parser, number
+from keras_evae.commands.options import add_config, add_export, add_overrides, make_main, new_parser, number
 from keras_evae.config import load_config
 from keras_evae.config_text import Workers
-from keras_evae.console import run_command
 from keras_evae.dataset.cluster import connect
 from keras_evae.dataset.formats.spin_files import export_states
 from keras_evae.dataset.generation import ensure_dataset
 from keras_evae.dataset.specification import DatasetSpecification
+from keras_evae.errors import ConfigError
 from keras_evae.minima.freezing import annealing_report
 from keras_evae.plotting import new_figure, save_figure, style
 from keras_evae.plotting.temperature import plot_annealing_report
@@ -53,16 +52,11 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command with these arguments, those of the process by default, and returns its exit code."""
-    parser = make_parser()
-    options = parser.parse_args(arguments)
-    if options.workers is not None and options.scheduler not in (None, "local"):
-        parser.error("--workers: expected with threads or --scheduler local only; a cluster brings its own workers")
-    return run_command(lambda: _anneal(options))
-
-
 def _anneal(options: argparse.Namespace) -> None:
+    if options.workers is not None and options.scheduler not in (None, "local"):
+        raise ConfigError(
+            "--workers: expected with threads or --scheduler local only; a cluster brings its own workers"
+        )
     config = load_config(options.config, options.set)
     specification = dataset_specification(config)
     if options.report:
@@ -90,3 +84,6 @@ def _report(specification: DatasetSpecification, path: Path, workers: int | None
         plot_annealing_report(axes[0], report.rows, report.freezing)
         save_figure(figure, picture)
     logger.info("picture: %s", picture)
+
+
+main = make_main(make_parser, _anneal)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from keras_evae.dataset.formats.spin_files import export_states
 from keras_evae.evaluation.recipes import ALL, RECIPES, evaluate, evaluate_file
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.runs.run import latest_run, load_run
+
+logger = logging.getLogger(__name__)
 
 GENERATION_OPTIONS = ("gammas", "priors", "count")
 EPILOG = """examples:
@@ -58,6 +61,8 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--report", action="store_true", help="one HTML page of all results in the output folder")
     all_help = "everything that the runs have the stages for, and the report (default)"
     parser.add_argument("--all", action="store_true", help=all_help)
+    tables_help = "print the tables of --all too, which stand in the files and the report in any case"
+    parser.add_argument("--tables", action="store_true", help=tables_help)
     return parser
 
 
@@ -84,8 +89,11 @@ def _evaluate_runs(given: argparse.Namespace) -> None:
     chosen = {name: getattr(given, name) for name in GENERATION_OPTIONS if getattr(given, name) is not None}
     output = given.output or folders[0] / "evaluation"
     evaluate(
-        folders, recipes, output, report=given.report or given.all, tolerant=given.all, options={"generation": chosen}
-    )
+        folders, recipes, output, report=given.report or given.all, tolerant=given.all, options={"generation": chosen},
+        tables=given.tables or not given.all,
+    )  # fmt: skip
+    if given.all and not given.tables:
+        logger.info("tables: in %s and in the report; --tables prints them", output)
     for path in sorted(output.glob("states*.h5")) if given.export else ():
         export_states(path, given.export)
 

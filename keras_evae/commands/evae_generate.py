@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Sequence
 from pathlib import Path
 
-from keras_evae.commands.options import add_export, new_parser, number
+from keras_evae.commands.options import add_export, make_main, new_parser, number
 from keras_evae.config_text import Count, Coupling, Seed
-from keras_evae.console import run_command
 from keras_evae.dataset.formats.spin_files import export_states
 from keras_evae.errors import ConfigError
 from keras_evae.evaluation.stable_states import last_before_collapse
 from keras_evae.evaluation.stable_states_file import write_stable
 from keras_evae.files import check_room
-from keras_evae.machine import quiet_tensorflow
 from keras_evae.runs.resources import SPIN_BYTES
 from keras_evae.runs.run import load_run
 
@@ -50,19 +47,14 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command with these arguments, those of the process by default, and returns its exit code."""
-    options = make_parser().parse_args(arguments)
-    return run_command(lambda: _generate(options))
-
-
 def _generate(options: argparse.Namespace) -> None:
     run = load_run(options.run, options.stage)
     # Chunks and the file that is packed of them.
     needed = 2 * SPIN_BYTES * math.prod(run.shape) * options.number
     check_room(options.output.parent, needed, f"{options.number} states", "take a smaller --number")
-    with quiet_tensorflow():
-        from keras_evae.model.priors import PRIORS
+    # Imported late, as TensorFlow comes with it.
+    from keras_evae.model.priors import PRIORS
+
     if options.prior not in PRIORS:
         raise ConfigError(f"--prior: expected one of {', '.join(PRIORS)}, found {options.prior}")
     write_stable(
@@ -78,3 +70,6 @@ def _generate(options: argparse.Namespace) -> None:
         energy_below=options.energy_below,
     )
     export_states(options.output, options.export, run.hamiltonian)
+
+
+main = make_main(make_parser, _generate)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
 
-from keras_evae.commands.options import add_config, add_export, add_overrides, new_parser, number
+from keras_evae.commands.options import add_config, add_export, add_overrides, make_main, new_parser, number
 from keras_evae.config import load_config
 from keras_evae.config_text import Positive, Workers
-from keras_evae.console import run_command
 from keras_evae.dataset.formats.spin_files import export_states
+from keras_evae.errors import ConfigError
 from keras_evae.runs.from_config import check_resources
 from keras_evae.runs.run import load_run
 
@@ -44,20 +43,13 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command with these arguments, those of the process by default, and returns its exit code."""
-    parser = make_parser()
-    options = parser.parse_args(arguments)
-    if options.seeds is not None and options.run:
-        parser.error("--seeds goes with --config; with --run each run is a trial")
-    if options.set and options.run:
-        parser.error("--set goes with --config; a run has its own configuration")
-    if len({f"{beta:g}" for beta in options.betas}) < len(set(options.betas)):
-        parser.error("--betas: expected values that differ in their first six digits, which name their folders")
-    return run_command(lambda: _search(options))
-
-
 def _search(options: argparse.Namespace) -> None:
+    if options.seeds is not None and options.run:
+        raise ConfigError("--seeds goes with --config; with --run each run is a trial")
+    if options.set and options.run:
+        raise ConfigError("--set goes with --config; a run has its own configuration")
+    if len({f"{beta:g}" for beta in options.betas}) < len(set(options.betas)):
+        raise ConfigError("--betas: expected values that differ in their first six digits, which name their folders")
     source = options.config or options.run[0]
     config = load_config(source, options.set) if options.config else load_run(source).config
     output = options.output or Path("runs") / f"{Path(source).stem}_ground_state"
@@ -66,3 +58,6 @@ def _search(options: argparse.Namespace) -> None:
 
     find_ground_state(config, output, options.seeds or 3, options.run, options.betas)
     export_states(output / "candidates.h5", options.export)
+
+
+main = make_main(make_parser, _search)

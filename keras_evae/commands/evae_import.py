@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 
-from keras_evae.commands.options import add_config, add_overrides, new_parser
+from keras_evae.commands.options import add_config, add_overrides, make_main, new_parser
 from keras_evae.config import load_config
-from keras_evae.console import run_command
 from keras_evae.dataset.generation import ensure_dataset
 from keras_evae.runs.from_config import dataset_specification
 
@@ -31,15 +29,12 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command with these arguments, those of the process by default, and returns its exit code."""
-    options = make_parser().parse_args(arguments)
-    return run_command(lambda: _import(options))
-
-
 def _import(options: argparse.Namespace) -> None:
     own = ["dataset.source=own", f"dataset.path={options.output}"]
     fit = [f"dataset.fit={options.fit}"] if options.fit else []
     config = load_config(options.config, [*options.set, *own, *fit])
     dataset = config.dataset.model_copy(update={"files": tuple(options.files)})
     ensure_dataset(dataset.path, dataset_specification(config.model_copy(update={"dataset": dataset})))
+
+
+main = make_main(make_parser, _import)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 import logging
 import os
-from collections.abc import Sequence
 
 from keras_evae import machine
-from keras_evae.commands.options import new_parser
-from keras_evae.console import run_command
+from keras_evae.commands.options import make_main, new_parser
 
 logger = logging.getLogger(__name__)
 
@@ -20,13 +19,11 @@ TensorFlow is loaded to ask for oneDNN and GPUs, which takes some seconds.
 """
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command with these arguments, those of the process by default, and returns its exit code."""
-    new_parser("evae-info", __doc__, EPILOG).parse_args(arguments)
-    return run_command(_tell)
+def make_parser() -> argparse.ArgumentParser:
+    return new_parser("evae-info", __doc__, EPILOG)
 
 
-def _tell() -> None:
+def _tell(options: argparse.Namespace) -> None:
     lines = describe()
     width = max(map(len, lines))
     for name, value in lines.items():
@@ -39,8 +36,7 @@ def describe() -> dict[str, str]:
 
     environment = machine.describe_environment()
     machine.prepare_tensorflow()
-    with machine.quiet_tensorflow():
-        arithmetic = machine.describe_arithmetic()
+    arithmetic = machine.describe_arithmetic()
     versions = environment["versions"]
     return {
         "keras_evae": f"{versions.pop('keras_evae')}, commit {environment['commit'] or 'none: installed'}",
@@ -54,3 +50,6 @@ def describe() -> dict[str, str]:
         "kernels": str(cache_folder()),
         "folder": os.getcwd(),
     }
+
+
+main = make_main(make_parser, _tell)

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import csv
 import io
 import itertools
 import logging
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from keras_evae.commands.options import add_config, add_overrides, new_parser, number
+from keras_evae.commands.options import add_config, add_overrides, make_main, new_parser, number
 from keras_evae.config import Config, load_config
 from keras_evae.config_sections import ThermalConfig
 from keras_evae.config_text import Workers
-from keras_evae.console import format_table, run_command
+from keras_evae.console import format_csv, format_table
 from keras_evae.dataset.cluster import connect
 from keras_evae.dataset.thermal_chains import ThermalSpecification
 from keras_evae.dataset.thermal_file import ensure_thermal
@@ -59,12 +57,6 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command with these arguments, those of the process by default, and returns its exit code."""
-    options = make_parser().parse_args(arguments)
-    return run_command(lambda: _sample(options))
-
-
 def _sample(options: argparse.Namespace) -> None:
     config = load_config(options.config, options.set)
     settings, scans = config.thermal or ThermalConfig(), dict(map(_scan, options.scan))
@@ -76,7 +68,7 @@ def _sample(options: argparse.Namespace) -> None:
         arrays = ensure_thermal(settings.path, specification, average, options.workers)
     rows = _rows(specification, arrays, settings.J_meV)
     with disk_errors(settings.path):
-        _write_csv(settings.path.with_suffix(".csv"), rows)
+        write_whole(settings.path.with_suffix(".csv"), format_csv(list(rows[0]), [row.values() for row in rows]))
         _draw(settings.path.with_suffix(".png"), specification, arrays, scans)
         if settings.keep:
             content = io.BytesIO()
@@ -110,11 +102,8 @@ def _specification(config: Config, settings: ThermalConfig, scans: dict[str, np.
     energies = {name: axis for name, axis in scans.items() if name != "T"}
     if len(energies) == 2 and len(values["temperatures"]) > 1:
         raise ConfigError("thermal.temperatures: expected one temperature for a map over two parameters of the energy")
-    own = dict(config.hamiltonian)
-    hamiltonians = tuple(
-        Hamiltonian(**{**own, **dict(zip(energies, map(float, point), strict=True))})
-        for point in itertools.product(*energies.values())
-    )
+    points = (dict(zip(energies, map(float, point), strict=True)) for point in itertools.product(*energies.values()))
+    hamiltonians = tuple(Hamiltonian(**dict(config.hamiltonian) | point) for point in points)
     try:
         return ThermalSpecification(hamiltonians, config.dataset.shape, **values)
     except ArgumentError as error:
@@ -128,13 +117,7 @@ def _rows(specification: ThermalSpecification, arrays: dict[str, np.ndarray], J_
         enumerate(specification.hamiltonians), range(len(specification.temperatures))
     ):
         temperature = float(arrays["temperatures"][h, t])
-        row: dict[str, Any] = {
-            "J": hamiltonian.J,
-            "D": hamiltonian.D,
-            "B": hamiltonian.B,
-            "K": hamiltonian.K,
-            "T": temperature,
-        }
+        row: dict[str, Any] = {**{name: getattr(hamiltonian, name) for name in "JDBK"}, "T": temperature}
         if J_meV:
             row["kelvin"] = temperature * J_meV * KELVIN_PER_MEV
         for name, values in arrays.items():
@@ -145,14 +128,6 @@ def _rows(specification: ThermalSpecification, arrays: dict[str, np.ndarray], J_
                         for axis, each in zip(axes, value, strict=True)}  # fmt: skip
         rows.append(row)
     return rows
-
-
-def _write_csv(path: Path, rows: list[dict]) -> None:
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, list(rows[0]))
-    writer.writeheader()
-    writer.writerows(rows)
-    write_whole(path, text.getvalue().encode())
 
 
 def _draw(path: Path, specification: ThermalSpecification, arrays: dict[str, np.ndarray], scans: dict) -> None:
@@ -176,3 +151,6 @@ def _draw(path: Path, specification: ThermalSpecification, arrays: dict[str, np.
             if len(specification.hamiltonians) > 1:
                 axes[0, 0].legend()
         save_figure(figure, path)
+
+
+main = make_main(make_parser, _sample)

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import argparse
 import logging
-from collections.abc import Sequence
 from pathlib import Path
 
-from keras_evae.commands.options import add_config, add_overrides, new_parser
+from keras_evae.commands.options import add_config, add_overrides, make_main, new_parser
 from keras_evae.config import load_config
-from keras_evae.console import run_command
-from keras_evae.machine import quiet_tensorflow
 from keras_evae.runs.from_config import check_resources
 
 EPILOG = """examples:
@@ -39,12 +36,6 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command with these arguments, those of the process by default, and returns its exit code."""
-    options = make_parser().parse_args(arguments)
-    return run_command(lambda: _train(options))
-
-
 def _train(options: argparse.Namespace) -> None:
     config = load_config(options.config, options.set)
     if options.verbose:
@@ -52,7 +43,9 @@ def _train(options: argparse.Namespace) -> None:
     output = options.output or Path("runs") / Path(options.config).stem
     check_resources(config, output)
     # Imported late: --help and a bad configuration need not wait for TensorFlow.
-    with quiet_tensorflow():
-        from keras_evae.training.recipe import train
+    from keras_evae.training.recipe import train
 
     train(config, output, options.strategy, options.stages_from)
+
+
+main = make_main(make_parser, _train)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import contextlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from pydantic import TypeAdapter, ValidationError
 
 from keras_evae import __version__
 from keras_evae.config_text import expected_value, parse_yaml
+from keras_evae.console import run_command
 from keras_evae.errors import ConfigError, one_line
 
 
@@ -33,6 +34,16 @@ def new_parser(name: str, description: str | None, epilog: str) -> argparse.Argu
     parser = _Parser(name, description=description, epilog=epilog, formatter_class=layout)
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     return parser
+
+
+def make_main(make_parser: Callable[[], argparse.ArgumentParser], command: Callable[[argparse.Namespace], None]):
+    """The function `main` of a command: arguments, those of the process by default, to its exit code."""
+
+    def main(arguments: Sequence[str] | None = None) -> int:
+        options = make_parser().parse_args(arguments)
+        return run_command(lambda: command(options))
+
+    return main
 
 
 def number(kind: Any) -> Callable[[str], Any]:

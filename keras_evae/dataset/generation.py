@@ -15,9 +15,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tqdm import tqdm
-
 from keras_evae.annealing import KERNEL_VERSION
+from keras_evae.console import progress_bar
 from keras_evae.dataset.cluster import cluster_pool
 from keras_evae.dataset.hdf5 import check_dataset, write_dataset
 from keras_evae.dataset.own_files import import_states
@@ -135,8 +134,8 @@ def _make_missing(parts: ShardFolder, pool: Pool) -> None:
         logger.info("Going on: %d of %d shards are there", finished, len(parts.shards))
     todo = sum(len(parts.shards[shard]) for shard in missing)
     with (
-        tqdm(
-            desc="annealing",
+        progress_bar(
+            description="annealing",
             total=parts.specification.count,
             initial=parts.specification.count - todo,
             unit="lattice",
@@ -169,7 +168,7 @@ def _annealed(
 
 
 def _pack(parts: ShardFolder, path: Path) -> None:
-    with tqdm(range(len(parts.shards)), "packing", unit="shard", leave=False, delay=1, disable=None) as shards:
+    with progress_bar(range(len(parts.shards)), "packing", unit="shard") as shards:
         write_dataset(parts.packed, parts.specification, map(parts.read, shards))
     # The shards go only when what replaces them reads as it should.
     check_dataset(parts.packed, parts.specification)

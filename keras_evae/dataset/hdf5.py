@@ -25,10 +25,10 @@ from typing import Any
 
 import h5py
 import numpy as np
-from tqdm import tqdm
 
 import keras_evae
 from keras_evae.annealing import KERNEL_VERSION
+from keras_evae.console import progress_bar
 from keras_evae.dataset.reading import MOST_NAMES, StoredArray, StoredFile, open_hdf5, read_single
 from keras_evae.dataset.specification import SPLITS, DatasetSpecification, check_split, describe_difference
 from keras_evae.errors import TOO_OLD, DataError, MismatchError, in_brief, reading_errors, validate_json
@@ -134,7 +134,7 @@ def check_dataset(path: str | Path, specification: DatasetSpecification) -> None
     check_specification(path, specification)
     with (
         open_hdf5(path, AGAIN) as file,
-        tqdm(None, "checking", specification.count, unit="lattice", leave=False, delay=1, disable=None) as progress,
+        progress_bar(None, "checking", specification.count, unit="lattice") as progress,
     ):
         kernel = json_attribute(file, "versions").get("kernel")
         if kernel != KERNEL_VERSION:

@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-from tqdm import tqdm
 
 from keras_evae.annealing import KERNEL_VERSION
+from keras_evae.console import progress_bar
 from keras_evae.dataset.shards import LONGEST_SHARD, decode_shard, encode_shard, shard_indices, shard_length
 from keras_evae.dataset.specification import DatasetSpecification, describe_difference
 from keras_evae.errors import DataError, MismatchError, reading_errors, validate_json
@@ -166,7 +166,7 @@ class PartsFolder:
     def _verified(self, checksums: dict[str, str]) -> dict[str, str]:
         known = {_shard_name(shard) for shard in range(self.count)}
         whole = {}
-        for name in tqdm(sorted(checksums), "checking", unit="shard", leave=False, delay=1, disable=None):
+        for name in progress_bar(sorted(checksums), "checking", unit="shard"):
             if name in known and _read_verified(self.path / name, checksums[name]) is not None:
                 whole[name] = checksums[name]
             else:

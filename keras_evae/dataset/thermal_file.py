@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
-from tqdm import tqdm
 
 from keras_evae.annealing import KERNEL_VERSION
+from keras_evae.console import progress_bar
 from keras_evae.dataset.cluster import cluster_pool
 from keras_evae.dataset.generation import Pool, thread_pool
 from keras_evae.dataset.hdf5 import (
@@ -82,9 +82,7 @@ def make_chains(
             for chain in range(specification.chains)}  # fmt: skip
     total = segments * specification.chains
     with (
-        tqdm(
-            desc="sampling", total=total, initial=sum(todo.values()), unit="segment", leave=False, disable=None
-        ) as bar,
+        progress_bar(description="sampling", total=total, initial=sum(todo.values()), unit="segment") as bar,
         pool as (executor, _),
     ):
 

@@ -23,6 +23,7 @@ from keras_evae.evaluation.stage_selection import (
 )
 from keras_evae.runs.run import Run
 from keras_evae.runs.stage_folder import FinishedStage
+from keras_evae.runs.stage_plan import in_words
 
 SPLITS = ("train", "validation")
 # Of the states that each stage generates.
@@ -126,7 +127,7 @@ def _draw(betas: Ladders, gammas: Ladders, means: Mapping[str, float], path: Pat
     columns = [("beta", betas, "VAE")]
     if gammas:
         fixed = sorted({stages[0].beta for stages in gammas.values()})
-        columns.append(("gamma", gammas, r"E-VAE, $\beta$ = " + " and ".join(f"{beta:g}" for beta in fixed)))
+        columns.append(("gamma", gammas, r"E-VAE, $\beta$ = " + " and ".join(map(in_words, fixed))))
     rows = len(plotting.LOSS_LABELS)
     colors = plotting.run_colors(list(means))
     # The legends of many runs are higher than a panel needs to be.
@@ -164,7 +165,7 @@ def _mark_transitions(axes: Axes, ladders: Ladders, weight: str, colors: Mapping
     """Bands, and broken lines labelled with their value; lines of several runs in the colours of the runs."""
     lines = []
     for name, stages in ladders.items():
-        of_run = f", {name}" if len(ladders) > 1 else ""
+        of_run = f", {plotting.as_label(name)}" if len(ladders) > 1 else ""
         for key, found in transitions_of(stages, weight).items():
             if found:
                 symbol, style, color = MARKS[key]

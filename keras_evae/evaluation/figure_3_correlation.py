@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from keras_evae import plotting
 from keras_evae.analysis import AngleDistribution, angle_distribution, field_angle, local_correlation
+from keras_evae.console import progress_bar
 from keras_evae.evaluation.results import Cell, Picture, Record, Section, Table, for_each_run
 from keras_evae.evaluation.stage_selection import awaits_nearer, nearest_gammas
 from keras_evae.evaluation.stage_states import generate, reconstruct, stream_generated, stream_reconstructed
@@ -74,7 +74,7 @@ def _collect(run: Run, stages: Sequence[FinishedStage]) -> list[Row]:
     """Test configurations, then what each stage makes of them and what it generates."""
     spins = run.read_split("test", COUNT)
     rows: list[Row] = [(None, {"X_In": spins})]
-    for stage in tqdm(stages, "local correlation", unit="stage", leave=False, delay=5):
+    for stage in progress_bar(stages, "local correlation", unit="stage"):
         outputs = {"X_Out": reconstruct(run, stage, spins), "X'_Out": generate(run, stage, len(spins))}
         rows.append((stage.gamma, outputs))
     return rows
@@ -134,7 +134,7 @@ def _collect_angles(run: Run, stages: Sequence[FinishedStage]) -> Distributions:
         return angle_distribution(field_angle(part, run.hamiltonian) for part in states)
 
     found: Distributions = {("X_In", None): distribution(run.stream_split("test"))}
-    for stage in tqdm(stages, "theta", unit="stage", leave=False, delay=5):
+    for stage in progress_bar(stages, "theta", unit="stage"):
         found["X_Out", stage.gamma] = distribution(stream_reconstructed(run, stage, run.stream_split("test")))
         found["X'_Out", stage.gamma] = distribution(stream_generated(run, stage, run.count("test")))
     return found

@@ -97,7 +97,7 @@ def _draw(runs: Sequence[Run], path: Path) -> list[str]:
         for cell, (title, spins) in zip(row, states, strict=False):
             plotting.plot_spins(cell, spins, title)
             cell.set_xlabel(f"$E/N$ = {precise_energy(spins, run.hamiltonian):.5f} $J$")
-        row[0].set_ylabel(titles[name])
+        row[0].set_ylabel(plotting.as_label(titles[name]))
     plotting.plot_color_wheel(axes[0, -1])
     plotting.save_figure(figure, path)
     return [note for _, notes in chosen.values() for note in notes]

@@ -7,14 +7,15 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
-from tqdm import tqdm
 
 from keras_evae import plotting
+from keras_evae.console import progress_bar
 from keras_evae.evaluation.results import Cell, Picture, Section, Table, for_each_run
 from keras_evae.evaluation.stage_states import generate, reconstruct
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.runs.run import Run
 from keras_evae.runs.stage_folder import FinishedStage
+from keras_evae.runs.stage_plan import in_words
 
 # Stages side by side in a picture.
 COLUMNS = 7
@@ -27,7 +28,7 @@ HEADER = ["beta", "gamma", "reconstruction_loss", "magnetization_z", "uniform", 
 def make_reconstructions(run: Run, output: Path, file: str) -> Section:
     """One test configuration, its reconstruction and a generated state for each stage."""
     spins = run.read_split("test", 1)
-    stages = tqdm(run.stages, "stages", unit="stage", leave=False, delay=5)
+    stages = progress_bar(run.stages, "stages", unit="stage")
     states = [(reconstruct(run, stage, spins)[0], generate(run, stage, 1)[0]) for stage in stages]
     caption = f"one test configuration (m_z = {_mean_spin(spins[0], run.hamiltonian)[2]:.4f}) and its reconstruction"
     rows = [_row(stage, run.hamiltonian, spins[0], *pair) for stage, pair in zip(run.stages, states, strict=True)]
@@ -78,7 +79,7 @@ def _draw(run: Run, spins: np.ndarray, states: Sequence[tuple[np.ndarray, np.nda
         for column, index in enumerate(band, start=1):
             above, below = axes[2 * row : 2 * row + 2, column]
             (reconstructed, generated), stage = states[index], run.stages[index]
-            weight = rf"$\gamma$ = {stage.gamma:g}" if stage.gamma else rf"$\beta$ = {stage.beta:g}"
+            weight = rf"$\gamma$ = {stage.gamma:g}" if stage.gamma else rf"$\beta$ = {in_words(stage.beta)}"
             _show(above, reconstructed, run.hamiltonian, weight)
             _show(below, generated, run.hamiltonian)
         axes[2 * row, 1].set_ylabel("$X_{Out}$")

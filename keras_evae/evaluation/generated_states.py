@@ -36,7 +36,7 @@ def make_analyse(run: Run, output: Path, file: str) -> Section:
     """Generated states of each stage beside the test split; the validation split says how close equals come."""
     test = _split_sample(run, "test")
     generated = {
-        stage.name: measure(f"beta {stage.beta:g}, gamma {stage.gamma:g}", generate(run, stage, COUNT), run.hamiltonian)
+        stage.name: measure(stage.stage.weights_in_words, generate(run, stage, COUNT), run.hamiltonian)
         for stage in run.stages
     }
     tables = sample_tables("analyse", [test, _split_sample(run, "validation"), *generated.values()], test)
@@ -145,7 +145,7 @@ def _draw_neighbours(samples: Sequence[Sample], hamiltonian: Hamiltonian, path: 
             found = f"skyrmions: {len(positions)}{order}"
         lines = np.stack((starts, starts + bonds.vectors), axis=1)
         sure = np.bincount(bonds.owners[~bonds.arbitrary], minlength=len(positions))
-        counts, title = np.where(bonds.surrounded, sure, -1), f"{sample.name}\n{found}"
+        counts, title = np.where(bonds.surrounded, sure, -1), f"{plotting.as_label(sample.name)}\n{found}"
         plotting.plot_neighbours(cell, sample.example, positions, lines, bonds.arbitrary, counts, title)
         handles |= {label: handle for handle, label in zip(*cell.get_legend_handles_labels(), strict=True)}
     plotting.plot_color_wheel(axes[0, -1])

@@ -8,10 +8,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from keras_evae.analysis import charge_of, ring_average, structure_factor
+from keras_evae.analysis import defect_share, describe_state, ring_average, structure_factor
 from keras_evae.analysis.nearest import nearest_distances, symmetric_distances
-from keras_evae.analysis.neighbours import defect_share, delaunay_bonds
-from keras_evae.analysis.skyrmions import skyrmions_of
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.minima.distinct import SAME_STATE
 
@@ -44,7 +42,7 @@ class MeasuredSet:
 
 def measure_set(spins: np.ndarray, hamiltonian: Hamiltonian) -> MeasuredSet:
     """Measures at least two states `(n, y, x, 3)` one by one: energies, skyrmions, S(q), unlikeness."""
-    records = [_measure_state(state.astype(np.float64), hamiltonian) for state in spins]
+    records = [_measure_state(state, hamiltonian) for state in spins]
     values = {name: np.array([record[name] for record in records]) for name in records[0]}
     transforms = np.abs(np.fft.fft2(spins[..., 2].astype(np.float64))) / hamiltonian.count_sites(spins.shape[1:3])
     deviations = np.mean((transforms - transforms.mean(axis=0)) ** 2, axis=(1, 2))
@@ -106,18 +104,13 @@ def same_charge(before: MeasuredSet, after: MeasuredSet) -> Estimate:
 
 
 def _measure_state(state: np.ndarray, hamiltonian: Hamiltonian) -> dict[str, float]:
-    skyrmions = skyrmions_of(state, hamiltonian)
-    found = len(skyrmions) > 0
-    bonds = delaunay_bonds(
-        skyrmions.positions, (state.shape[0], state.shape[1]), hamiltonian.periodic, hamiltonian.mask
-    )
-    psi6, _ = bonds.lattice_order()
+    found = describe_state(state, hamiltonian)
     return {
-        "energy_per_site": float(hamiltonian.energy_per_site(state)),
-        "charge": float(charge_of(state, hamiltonian)),
-        "radius_sites": float(skyrmions.radii.mean()) if found else math.nan,
-        "psi6": float(psi6.mean()) if psi6.size else math.nan,
-        "defects": defect_share(bonds.counts[bonds.surrounded]) if found else math.nan,
+        "energy_per_site": found.energy_per_site,
+        "charge": found.charge,
+        "radius_sites": estimate(found.skyrmions.radii)[0],
+        "psi6": estimate(found.psi6)[0],
+        "defects": defect_share(found.neighbours) if len(found.skyrmions) else math.nan,
     }
 
 

@@ -9,8 +9,8 @@ import time
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from tqdm import tqdm
 
+from keras_evae.console import progress_bar
 from keras_evae.evaluation.generation_measures import MeasuredSet, measure_set
 from keras_evae.evaluation.results import Record
 from keras_evae.evaluation.stage_selection import first_collapsed, ladder_of_gamma
@@ -48,10 +48,6 @@ class Row:
     relaxation: float
 
     @property
-    def name(self) -> str:
-        return f"gamma {self.stage.gamma:g}" if self.stage else ""
-
-    @property
     def identity(self) -> Record:
         """The first columns of all tables."""
         return {"gamma": self.stage.gamma if self.stage else None, "vectors": self.way}
@@ -76,7 +72,7 @@ def measure_rows(run: Run, stages: Sequence[FinishedStage], priors: Sequence[str
         held_out = np.concatenate((held_out, run.read_split("validation", count - len(held_out))))
     yield _row(run, None, TEST, held_out)
     work = list(itertools.product(stages, (OUTPUTS, *priors)))
-    for stage, way in tqdm(work, "generation", unit="set", leave=False, delay=1):
+    for stage, way in progress_bar(work, "generation", unit="set"):
         if way == OUTPUTS:
             yield _row(run, stage, way, reconstruct(run, stage, held_out))
         else:

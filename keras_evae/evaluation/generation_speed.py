@@ -8,9 +8,9 @@ import time
 from collections.abc import Sequence
 
 import numpy as np
-from tqdm import tqdm
 
 from keras_evae.annealing import anneal_many
+from keras_evae.console import progress_bar
 from keras_evae.evaluation.generation_measures import Estimate, estimate
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.machine import usable_cores
@@ -46,7 +46,7 @@ def measure_annealer(
     """Anneals with each schedule for about so many seconds, but within the bounds of the number of states."""
     next(anneal_many(hamiltonian, shape, 1))
     points, cores = [], usable_cores()
-    for name, schedule in tqdm(SCHEDULES.items(), "annealing", unit="schedule", leave=False, delay=1):
+    for name, schedule in progress_bar(SCHEDULES.items(), "annealing", unit="schedule"):
         _, trial = _anneal(hamiltonian, shape, schedule, cores)
         # Whole rounds: else some cores have nothing to do at the end.
         count = -(-min(max(int(seconds / trial * cores), fewest), most) // cores) * cores

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from keras_evae import plotting
+from keras_evae.console import progress_bar
 from keras_evae.evaluation.generation_measures import (
     NEAREST,
     PAIRED,
@@ -25,6 +25,7 @@ from keras_evae.evaluation.generation_measures import (
 from keras_evae.evaluation.generation_rows import (
     DIVERSE,
     OUTPUTS,
+    TEST,
     Row,
     best_generating,
     generating_stages,
@@ -38,6 +39,7 @@ from keras_evae.minima.certificate import SAME_ENERGY, Candidate, best_known
 from keras_evae.plotting.quality import plot_quality_against_speed
 from keras_evae.runs.resources import SPIN_BYTES, check_memory
 from keras_evae.runs.run import Run
+from keras_evae.runs.stage_plan import in_words
 
 STATISTICS = ("energy_per_site", "charge", "radius_sites", "psi6", "defects")
 # Training states among which the nearest one is looked for: the first ones.
@@ -96,7 +98,7 @@ def make_generation(
         Table.of_records(f"{file}_annealer", "the annealer", [_schedule(point, lowest) for point in annealer]),
     ]
     caption = "Mean E/N above the lowest known against states per second: hollow raw, filled relaxed"
-    _draw(rows, annealer, lowest, output / f"{file}.png")
+    draw_quality(tables[0], tables[3], tables[4], lowest, output / f"{file}.png")
     numbers: dict[str, Cell] = {
         "lowest_energy_per_site": lowest,
         "best_beta": best.stage.beta if best and best.stage else None,
@@ -115,10 +117,10 @@ def _of_rows(
     """A table with a line for each row and kind, an error beside each number."""
     records = []
     lines = [(row, kind, states) for row in rows for kind, states in row.kinds.items()]
-    for row, kind, states in tqdm(lines, name, unit="line", leave=False, delay=1):
+    for row, kind, states in progress_bar(lines, name, unit="line"):
         record: Record = {**row.identity, "states": kind}
-        for quantity, (value, error) in measure(row, states).items():
-            record |= {quantity: _cell(value), f"{quantity}_error": _cell(error)}
+        for quantity, pair in measure(row, states).items():
+            record |= zip((quantity, f"{quantity}_error"), pair, strict=True)
         records.append(record)
     return Table.of_records(name, caption, records)
 
@@ -162,15 +164,11 @@ def _limits(rows: Sequence[Row]) -> Iterator[Record]:
         for name, quantity, scale in (("energy", "energy_per_site", -1.0), ("psi6", "psi6", 1.0),
                                       ("diversity", "fft_mse", 1.0 / unit if unit else math.nan)):  # fmt: skip
             sets = [part.raw.mean(quantity) for part in (test, outputs[row.stage.name], row)]
-            (best, _), (ceiling, _), (found, _) = sets
-            decoder, density = scale * (best - ceiling), scale * (ceiling - found)
+            best, ceiling, generated = (mean for mean, _ in sets)
+            decoder, density = scale * (best - ceiling), scale * (ceiling - generated)
             error = abs(scale) * math.hypot(*(part[1] for part in sets))
-            record |= {
-                f"{name}_decoder": _cell(decoder),
-                f"{name}_density": _cell(density),
-                f"{name}_error": _cell(error),
-            }
-            record[f"{name}_limit"] = _limit(decoder, density, error)
+            found = decoder, density, error, _limit(decoder, density, error)
+            record |= zip((f"{name}_{part}" for part in ("decoder", "density", "error", "limit")), found, strict=True)
         yield record
 
 
@@ -210,26 +208,29 @@ def _schedule(point: AnnealerPoint, lowest: float) -> Record:
     }
 
 
-def _draw(rows: Sequence[Row], annealer: Sequence[AnnealerPoint], lowest: float, path: Path) -> None:
-    generators = {
-        (row.name, row.way): [
-            (1.0 / seconds, states.mean("energy_per_site")[0] - lowest)
-            for seconds, states in ((row.generation, row.raw), (row.generation + row.relaxation, row.relaxed))
-        ]
-        for row in rows
-        if row.generation is not None
+def draw_quality(quality: Table, speed: Table, annealer: Table, lowest: float, path: Path) -> None:
+    """Draws heights above the lowest E/N against speeds, both of the tables of a section."""
+    heights = {
+        (row["gamma"], row["vectors"], row["states"]): row["energy_per_site"] - lowest for row in quality.records
     }
-    schedules = {point.name: (point.rate, point.energy[0] - lowest) for point in annealer}
+    generators = {
+        (f"gamma = {in_words(row['gamma'])}", row["vectors"]): [
+            (row[rate], heights[row["gamma"], row["vectors"], kind])
+            for rate, kind in (("generated", "raw"), ("generated_and_relaxed", "relaxed"))
+        ]
+        for row in speed.records
+        if row["generated"] is not None
+    }
+    schedules = {row["schedule"]: (row["states_per_second"], row["above_lowest"]) for row in annealer.records}
     figure, axes = plotting.new_figure(size=(7.0, 4.2))
-    data = rows[0].raw.mean("energy_per_site")[0] - lowest
-    plot_quality_against_speed(axes[0, 0], schedules, generators, data, SAME_ENERGY)
+    plot_quality_against_speed(axes[0, 0], schedules, generators, heights[None, TEST, "raw"], SAME_ENERGY)
     axes[0, 0].legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=7)
     plotting.save_figure(figure, path)
 
 
 def _notes(best: Row | None, training: int) -> list[str]:
     machine = describe_environment()
-    found = f"at {best.name} from {best.way} vectors" if best else "at none of these stages"
+    found = f"at {best.stage.stage.weights_in_words} from {best.way} vectors" if best and best.stage else "at no stage"
     return [
         f"the best generating states, the lowest that keep {DIVERSE:.0%} of the test data's diversity: {found}",
         f"nearest: the first {NEAREST} states of each kind, among {training} training states; "
@@ -237,7 +238,3 @@ def _notes(best: Row | None, training: int) -> list[str]:
         f"speeds were measured on the machine as it was, beside whatever else ran: {machine['processor']}, "
         f"{usable_cores()} cores",
     ]
-
-
-def _cell(value: float) -> Cell:
-    return value if math.isfinite(value) else None

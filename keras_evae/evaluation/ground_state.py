@@ -7,6 +7,7 @@ import itertools
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -23,7 +24,6 @@ from keras_evae.evaluation.results import Record, Section
 from keras_evae.evaluation.stage_selection import by_label
 from keras_evae.evaluation.stage_states import generate
 from keras_evae.files import hold_lock, write_whole
-from keras_evae.machine import quiet_tensorflow
 from keras_evae.minima.certificate import CERTIFICATE, certify
 from keras_evae.minima.distinct import distinct_states
 from keras_evae.minima.relaxation import relax_states
@@ -33,7 +33,9 @@ from keras_evae.runs.environment import check_training_version
 from keras_evae.runs.from_config import dataset_specification
 from keras_evae.runs.run import Run, load_run
 from keras_evae.runs.run_folder import LOCK, check_same_config, refuse_foreign_folder
-from keras_evae.training.search_trial import RECORD, Trial
+
+if TYPE_CHECKING:
+    from keras_evae.training.search_trial import Trial
 
 SETTINGS = "search.yaml"
 # The lowest distinct states that are kept: a probe that has not collapsed gives many.
@@ -132,9 +134,12 @@ def _open_run(path: str | Path, config: Config) -> Run:
 def _make_trial(config: Config, output: Path, factor: float, beta: float, name: str, run: Run | None = None) -> Trial:
     """The trial of a given run, with its own E-VAE, or of a seed, whose VAE is trained if it is not finished."""
     folder, evae = output / f"beta_{beta:g}" / name.strip("/.").replace("/", "_"), searched_evae(config)
+    # Imported late, as TensorFlow comes with it.
+    from keras_evae.training.search_trial import Trial
+
     if run is None:
-        with quiet_tensorflow():
-            from keras_evae.training.recipe import train_vae
+        from keras_evae.training.recipe import train_vae
+
         run = train_vae(config, folder, beta, config.training.seed + int(name.removeprefix("seed_")))
     name = name if beta == evae.beta else f"beta_{beta:g}_{name}"
     return Trial(name, run, beta, run.config.evae or evae, folder / "probes", factor)
@@ -215,9 +220,9 @@ def _cpu_seconds(specification: DatasetSpecification, trials: Sequence[Trial], t
         clock = time.process_time()
         list(anneal_many(specification.hamiltonian, specification.shape, number, specification.schedule))
     data = (time.process_time() - clock) / timed * specification.count
-    probes = [(trial.run, probe.stage) for trial in trials for probe in trial.probes]
-    records = [stage.metrics[RECORD] for _, stage in probes]
-    samples = sum(run.samples(stage.stage) for run, stage in probes)
+    probes = [(trial.run, probe) for trial in trials for probe in trial.probes]
+    records = [probe.record for _, probe in probes]
+    samples = sum(run.samples(probe.stage.stage) for run, probe in probes)
     measured, cpu = (sum(record[name] for record in records) for name in ("measured_samples", "cpu_seconds"))
     pace = cpu / (measured or samples)
     before = sum(trial.run.samples(stage.stage) for trial in trials for stage in trial.run.stages)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,7 +14,9 @@ from keras_evae.evaluation.results import Picture, Record, Section, Table
 from keras_evae.evaluation.stage_selection import ends_and_mark
 from keras_evae.minima.certificate import SAME_ENERGY
 from keras_evae.runs.run import Run
-from keras_evae.training.search_trial import RECORD, Trial
+
+if TYPE_CHECKING:
+    from keras_evae.training.search_trial import Trial
 
 NAME = "ground_state"
 MEASURED = ("energy_per_site_mean", "energy_per_site_std", "fft_mse")
@@ -94,7 +97,7 @@ def _probes(trials: Sequence[Trial]) -> list[Record]:
             "gamma": probe.gamma,
             "collapsed": "yes" if probe.collapsed else "no",
             **{name: probe.stage.metrics["generated"][name] for name in MEASURED},
-            "cpu_seconds": probe.stage.metrics[RECORD]["cpu_seconds"],
+            "cpu_seconds": probe.record["cpu_seconds"],
         }
         for trial in trials
         for probe in trial.probes

@@ -7,12 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from tqdm import tqdm
 
 from keras_evae.analysis import topological_charge
 from keras_evae.analysis.barrier import Barrier, find_barrier, plateau_energies
+from keras_evae.console import progress_bar
 from keras_evae.evaluation.stage_states import load_stage
-from keras_evae.machine import quiet_tensorflow
 from keras_evae.minima.interstitial import Targets
 from keras_evae.runs.run import Run
 from keras_evae.runs.stage_folder import FinishedStage
@@ -117,7 +116,7 @@ def find_latent_paths(
     images = _nearest_images(run, stages, tried, count)
     latent_paths = {
         stage.gamma: _pass(run, stage, images, max_steps)
-        for stage in tqdm(stages, "interpolation", unit="stage", leave=False, delay=1)
+        for stage in progress_bar(stages, "interpolation", unit="stage")
     }
     remaining = [sum(kept[index].losses[-1].sum() for kept in latent_paths.values()) for index in range(len(images))]
     order = np.argsort(remaining)
@@ -126,8 +125,8 @@ def find_latent_paths(
 
 
 def _nearest_images(run: Run, stages: Sequence[FinishedStage], images: Sequence[Targets], count: int) -> list[Targets]:
-    with quiet_tensorflow():
-        from keras_evae.model.latent import reconstruct_mean
+    from keras_evae.model.latent import reconstruct_mean
+
     states = np.concatenate([image.states for image in images]).astype(np.float32)
     worst = np.zeros(len(images))
     for stage in stages:

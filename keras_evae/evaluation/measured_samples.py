@@ -6,9 +6,9 @@ import dataclasses
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from tqdm import tqdm
 
 from keras_evae.analysis import StateDescription, defect_share, describe_state, structure_factor, wasserstein
+from keras_evae.console import progress_bar
 from keras_evae.evaluation.results import Record, Table
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.plotting import ENERGY_LABEL
@@ -53,7 +53,7 @@ class Sample:
 
 def measure(name: str, spins: np.ndarray, hamiltonian: Hamiltonian) -> Sample:
     """Measures configurations `(n, y, x, 3)`."""
-    progress = tqdm(spins, name, unit="state", leave=False, delay=1)
+    progress = progress_bar(spins, name, unit="state")
     states = [describe_state(state, hamiltonian) for state in progress]
     factor = np.mean([structure_factor(state) for state in spins], axis=0)
     return Sample(name, states, factor, spins[0])
@@ -83,7 +83,7 @@ def _summary(sample: Sample) -> Record:
         "theta_degrees": finite_mean(sample.values("theta")),
         **{f"m_{axis}": float(mean) for axis, mean in zip("xyz", magnetization, strict=True)},
         "charge": finite_mean([charges]),
-        "charge_std": float(charges.std()) if np.isfinite(charges).all() else None,
+        "charge_std": float(charges.std()),
     }
 
 
@@ -113,8 +113,7 @@ def _distances(sample: Sample, reference: Sample) -> Record:
     record: Record = {"sample": sample.name}
     for quantity in QUANTITIES:
         pair = wasserstein(sample.values(quantity), reference.values(quantity))
-        values = (None if np.isnan(value) else value for value in pair)
-        record |= zip((quantity, f"{quantity}_error"), values, strict=True)
+        record |= zip((quantity, f"{quantity}_error"), pair, strict=True)
     return record
 
 

@@ -92,6 +92,7 @@ def evaluate(
     report: bool = False,
     tolerant: bool = False,
     options: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
+    tables: bool = True,
 ) -> list[Section]:
     """Runs recipes on runs; their pictures and numbers go to `output`.
 
@@ -103,6 +104,7 @@ def evaluate(
         report: Write `report.html` of these results, and of those of other recipes that are in `output` already.
         tolerant: A recipe that the runs cannot feed is left out; the report says why.
         options: Arguments of recipes, by their names: `{"generation": {"gammas": [10, 100]}}`.
+        tables: Log all tables; they stand in the files in any case.
 
     Returns:
         What each recipe found, in the order of `recipes`.
@@ -125,10 +127,10 @@ def evaluate(
                 if not tolerant:
                     raise
                 gaps[name] = str(error)
-                logger.info("\nleft out: %s: %s", RECIPES[name].flag, error)
+                logger.info("left out: %s: %s", RECIPES[name].flag, error)
             else:
                 section.write(output)
-                section.log(output)
+                section.log(output, tables)
                 sections.append(section)
     if report:
         from keras_evae.evaluation.report import collect_sections, write_report

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-from tqdm import tqdm
 
 from keras_evae.analysis.neighbours import delaunay_bonds
 from keras_evae.analysis.skyrmions import skyrmions_of
+from keras_evae.console import progress_bar
 from keras_evae.dataset.hdf5 import METADATA_BYTES, VERSIONS, create_file, write_attribute
 from keras_evae.evaluation.results import Cell, Record, Section, Table, for_each_run
 from keras_evae.evaluation.stage_selection import is_finished
@@ -114,7 +114,7 @@ def export_states(
     certificates: dict[str, Certificates] = {}
     changes: dict[str, Record] = {}
     with new_states_file(path, hamiltonian, len(KINDS) * len(run.stages) * [count], run.shape) as file:
-        for stage in tqdm(run.stages, "relaxing", unit="stage", leave=False, delay=1):
+        for stage in progress_bar(run.stages, "relaxing", unit="stage"):
             generated = np.asarray(generate(run, stage, count), np.float32)
             states = {"generated": generated, "relaxed": relax_states(generated, hamiltonian)}
             # The gap to the best known energy follows when that is known.

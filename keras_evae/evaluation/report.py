@@ -32,6 +32,8 @@ logger = logging.getLogger(__name__)
 
 
 TEMPLATE, REPORT = "report.html.jinja", "report.html"
+# Of a report that the terminal has a sentence for.
+MOST_RUNS = 5
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
@@ -111,9 +113,12 @@ def write_report(
         generation_seed=GENERATION_SEED,
     )
     write_listed(path, page.encode())
-    for found in headlines:
-        logger.info("\n%s", "\n".join([found.name, *found.sentences]))
-    logger.info("\nreport: %s", path)
+    lines = [headlines[0].name, *headlines[0].sentences]
+    if len(headlines) > 1:
+        # What matters most: whether they have collapsed.
+        lines = [f"{found.name}: {found.sentences[0]}" for found in headlines[:MOST_RUNS]]
+        lines += [f"... and {len(headlines) - MOST_RUNS} runs more"] * (len(headlines) > MOST_RUNS)
+    logger.info("%s", "\n".join([*lines, f"report: {path}"]))
     return path
 
 
@@ -128,13 +133,10 @@ def _template() -> jinja2.Template:
 def _image(picture: Picture, section: Section, output: Path) -> dict[str, Any]:
     """The picture inside a URL, and its width in pixels."""
     # Only the name: the page shows no file from outside the folder of the results.
-    path = output / Path(picture.file).name
-    content = read_listed(path, f"make it again with --{section.name.replace('_', '-')}") if path.is_file() else b""
+    path, remedy = output / Path(picture.file).name, f"make it again with --{section.name.replace('_', '-')}"
+    content = read_listed(path, remedy) if path.is_file() else b""
     if not content.startswith(PNG_SIGNATURE):
-        raise DataError(
-            f"{path}: expected a PNG picture, found {'another file' if content else 'none'}; "
-            f"make it again with --{section.name.replace('_', '-')}"
-        )
+        raise DataError(f"{path}: expected a PNG picture, found {'another file' if content else 'none'}; {remedy}")
     # The first chunk of a PNG file begins with width and height.
     width, height = struct.unpack(">II", content[16:24])
     return {"url": "data:image/png;base64," + base64.b64encode(content).decode(), "width": width, "height": height}

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import functools
-import io
 import logging
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from keras_evae.console import format_table
+from keras_evae.console import format_csv, format_table
 from keras_evae.errors import DataError, validate_json
 from keras_evae.evaluation.stage_selection import by_label, file_name
 from keras_evae.files import file_checksum, json_text
@@ -24,6 +23,7 @@ logger = logging.getLogger(__name__)
 AGAIN = "run this evaluation again"
 # None: a value that does not exist.
 Cell = float | int | str | None
+UNDEFINED = (math.inf, -math.inf)
 # A row of a table: its cells by the names of their columns.
 Record = dict[str, Any]
 
@@ -49,8 +49,9 @@ class Table:
 
     @classmethod
     def of_records(cls, name: str, caption: str, records: Sequence[Record]) -> Table:
-        """A table of at least one record: its keys, those of all, become the header."""
-        return cls(name, caption, list(records[0]), [list(record.values()) for record in records])
+        """A table of at least one record: its keys, those of all, become the header; NaN and infinity have no value."""
+        rows = [[None if cell in UNDEFINED or cell != cell else cell for cell in row.values()] for row in records]
+        return cls(name, caption, list(records[0]), rows)
 
     @property
     def csv_file(self) -> str:
@@ -63,6 +64,11 @@ class Table:
         return dataclasses.replace(self, caption=f"{label}: {self.caption}", run=label, file=file)
 
     @property
+    def records(self) -> list[Record]:
+        """The rows, each by the names of the columns."""
+        return [dict(zip(self.header, row, strict=True)) for row in self.rows]
+
+    @property
     def cells(self) -> list[list[str]]:
         """The rows in words, numbers rounded for the eye."""
         return [[_in_words(cell) for cell in row] for row in self.rows]
@@ -73,11 +79,7 @@ class Table:
 
     def write(self, folder: Path) -> None:
         """Writes its CSV file, with all digits."""
-        stream = io.StringIO(newline="")
-        writer = csv.writer(stream)
-        writer.writerow(self.header)
-        writer.writerows(self.rows)
-        write_listed(folder / self.csv_file, stream.getvalue().encode())
+        write_listed(folder / self.csv_file, format_csv(self.header, self.rows))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -129,8 +131,11 @@ class Section:
         text = json_text(dataclasses.asdict(self), indent=1)
         write_listed(folder / f"{self.name}.json", text.encode() + b"\n")
 
-    def log(self, folder: Path) -> None:
-        """Says the section on the terminal."""
+    def log(self, folder: Path, tables: bool = True) -> None:
+        """Says the section on the terminal, in one line without its tables."""
+        if not tables:
+            logger.info("%-54s %s", self.title, self.files[0])
+            return
         logger.info("\n%s", self.title)
         for table in self.tables:
             logger.info("%s", table.to_text())

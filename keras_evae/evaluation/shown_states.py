@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_evae import plotting
-from keras_evae.evaluation.generation_measures import MeasuredSet, estimate, measure_set
+from keras_evae.evaluation.generation_measures import MeasuredSet, measure_set
 from keras_evae.evaluation.generation_rows import generating_stages
 from keras_evae.evaluation.results import Picture, Record, Section, Table, for_each_run, read_section
 from keras_evae.evaluation.stage_selection import first_collapsed, ladder_of_gamma
@@ -61,11 +61,8 @@ def _measured(run: Run, stage: FinishedStage, way: str) -> MeasuredSet:
 
 
 def _record(stage: FinishedStage, way: str, states: MeasuredSet) -> Record:
-    record: Record = {"beta": stage.beta, "gamma": stage.gamma, "vectors": way}
-    for name in ("energy_per_site", "charge", "psi6"):
-        value, _ = estimate(states.values[name])
-        record[name] = value if np.isfinite(value) else None
-    return record
+    means = {name: states.mean(name)[0] for name in ("energy_per_site", "charge", "psi6")}
+    return {"beta": stage.beta, "gamma": stage.gamma, "vectors": way, **means}
 
 
 def _draw(shown: list[tuple[FinishedStage, str]], sets: list[MeasuredSet], path: Path) -> None:

@@ -12,16 +12,15 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from keras_evae.analysis.neighbours import delaunay_bonds
 from keras_evae.analysis.skyrmions import skyrmions_of
 from keras_evae.annealing import KERNEL_VERSION
+from keras_evae.console import progress_bar
 from keras_evae.errors import DataError, as_integer, as_number
 from keras_evae.evaluation.stage_selection import first_collapsed, ladder_of_gamma
 from keras_evae.files import file_checksum
 from keras_evae.hamiltonian import Hamiltonian
-from keras_evae.machine import quiet_tensorflow
 from keras_evae.minima.certificate import certify
 from keras_evae.minima.relaxation import TORQUE, relax_states
 from keras_evae.runs.run import Run
@@ -122,8 +121,7 @@ class StateSource:
 
     def request(self) -> dict[str, Any]:
         """All that the states of a chunk follow from; loads the model, and learns the density if it is missing."""
-        with quiet_tensorflow():
-            self.run.generate(1, self.prior, self.seed)
+        self.run.generate(1, self.prior, self.seed)
         stage = self.run.selected or self.run.stages[-1]
         density = file_checksum(stage.path / FLOW) if self.prior == "flow" else None
         own = {"seed": self.seed, "prior": self.prior, "relax": self.relax, **dataclasses.asdict(self.conditions)}
@@ -195,7 +193,7 @@ def collect_chunks(n: int, limit: int | None, chunk: Callable[[int], StableState
     n, limit = as_integer("n", n, 1), None if limit is None else as_integer("limit", limit, 1)
     # A chunk is the same whatever the limit is, so it is never cut.
     most, found = DRAWS * n if limit is None else -(-limit // CHUNK) * CHUNK, 0
-    with tqdm(None, "stable states", n, unit="state", leave=False, disable=None) as progress:
+    with progress_bar(None, "stable states", n, unit="state") as progress:
         for number in itertools.count():
             if found >= n:
                 return

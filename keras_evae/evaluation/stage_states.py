@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from keras_evae.machine import quiet_tensorflow
 from keras_evae.runs.run import Run
 from keras_evae.runs.stage_folder import FinishedStage, load_stage_weights
 
@@ -22,8 +21,7 @@ GENERATION_SEED = 0
 @functools.lru_cache(maxsize=1)
 def _model_of(run: Run) -> EVAE:
     """A model for the run in hand; that of the run before is dropped."""
-    with quiet_tensorflow():
-        return run.new_model()
+    return run.new_model()
 
 
 def load_stage(run: Run, stage: FinishedStage) -> EVAE:

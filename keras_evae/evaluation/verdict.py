@@ -33,7 +33,7 @@ def make_verdict(run: Run, label: str, sections: Sequence[Section]) -> tuple[str
     tables = [
         table for section in sections if section.name == "relax" for table in section.tables if table.run == label
     ]
-    rows = [dict(zip(table.header, row, strict=True)) for table in tables for row in table.rows]
+    rows = [row for table in tables for row in table.records]
     of_stage = [row for row in rows if (row.get("beta"), row.get("gamma")) == (last.beta, last.gamma)]
     relaxed = {name: cell for row in of_stage for name, cell in row.items()}
     known = [(row["energy_per_site"], row["search"]) for row in rows if "search" in row]

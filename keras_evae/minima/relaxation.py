@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
 from scipy.optimize import minimize
 
@@ -69,5 +67,4 @@ def _lengths(vectors: np.ndarray) -> np.ndarray:
 
 def relax_states(states: np.ndarray, hamiltonian: Hamiltonian, torque: float = TORQUE) -> np.ndarray:
     """States `(n, y, x, 3)`, each relaxed at T = 0 into its nearest minimum, to torques below `torque`; float32."""
-    with ThreadPoolExecutor() as pool:
-        return np.stack(list(pool.map(lambda spins: relax(hamiltonian, spins, torque)[0], states)))
+    return relax(hamiltonian, states, torque)[0]

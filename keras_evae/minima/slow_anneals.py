@@ -10,9 +10,9 @@ import time
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from keras_evae.annealing import KERNEL_VERSION, anneal_many, relax
+from keras_evae.console import progress_bar
 from keras_evae.errors import DataError
 from keras_evae.files import disk_errors, load_arrays, write_whole
 from keras_evae.hamiltonian import Hamiltonian
@@ -62,7 +62,7 @@ def anneal_slowly(
     energies, lowest = (before.energies.tolist(), before.spins) if before else ([], np.zeros((*shape, 3)))
     best = min(energies, default=math.inf)
     annealed = anneal_many(hamiltonian, shape, count, schedule, seed, start=len(energies))
-    for spins in tqdm(annealed, "slow anneals", count, unit="lattice", leave=False, delay=1):
+    for spins in progress_bar(annealed, "slow anneals", count, unit="lattice"):
         energies.append(float(hamiltonian.energy_per_site(spins.astype(np.float64))))
         if energies[-1] < best:
             best, lowest = energies[-1], spins
@@ -88,7 +88,7 @@ def anneal_for(
     identity = json.dumps({**system, "seed": seed, "schedule": dataclasses.asdict(schedule)}, sort_keys=True).encode()
     anneals = _read(folder / FILE, identity)
     form = "{desc} {percentage:3.0f}% |{bar}| {n:.0f} of {total:.0f} s of CPU"
-    with tqdm(total=cpu_seconds, desc="slow anneals", bar_format=form, leave=False, delay=1) as bar:
+    with progress_bar(total=cpu_seconds, description="slow anneals", bar_format=form) as bar:
         while count := anneals.fitting(cpu_seconds, piece) if anneals else 1:
             anneals = anneal_slowly(hamiltonian, shape, count, schedule, seed, anneals)
             content = io.BytesIO()

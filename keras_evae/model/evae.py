@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from keras_evae.errors import as_integer
 from keras_evae.hamiltonian import Hamiltonian
+from keras_evae.lattice import as_shape
 from keras_evae.layers import LARGEST_LOG_VARIANCE, Sampling
 from keras_evae.model import polyphase
 from keras_evae.model.devices import fast_form_is_fastest
@@ -102,8 +103,7 @@ class EVAE(SpinModel):
         self._given_phases = phases
         self.phases = fast_form_is_fastest(precision, self.replicas) if phases == "auto" else phases
         self.precision = precision
-        height, width = (as_integer("lattice_shape", side) for side in lattice_shape)
-        self.lattice_shape = (height, width)
+        self.lattice_shape = as_shape("lattice_shape", lattice_shape)
         self.latent_dim = latent_dim = as_integer("latent_dim", latent_dim, 1)
         self.dense_units = dense_units = dense_units and as_integer("dense_units", dense_units, 1)
         self.hamiltonian = hamiltonian or Hamiltonian()
@@ -130,7 +130,8 @@ class EVAE(SpinModel):
             lambda latent: self.run_decoder(latent, training=False), [tf.TensorSpec((None, latent_dim), tf.float32)]
         )
         self._encode_graph = tf.function(
-            lambda spins: self.run_encoder(spins, training=False), [tf.TensorSpec((None, height, width, 3), tf.float32)]
+            lambda spins: self.run_encoder(spins, training=False),
+            [tf.TensorSpec((None, *self.lattice_shape, 3), tf.float32)],
         )
         self.built = True
 

@@ -27,8 +27,8 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
-from tqdm import tqdm
 
+from keras_evae.console import progress_bar
 from keras_evae.files import load_arrays
 
 END = math.pi / 2
@@ -93,9 +93,7 @@ class LatentFlow:
         self.scale = np.sqrt(variance + np.finfo(np.float32).tiny).astype(np.float32)
         standard = ((means - self.center) / self.scale, deviations / self.scale)
         step = _make_training_step(self.network, standard, self.settings, self.seed)
-        progress = tqdm(
-            range(self.settings.steps), "density of latent vectors", unit="step", leave=False, delay=1, disable=None
-        )
+        progress = progress_bar(range(self.settings.steps), "density of latent vectors", unit="step")
         return [float(step(tf.constant(number))) for number in progress]
 
     def sample(self, n: int, seed: int | None = None) -> np.ndarray:

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
+from keras_evae.console import progress_bar
 from keras_evae.errors import as_integer
 from keras_evae.symmetry import random_symmetry
 
@@ -51,7 +51,7 @@ def training_posteriors(
     # All of them before one comes again.
     rounds = [random.permutation(len(spins)) for _ in range(-(-n // len(spins)))]
     chosen = np.concatenate(rounds)[:n]
-    for start in tqdm(range(0, n, batch_size), "posteriors", unit_scale=batch_size, delay=1, leave=False, disable=None):
+    for start in progress_bar(range(0, n, batch_size), "posteriors", unit_scale=batch_size):
         states = [spins[index] for index in chosen[start : start + batch_size]]
         if augment:
             states = [random_symmetry(state, model.hamiltonian, random) for state in states]

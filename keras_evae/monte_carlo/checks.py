@@ -6,6 +6,7 @@ import numpy as np
 
 from keras_evae.errors import NumericalError, as_integer
 from keras_evae.hamiltonian import Hamiltonian
+from keras_evae.lattice import as_shape
 
 SMALLEST_PERIODIC_SIDE = 4
 # Streams of one seed: 2^16 lanes for each of 2^46 configurations, two words each.
@@ -61,9 +62,7 @@ def check_temperatures(temperatures: float | np.ndarray) -> np.ndarray:
 
 def check_shape(hamiltonian: Hamiltonian, shape: tuple[int, int]) -> tuple[int, int]:
     """Rows and columns as integers, or a ValueError if the colours or the mask do not fit on them."""
-    if len(shape) != 2:
-        raise ValueError(f"Expected a lattice shape (y, x). Received: shape={tuple(shape)}")
-    shape = as_integer("shape", shape[0]), as_integer("shape", shape[1])
+    shape = as_shape("shape", shape)
     hamiltonian.check_lattice(shape)
     if hamiltonian.further_terms:
         return _check_general_shape(hamiltonian, shape)

@@ -75,6 +75,12 @@ def _warn(problem: str) -> None:
     logger.warning("%s; kernels are compiled anew, which takes some seconds", problem)
 
 
+@functools.cache
+def _announce() -> None:
+    """Says why the first lattices take so long."""
+    logger.info("%-12s the kernels of the Monte Carlo sampler, once", "Compiling")
+
+
 class _Locator(caching.InTreeCacheLocator):
     """A folder for each folder of source files, as Numba has them in its own user-wide place."""
 
@@ -113,13 +119,16 @@ class _KernelCache(caching.FunctionCache):
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         try:
-            return super().load_overload(sig, target_context)
+            kernel = super().load_overload(sig, target_context)
         # Unpickling of a damaged file raises anything.
         except Exception:
             _warn(f"{self.cache_path}: damaged cache of compiled kernels")
             with contextlib.suppress(OSError):
                 self.flush()
             return None
+        if kernel is None:
+            _announce()
+        return kernel
 
     def save_overload(self, sig: Any, data: Any) -> None:
         try:

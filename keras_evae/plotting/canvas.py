@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -21,8 +22,11 @@ def style() -> AbstractContextManager[None]:
 
 
 def as_label(name: str) -> str:
-    """The name of a run or a file as it is written, where Matplotlib reads `$` as a formula and hides `_...`."""
-    text = name.replace("$", r"\$")
+    """The name of a run or a file as it is written, where Matplotlib reads `$` as a formula and hides `_...`.
+
+    Weights of the loss, as in `beta = 1e-3, seed 0`, get their Greek letter.
+    """
+    text = re.sub(r"\b(beta|gamma) = (?=\d)", r"$\\\1$ = ", name.replace("$", r"\$"))
     return r"$\_$" + text[1:] if text.startswith("_") else text
 
 

@@ -90,7 +90,7 @@ def plot_fft_mse(axes: Axes, curves: Mapping[str, tuple[Sequence[float], Sequenc
     """FFT-MSE against gamma (Figure 5B): for each run its values of both; gamma = 0 stands at the left edge."""
     colors = run_colors(list(curves))
     for name, (gammas, values) in curves.items():
-        axes.plot(gammas, values, "o-", color=colors[name], label=name)
+        axes.plot(gammas, values, "o-", color=colors[name], label=as_label(name))
     axes.set(xlabel=r"$\gamma$", ylabel="FFT-MSE")
     _scale_weights(axes, [gamma for gammas, _ in curves.values() for gamma in gammas])
     # Linear below the smallest value: a run that has collapsed to one state may reach exactly zero.

@@ -45,7 +45,7 @@ def plot_structure_factor(
     image = axes.imshow(shown, norm=LogNorm(*limits), extent=extent, cmap="magma", **PIXELS)
     if ring is not None:
         axes.add_patch(Circle((0, 0), ring, fill=False, color="#40e0ff", linestyle="--", linewidth=0.8))
-    axes.set(title=title, xlim=(-reach[1], reach[1]), ylim=(-reach[0], reach[0]))
+    axes.set(title=as_label(title), xlim=(-reach[1], reach[1]), ylim=(-reach[0], reach[0]))
     axes.set(xlabel="$q_x$ (1/site)", ylabel="$q_y$ (1/site)")
     axes.grid(False)
     return image

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
 
+from keras_evae.plotting.canvas import as_label
 from keras_evae.plotting.curves import ink, run_colors
 
 MARKERS = "osD^vP*X"
+# Ratio of two heights at which names beside them touch.
+CLOSE = 1.5
 
 
 def plot_quality_against_speed(
@@ -30,8 +34,9 @@ def plot_quality_against_speed(
     rates = [rate for rate, _ in annealer.values()]
     heights = [max(height, floor) for _, height in annealer.values()]
     axes.plot(rates, heights, "x", color=ink(), label="annealer, by schedule")
-    for name, place in zip(annealer, zip(rates, heights, strict=True), strict=True):
-        axes.annotate(name, place, (-4, 0), textcoords="offset points", fontsize=6, ha="right", va="center")
+    for name, rate, height in zip(annealer, rates, heights, strict=True):
+        side = _side(height, [other for other in heights if other != height])
+        axes.annotate(name, (rate, height), (-4, 0), textcoords="offset points", fontsize=6, ha="right", va=side)
     axes.axhline(max(data, floor), color=ink(), linewidth=0.6, linestyle=":", label="test data")
     colors = run_colors(list(dict.fromkeys(way for _, way in generators)))
     markers = dict(zip(dict.fromkeys(stage for stage, _ in generators), MARKERS * len(generators), strict=False))
@@ -40,6 +45,17 @@ def plot_quality_against_speed(
         color, marker = colors[way], markers[stage]
         axes.plot((x, x_relaxed), (max(y, floor), max(y_relaxed, floor)), color=color, linestyle="-", linewidth=0.6)
         axes.plot(x, max(y, floor), marker, color=color, markerfacecolor="white", markersize=5)
-        axes.plot(x_relaxed, max(y_relaxed, floor), marker, color=color, markersize=5, label=f"{stage}, {way}")
+        label = as_label(f"{stage}, {way}")
+        axes.plot(x_relaxed, max(y_relaxed, floor), marker, color=color, markersize=5, label=label)
+    # Room for the name of the slowest schedule.
+    axes.margins(x=0.1)
     axes.set(xscale="log", yscale="log", xlabel="states per second", ylabel="mean $E/N$ above the lowest known ($J$)")
     return axes
+
+
+def _side(height: float, others: Sequence[float]) -> str:
+    """Where a name beside a marker stands: away from that of the next one, if they would touch."""
+    nearest = min(others, key=lambda other: abs(math.log(other / height)), default=math.inf)
+    if abs(math.log(nearest / height)) > math.log(CLOSE):
+        return "center"
+    return "top" if nearest > height else "bottom"

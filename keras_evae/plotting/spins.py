@@ -150,9 +150,7 @@ def plot_correlation(axes: Axes, correlation: np.ndarray, lowest: float, title: 
     """Map `(y, x)` of cos(theta) in grey, y upwards: white at 1, black at `lowest` and below, pale blue at NaN."""
     axes.set_axis_on()
     axes.set_facecolor("lightsteelblue")
-    image = axes.imshow(
-        correlation, cmap="gray", vmin=lowest, vmax=1.0, origin="lower", interpolation="nearest", aspect="equal"
-    )
+    image = axes.imshow(correlation, cmap="gray", vmin=lowest, vmax=1.0, **PIXELS)
     axes.set(xticks=[], yticks=[], title=title)
     if np.nanmin(correlation) >= np.cos(np.radians(NOTHING)):
         axes.text(0.5, 0.5, rf"$\theta$ < {NOTHING:g}°", ha="center", va="center", fontsize=6, transform=axes.transAxes)

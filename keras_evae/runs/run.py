@@ -31,7 +31,7 @@ from keras_evae.runs.from_config import dataset_specification, make_model, plann
 from keras_evae.runs.manifest import has_manifest
 from keras_evae.runs.run_folder import CONFIG, decided_by, read_config
 from keras_evae.runs.stage_folder import CHECKSUMS, FinishedStage, finished_stages, load_stage_weights
-from keras_evae.runs.stage_plan import Stage
+from keras_evae.runs.stage_plan import Stage, in_words
 from keras_evae.runs.stage_priors import StagePriors
 from keras_evae.terms import EnergyTerm
 
@@ -133,9 +133,7 @@ class Run:
     @property
     def title(self) -> str:
         """What tells it from other runs in a picture, such as `beta = 1e-3, seed 0`."""
-        beta = "VAE"
-        if self.evae_beta is not None:
-            beta = rf"$\beta$ = {np.format_float_scientific(self.evae_beta, trim='-', exp_digits=1)}"
+        beta = "VAE" if self.evae_beta is None else f"beta = {in_words(self.evae_beta)}"
         return f"{beta}, seed {self.config.training.seed}"
 
     @property

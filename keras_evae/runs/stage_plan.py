@@ -35,7 +35,18 @@ class Stage:
 
     @property
     def weights_in_words(self) -> str:
-        return f"beta {self.beta:g} gamma {self.gamma:g}"
+        return weights_in_words(self.beta, self.gamma)
+
+
+def weights_in_words(beta: float, gamma: float) -> str:
+    """What stages are called in tables, pictures and logs, such as `beta = 1e-3, gamma = 10`."""
+    return f"beta = {in_words(beta)}, gamma = {in_words(gamma)}"
+
+
+def in_words(weight: float) -> str:
+    """A weight of the loss as the paper writes it: 1e-3, 0.5, 10."""
+    mantissa, _, exponent = f"{weight:e}".partition("e")
+    return f"{float(mantissa):g}e{int(exponent)}" if 0 < weight < 0.01 else f"{weight:g}"
 
 
 def plan_stages(

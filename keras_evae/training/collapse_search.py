@@ -15,6 +15,9 @@ from collections.abc import Callable, Mapping, Sequence
 from keras_evae.analysis.transitions import LIKENESS_DROP, Transition
 from keras_evae.runs.stage_folder import FinishedStage
 
+# What the metrics of a probe's stage hold beside those of other stages: gamma of the stage that it started from, and
+# the CPU time since its last interruption, with the samples trained in it.
+RECORD = "probe"
 # Largest ratio of the two ends of the bracket.
 BRACKET = 2.5
 # First steps of the approach, as shares of the lower end, and the ratio of further ones. In steps of three, one of
@@ -34,6 +37,11 @@ class Probe:
     start: float
     stage: FinishedStage
     collapsed: bool
+
+    @property
+    def record(self) -> Mapping[str, float]:
+        """Its costs, and from which gamma it started."""
+        return self.stage.metrics[RECORD]
 
 
 # Trains for a purpose at a gamma, from the weights of another gamma.

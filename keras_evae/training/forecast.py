@@ -92,6 +92,7 @@ def describe_plan(
         yield f"Training     {samples} samples to go"
         return
     if samples:
+        yield f"{'Compiling':12s} the training step, once"
         epochs = samples // (dataset.train // batch_size * batch_size)
         training = training_seconds(model, batch_size, specification.sizes, samples, epochs, len(stages) - finished)
         # The lattices of a stream are annealed by the cores that train.

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
 from tqdm import tqdm
 
-from keras_evae.console import format_seconds
+from keras_evae.analysis.transitions import COLLAPSED_KL, LIKENESS_DROP
+from keras_evae.console import format_seconds, in_notebook, progress_bar
 from keras_evae.runs.stage_plan import LOSSES, Stage
 
 logger = logging.getLogger(__name__)
+
+# L_KL over that of the stage before from which a line says why it has grown.
+KL_RISE = 3.0
+# Characters for beta and gamma.
+WIDTH = 28
+# Of a stage: groups of numbers, such as its validation, by name.
+Metrics = Mapping[str, Mapping[str, float]]
 
 
 class Pace:
@@ -49,30 +57,24 @@ class Pace:
 
 
 class StageProgress(keras.callbacks.Callback):
-    """One line on the terminal for a stage: losses, samples per second, time left for the stage and for the run.
+    """One line for a stage, as `progress_bar` shows it: time left for the run, losses, and what has room beside them.
 
-    Where the output is no terminal, nothing moves on it. Each epoch is logged at level DEBUG. A context manager:
-    leaving it removes the line, also when the training stops with an error.
+    Each epoch is logged at level DEBUG. A context manager: leaving it removes the line, also when the training stops
+    with an error.
 
     Args:
-        description: Text before the bar, with beta and gamma.
+        title, weights: The stage in a few words, beside the bar; its beta and gamma, where there is room.
         samples, done: Samples of the stage, and those of them that were trained on before.
         batch_size, pace: Samples of a step; pace of the whole run.
     """
 
-    def __init__(self, description: str, samples: int, done: int, batch_size: int, pace: Pace) -> None:
+    def __init__(self, title: str, weights: str, samples: int, done: int, batch_size: int, pace: Pace) -> None:
         super().__init__()
-        self.left, self.batch_size, self.pace = samples - done, batch_size, pace
-        self.bar = tqdm(
-            total=samples,
-            initial=done,
-            desc=description,
-            # Where the terminal is narrow, the bar goes first, then the losses.
-            bar_format="{desc} {percentage:3.0f}%{postfix} |{bar}|",
-            leave=False,
-            dynamic_ncols=True,
-            disable=None,
-        )
+        self.weights, self.left, self.batch_size, self.pace = weights, samples - done, batch_size, pace
+        # A bar that fills a narrow terminal would leave no room for the losses; that of a notebook has no width.
+        bar = "{bar}" if in_notebook() else "{bar:6}"
+        form = f"|{bar}| {{desc}} {{percentage:3.0f}}%{{postfix}}"
+        self.bar = progress_bar(None, title, samples, initial=done, bar_format=form, dynamic_ncols=True, delay=0)
 
     def __enter__(self) -> StageProgress:
         return self
@@ -99,22 +101,50 @@ class StageProgress(keras.callbacks.Callback):
             logger.debug(line)
 
     def _words(self, logs: dict[str, Any]) -> str:
+        """What has to be seen at 80 columns comes first."""
         pace = self.pace
         return (
-            f"{pace.time_for(self.left)}, run {pace.time_for(pace.left)} left, "
-            f"{pace.samples_per_second:.0f} samples/s, {_losses(logs)}"
+            f"{pace.time_for(pace.left)} left, {_losses(logs, digits=3)}, stage {pace.time_for(self.left)}, "
+            f"{self.weights}, {pace.samples_per_second:.0f} samples/s"
         )
 
 
-def _losses(logs: dict[str, Any], prefix: str = "") -> str:
-    return " ".join(f"{short} {logs[prefix + name]:.4g}" for short, name in LOSSES.items() if prefix + name in logs)
+def _losses(logs: dict[str, Any], prefix: str = "", digits: int = 4) -> str:
+    found = ((short, logs.get(prefix + name)) for short, name in LOSSES.items())
+    return " ".join(f"{short} {value:.{digits}g}" for short, value in found if value is not None)
 
 
-def log_stage_line(stage: Stage, metrics: Mapping[str, Mapping[str, float]], seconds: float, samples: int) -> None:
+def log_stage_line(
+    stage: Stage, metrics: Metrics, seconds: float, samples: int, before: Sequence[tuple[Stage, Metrics]] = ()
+) -> None:
+    """Says what a stage has come to: losses, generated states, whether they have collapsed, why L_KL has jumped.
+
+    Args:
+        stage, metrics: The stage, and what `evaluate_stage` has measured at its end.
+        seconds, samples: How long it took; samples that it was trained on in this time.
+        before: Stages before it, the last one being that whose weights it started from.
+    """
     validation, generated = metrics["validation"], metrics["generated"]
     logger.info(
-        f"{stage.weights_in_words:28s} L_RC {validation['reconstruction_loss']:.4f}  "
+        f"{stage.weights_in_words:{WIDTH}s} L_RC {validation['reconstruction_loss']:.4f}  "
         f"L_KL {validation['kl_loss']:8.2f}  L_H {validation['hamiltonian_loss']:.5f} | generated "
         f"E/N {generated['energy_per_site_mean']:.5f} +- {generated['energy_per_site_std']:.0e}, "
         f"FFT-MSE {generated['fft_mse']:.1e} | {seconds:.0f} s, {samples / seconds:.0f} samples/s"
+        f"{_collapse(stage, metrics, before)}"
     )
+    kl, last = (found["validation"]["kl_loss"] for found in (metrics, before[-1][1] if before else metrics))
+    if stage.gamma and 0 < KL_RISE * last < kl:
+        logger.info(
+            f"{'':{WIDTH}s} L_KL is {kl / last:.0f} times that of the stage before: gamma L_H rules the loss, and beta "
+            f"L_KL no longer holds the posteriors near the normal distribution. Generated states tell what that means"
+        )
+
+
+def _collapse(stage: Stage, metrics: Metrics, before: Sequence[tuple[Stage, Metrics]]) -> str:
+    """What has collapsed in a stage, if anything has."""
+    if metrics["validation"]["kl_loss"] < COLLAPSED_KL:
+        return " | posterior collapsed: L_KL is below ln 2"
+    vae = [found["generated"] for other, found in before if (other.beta, other.gamma) == (stage.beta, 0)]
+    if stage.gamma and vae and LIKENESS_DROP * metrics["generated"]["fft_mse"] < vae[0]["fft_mse"]:
+        return f" | collapsed to one state: FFT-MSE more than {LIKENESS_DROP:g} times below that at gamma = 0"
+    return ""

@@ -16,21 +16,16 @@ from typing import TYPE_CHECKING
 from keras_evae.analysis.transitions import COLLAPSED_KL, LIKENESS_DROP, Transition
 from keras_evae.config_sections import EVAEConfig
 from keras_evae.errors import ConfigError, DataError
-from keras_evae.machine import quiet_tensorflow
 from keras_evae.runs.environment import record_start
 from keras_evae.runs.run import Run
 from keras_evae.runs.stage_folder import FinishedStage, finished_stages, refuse_orphans
 from keras_evae.runs.stage_plan import Stage
-from keras_evae.training.collapse_search import Probe, find_collapse, is_collapsed
+from keras_evae.training.collapse_search import RECORD, Probe, find_collapse, is_collapsed
 
 if TYPE_CHECKING:
     from keras_evae.training.trainer import Trainer
 
 logger = logging.getLogger(__name__)
-
-# What the metrics of a probe's stage hold beside those of other stages: gamma of the stage that it started from, and
-# the CPU time since its last interruption, with the samples trained in it.
-RECORD = "probe"
 
 
 @dataclasses.dataclass
@@ -80,8 +75,8 @@ class Trial:
 
     @functools.cached_property
     def _trainer(self) -> Trainer:
-        with quiet_tensorflow():
-            from keras_evae.training.recipe import make_probe_trainer
+        from keras_evae.training.recipe import make_probe_trainer
+
         return make_probe_trainer(self.run, self.folder)
 
     @property

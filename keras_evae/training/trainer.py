@@ -37,15 +37,12 @@ from keras_evae.runs.stage_plan import Stage
 from keras_evae.training.cached_splits import CachedSplits
 from keras_evae.training.callbacks import BetaScheduler, EpochHistory, GammaScheduler, KeepState, StopOnNonFinite
 from keras_evae.training.pipeline import errors_of_batches, evaluation_batches, streaming_batches, training_batches
-from keras_evae.training.progress import Pace, StageProgress, log_stage_line
+from keras_evae.training.progress import Metrics, Pace, StageProgress, log_stage_line
 from keras_evae.training.replicas import is_chief, share_batches, spans_hosts
 from keras_evae.training.stage_metrics import evaluate_stage
 from keras_evae.training.tensorboard_logs import EpochScalars, log_stage
 
 logger = logging.getLogger(__name__)
-
-# Of a stage: groups of numbers, such as its validation, by name.
-Metrics = Mapping[str, Mapping[str, float]]
 
 
 def compile_model(model: EVAE, training: TrainingConfig) -> None:
@@ -137,17 +134,18 @@ class Trainer:
         if finished and checkpoint is None:
             load_stage_weights(self.model, finished[-1])
         with errors_of_batches():
-            self._train_missing(stages, missing, checkpoint, record, pace)
+            self._train_missing(stages, finished, checkpoint, record, pace)
 
     def _train_missing(
         self,
         stages: Sequence[Stage],
-        missing: Sequence[Stage],
+        finished: Sequence[FinishedStage],
         checkpoint: Checkpoint | None,
         record: Callable[[], Metrics],
         pace: Pace,
     ) -> None:
-        for stage in missing:
+        known: list[tuple[Stage, Metrics]] = [(stage.stage, stage.metrics) for stage in finished]
+        for stage in stages[len(finished) :]:
             start, left = time.perf_counter(), pace.left
             if stage.index and checkpoint is None and self._training.reset_optimizer:
                 reset_optimizer(self.model.optimizer)
@@ -156,7 +154,8 @@ class Trainer:
             before = stages[: stages.index(stage) + 1]
             metrics = self._finish(stage, history, record, {"config": self._config, "stages": describe_plan(before)})
             if is_chief(self.model.distribute_strategy):
-                log_stage_line(stage, metrics, seconds, left - pace.left)
+                log_stage_line(stage, metrics, seconds, left - pace.left, known)
+            known.append((stage, metrics))
 
     def _finish(
         self,
@@ -202,8 +201,8 @@ class Trainer:
             if is_chief(self.model.distribute_strategy):
                 scalars = EpochScalars(self.folder / "tensorboard", stage.name, stage.first_epoch, history)
                 samples, done = (count * self._samples for count in (stage.epochs, first - stage.first_epoch))
-                words = f"{title} {stage.weights_in_words}"
-                progress = StageProgress(words, samples, done, self._training.batch_size, pace)
+                batch_size = self._training.batch_size
+                progress = StageProgress(title, stage.weights_in_words, samples, done, batch_size, pace)
                 callbacks += [stack.enter_context(scalars), stack.enter_context(progress)]
             # Several hosts could read the variables only all at the same step: they keep finished stages alone.
             if not spans_hosts(self.model.distribute_strategy):

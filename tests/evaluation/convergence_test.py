@@ -40,7 +40,7 @@ def test_recipe(smoke_run, tmp_path):
     assert extrapolation.rows[0][1] == read_history(smoke_run.stages[0])["val_reconstruction_loss"][-1]
     mean = float(read_energies(smoke_run.config.dataset.path, "train").mean())
     assert extrapolation.rows[0][-1] == pytest.approx(mean + 2.0)
-    rows = [dict(zip(doubling.header, row, strict=True)) for row in doubling.rows]
+    rows = doubling.records
     assert [row["epochs"] for row in rows] == [stage.stage.epochs for stage in smoke_run.stages]
     for row, stage in zip(rows, smoke_run.stages, strict=True):
         losses = read_history(stage)["val_kl_loss"]

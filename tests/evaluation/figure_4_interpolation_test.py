@@ -67,7 +67,7 @@ def interpolate(run, tmp_path, monkeypatch):
 def images(section, gamma):
     """The rows of one stage in the table of the images."""
     table = section.tables[3]
-    rows = [dict(zip(table.header, row, strict=True)) for row in table.rows]
+    rows = table.records
     return [row for row in rows if row["gamma"] == gamma]
 
 
@@ -87,7 +87,7 @@ def test_sharpening_barriers(interpolate, tmp_path, drawn):
     assert [row["image"] for row in after] == list(range(IMAGES)) and {row["reached"] for row in after} == {"yes"}
     assert after[1]["plateau_initial"] == pytest.approx(before[1]["plateau_initial"] - 0.002)
     table = section.tables[1]
-    rows = [dict(zip(table.header, row, strict=True)) for row in table.rows]
+    rows = table.records
     assert [row["gamma"] for row in rows] == [0, 10, 100]
     np.testing.assert_allclose([row["fwhm_steps"] for row in rows], widths, rtol=0.02)
     np.testing.assert_allclose([row["fwhm_share"] * (POINTS - 1) for row in rows], widths, rtol=0.02)
@@ -119,7 +119,7 @@ def test_what_is_left_beyond_the_peak(interpolate):
     """Of a Gaussian barrier of 12 steps a half is left 6 steps beyond its peak, where the charge changes too."""
     section = interpolate([[latent_path(width, -2.05)] * IMAGES for width in (24.0, 20.0, 12.0)])
     table = section.tables[2]
-    rows = [dict(zip(table.header, row, strict=True)) for row in table.rows if row[0] == 100.0]
+    rows = [row for row in table.records if row["gamma"] == 100.0]
     assert [(row["R"], row["steps"]) for row in rows] == [(2, 200.0), (4, 100.0), (6, 66.7), (8, 50.0), (10, 40.0)]
     expected = 0.5 ** ((np.arange(2, 11, 2) / 6) ** 2)
     np.testing.assert_allclose([row["barrier_left"] for row in rows], expected, rtol=0.08)

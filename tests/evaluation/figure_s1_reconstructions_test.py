@@ -6,14 +6,14 @@ import pytest
 from keras_evae.evaluation import figure_s1_reconstructions as module
 from keras_evae.evaluation.figure_s1_reconstructions import make_reconstructions
 from keras_evae.runs.stage_folder import FinishedStage
-from keras_evae.runs.stage_plan import Stage
+from keras_evae.runs.stage_plan import Stage, in_words
 from tests.helpers.pictures import assert_shows, grid_of, is_empty
 from tests.helpers.states import random_spins, skyrmion, uniform
 
 
 def test_recipe(smoke_run, tmp_path, drawn):
     section = make_reconstructions([smoke_run], tmp_path)
-    rows = [dict(zip(section.tables[0].header, row, strict=True)) for row in section.tables[0].rows]
+    rows = section.tables[0].records
     assert [(row["beta"], row["gamma"]) for row in rows] == [(1e-4, 0), (1e-3, 0), (1e-3, 10), (1e-3, 1000)]
     assert all(0 <= row["reconstruction_loss"] <= 4 and abs(row["magnetization_z"]) <= 1 for row in rows)
     given, grid = smoke_run.read_split("test", 1), grid_of(drawn["reconstructions.png"], rows=4)
@@ -23,7 +23,7 @@ def test_recipe(smoke_run, tmp_path, drawn):
         above, below = grid[2 * (index // 2) : 2 * (index // 2) + 2, 1 + index % 2]
         assert_shows(above, module.reconstruct(smoke_run, stage, given)[0])
         assert_shows(below, module.generate(smoke_run, stage, 1)[0])
-        weight = rf"$\gamma$ = {stage.gamma:g}" if stage.gamma else rf"$\beta$ = {stage.beta:g}"
+        weight = rf"$\gamma$ = {stage.gamma:g}" if stage.gamma else rf"$\beta$ = {in_words(stage.beta)}"
         assert above.get_title().splitlines() == [weight, f"$m_z$ = {rows[index]['magnetization_z']:.2f}"]
     assert is_empty(grid[2, 0]) and is_empty(grid[3, 0])
 

@@ -13,6 +13,7 @@ from keras_evae.evaluation.results import read_section
 from keras_evae.evaluation.stage_states import generate
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.minima.skyrmion_lattices import triangular_skyrmions
+from keras_evae.plotting import as_label
 from tests.helpers.commands import call_here
 from tests.helpers.pictures import assert_shows, curves
 from tests.helpers.states import random_spins, uniform
@@ -31,10 +32,10 @@ def test_run_beside_its_test_data(smoke_run, tmp_path, drawn):
     assert set(summary) == set(lattice) == {*distances, "test data"}
     assert len(summary) == 2 + len(run.stages)
     for stage in run.stages:
-        mean = summary[f"beta {stage.beta:g}, gamma {stage.gamma:g}"]["energy_per_site"]
+        mean = summary[stage.stage.weights_in_words]["energy_per_site"]
         assert mean == pytest.approx(stage.metrics["generated"]["energy_per_site_mean"], abs=5e-3)
     states = {"test data": run.read_split("test", 100)}
-    states |= {f"beta {stage.beta:g}, gamma {stage.gamma:g}": generate(run, stage, 100) for stage in run.stages[1:]}
+    states |= {as_label(stage.stage.weights_in_words): generate(run, stage, 100) for stage in run.stages[1:]}
     structure, rings, neighbours, distributions = (drawn[f"analyse_{name}.png"].axes for name in PICTURES)
     found = curves(rings[0])
     assert list(found) == list(states) == [axes.get_title() for axes in structure[:4]]
@@ -46,7 +47,8 @@ def test_run_beside_its_test_data(smoke_run, tmp_path, drawn):
         inside = (factor > map_axes.images[0].norm.vmin) & (np.indices(factor.shape).sum(axis=0) > 0)
         np.testing.assert_allclose(shown[inside], factor[inside], rtol=1e-3)
         assert_shows(lattice_axes, spins[0])
-        assert lattice_axes.get_title().splitlines()[0] == name
+        title = lattice_axes.get_title()
+        assert title.splitlines()[0] == name and r"\$" not in title
     # A histogram for each sample, of all its values.
     for axes in distributions[:5]:
         assert [sum(patch.get_data().values) for patch in axes.patches] == pytest.approx([1.0] * 4)
@@ -57,7 +59,7 @@ def test_run_beside_its_test_data(smoke_run, tmp_path, drawn):
 def test_run_that_has_not_reached_the_evae(smoke_run, tmp_path):
     run = dataclasses.replace(smoke_run, stages=smoke_run.stages[:1], selected=smoke_run.stages[0])
     section = make_analyse([run], tmp_path)
-    assert [row[0] for row in section.tables[0].rows] == ["test data", "validation data", "beta 0.0001, gamma 0"]
+    assert [row[0] for row in section.tables[0].rows] == ["test data", "validation data", "beta = 1e-4, gamma = 0"]
 
 
 def test_good_bad_and_empty_samples():

@@ -21,7 +21,7 @@ QUICK = {"count": 6, "seconds": 0.01, "anneals": 1}
 
 
 def records(table):
-    return [dict(zip(table.header, row, strict=True)) for row in table.rows]
+    return table.records
 
 
 def test_every_way_beside_test_data_and_annealer(smoke_run, tmp_path, drawn):

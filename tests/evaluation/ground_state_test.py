@@ -59,7 +59,7 @@ def trained(monkeypatch):
 def rows(section, name):
     """A table of the results, by the names of its columns."""
     table = next(table for table in section.tables if table.name == name)
-    return [dict(zip(table.header, row, strict=True)) for row in table.rows]
+    return table.records
 
 
 def stages(output, seed="seed_0"):

@@ -113,7 +113,7 @@ def test_files_of_other_samples(tmp_path):
 def test_zero_vectors_of_a_file_are_the_mask(tmp_path):
     np.save(tmp_path / "a.npy", UP[None])
     section = analyse_file(str(tmp_path / "a.npy"), Hamiltonian(), None, tmp_path)
-    row = dict(zip(section.tables[0].header, section.tables[0].rows[0], strict=True))
+    row = section.tables[0].records[0]
     # Periodic edges, but no bond crosses them.
     assert row["m_z"] == pytest.approx(1.0)
     assert row["energy_per_site"] == pytest.approx(DISC.reference_energy_per_site((32, 32)) - 0.05)

@@ -10,7 +10,7 @@ from tests.helpers.pictures import assert_shows
 
 def test_states_with_their_numbers(smoke_run, tmp_path, drawn):
     section = make_states([smoke_run], tmp_path)
-    row = dict(zip(section.tables[0].header, section.tables[0].rows[0], strict=True))
+    row = section.tables[0].records[0]
     assert (row["gamma"], row["vectors"]) == (10, "posterior")
     states = generate(smoke_run, smoke_run.stages[2], COUNT, "posterior")
     for axes, spins in zip(drawn["states.png"].axes[:COUNT], states, strict=True):

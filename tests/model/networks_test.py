@@ -53,9 +53,13 @@ def test_padding_follows_the_boundary():
     assert shifted.shape == expected.shape
 
 
-@pytest.mark.parametrize("shape", [(100, 128), (128,), (0, 16)])
-def test_bad_lattice_shape(shape):
-    with pytest.raises(ValueError, match="multiple of 16.*Received"):
+@pytest.mark.parametrize(
+    ("shape", "words"),
+    [((128, 100), "multiple of 16, such as 96 or 112: .*Received"), ((0, 16), "multiple of 16, such as 16: "),
+     ((128,), r"\(y, x\), such as \(64, 64\)"), (128, r"\(y, x\), such as \(128, 128\)")],
+)  # fmt: skip
+def test_bad_lattice_shape(shape, words):
+    with pytest.raises(ValueError, match=words):
         build_encoder(shape, 10)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from experiments.reproduction.claims.claim import Claim, Judge, Numbers, each_run
+from keras_evae.runs.stage_plan import weights_in_words
 
 OUTPUTS = ("X_Out", "X'_Out")
 # Stages of the statement on shapes: those of Figure 3A i and iii.
@@ -56,7 +57,9 @@ def shapes_of_skyrmions(numbers: Numbers, run: str) -> Claim:
     found = {
         gamma: (row["radius"], row["radius_error"])
         for gamma in SHAPE_GAMMAS
-        for row in ([] if beta is None else numbers.rows("analyse_distances", run, sample=_sample(beta, gamma)))
+        for row in (
+            [] if beta is None else numbers.rows("analyse_distances", run, sample=weights_in_words(beta, gamma))
+        )
         if None not in (row["radius"], row["radius_error"])
     }
     decided = len(found) == len(SHAPE_GAMMAS)
@@ -67,11 +70,6 @@ def shapes_of_skyrmions(numbers: Numbers, run: str) -> Claim:
         plain - stable > error + stable_error if decided else None,
         stable - plain if decided else None,
     )
-
-
-def _sample(beta: float, gamma: float) -> str:
-    """What the recipe calls the generated states of a stage."""
-    return f"beta {beta:g}, gamma {gamma:g}"
 
 
 def _falls(values: Sequence[float]) -> bool:

@@ -29,10 +29,10 @@ def test_smaller_angles_hold_once_their_stages_are_finished(angles, awaits, hold
 
 
 def shapes(first, last, test, beta=1e-3):
-    samples = [dataclasses.replace(sample, name=f"beta 0.001, gamma {gamma}")
+    samples = [dataclasses.replace(sample, name=f"beta = 1e-3, gamma = {gamma}")
                for sample, gamma in ((first, 0), (last, 100)) if sample]  # fmt: skip
     table = sample_tables("analyse", [test, *samples], test)[2]
-    rows = [dict(zip(table.header, row, strict=True)) for row in table.rows]
+    rows = table.records
     found = Numbers({("analyse_distances", "run"): rows}, {"run": {"beta_of_ladder_of_gamma": beta}})
     return verdicts(SHAPES, found)
 
