@@ -12,6 +12,7 @@ from keras_evae.config_text import Positive, Workers
 from keras_evae.console import run_command
 from keras_evae.runs.from_config import check_resources
 from keras_evae.runs.run import load_run
+from keras_evae.runs.run_folder import with_meant_dataset
 
 EPILOG = """The lowest state comes first, whichever method has found it, then how each method did:
   slow anneals       for the processor time that the search with the E-VAE took
@@ -57,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _search(options: argparse.Namespace) -> None:
     source = options.config or options.run[0]
-    config = load_config(source, options.set) if options.config else load_run(source).config
+    config = load_config(source, options.set) if options.config else with_meant_dataset(source, load_run(source).config)
     output = options.output or Path("runs") / f"{Path(source).stem}_ground_state"
     check_resources(config, output)
     from keras_evae.evaluation.ground_state import find_ground_state

@@ -13,7 +13,6 @@ import contextlib
 import csv
 import dataclasses
 import functools
-import json
 import os
 import shutil
 import warnings
@@ -26,7 +25,7 @@ import numpy as np
 
 from keras_evae.dataset.reading import open_hdf5
 from keras_evae.errors import TOO_OLD, DataError, in_brief, validate_json
-from keras_evae.files import disk_errors, file_checksum, sync_folder
+from keras_evae.files import disk_errors, file_checksum, json_text, sync_folder
 from keras_evae.runs.manifest import Numbers, StageRecord, check_decisive_keys, describe_plan
 from keras_evae.runs.stage_plan import Stage
 
@@ -153,7 +152,7 @@ def save_stage(
         model.save_weights(partial / WEIGHTS)
         _write_history(partial / HISTORY, stage, history)
         record = {**dataclasses.asdict(stage), "metrics": metrics, **made_from}
-        (partial / METRICS).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+        (partial / METRICS).write_text(json_text(record, indent=2) + "\n", encoding="utf-8")
         checksums = {name: file_checksum(partial / name) for name in CHECKED}
         (partial / CHECKSUMS).write_text(_checksum_lines(checksums), encoding="utf-8")
 
