@@ -16,6 +16,7 @@ from keras_evae.config_text import (
     Epochs,
     Extent,
     Ladder,
+    Pattern,
     Positive,
     Section,
     Seed,
@@ -111,7 +112,7 @@ class DatasetConfig(Section):
     """
 
     source: Literal["file", "stream", "own"] = "file"
-    files: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    files: Annotated[tuple[Pattern, ...], Field(strict=False)] = ()
     fit: Literal["exact", "crop", "tile"] = "exact"
     path: UserPath = Path("data/skyrmions_128x128.h5")
     shape: Annotated[tuple[Side, Side], Field(strict=False)] = (128, 128)

@@ -161,6 +161,7 @@ Side = Annotated[int, Field(gt=0, le=LARGEST_SIDE, multiple_of=LATTICE_MULTIPLE)
 AsTuple = Field(strict=False, min_length=1, max_length=1000)
 Ladder = Annotated[tuple[Annotated[Positive, Field(strict=True)], ...], AsTuple, AfterValidator(_increasing)]
 Epochs = Units | Annotated[tuple[Annotated[Units, Field(strict=True)], ...], AsTuple]
+Pattern = Annotated[str, AfterValidator(lambda text: str(expand_path(text)))]
 UserPath = Annotated[Path, Field(strict=False), AfterValidator(expand_path)]
 # What to write, where pydantic names a Python type.
 EXPECTED = {"tuple_type": "a list, such as [1, 2]", "model_type": "a section with keys"}

@@ -54,7 +54,9 @@ def refuse_foreign_folder(path: Path, kind: str = "a run folder", settings: str 
     if (path / settings).is_file() or not path.exists():
         return
     if not path.is_dir() or set(os.listdir(path)) - {LOCK, MANIFEST, "stages", f"{settings}.partial"}:
-        raise DataError(f"{path.absolute()}: expected {kind} or an empty one, found something else; choose another --output")
+        raise DataError(
+            f"{path.absolute()}: expected {kind} or an empty one, found something else; choose another --output"
+        )
 
 
 def check_same_config(

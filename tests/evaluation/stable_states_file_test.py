@@ -100,7 +100,7 @@ def test_finished_file_stays(run, written):
         written.write_bytes(damaged)
         with pytest.raises((DataError, MismatchError)):
             write_stable(run, written, 5, prior="normal", relax=False)
-        assert written.read_bytes() == damaged
+        assert written.read_bytes() == damaged and list(written.parent.iterdir()) == [written]
 
 
 def test_work_folder_of_something_else(run, tmp_path):
