@@ -170,8 +170,8 @@ def train_vae(config: Config, folder: Path, beta: float, seed: int) -> Run:
 def _expect_shared(file: Path) -> None:
     if not file.is_file():
         raise DataError(
-            f"{file.absolute()}: expected the file that the chief has written, found none; all workers need the same run folder "
-            f"and dataset, on a shared file system"
+            f"{file.absolute()}: expected the file that the chief has written, found none; all workers need the same "
+            f"run folder and dataset, on a shared file system"
         )
 
 
