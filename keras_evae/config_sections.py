@@ -12,6 +12,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, mod
 
 from keras_evae.config_text import (
     Count,
+    CountFromZero,
     Coupling,
     Epochs,
     Extent,
@@ -141,14 +142,14 @@ class ThermalConfig(Section):
     path: UserPath = Path("data/thermal.h5")
     temperatures: Ladder = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
     sweeps: Count = 30_000
-    thermalization: Annotated[int, Field(ge=0)] = 3000
+    thermalization: CountFromZero = 3000
     seed: Seed = 0
     exchange: bool = False
     even_acceptance: bool = False
     interval: Count = 10
     charge_interval: Count = 300
-    over_relaxation: Annotated[int, Field(ge=0)] = 5
-    keep: Annotated[int, Field(ge=0)] = 0
+    over_relaxation: CountFromZero = 5
+    keep: CountFromZero = 0
     J_meV: Positive | None = None
 
 
