@@ -37,18 +37,15 @@ WEIGHTS, METRICS, HISTORY, CHECKSUMS = "model.weights.h5", "metrics.json", "hist
 CHECKED = (WEIGHTS, METRICS, HISTORY)
 
 
-def read_history(stage: FinishedStage) -> dict[str, list[float]]:
-    """The columns of a stage's history.csv, a value for each epoch.
-
-    Raises:
-        DataError: If it is no such file.
-    """
+def read_history(stage: FinishedStage) -> Mapping[str, list[float]]:
+    """The columns of a stage's history.csv, a value for each epoch; a `DataError` if it is no such file or lacks one."""
+    file = stage.path / HISTORY
     try:
-        with open(stage.path / HISTORY, newline="", encoding="utf-8") as stream:
+        with open(file, newline="", encoding="utf-8") as stream:
             rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(stream)]
-        return {name: [row[name] for row in rows] for name in rows[0]}
+        return Numbers(file, _remedy(file), {name: [row[name] for row in rows] for name in rows[0]})
     except (OSError, ValueError, TypeError, IndexError, KeyError) as error:
-        raise DataError(f"{stage.path / HISTORY}: expected a column of numbers for each loss, found {error}") from error
+        raise _damaged(file, f"expected a column of numbers for each loss, found {error}") from error
 
 
 @dataclasses.dataclass(frozen=True)
