@@ -117,7 +117,9 @@ def load_config(path: str | Path, overrides: Iterable[str] = ()) -> Config:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not a text file"
         names = ", ".join(known)
-        raise ConfigError(f"{path}: expected a YAML configuration file, or one of {names}; found: {reason}") from error
+        raise ConfigError(
+            f"{Path(path).absolute()}: expected a YAML configuration file, or one of {names}; found: {reason}"
+        ) from error
     values = parse_yaml(text, str(path)) or {}
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: expected sections with keys, found {in_brief(values)}")

@@ -12,10 +12,12 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, mod
 
 from keras_evae.config_text import (
     Count,
+    CountFromZero,
     Coupling,
     Epochs,
     Extent,
     Ladder,
+    Pattern,
     Positive,
     Section,
     Seed,
@@ -111,7 +113,7 @@ class DatasetConfig(Section):
     """
 
     source: Literal["file", "stream", "own"] = "file"
-    files: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    files: Annotated[tuple[Pattern, ...], Field(strict=False)] = ()
     fit: Literal["exact", "crop", "tile"] = "exact"
     path: UserPath = Path("data/skyrmions_128x128.h5")
     shape: Annotated[tuple[Side, Side], Field(strict=False)] = (128, 128)
@@ -140,14 +142,14 @@ class ThermalConfig(Section):
     path: UserPath = Path("data/thermal.h5")
     temperatures: Ladder = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
     sweeps: Count = 30_000
-    thermalization: Annotated[int, Field(ge=0)] = 3000
+    thermalization: CountFromZero = 3000
     seed: Seed = 0
     exchange: bool = False
     even_acceptance: bool = False
     interval: Count = 10
     charge_interval: Count = 300
-    over_relaxation: Annotated[int, Field(ge=0)] = 5
-    keep: Annotated[int, Field(ge=0)] = 0
+    over_relaxation: CountFromZero = 5
+    keep: CountFromZero = 0
     J_meV: Positive | None = None
 
 

@@ -23,7 +23,7 @@ from pydantic import (
     model_validator,
 )
 
-from keras_evae.errors import ArgumentError, ConfigError, in_brief
+from keras_evae.errors import ArgumentError, ConfigError, in_brief, one_line
 from keras_evae.files import expand_path
 from keras_evae.lattice import LARGEST_SIDE, check_side
 from keras_evae.monte_carlo.schedule import PRESETS
@@ -41,19 +41,20 @@ def parse_yaml(text: str, source: str) -> Any:
     >>> parse_yaml("{betas: [1e-6, 1e-5], seed: 010}", "example")
     {'betas': [1e-06, 1e-05], 'seed': 10}
     """
-    loader = _Loader(text)
     try:
+        loader = _Loader(text)
         node = loader.get_single_node()
         _check_size(node, {})
         return None if node is None else loader.construct_document(node)
-    except (yaml.YAMLError, ValueError) as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"{source}: line {mark.line + 1}" if mark else source
-        raise ConfigError(f"{where}: {getattr(error, 'problem', None) or error}") from error
     except RecursionError as error:
         raise ConfigError(
             f"{source}: expected sections with keys, found lists or sections nested too deeply"
         ) from error
+    # Tags, such as !!bool, make the loader raise almost anything.
+    except Exception as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{source}: line {mark.line + 1}" if mark else source
+        raise ConfigError(one_line(f"{where}: {getattr(error, 'problem', None) or error}")) from error
 
 
 def _check_size(node: yaml.Node | None, known: dict[int, int]) -> int:
@@ -119,6 +120,7 @@ _Loader.add_constructor("tag:yaml.org,2002:int", _read_integer)
 # The largest sensible values. What a machine has no memory or disk for is smaller still, see `runs.resources`.
 Switch = Literal["auto", True, False]
 Count = Annotated[int, Field(gt=0, le=100_000_000)]
+CountFromZero = Annotated[int, Field(ge=0, le=100_000_000)]
 Units = Annotated[int, Field(gt=0, le=1_000_000)]
 Workers = Annotated[int, Field(gt=0, le=10_000)]
 # Within them squares, and products with losses, are finite in single precision, and not zero.
@@ -161,6 +163,7 @@ Side = Annotated[int, Field(gt=0, le=LARGEST_SIDE), AfterValidator(check_side)]
 AsTuple = Field(strict=False, min_length=1, max_length=1000)
 Ladder = Annotated[tuple[Annotated[Positive, Field(strict=True)], ...], AsTuple, AfterValidator(_increasing)]
 Epochs = Units | Annotated[tuple[Annotated[Units, Field(strict=True)], ...], AsTuple]
+Pattern = Annotated[str, AfterValidator(lambda text: str(expand_path(text)))]
 UserPath = Annotated[Path, Field(strict=False), AfterValidator(expand_path)]
 # What to write, where pydantic names a Python type.
 EXPECTED = {"tuple_type": "a list, such as [1, 2]", "model_type": "a section with keys"}

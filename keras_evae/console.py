@@ -29,10 +29,13 @@ def run_command(command: Callable[[], None]) -> int:
         command()
     except EVAEError as error:
         return _fail(str(error), error.exit_code)
-    except (_Unread, BrokenPipeError):
+    except (_Unwritten, BrokenPipeError) as error:
         # What was written and not read is dropped when Python ends, without a word.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
+        cause = error.__cause__ or error
+        if isinstance(cause, BrokenPipeError):
+            return 141
+        return _fail(f"standard output: {cause}; finished work is kept", DiskError.exit_code)
     except OSError as error:
         reason = error.strerror or str(error).splitlines()[0]
         return _fail(f"{error.filename or 'disk'}: {reason}; finished work is kept", DiskError.exit_code)
@@ -93,16 +96,16 @@ def _fail(message: str, exit_code: int) -> int:
     return exit_code
 
 
-class _Unread(BaseException):
-    """Standard output is closed, as by `| head -1`: no fault of a file, and no error for a block that handles those."""
+class _Unwritten(BaseException):
+    """Standard output is closed, as by `| head -1`, or its disk is full: no error for a block that handles files."""
 
 
 class _Lines(logging.StreamHandler):
-    """Log lines on a stream; ends the command when nobody reads them, as other programs end."""
+    """Log lines on a stream; ends the command when it takes no more, as other programs end."""
 
     def handleError(self, record: logging.LogRecord) -> None:
-        if isinstance(sys.exc_info()[1], BrokenPipeError):
-            raise _Unread
+        if isinstance(error := sys.exc_info()[1], OSError):
+            raise _Unwritten from error
         super().handleError(record)
 
 

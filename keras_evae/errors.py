@@ -84,7 +84,7 @@ def as_integer(name: str, value: Any, least: int | None = None, most: int | None
     return number
 
 
-def as_number(name: str, value: Any, positive: bool = False) -> int | float:
+def as_number(name: str, value: Any, positive: bool = False, largest: float = math.inf) -> int | float:
     """An argument that is a finite real number of any type as Python's int or float; an `ArgumentError` otherwise."""
     number, kind = None, getattr(getattr(value, "dtype", None), "kind", "")
     real = isinstance(value, numbers.Real) or (kind != "" and kind in "iuf")
@@ -92,6 +92,8 @@ def as_number(name: str, value: Any, positive: bool = False) -> int | float:
         number = int(value) if isinstance(value, numbers.Integral) else float(value)
     if number is None or not math.isfinite(number) or (positive and number <= 0):
         raise ArgumentError(name, "a finite number above 0" if positive else "a finite number", value)
+    if abs(number) > largest:
+        raise ArgumentError(name, f"a number of at most {largest:g} in magnitude", value)
     return number
 
 
@@ -174,7 +176,7 @@ def reading_fault(path: str | Path, error: Exception, remedy: str = RESTORE) -> 
         missing, or the content is damaged or of another kind.
     """
     lines = str(error).splitlines() or [type(error).__name__]
-    reason, number = lines[0].strip("'\""), _error_number(error)
+    reason, number, path = lines[0].strip("'\""), _error_number(error), Path(path).absolute()
     if "already open for write" in reason:
         return LockedError(
             f"{path}: expected a file that no program writes to, found one that is open for writing, or was when its "
@@ -200,21 +202,25 @@ def reading_fault(path: str | Path, error: Exception, remedy: str = RESTORE) -> 
 
 
 def validate_json(path: str | Path, content: bytes | str, kind: Any, remedy: str = RESTORE) -> Any:
-    """JSON as a type that pydantic knows.
+    """Strict JSON, which knows neither NaN nor infinity (`files.json_text` writes it), as a type that pydantic knows.
 
     Raises:
         DataError: With the first place at which something else was found.
     """
     # Imported here: the front door needs none of it.
     import pydantic
+    import pydantic_core
 
+    path = Path(path).absolute()
     try:
-        return pydantic.TypeAdapter(kind).validate_json(content)
+        return pydantic.TypeAdapter(kind).validate_python(pydantic_core.from_json(content, allow_inf_nan=False))
     except pydantic.ValidationError as error:
         problem = error.errors(include_url=False)[0]
         place = ".".join(map(str, problem["loc"]))
-        found = "" if problem["type"] == "json_invalid" else f", found {in_brief(problem['input'])}"
-        raise DataError(f"{path}: {f'{place}: ' if place else ''}{problem['msg']}{found}; {remedy}") from error
+        found = f"{f'{place}: ' if place else ''}{problem['msg']}, found {in_brief(problem['input'])}"
+        raise DataError(f"{path}: {found}; {remedy}") from error
+    except ValueError as error:
+        raise DataError(f"{path}: Invalid JSON: {error}; {remedy}") from error
 
 
 def _error_number(error: Exception) -> int:

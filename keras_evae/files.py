@@ -11,7 +11,6 @@ import hashlib
 import json
 import logging
 import math
-import numbers
 import os
 import re
 import shutil
@@ -68,16 +67,8 @@ def expand_path(path: str | Path) -> Path:
 
 def json_text(values: Any, indent: int | None = None) -> str:
     """Values as strict JSON, which knows neither NaN nor infinity: both become null."""
-    return json.dumps(_finite(values), indent=indent, allow_nan=False, default=float)
-
-
-def _finite(values: Any) -> Any:
-    if isinstance(values, Mapping):
-        return {key: _finite(value) for key, value in values.items()}
-    if isinstance(values, Sequence) and not isinstance(values, str):
-        return [_finite(value) for value in values]
-    # Also numbers of NumPy.
-    return None if isinstance(values, numbers.Real) and not math.isfinite(values) else values
+    loose = json.dumps(values, default=lambda value: dict(value) if isinstance(value, Mapping) else float(value))
+    return json.dumps(json.loads(loose, parse_constant=lambda name: None), indent=indent)
 
 
 def existing_folder(folder: Path) -> Path:
@@ -105,7 +96,7 @@ def write_whole(path: Path, content: bytes | memoryview) -> None:
         with open(partial, "wb") as file:
             file.write(content)
         publish(partial, path)
-    except OSError:
+    except BaseException:
         # What a full disk has cut short shall not fill it.
         partial.unlink(missing_ok=True)
         raise
@@ -141,11 +132,7 @@ def load_arrays(
 ) -> dict[str, np.ndarray]:
     """Reads arrays of an open `.npz` file by their names, all by default; nothing but arrays, and none of objects.
 
-    Args:
-        path, remedy: As in `keras_evae.errors.reading_fault`.
-        stream: Its content.
-        names: Those to read.
-        memory: Gives the bytes that are available.
+    `path` and `remedy` are as in `keras_evae.errors.reading_fault`; `memory` gives the bytes that are available.
 
     Raises:
         DataError: If an array is missing, has no room in memory, or is not what its header says.
@@ -187,6 +174,19 @@ def array_header(path: Path, stream: IO[bytes], size: int) -> tuple[tuple[int, .
     return shape, dtype
 
 
+def map_array(path: Path, stream: IO[bytes]) -> np.ndarray:
+    """The array of an open NPY file, of which the operating system reads what is used; errors as `array_header`."""
+    array_header(path, stream, os.fstat(stream.fileno()).st_size)
+    return np.lib.format.open_memmap(path, mode="r")
+
+
+def check_file(path: str | Path) -> None:
+    """Refuses what is no file: a pipe would be waited for."""
+    if not Path(path).is_file():
+        number = errno.EISDIR if Path(path).is_dir() else errno.ENOENT
+        raise OSError(number, os.strerror(number))
+
+
 def publish(partial: Path, path: Path) -> None:
     """Makes a complete file visible under its name, in one step that a crash cannot split."""
     with open(partial, "rb+") as file:
@@ -196,9 +196,11 @@ def publish(partial: Path, path: Path) -> None:
 
 
 def append_line(path: Path, line: str) -> None:
-    """Appends a line to a file; a crash may leave a part of it."""
-    with open(path, "ab") as file:
-        file.write(line.encode() + b"\n")
+    """Appends a line to a file; a crash may leave a part of it, which the next line does not continue."""
+    with open(path, "ab+") as file:
+        file.seek(max(0, file.tell() - 1))
+        torn = file.read() not in (b"", b"\n")
+        file.write(b"\n" * torn + line.encode() + b"\n")
         file.flush()
         os.fsync(file.fileno())
 
@@ -220,13 +222,12 @@ def disk_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and not any(words in str(error) for words in FULL_IN_WORDS):
-            raise
         # HDF5 tells the cause in its message only.
-        if getattr(error, "errno", None) in FULL or any(words in str(error) for words in FULL_IN_WORDS):
-            reason = "the disk is full; make room"
-        else:
-            reason = f"cannot be written ({getattr(error, 'strerror', None) or str(error).splitlines()[0]}); mend it"
+        full = getattr(error, "errno", None) in FULL or any(words in str(error) for words in FULL_IN_WORDS)
+        if isinstance(error, RuntimeError) and not full:
+            raise
+        why = getattr(error, "strerror", None) or (str(error).splitlines() or [type(error).__name__])[0]
+        reason = "the disk is full; make room" if full else f"cannot be written ({why}); mend it"
         raise DiskError(
             f"{path.absolute()}: {reason}. Finished work is kept, the same command goes on from there"
         ) from error

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_evae.errors import ConfigError, as_integer
+from keras_evae.files import check_file, map_array
 from keras_evae.lattice import LARGEST_SIDE, LATTICE_MULTIPLE, connected_regions
 
 OPEN, PERIODIC = "open", "periodic"
@@ -168,11 +169,13 @@ def _read_mask(path: Path) -> np.ndarray:
     if path.suffix.lower() not in readers:
         raise ConfigError(f"{path}: expected a mask as .png or .npy file, found {path.suffix or 'no suffix'}")
     try:
+        check_file(path)
         return readers[path.suffix.lower()](path)
     # Damaged files make the readers raise almost anything.
     except Exception as error:
         reason = (getattr(error, "strerror", None) or str(error) or type(error).__name__).splitlines()[0]
-        raise ConfigError(f"{path}: expected a mask, (y, x), that can be read, found: {reason}") from error
+        reason = reason.removeprefix(f"{path}: ")
+        raise ConfigError(f"{path.absolute()}: expected a mask, (y, x), that can be read, found: {reason}") from error
 
 
 def _read_png(path: Path) -> np.ndarray:
@@ -191,12 +194,13 @@ def _read_png(path: Path) -> np.ndarray:
 
 
 def _read_npy(path: Path) -> np.ndarray:
-    # Mapped: the file must have all that its header declares.
-    values = np.load(path, allow_pickle=False, mmap_mode="r")
-    if not isinstance(values, np.ndarray) or values.ndim != 2 or values.dtype.kind not in "buif":
-        found = f"{values.dtype} {values.shape}" if isinstance(values, np.ndarray) else "no array"
-        raise ValueError(f"{found} instead of truth values or numbers (y, x)")
+    with open(path, "rb") as stream:
+        values = map_array(path, stream)
+    if values.ndim != 2 or values.dtype.kind not in "buif":
+        raise ValueError(f"{values.dtype} {values.shape} instead of truth values or numbers (y, x)")
     _check_sides(values.shape)
+    if not np.isfinite(values).all():
+        raise ValueError("NaN or Inf instead of truth values or numbers (y, x)")
     return np.asarray(values >= 0.5)
 
 

@@ -89,7 +89,7 @@ class Hamiltonian:
         if np.ndim(self.B):
             raise ArgumentError("B", "a number, the field along +z; other fields are terms (docs/energies.md)", self.B)
         for name in ("J", "D", "B", "K", "J2"):
-            object.__setattr__(self, name, as_number(name, getattr(self, name)))
+            object.__setattr__(self, name, as_number(name, getattr(self, name), largest=1e6))
         if self.dmi not in DMI_TYPES:
             raise ArgumentError("dmi", "'neel' or 'bloch'", self.dmi)
         boundary = (self.boundary,) * 2 if isinstance(self.boundary, str) else tuple(self.boundary)

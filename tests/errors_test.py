@@ -55,6 +55,8 @@ def test_couplings_and_temperatures(type_):
 def test_no_numbers(value):
     with pytest.raises(ValueError, match="`B` must be a finite number"):
         Hamiltonian(B=value)
+    with pytest.raises(ValueError, match="`J` must be a number of at most 1e.06 in magnitude"):
+        Hamiltonian(J=1e39)
     for name, wrong in (("seed", value), ("index", value), ("seed", 1.0), ("seed", np.float32(1)), ("seed", -1)):
         with pytest.raises(ValueError, match=f"`{name}` must be an integer"):
             anneal(Hamiltonian(), SHAPE, SHORT, **{name: wrong})

@@ -1,6 +1,7 @@
 """Shapes, their places in the lattice, masks from files and as text, and what is refused."""
 
 import itertools
+import os
 
 import numpy as np
 import pytest
@@ -173,6 +174,9 @@ def pickled(path):
         ("short.png", lambda path: path.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(9)), "can be read"),
         ("torn.npy", torn, "can be read"),
         ("pickle.npy", pickled, "Python objects"),
+        ("pipe.npy", os.mkfifo, "No such file"),
+        ("nan.npy", lambda path: np.save(path, np.full((4, 4), np.nan)), "NaN or Inf instead of"),
+        ("long.npy", lambda path: (np.save(path, RING), path.write_bytes(path.read_bytes() + b"x")), "what follows"),
         ("line.npy", lambda path: np.save(path, np.ones(4)), r"float64 \(4,\) instead of truth values"),
         ("zeros.npy", lambda path: np.save(path, np.zeros((3, 4))), "expected sites with a spin, found none in 3 x 4"),
         ("parts.npy", lambda path: np.save(path, RING), "expected one connected sample, found 2 parts"),
@@ -184,3 +188,13 @@ def test_files_that_cannot_be_used(tmp_path, name, write, message):
     with pytest.raises(ConfigError, match=message) as error:
         read_geometry(tmp_path / name, (32, 32))
     assert name in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_picture_that_is_cut_off_is_refused(tmp_path):
+    file = tmp_path / "mask.png"
+    imsave(file, np.zeros((32, 32)), cmap="gray", vmin=0, vmax=1)
+    content = file.read_bytes()
+    for length in range(0, len(content), 7):
+        file.write_bytes(content[:length])
+        with pytest.raises(ConfigError, match=r"mask.png: expected a mask, \(y, x\), that can be read"):
+            read_geometry(file)

@@ -12,6 +12,7 @@ from keras_evae.dataset.formats.spin_files import export_states
 from keras_evae.errors import ConfigError
 from keras_evae.runs.from_config import check_resources
 from keras_evae.runs.run import load_run
+from keras_evae.runs.run_folder import with_meant_dataset
 
 EPILOG = """The lowest state comes first, whichever method has found it, then how each method did:
   slow anneals       for the processor time that the search with the E-VAE took
@@ -51,7 +52,7 @@ def _search(options: argparse.Namespace) -> None:
     if len({f"{beta:g}" for beta in options.betas}) < len(set(options.betas)):
         raise ConfigError("--betas: expected values that differ in their first six digits, which name their folders")
     source = options.config or options.run[0]
-    config = load_config(source, options.set) if options.config else load_run(source).config
+    config = load_config(source, options.set) if options.config else with_meant_dataset(source, load_run(source).config)
     output = options.output or Path("runs") / f"{Path(source).stem}_ground_state"
     check_resources(config, output)
     from keras_evae.evaluation.ground_state import find_ground_state

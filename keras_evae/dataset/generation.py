@@ -54,7 +54,7 @@ def ensure_dataset(
     Raises:
         DataError, MismatchError, DiskError, LockedError: As `check_dataset` and `generate_dataset`.
     """
-    path = Path(path)
+    path = Path(path).absolute()
     if path.exists():
         check_dataset(path, specification)
         remove_parts(path)
@@ -90,7 +90,7 @@ def generate_dataset(
         MismatchError: If the shards that are there belong to another specification.
         ClusterError: If the Dask cluster is lost.
     """
-    path = Path(path)
+    path = Path(path).absolute()
     _refuse_existing(path)
     check_room(path.parent, room_for_dataset(path, specification), "the dataset and its shards", REMEDY)
     with disk_errors(path), open_parts(path, specification, longest_shard) as parts:

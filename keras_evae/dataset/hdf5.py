@@ -15,7 +15,6 @@ Hamiltonian's mask. Each component of a spin stored as float16 is rounded by at 
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import math
 import os
@@ -32,6 +31,7 @@ from keras_evae.console import progress_bar
 from keras_evae.dataset.reading import MOST_NAMES, StoredArray, StoredFile, open_hdf5, read_single
 from keras_evae.dataset.specification import SPLITS, DatasetSpecification, check_split, describe_difference
 from keras_evae.errors import TOO_OLD, DataError, MismatchError, in_brief, reading_errors, validate_json
+from keras_evae.files import json_text
 from keras_evae.lattice import decode_mask
 
 logger = logging.getLogger(__name__)
@@ -111,6 +111,7 @@ def write_dataset(
 
 def check_specification(path: str | Path, specification: DatasetSpecification) -> None:
     """Checks that a file was made by a specification, from its attributes alone; errors as `check_dataset`."""
+    path = Path(path).absolute()
     expected, found = specification.attributes(), read_attributes(path)
     difference = describe_difference(expected, found)
     if expected.get("dataset.source") != found.get("dataset.source"):
@@ -143,12 +144,12 @@ def check_dataset(path: str | Path, specification: DatasetSpecification) -> None
             spins = _layout(file, f"{split}/spins", (size, *specification.shape, 3), specification.storage)
             for name in ("energy", "charge"):
                 if not np.isfinite(_layout(file, f"{split}/{name}", (size,), "float64")[:]).all():
-                    raise DataError(f"{path}: expected finite numbers as {split}/{name}; {AGAIN}")
+                    raise DataError(f"{file.path}: expected finite numbers as {split}/{name}; {AGAIN}")
             # Reading a configuration verifies its checksum.
             for index in range(size):
                 # Nor is NaN within the bound.
                 if not np.abs(spins[index]).max() <= LARGEST_COMPONENT:
-                    raise DataError(f"{path}: expected unit vectors as {split}/spins, found others; {AGAIN}")
+                    raise DataError(f"{file.path}: expected unit vectors as {split}/spins, found others; {AGAIN}")
                 progress.update()
 
 
@@ -167,10 +168,10 @@ def read_attributes(path: str | Path) -> dict[str, Any]:
     with open_hdf5(path, AGAIN) as file:
         version = file.attribute("format_version")
         if not np.array_equal(version, FORMAT_VERSION):
-            raise DataError(f"{path}: expected a spin dataset of format version {FORMAT_VERSION}, found {version}")
+            raise DataError(f"{file.path}: expected a spin dataset of format version {FORMAT_VERSION}, found {version}")
         attributes = json_attribute(file, "specification")
     if not {"dataset.storage", "hamiltonian.J2"} <= attributes.keys():
-        raise DataError(f"{path}: {TOO_OLD}; {AGAIN}")
+        raise DataError(f"{file.path}: {TOO_OLD}; {AGAIN}")
     return attributes
 
 
@@ -271,7 +272,7 @@ def _without_times(kind: Any) -> Any:
 def write_attribute(file: h5py.File, name: str, values: dict[str, Any]) -> None:
     """Writes plain values as JSON."""
     # Bytes of fixed length lie in the checksummed header; strings would lie in a heap without checksum.
-    file.attrs[name] = np.bytes_(json.dumps(values))
+    file.attrs[name] = np.bytes_(json_text(values))
 
 
 def _create_split(

@@ -47,7 +47,7 @@ def find_sources(patterns: Iterable[str]) -> list[str]:
             if not names and split_source(pattern)[0].is_file():
                 names = [pattern]
         if not names:
-            raise DataError(f"{pattern}: expected files of spins ({', '.join(known)}), found none")
+            raise DataError(f"{path.absolute()}: expected files of spins ({', '.join(known)}), found none")
         found |= dict.fromkeys(names)
     return list(found)
 

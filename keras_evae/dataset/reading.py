@@ -9,10 +9,8 @@ one use too, as they do the functions for NPZ in `keras_evae.files`.
 from __future__ import annotations
 
 import contextlib
-import errno
 import functools
 import math
-import os
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -22,7 +20,7 @@ import h5py
 import numpy as np
 
 from keras_evae.errors import RESTORE, DataError, in_brief, reading_errors
-from keras_evae.files import array_header, array_headers
+from keras_evae.files import array_headers, check_file, map_array
 from keras_evae.machine import available_memory, check_memory
 
 # Bytes that are read and converted at once.
@@ -136,9 +134,10 @@ def open_hdf5(
     Raises:
         DataError, DiskError, LockedError: As `reading_fault` says, here and where an array is read.
     """
+    path = Path(path).absolute()
     with contextlib.ExitStack() as stack:
         with reading_errors(path, remedy):
-            _check_file(path)
+            check_file(path)
             file = stack.enter_context(h5py.File(path, "r"))
         yield StoredFile(path, file, remedy, memory)
 
@@ -156,9 +155,9 @@ def open_arrays(path: Path, memory: Callable[[], int] = available_memory) -> Ite
         return
     with contextlib.ExitStack() as stack:
         with reading_errors(path):
-            _check_file(path)
+            check_file(path)
             stream = stack.enter_context(open(path, "rb"))
-            found = _archived(path, stream, memory) if path.suffix in NPZ else _mapped(path, stream)
+            found = _archived(path, stream, memory) if path.suffix in NPZ else {path.stem: map_array(path, stream)}
         yield found
 
 
@@ -197,12 +196,6 @@ def _archived(path: Path, stream: IO[bytes], memory: Memory) -> dict[str, Readab
     return {name: _ArchivedArray(path, archive, f"{name}.npy", memory) for name in array_headers(path, archive)}
 
 
-def _mapped(path: Path, stream: IO[bytes]) -> dict[str, Readable]:
-    """The array of an NPY file, of which the operating system reads what is used."""
-    array_header(path, stream, os.fstat(stream.fileno()).st_size)
-    return {path.stem: np.lib.format.open_memmap(path, mode="r")}
-
-
 def read_single(source: str | Path, array: Readable, stop: int | None = None, memory: Memory = available_memory) -> Any:
     """Reads the first `stop` entries of an array `(n, ...)`, all by default, in parts, as float32.
 
@@ -233,14 +226,6 @@ def some_names(names: list[str]) -> str:
     """The first of some names, for a message."""
     more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
     return in_brief(", ".join(names[:MOST_NAMES]))[1:-1] + more or "no array"
-
-
-def _check_file(path: str | Path) -> None:
-    """Refuses what is no file: a pipe would be waited for."""
-    if Path(path).is_dir():
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-    if not Path(path).is_file():
-        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
 
 
 def _datasets(file: h5py.File, links: list[str]) -> Iterator[tuple[str, h5py.Dataset]]:

@@ -13,7 +13,6 @@ manifest is in the format of `sha256sum --check manifest.sha256`.
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import re
 from collections.abc import Iterator, Mapping
@@ -27,7 +26,7 @@ from keras_evae.console import progress_bar
 from keras_evae.dataset.shards import LONGEST_SHARD, decode_shard, encode_shard, shard_indices, shard_length
 from keras_evae.dataset.specification import DatasetSpecification, describe_difference
 from keras_evae.errors import DataError, MismatchError, reading_errors, validate_json
-from keras_evae.files import append_line, checksum, hold_lock, sync_folder, write_whole
+from keras_evae.files import append_line, checksum, hold_lock, json_text, sync_folder, write_whole
 
 logger = logging.getLogger(__name__)
 
@@ -108,7 +107,7 @@ class PartsFolder:
         lines = [f"{digest}  {name}\n" for name, digest in self._checksums.items()]
         write_whole(self.path / MANIFEST, "".join(lines).encode())
         if not (self.path / SPECIFICATION).exists():
-            write_whole(self.path / SPECIFICATION, json.dumps(self._expected, indent=2).encode() + b"\n")
+            write_whole(self.path / SPECIFICATION, json_text(self._expected, indent=2).encode() + b"\n")
             sync_folder(self.path.parent)
 
     def missing(self) -> list[int]:

@@ -21,6 +21,8 @@ logger = logging.getLogger(__name__)
 
 
 AGAIN = "run this evaluation again"
+# Keys of a JSON file that a class does not have, which pydantic leaves out by itself.
+UNKNOWN_REFUSED = {"extra": "forbid"}
 # None: a value that does not exist.
 Cell = float | int | str | None
 UNDEFINED = (math.inf, -math.inf)
@@ -40,6 +42,7 @@ class Table:
         file: Name of its CSV file without the suffix, by default the table's name.
     """
 
+    __pydantic_config__ = UNKNOWN_REFUSED
     name: str
     caption: str
     header: Sequence[str]
@@ -86,6 +89,7 @@ class Table:
 class Picture:
     """An image file in the folder of the results; `name` says what it is, and is the same for each run."""
 
+    __pydantic_config__ = UNKNOWN_REFUSED
     file: str
     caption: str
     name: str = ""
@@ -105,6 +109,7 @@ class Section:
         made_from: `Run.stages_checksum` of the runs: results of fewer stages are outdated.
     """
 
+    __pydantic_config__ = UNKNOWN_REFUSED
     name: str
     title: str
     text: str

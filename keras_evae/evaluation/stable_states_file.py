@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import io
 import itertools
-import json
 import logging
 import shutil
 from collections.abc import Callable, Iterator, Mapping
@@ -26,7 +25,7 @@ from keras_evae.dataset.specification import describe_difference
 from keras_evae.errors import DataError, EVAEError, MismatchError, validate_json
 from keras_evae.evaluation.relaxed_states import new_states_file
 from keras_evae.evaluation.stable_states import CHUNK, MEASURED, StableStates, StateSource, collect_chunks, make_source
-from keras_evae.files import disk_errors, hold_lock, load_arrays, read_sealed, write_sealed, write_whole
+from keras_evae.files import disk_errors, hold_lock, json_text, load_arrays, read_sealed, write_sealed, write_whole
 from keras_evae.runs.run import Run
 
 logger = logging.getLogger(__name__)
@@ -57,7 +56,7 @@ def write_stable(
         DiskError: If the disk is full or cannot be written.
     """
     source = make_source(run, seed, prior, relax, conditions)
-    request = source.request()
+    request, path = source.request(), path.absolute()
     parts = path.with_name(f"{path.name}.parts")
     if path.exists():
         _finish(path, parts, {**request, "states": n})
@@ -111,7 +110,7 @@ def _claim(parts: Path, request: Mapping[str, Any]) -> None:
     elif {file.name for file in parts.iterdir()} - {LOCK, f"{REQUEST}.partial"}:
         raise DataError(f"{parts}: expected a work folder of evae-generate, found something else; choose another file")
     else:
-        write_whole(parts / REQUEST, json.dumps(request, indent=2).encode() + b"\n")
+        write_whole(parts / REQUEST, json_text(request, indent=2).encode() + b"\n")
 
 
 def _check_file(path: Path, request: Mapping[str, Any]) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import dataclasses
 import io
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +18,7 @@ import numpy as np
 from typing_extensions import TypedDict
 
 from keras_evae.errors import TOO_OLD, DataError, NumericalError, validate_json
-from keras_evae.files import disk_errors, load_arrays, read_sealed, write_sealed
+from keras_evae.files import disk_errors, json_text, load_arrays, read_sealed, write_sealed
 from keras_evae.runs.stage_plan import Stage
 
 if TYPE_CHECKING:
@@ -103,7 +102,7 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     values = record.pop("values")
     arrays = {str(index): value for index, value in enumerate(values)}
     content = io.BytesIO()
-    np.savez(content, record=np.frombuffer(json.dumps(record).encode(), np.uint8), **arrays)  # type: ignore[arg-type]
+    np.savez(content, record=np.frombuffer(json_text(record).encode(), np.uint8), **arrays)  # type: ignore[arg-type]
     with disk_errors(path):
         write_sealed(path, content.getbuffer())
 

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from keras_evae.config import Config
-from keras_evae.dataset import DatasetSpecification
+from keras_evae.dataset import DatasetSpecification, check_specification
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.monte_carlo.schedule import AnnealingSchedule
 from keras_evae.runs.resources import check_training
+from keras_evae.runs.run_folder import with_meant_dataset
 from keras_evae.runs.stage_plan import Stage, plan_stages
 
 if TYPE_CHECKING:
@@ -41,7 +42,13 @@ def dataset_specification(config: Config) -> DatasetSpecification:
 
 
 def check_resources(config: Config, folder: str | Path) -> str:
-    """Memory and disk that a run in a folder needs, in words; refused if it cannot fit, see `check_training`."""
+    """Memory and disk that a run in a folder needs, in words; refused if it cannot fit, see `check_training`.
+
+    Refused as well if its dataset is there and of another specification.
+    """
+    config = with_meant_dataset(folder, config)
+    if config.dataset.path.exists():
+        check_specification(config.dataset.path, dataset_specification(config))
     stages, specification = len(planned_stages(config)), dataset_specification(config)
     return check_training(specification, config.dataset, config.network, config.training, stages, Path(folder))
 

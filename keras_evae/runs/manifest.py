@@ -29,7 +29,7 @@ MANIFEST = "manifest.sha256"
 LINE = re.compile(r"([0-9a-f]{64})  (.+)")
 # Sections of a configuration that weights depend on, and their keys that weights do not depend on.
 DECISIVE = ("hamiltonian", "geometry", "dataset", "network", "training")
-INDIFFERENT = ("dataset.path", "dataset.cache", "training.checkpoint_minutes")
+INDIFFERENT = ("geometry.file", "dataset.path", "dataset.cache", "training.checkpoint_minutes")
 
 
 class Numbers(dict[str, Any]):

@@ -210,9 +210,9 @@ def load_run(path: str | Path, stage: str | int | None = None, terms: Sequence[E
         DataError: If the folder is not a run, or has not finished that stage.
         MismatchError: If the run has other energy terms.
     """
-    path = Path(path)
+    path = Path(path).absolute()
     if not (path / CONFIG).is_file():
-        raise DataError(f"{path.absolute()}: expected a run folder with a {CONFIG}, found none")
+        raise DataError(f"{path}: expected a run folder with a {CONFIG}, found none")
     config = read_config(path / CONFIG)
     if terms:
         config = _add_terms(path / CONFIG, config, terms)
@@ -235,7 +235,7 @@ def latest_run(root: str | Path = "runs") -> Path:
     """The run folder below `root` that was started or finished a stage last."""
     folders = [file.parent for file in Path(root).glob(f"*/{CONFIG}")]
     if not folders:
-        raise DataError(f"{root}: no run found; start one with: evae-train --config quickstart")
+        raise DataError(f"{Path(root).absolute()}: no run found; start one with: evae-train --config quickstart")
 
     def last_change(folder: Path) -> float:
         marks = (folder / name for name in (CONFIG, "stages", "tensorboard"))

@@ -9,7 +9,7 @@ from typing import Any
 
 from keras_evae.config import Config, dump_config, load_config
 from keras_evae.errors import RESTORE, DataError, MismatchError, in_brief
-from keras_evae.runs.environment import ENVIRONMENT, record_start
+from keras_evae.runs.environment import ENVIRONMENT, meant_path, record_start
 from keras_evae.runs.manifest import MANIFEST, begin_manifest, decisive_keys, read_listed, write_listed
 
 CONFIG = "config.yaml"
@@ -17,8 +17,8 @@ CONFIG = "config.yaml"
 LOCK = ".lock"
 # Listed in the manifest of a run: checkpoints and stages have checksums of their own.
 LISTED = (CONFIG, ENVIRONMENT)
-# May differ from start to start: the result does not depend on it.
-NOT_COMPARED = ("training.checkpoint_minutes", "dataset.cache")
+# May differ from start to start: the result does not depend on it. Of the file of a sample only the mask counts.
+NOT_COMPARED = ("training.checkpoint_minutes", "dataset.cache", "geometry.file")
 
 
 def open_run_folder(path: str | Path, config: Config, details: Mapping[str, Any] | None = None) -> Path:
@@ -31,7 +31,7 @@ def open_run_folder(path: str | Path, config: Config, details: Mapping[str, Any]
         MismatchError: With the first key that differs, or if another version has begun to train; nothing is changed.
         DataError: If the folder is of something else.
     """
-    path = Path(path)
+    path = Path(path).absolute()
     if (path / CONFIG).is_file():
         check_same_config(path / CONFIG, config)
         begin_manifest(path, LISTED)
@@ -54,21 +54,24 @@ def refuse_foreign_folder(path: Path, kind: str = "a run folder", settings: str 
     if (path / settings).is_file() or not path.exists():
         return
     if not path.is_dir() or set(os.listdir(path)) - {LOCK, MANIFEST, "stages", f"{settings}.partial"}:
-        raise DataError(f"{path}: expected {kind} or an empty one, found something else; choose another --output")
+        raise DataError(
+            f"{path.absolute()}: expected {kind} or an empty one, found something else; choose another --output"
+        )
 
 
 def check_same_config(
     file: Path, config: Config, ignored: Sequence[str] = (), remedy: str = "Choose another folder with --output"
 ) -> None:
-    """Compares a configuration with the one in a file, but for some sections.
+    """Compares a configuration with the one in a file, but for some sections and keys; paths by where they lead.
 
     Raises:
         MismatchError: With the first key that differs and the remedy.
     """
-    for key, (found, expected) in config_differences(read_config(file), config).items():
-        if key.partition(".")[0] not in (*ignored, "thermal"):
+    known, given = (with_meant_dataset(file.parent, values) for values in (read_config(file), config))
+    for key, (found, expected) in config_differences(known, given).items():
+        if not {key, key.partition(".")[0]} & {*ignored, "thermal"}:
             raise MismatchError(
-                f"{file}: {key}: expected {in_brief(expected)} as configured now, found {in_brief(found)}; "
+                f"{file.absolute()}: {key}: expected {in_brief(expected)} as configured now, found {in_brief(found)}; "
                 f"nothing was changed. {remedy}"
             )
 
@@ -81,6 +84,19 @@ def read_config(file: Path) -> Config:
     """
     read_listed(file, f"{RESTORE}, or delete {MANIFEST} if you have changed the file, and it is taken as it is")
     return load_config(file)
+
+
+def with_meant_dataset(folder: str | Path, config: Config) -> Config:
+    """A configuration with the absolute path of its dataset, in the folder of its run or of one that is to begin.
+
+    A relative path that the run has in its own configuration is seen from where the run was started, another one from
+    the folder of this process.
+    """
+    folder, path = Path(folder), config.dataset.path
+    if (folder / CONFIG).is_file() and read_config(folder / CONFIG).dataset.path == path:
+        path = meant_path(folder, path)
+    dataset = config.dataset.model_copy(update={"path": Path(os.path.realpath(path))})
+    return config.model_copy(update={"dataset": dataset})
 
 
 def decided_by(config: Config) -> dict[str, Any]:

@@ -13,7 +13,6 @@ import contextlib
 import csv
 import dataclasses
 import functools
-import json
 import os
 import shutil
 import warnings
@@ -26,7 +25,7 @@ import numpy as np
 
 from keras_evae.dataset.reading import open_hdf5
 from keras_evae.errors import TOO_OLD, DataError, in_brief, validate_json
-from keras_evae.files import disk_errors, file_checksum, sync_folder
+from keras_evae.files import disk_errors, file_checksum, json_text, sync_folder
 from keras_evae.runs.manifest import Numbers, StageRecord, check_decisive_keys, describe_plan
 from keras_evae.runs.stage_plan import Stage
 
@@ -38,18 +37,15 @@ WEIGHTS, METRICS, HISTORY, CHECKSUMS = "model.weights.h5", "metrics.json", "hist
 CHECKED = (WEIGHTS, METRICS, HISTORY)
 
 
-def read_history(stage: FinishedStage) -> dict[str, list[float]]:
-    """The columns of a stage's history.csv, a value for each epoch.
-
-    Raises:
-        DataError: If it is no such file.
-    """
+def read_history(stage: FinishedStage) -> Mapping[str, list[float]]:
+    """The columns of a stage's history.csv, a value for each epoch; a `DataError` if it is no such file or one lacks."""
+    file = stage.path / HISTORY
     try:
-        with open(stage.path / HISTORY, newline="", encoding="utf-8") as stream:
+        with open(file, newline="", encoding="utf-8") as stream:
             rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(stream)]
-        return {name: [row[name] for row in rows] for name in rows[0]}
+        return Numbers(file, _remedy(file), {name: [row[name] for row in rows] for name in rows[0]})
     except (OSError, ValueError, TypeError, IndexError, KeyError) as error:
-        raise DataError(f"{stage.path / HISTORY}: expected a column of numbers for each loss, found {error}") from error
+        raise _damaged(file, f"expected a column of numbers for each loss, found {error}") from error
 
 
 @dataclasses.dataclass(frozen=True)
@@ -153,7 +149,7 @@ def save_stage(
         model.save_weights(partial / WEIGHTS)
         _write_history(partial / HISTORY, stage, history)
         record = {**dataclasses.asdict(stage), "metrics": metrics, **made_from}
-        (partial / METRICS).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+        (partial / METRICS).write_text(json_text(record, indent=2) + "\n", encoding="utf-8")
         checksums = {name: file_checksum(partial / name) for name in CHECKED}
         (partial / CHECKSUMS).write_text(_checksum_lines(checksums), encoding="utf-8")
 

@@ -39,7 +39,9 @@ def shared_stages(source: str | Path, config: Config) -> tuple[FinishedStage, ..
         DataError: If none of the shared stages is finished, or one is damaged.
     """
     run = load_run(source)
-    check_same_config(run.path / CONFIG, config, LADDERS, REMEDY)
+    # Where annealed states lie decides nothing, but a user's own need not be the same elsewhere.
+    free = () if config.dataset.source == "own" else ("dataset.path",)
+    check_same_config(run.path / CONFIG, config, LADDERS + free, REMEDY)
     check_training_version(run.path, REMEDY)
     pairs = zip(planned_stages(run.config), planned_stages(config), strict=False)
     shared = [found for found, _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs)]

@@ -25,6 +25,7 @@ from keras_evae.runs.run_folder import (
     decided_by,
     open_run_folder,
     refuse_foreign_folder,
+    with_meant_dataset,
 )
 from keras_evae.runs.stage_folder import finished_stages, refuse_orphans
 from keras_evae.runs.stage_plan import plan_stages
@@ -80,16 +81,14 @@ def train(
 
 def _lead(config: Config, output: str | Path, devices: tf.distribute.Strategy, stages_from: str | Path | None) -> None:
     """The whole run, but for the training steps of other workers."""
-    specification = dataset_specification(config)
-    if config.dataset.path.exists():
-        check_specification(config.dataset.path, specification)
-    needs = check_resources(config, output)
+    specification, folder = dataset_specification(config), Path(output).absolute()
+    needs = check_resources(config, folder)
     shared = shared_stages(stages_from, config) if stages_from else ()
-    folder = Path(output)
     # Before the lock, which is a file in the folder.
     refuse_foreign_folder(folder)
     with hold_lock(folder / LOCK):
         open_run_folder(folder, config, {"strategy": record_strategy(devices)})
+        config = with_meant_dataset(folder, config)
         if stages_from:
             take_stages(folder, stages_from, shared)
         stages = planned_stages(config)
@@ -104,7 +103,7 @@ def _lead(config: Config, output: str | Path, devices: tf.distribute.Strategy, s
         for line in itertools.chain(plan, describe_taken_stages(folder), _describe_devices(config, devices)):
             logger.info(line)
         logger.info(f"{'Needs':12s} {needs}")
-        logger.info(f"{'Run folder':12s} {folder}")
+        logger.info(f"{'Run folder':12s} {output}")
         ensure_dataset(path, specification)
         energies = read_energies(path, "train")
         kind = "Annealed" if specification.files is None else "Own data"
@@ -113,7 +112,7 @@ def _lead(config: Config, output: str | Path, devices: tf.distribute.Strategy, s
         meet_workers(devices, len(finished))
         if missing:
             trainer.train(stages, finished, checkpoint)
-    logger.info("Run finished: %s. Look at it with: evae-evaluate --run %s", folder, folder)
+    logger.info("Run finished: %s. Look at it with: evae-evaluate --run %s", output, output)
 
 
 def _follow(config: Config, folder: Path, devices: tf.distribute.Strategy) -> None:
@@ -149,8 +148,7 @@ def make_trainer(config: Config, folder: Path, devices: tf.distribute.Strategy |
 
 def make_probe_trainer(run: Run, folder: Path) -> Trainer:
     """The trainer of further stages of a run, in a folder beside it."""
-    dataset = run.config.dataset.model_copy(update={"path": run.dataset_path})
-    return make_trainer(run.config.model_copy(update={"dataset": dataset}), folder)
+    return make_trainer(with_meant_dataset(run.path, run.config), folder)
 
 
 def train_vae(config: Config, folder: Path, beta: float, seed: int) -> Run:
@@ -172,8 +170,8 @@ def train_vae(config: Config, folder: Path, beta: float, seed: int) -> Run:
 def _expect_shared(file: Path) -> None:
     if not file.is_file():
         raise DataError(
-            f"{file}: expected the file that the chief has written, found none; all workers need the same run folder "
-            f"and dataset, on a shared file system"
+            f"{file.absolute()}: expected the file that the chief has written, found none; all workers need the same "
+            f"run folder and dataset, on a shared file system"
         )
 
 

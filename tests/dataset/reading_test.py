@@ -10,6 +10,7 @@ import h5py
 import numpy as np
 import pytest
 
+from keras_evae.dataset import open_dataset
 from keras_evae.dataset.reading import open_arrays, open_hdf5, read_single
 from keras_evae.errors import DataError, DiskError, LockedError, ResourceError, reading_fault
 from tests.helpers.damage import random_flips
@@ -130,9 +131,10 @@ def test_values_beyond_single_precision(value):
 
 def test_what_the_caller_raises_stays_what_it_is(path):
     for error in (KeyError("mine"), OSError(errno.ENOSPC, "full"), ValueError("mine"), RuntimeError("mine")):
-        with pytest.raises(type(error)) as caught, open_hdf5(path):
-            raise error
-        assert caught.value is error
+        for opened in (open_hdf5, open_dataset, open_arrays):
+            with pytest.raises(type(error)) as caught, opened(path):
+                raise error
+            assert caught.value is error
 
 
 def test_open_for_writing_elsewhere(path):

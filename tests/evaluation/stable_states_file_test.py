@@ -100,7 +100,7 @@ def test_finished_file_stays(run, written):
         written.write_bytes(damaged)
         with pytest.raises((DataError, MismatchError)):
             write_stable(run, written, 5, prior="normal", relax=False)
-        assert written.read_bytes() == damaged
+        assert written.read_bytes() == damaged and list(written.parent.iterdir()) == [written]
 
 
 def test_work_folder_of_something_else(run, tmp_path):
@@ -121,7 +121,7 @@ def test_command_answers_in_one_line(smoke_folder, tmp_path):
             2,
             "error: argument --number: expected greater than 0, found 0; see evae-generate --help\n",
         ),
-        (["--stage", "gamma=7"], 3, "error: runs/smoke: expected a finished stage 'gamma=7', found: "),
+        (["--stage", "gamma=7"], 3, f"error: {smoke_folder}/runs/smoke: expected a finished stage 'gamma=7', found: "),
     ):
         answer = call_here(smoke_folder, "evae-generate", *OPTIONS, "--output", tmp_path / "x.h5", *options)
         assert answer.returncode == code and answer.stderr.startswith(line) and answer.stderr.count("\n") == 1

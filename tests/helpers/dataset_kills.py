@@ -71,13 +71,13 @@ class Tripwire:
     def open(self, path, mode):
         if mode == "rb+":
             return open(path, mode)
-        file = HalfWritten(io.FileIO(path, mode.replace("b", "")))
+        file = HalfWritten(io.FileIO(path, mode.strip("b+") + "+"))
         file.tripwire = self
         self()
         return file
 
 
-class HalfWritten(io.BufferedWriter):
+class HalfWritten(io.BufferedRandom):
     def write(self, content):
         self.tripwire(lambda: (super(HalfWritten, self).write(content[: len(content) // 2]), self.flush()))
         return super().write(content)

@@ -16,11 +16,11 @@ def record_version(folder, version):
     (folder / "manifest.sha256").unlink(missing_ok=True)
 
 
-def write_stage(run, stage):
-    """A stage as far as it can be known without the network."""
+def write_stage(run, stage, config=None):
+    """A stage as far as it can be known without the network; `config` decided its weights."""
     folder = run / "stages" / stage.name
     folder.mkdir()
-    record = {**dataclasses.asdict(stage), "metrics": {}}
+    record = {**dataclasses.asdict(stage), "metrics": {}, "config": config or {}}
     files = {
         "model.weights.h5": stage.name * 1000,
         "metrics.json": json.dumps(record),

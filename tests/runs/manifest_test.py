@@ -1,15 +1,19 @@
 """What a run and its results must be: no damage changes what is reported in silence."""
 
+import errno
 import json
+import math
+import os
 import random
 import shutil
 
 import pytest
 
-from keras_evae.errors import DataError, EVAEError, MismatchError
+from keras_evae import files
+from keras_evae.errors import DataError, DiskError, EVAEError, MismatchError
 from keras_evae.evaluation.recipes import RECIPES, evaluate
 from keras_evae.evaluation.report import collect_sections, write_report
-from keras_evae.minima.certificate import Candidate, _read_known, _seal
+from keras_evae.minima.certificate import Candidate, _read_known, _remembered, _seal
 from keras_evae.runs.manifest import begin_manifest, read_listed, write_listed
 from keras_evae.runs.run import load_run
 from tests.helpers.damage import flip
@@ -68,6 +72,26 @@ def test_no_damage_gives_another_report_in_silence(run, count):
     assert reported(run) == expected and noticed > tried / 2
 
 
+@pytest.mark.parametrize("name", ["losses.png", "losses.csv", "losses.json", "report.html"])
+def test_full_disk_while_results_are_written(run, monkeypatch, name):
+    """What was there before stays, and nothing half written."""
+    folder, publish = run / "evaluation", files.publish
+    before = {file.name: file.read_bytes() for file in folder.iterdir()}
+
+    def full(partial, path):
+        if path.name == name:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        publish(partial, path)
+
+    monkeypatch.setattr(files, "publish", full)
+    with pytest.raises(DiskError, match=f"{name}: the disk is full; make room. Finished work is kept") as caught:
+        evaluate(run, ["losses"], folder, report=True)
+    assert caught.value.exit_code == 5 and "\n" not in str(caught.value)
+    left = {file.name for file in folder.iterdir()}
+    assert left == before.keys() and (name not in left or (folder / name).read_bytes() == before[name])
+    load_run(run)
+
+
 @pytest.mark.parametrize(("old", "new"), [("J: 1.0", "J: 2.0"), ("  seed: 0", "  seed: 1")])
 def test_another_configuration_than_the_weights_were_trained_with(run, old, new):
     text = (run / "config.yaml").read_text()
@@ -119,6 +143,14 @@ def test_lines_of_a_manifest(tmp_path):
     file.write_bytes(b"other")
     with pytest.raises(DataError, match="a.json: truncated, damaged or changed"):
         read_listed(file)
+
+
+def test_best_known_energies_are_strict_json(tmp_path):
+    """A search that finds nothing has no energy, and comes back as it was."""
+    found = Candidate("triangular skyrmion lattices", math.inf, "none fits the lattice")
+    assert _remembered(tmp_path, {"a": 1}, lambda: found) == found
+    assert "Infinity" not in (tmp_path / "best_known.json").read_text()
+    assert _remembered(tmp_path, {"a": 1}, lambda: pytest.fail("searched again")) == found
 
 
 def test_damaged_best_known_energies_are_searched_again(tmp_path):

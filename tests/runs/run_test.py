@@ -18,7 +18,7 @@ from keras_evae.runs.checkpoints import CHECKPOINT
 from keras_evae.runs.environment import TRAINING_VERSION
 from keras_evae.runs.from_config import planned_stages
 from keras_evae.runs.run import latest_run, load_run
-from keras_evae.runs.run_folder import open_run_folder
+from keras_evae.runs.run_folder import open_run_folder, with_meant_dataset
 from keras_evae.runs.stage_folder import save_stage
 from tests.helpers.damage import Hostile
 from tests.helpers.run_folders import record_version
@@ -111,6 +111,23 @@ def test_another_configuration_is_refused(run, tmp_path):
     with pytest.raises(MismatchError, match="training.seed: expected 3 as configured now, found 0; nothing was"):
         open_run_folder(run, other)
     assert (run / "config.yaml").read_bytes() == before
+
+
+def test_paths_are_compared_by_where_they_lead(tmp_path, config, monkeypatch):
+    """A relative one of the run is seen from where the run was started, another one from here."""
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    folder = open_run_folder("runs/named", config)
+    for path in (tmp_path, tmp_path / "link", Path("link/elsewhere/..")):
+        open_run_folder(folder, load_config("run.yaml", [f"dataset.path={path}/data/skyrmions_128x128.h5"]))
+    meant = tmp_path / "data" / "skyrmions_128x128.h5"
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    open_run_folder("../runs/named", config)
+    assert with_meant_dataset("../runs/named", config).dataset.path == load_run("../runs/named").dataset_path == meant
+    other = load_config("../run.yaml", ["dataset.path=../elsewhere/other.h5"])
+    with pytest.raises(MismatchError, match=f"^{tmp_path}.*dataset.path: expected '{tmp_path}/elsewhere/other.h5' as"):
+        open_run_folder("../runs/named", other)
 
 
 @pytest.mark.parametrize(

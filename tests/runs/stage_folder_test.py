@@ -1,17 +1,20 @@
 """Folders of finished stages: they appear whole, and damage to any of their files is noticed."""
 
+import errno
 import functools
 import json
+import os
 import pickle
 import shutil
 import subprocess
+from pathlib import Path
 
 import h5py
 import keras
 import numpy as np
 import pytest
 
-from keras_evae.errors import DataError
+from keras_evae.errors import DataError, DiskError
 from keras_evae.model.evae import EVAE
 from keras_evae.runs.stage_folder import finished_stages, load_stage_weights, refuse_orphans, save_stage
 from keras_evae.runs.stage_plan import plan_stages
@@ -100,6 +103,44 @@ def test_stage_of_a_version_before_the_first_release(run):
         load(run)
 
 
+def sign(folder):
+    """Gives a stage the checksums of the files that it has now."""
+    checksums = subprocess.run(["sha256sum", *FILES[:3]], cwd=folder, capture_output=True, text=True).stdout
+    (folder / "checksums.sha256").write_text(checksums)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1j], ids=str)
+def test_weights_that_are_no_finite_real_numbers_are_refused(run, value):
+    """Though their checksum is right."""
+    folder = run / "stages" / STAGES[1].name
+    with h5py.File(folder / "model.weights.h5", "a") as file:
+        arrays = []
+        file.visititems(lambda name, item: arrays.append(name) if isinstance(item, h5py.Dataset) else None)
+        values = file[arrays[3]][()].astype(np.result_type(value, np.float32))
+        values.flat[0] = value
+        del file[arrays[3]]
+        file[arrays[3]] = values
+    sign(folder)
+    with pytest.raises(
+        DataError, match=f"expected finite real numbers as {arrays[3]}, found others; delete the folder"
+    ):
+        load(run)
+
+
+@pytest.mark.parametrize("moment", ["posix_fallocate", "fsync", "rename"])
+def test_full_disk_at_the_end_of_a_stage(run, monkeypatch, moment):
+    def full(*arguments):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(*(Path, "rename") if moment == "rename" else (os, moment), full)
+    with pytest.raises(
+        DiskError, match=f"{STAGES[2].name}: the disk is full; make room. Finished work is kept"
+    ) as caught:
+        save_stage(run, STAGES[2], model(), METRICS, {"loss": [0.5, 0.25]})
+    assert caught.value.exit_code == 5
+    assert sorted(file.name for file in (run / "stages").iterdir()) == [stage.name for stage in STAGES[:2]]
+
+
 def hostile_pickle(path):
     path.write_bytes(pickle.dumps(Hostile()))
 
@@ -124,8 +165,7 @@ def test_hostile_weights_with_a_right_checksum_are_refused(run, write):
     """Nothing but arrays is read: what is not the weights of this network is named in one line."""
     folder = run / "stages" / STAGES[1].name
     write(folder / "model.weights.h5")
-    checksums = subprocess.run(["sha256sum", *FILES[:3]], cwd=folder, capture_output=True, text=True).stdout
-    (folder / "checksums.sha256").write_text(checksums)
+    sign(folder)
     with pytest.raises(DataError, match="(expected the weights of this network|of another kind)") as caught:
         load(run)
     assert "\n" not in str(caught.value)

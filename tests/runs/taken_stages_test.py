@@ -7,11 +7,11 @@ import subprocess
 
 import pytest
 
-from keras_evae.config import load_config
+from keras_evae.config import dump_config, load_config
 from keras_evae.errors import DataError, MismatchError
 from keras_evae.runs.checkpoints import CHECKPOINT
 from keras_evae.runs.from_config import planned_stages
-from keras_evae.runs.run_folder import open_run_folder
+from keras_evae.runs.run_folder import decided_by, open_run_folder
 from keras_evae.runs.stage_folder import CHECKED, finished_stages
 from keras_evae.runs.taken_stages import describe_taken_stages, shared_stages, take_stages
 from keras_evae.training.recipe import train
@@ -103,6 +103,20 @@ def test_stages_of_another_version_are_refused_and_nothing_changes(tmp_path, sou
     with pytest.raises(MismatchError, match="vae: written by a version before 0.1.0.*Leave out --stages-from"):
         train(configured(tmp_path), tmp_path / "other", stages_from=source)
     assert not (tmp_path / "other").exists()
+
+
+def test_source_whose_configuration_was_changed_is_refused(tmp_path, source):
+    """Its stages say what they were trained with, whatever the manifest said."""
+    for stage in planned_stages(configured(tmp_path, *VAE)):
+        shutil.rmtree(source / "stages" / stage.name)
+        write_stage(source, stage, decided_by(configured(tmp_path)))
+    changed = configured(tmp_path, *VAE, "hamiltonian.J=2")
+    (source / "config.yaml").write_text(dump_config(changed))
+    (source / "manifest.sha256").unlink()
+    with pytest.raises(
+        MismatchError, match="hamiltonian.J: trained with 1.0, but the configuration of the run says 2.0"
+    ):
+        shared_stages(source, changed)
 
 
 def test_time_between_checkpoints_is_free(tmp_path, source):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from keras_evae.annealing import anneal
+from keras_evae.console import run_command
 from keras_evae.dataset import DatasetSpecification, generate_dataset, read_split
 from keras_evae.errors import DataError
 from keras_evae.geometry import make_geometry
@@ -14,7 +15,14 @@ from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.monte_carlo.schedule import AnnealingSchedule
 from keras_evae.symmetry import random_symmetry
 from keras_evae.training.cached_splits import CachedSplits
-from keras_evae.training.pipeline import AUGMENT, SHUFFLE, evaluation_batches, streaming_batches, training_batches
+from keras_evae.training.pipeline import (
+    AUGMENT,
+    SHUFFLE,
+    errors_of_batches,
+    evaluation_batches,
+    streaming_batches,
+    training_batches,
+)
 
 HAMILTONIAN = Hamiltonian()
 
@@ -97,6 +105,25 @@ def test_evaluation_keeps_order_and_every_sample(path):
 def test_missing_file(tmp_path):
     with pytest.raises(DataError, match="found no file"):
         training_batches(tmp_path / "absent.h5", 5, range(1))
+
+
+@pytest.mark.parametrize("batches", [training_batches, lambda path, size, _: evaluation_batches(path, "train", size)])
+def test_damage_that_a_thread_meets_is_one_line_of_the_command(tmp_path, path, batches, capsys, monkeypatch):
+    """And not TensorFlow's own error, which holds the traceback of the generator."""
+    monkeypatch.setattr("signal.signal", lambda *arguments: None)
+    content = bytearray(path.read_bytes())
+    # A state of the training split, as it lies in the file.
+    place = bytes(content).index(read_split(path, "train", 8)[7].tobytes())
+    content[place + 100] ^= 1
+    (tmp_path / "spins.h5").write_bytes(content)
+
+    def command():
+        with errors_of_batches():
+            list(batches(tmp_path / "spins.h5", 5, range(1)))
+
+    assert run_command(command) == DataError.exit_code
+    line = capsys.readouterr().err
+    assert line.startswith(f"error: {tmp_path}/spins.h5: truncated or damaged (") and line.count("\n") == 1
 
 
 SPECIFICATION = DatasetSpecification(
