@@ -38,7 +38,7 @@ CHECKED = (WEIGHTS, METRICS, HISTORY)
 
 
 def read_history(stage: FinishedStage) -> Mapping[str, list[float]]:
-    """The columns of a stage's history.csv, a value for each epoch; a `DataError` if it is no such file or one lacks."""
+    """The columns of a stage's history.csv, a value for each epoch; a `DataError` where it is none or lacks one."""
     file = stage.path / HISTORY
     try:
         with open(file, newline="", encoding="utf-8") as stream:
