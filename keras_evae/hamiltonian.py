@@ -87,7 +87,8 @@ class Hamiltonian:
 
     def __post_init__(self) -> None:
         if np.ndim(self.B):
-            raise ArgumentError("B", "a number, the field along +z; other fields are terms (docs/energies.md)", self.B)
+            words = "a finite number, the field along +z, such as 0.1; other fields are terms (docs/energies.md)"
+            raise ArgumentError("B", words, self.B)
         for name in ("J", "D", "B", "K", "J2"):
             object.__setattr__(self, name, as_number(name, getattr(self, name), largest=1e6))
         if self.dmi not in DMI_TYPES:
