@@ -140,10 +140,8 @@ class PartsFolder:
         _remove(self.path)
 
     def _check_specification(self) -> None:
-        file, remedy = (
-            self.path / SPECIFICATION,
-            f"delete the folder {self.path}, and its shards will be generated again",
-        )
+        file = self.path / SPECIFICATION
+        remedy = f"delete the folder {self.path}, and its shards will be generated again"
         found = validate_json(file, file.read_bytes(), dict[str, Any], remedy)
         difference = describe_difference(self._expected, found)
         # A damaged name is no other value where the value is None.
