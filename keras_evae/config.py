@@ -28,7 +28,7 @@ from keras_evae.config_sections import (
     TrainingConfig,
     VAEConfig,
 )
-from keras_evae.config_text import Section, apply_override, first_problem, mismatch, parse_yaml
+from keras_evae.config_text import Mismatch, Section, apply_override, first_problem, parse_yaml
 from keras_evae.errors import ConfigError, MismatchError, in_brief
 from keras_evae.lattice import decode_mask, encode_mask
 from keras_evae.terms import EnergyTerm, as_terms
@@ -57,7 +57,7 @@ class Config(Section):
             )
             text = None if sample.mask is None else encode_mask(sample.mask)
             if mask not in (None, text):
-                raise mismatch("hamiltonian.mask", "the mask of the section geometry, or no key", mask)
+                raise Mismatch("hamiltonian.mask", "the mask of the section geometry, or no key", mask)
             # The model is frozen for everyone else.
             energy = {"boundary": sample.boundary, "mask": text}
             self.__dict__["hamiltonian"] = self.hamiltonian.model_copy(update=energy)
@@ -68,17 +68,17 @@ class Config(Section):
     def _sections_fit_together(self) -> Config:
         shape, text = self.dataset.shape, self.hamiltonian.mask
         if text and decode_mask(text).shape != shape:
-            raise mismatch("hamiltonian.mask", f"a mask of dataset.shape = {list(shape)}", decode_mask(text).shape)
+            raise Mismatch("hamiltonian.mask", f"a mask of dataset.shape = {list(shape)}", decode_mask(text).shape)
         batch, train = self.training.batch_size, self.dataset.train
         if batch > train:
-            raise mismatch("training.batch_size", f"at most dataset.train = {train}", batch)
+            raise Mismatch("training.batch_size", f"at most dataset.train = {train}", batch)
         if self.evae and self.evae.beta not in self.vae.betas:
-            raise mismatch("evae.beta", f"one of vae.betas = {list(self.vae.betas)}", self.evae.beta)
+            raise Mismatch("evae.beta", f"one of vae.betas = {list(self.vae.betas)}", self.evae.beta)
         ladders = [("vae", self.vae.epochs, len(self.vae.betas))]
         ladders += [("evae", self.evae.epochs, len(self.evae.gammas))] if self.evae else []
         for name, epochs, count in ladders:
             if isinstance(epochs, tuple) and len(epochs) != count:
-                raise mismatch(f"{name}.epochs", f"one number, or {count} of them, one for each stage", list(epochs))
+                raise Mismatch(f"{name}.epochs", f"one number, or {count} of them, one for each stage", list(epochs))
         return self
 
     def with_terms(self, *terms: EnergyTerm) -> Config:
@@ -116,10 +116,8 @@ def load_config(path: str | Path, overrides: Iterable[str] = ()) -> Config:
         text = (Path(path) if Path(path).is_file() else known.get(str(path), Path(path))).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not a text file"
-        names = ", ".join(known)
-        raise ConfigError(
-            f"{Path(path).absolute()}: expected a YAML configuration file, or one of {names}; found: {reason}"
-        ) from error
+        expected = f"a YAML configuration file, or one of {', '.join(known)}"
+        raise ConfigError(f"{Path(path).absolute()}: expected {expected}; found: {reason}") from error
     values = parse_yaml(text, str(path)) or {}
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: expected sections with keys, found {in_brief(values)}")

@@ -17,6 +17,7 @@ from keras_evae.config_text import (
     Epochs,
     Extent,
     Ladder,
+    Mismatch,
     Pattern,
     Positive,
     Section,
@@ -27,7 +28,6 @@ from keras_evae.config_text import (
     Term,
     Units,
     UserPath,
-    mismatch,
 )
 from keras_evae.geometry import Geometry, make_geometry, read_geometry
 from keras_evae.hamiltonian import Hamiltonian
@@ -73,7 +73,7 @@ class GeometryConfig(Section):
     def _shape_or_file(self) -> GeometryConfig:
         if (self.shape is None) == (self.file is None) or (self.shape is None) != (self.size is None):
             found = {name: value for name, value in self.model_dump(mode="json").items() if value is not None}
-            raise mismatch("geometry", "shape and size, or a file, such as {shape: disc, size: 48}", found)
+            raise Mismatch("geometry", "shape and size, or a file, such as {shape: disc, size: 48}", found)
         return self
 
     def place(self, lattice: tuple[int, int] | None, boundary: str | tuple[str, str] | None) -> Geometry:
@@ -128,7 +128,7 @@ class DatasetConfig(Section):
     @model_validator(mode="after")
     def _files_of_a_users_own(self) -> DatasetConfig:
         if self.source != "own" and (self.files or self.fit != "exact"):
-            raise mismatch("source", "own, where files or fit are given", self.source)
+            raise Mismatch("source", "own, where files or fit are given", self.source)
         return self
 
 

@@ -200,12 +200,10 @@ class Section(BaseModel):
 
 
 class Mismatch(ValueError):
-    """Two keys, each valid, that do not fit together."""
+    """A key whose value, valid by itself, does not fit to another one."""
 
-
-def mismatch(key: str, expected: str, found: Any) -> Mismatch:
-    """The error of a key whose value does not fit to another one."""
-    return Mismatch(f"{key}: expected {expected}, found {in_brief(found)}")
+    def __init__(self, key: str, expected: str, found: Any) -> None:
+        super().__init__(f"{key}: expected {expected}, found {in_brief(found)}")
 
 
 def first_problem(error: ValidationError, model: type[BaseModel]) -> str:

@@ -17,8 +17,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-# Of files whose format is no longer read.
-TOO_OLD = "written by a version before 0.1.0, which this one cannot use"
 # Characters of a value in a message; a mask has thousands.
 LONGEST_VALUE = 100
 # What mends a damaged file that nothing makes again.

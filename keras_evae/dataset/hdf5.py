@@ -30,7 +30,7 @@ from keras_evae.annealing import KERNEL_VERSION
 from keras_evae.console import progress_bar
 from keras_evae.dataset.reading import MOST_NAMES, StoredArray, StoredFile, open_hdf5, read_single
 from keras_evae.dataset.specification import SPLITS, DatasetSpecification, check_split, describe_difference
-from keras_evae.errors import TOO_OLD, DataError, MismatchError, in_brief, reading_errors, validate_json
+from keras_evae.errors import DataError, MismatchError, in_brief, reading_errors, validate_json
 from keras_evae.files import json_text
 from keras_evae.lattice import decode_mask
 
@@ -169,10 +169,7 @@ def read_attributes(path: str | Path) -> dict[str, Any]:
         version = file.attribute("format_version")
         if not np.array_equal(version, FORMAT_VERSION):
             raise DataError(f"{file.path}: expected a spin dataset of format version {FORMAT_VERSION}, found {version}")
-        attributes = json_attribute(file, "specification")
-    if not {"dataset.storage", "hamiltonian.J2"} <= attributes.keys():
-        raise DataError(f"{file.path}: {TOO_OLD}; {AGAIN}")
-    return attributes
+        return json_attribute(file, "specification")
 
 
 def json_attribute(file: StoredFile, name: str) -> dict[str, Any]:

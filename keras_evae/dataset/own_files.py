@@ -77,7 +77,9 @@ def import_states(path: Path, specification: DatasetSpecification) -> None:
         logger.info("%s: %d of %d states are used, as dataset.train, validation and test say", path, wanted, total)
     # The place of each state in the dataset; states beyond its size are left out.
     places = np.argsort(np.random.default_rng(specification.seed).permutation(total))
-    files = {name: {"states": n, "sha256": _digest(name)} for name, n in zip(sources, counts, strict=True)}
+    digests = (file_checksum(split_source(source)[0]) for source in sources)
+    made_of = zip(sources, counts, digests, strict=True)
+    files = {name: {"states": count, "sha256": digest} for name, count, digest in made_of}
     parts = parts_path(path)
     with disk_errors(path), _work_folder(path):
         torque = _largest_torque(sources, specification)
@@ -110,10 +112,6 @@ def _smaller_sizes(total: int, specification: DatasetSpecification) -> list[tupl
     """Sizes of the splits, in about their proportions, for fewer states."""
     small = [max(1, total * size // specification.count) for size in specification.sizes[1:]]
     return list(zip(SPLITS, [max(1, total - sum(small)), *small], strict=True))
-
-
-def _digest(source: str) -> str:
-    return file_checksum(split_source(source)[0])
 
 
 def _check_source(source: str, specification: DatasetSpecification) -> int:

@@ -13,6 +13,7 @@ manifest is in the format of `sha256sum --check manifest.sha256`.
 from __future__ import annotations
 
 import contextlib
+import io
 import logging
 import re
 from collections.abc import Iterator, Mapping
@@ -23,10 +24,10 @@ import numpy as np
 
 from keras_evae.annealing import KERNEL_VERSION
 from keras_evae.console import progress_bar
-from keras_evae.dataset.shards import LONGEST_SHARD, decode_shard, encode_shard, shard_indices, shard_length
+from keras_evae.dataset.shards import LONGEST_SHARD, encode_shard, shard_indices, shard_length
 from keras_evae.dataset.specification import DatasetSpecification, describe_difference
-from keras_evae.errors import DataError, MismatchError, reading_errors, validate_json
-from keras_evae.files import append_line, checksum, hold_lock, json_text, sync_folder, write_whole
+from keras_evae.errors import DataError, MismatchError, in_brief, reading_errors, validate_json
+from keras_evae.files import append_line, checksum, hold_lock, json_text, load_arrays, sync_folder, write_whole
 
 logger = logging.getLogger(__name__)
 
@@ -132,7 +133,7 @@ class PartsFolder:
         content = _read_verified(self.path / name, self._checksums[name])
         if content is None:
             raise DataError(f"{self.path / name}: truncated or damaged; start again, and it will be generated again")
-        return decode_shard(self.path / name, content)
+        return load_arrays(self.path / name, io.BytesIO(content))
 
     def remove(self) -> None:
         """Removes everything, when the target is published."""
@@ -140,16 +141,13 @@ class PartsFolder:
 
     def _check_specification(self) -> None:
         file = self.path / SPECIFICATION
-        try:
-            found = validate_json(file, file.read_bytes(), dict[str, Any])
-            difference = describe_difference(self._expected, found)
-            # A damaged name is no other value where the value is None.
-            if not difference and found.keys() != self._expected.keys():
-                raise ValueError(f"other keys: {sorted(found.keys() ^ self._expected.keys())}")
-        except (ValueError, DataError) as error:
-            raise DataError(
-                f"{file}: truncated or damaged; delete the folder {self.path}, and its shards will be generated again"
-            ) from error
+        remedy = f"delete the folder {self.path}, and its shards will be generated again"
+        found = validate_json(file, file.read_bytes(), dict[str, Any], remedy)
+        difference = describe_difference(self._expected, found)
+        # A damaged name is no other value where the value is None.
+        if not difference and found.keys() != self._expected.keys():
+            other = sorted(found.keys() ^ self._expected.keys())
+            raise DataError(f"{file}: truncated or damaged (other keys: {in_brief(other)}); {remedy}")
         if difference:
             raise MismatchError(
                 f"{self.path}: {difference} in this unfinished generation; nothing was changed. "

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
-from pathlib import Path
 
 import numpy as np
 
@@ -16,7 +15,6 @@ from keras_evae.analysis import charge_of
 from keras_evae.annealing import KERNEL_VERSION, anneal
 from keras_evae.dataset.specification import DatasetSpecification
 from keras_evae.errors import MismatchError
-from keras_evae.files import load_arrays
 
 LONGEST_SHARD = 64
 # Spin updates of a shard: seconds of work and some 20 MB. The relaxation of a configuration needs some 1,000 sweeps.
@@ -71,8 +69,3 @@ def encode_shard(arrays: Mapping[str, np.ndarray]) -> bytes:
     content = io.BytesIO()
     np.savez(content, **arrays)  # type: ignore[arg-type]
     return content.getvalue()
-
-
-def decode_shard(path: Path, content: bytes) -> dict[str, np.ndarray]:
-    """The arrays of a shard of this path; nothing but arrays is read."""
-    return load_arrays(path, io.BytesIO(content))

@@ -21,8 +21,6 @@ logger = logging.getLogger(__name__)
 
 
 AGAIN = "run this evaluation again"
-# Keys of a JSON file that a class does not have, which pydantic leaves out by itself.
-UNKNOWN_REFUSED = {"extra": "forbid"}
 # None: a value that does not exist.
 Cell = float | int | str | None
 UNDEFINED = (math.inf, -math.inf)
@@ -42,7 +40,7 @@ class Table:
         file: Name of its CSV file without the suffix, by default the table's name.
     """
 
-    __pydantic_config__ = UNKNOWN_REFUSED
+    __pydantic_config__ = {"extra": "forbid"}
     name: str
     caption: str
     header: Sequence[str]
@@ -89,7 +87,7 @@ class Table:
 class Picture:
     """An image file in the folder of the results; `name` says what it is, and is the same for each run."""
 
-    __pydantic_config__ = UNKNOWN_REFUSED
+    __pydantic_config__ = {"extra": "forbid"}
     file: str
     caption: str
     name: str = ""
@@ -109,7 +107,7 @@ class Section:
         made_from: `Run.stages_checksum` of the runs: results of fewer stages are outdated.
     """
 
-    __pydantic_config__ = UNKNOWN_REFUSED
+    __pydantic_config__ = {"extra": "forbid"}
     name: str
     title: str
     text: str

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from typing_extensions import TypedDict
 
-from keras_evae.errors import TOO_OLD, DataError, NumericalError, validate_json
+from keras_evae.errors import DataError, NumericalError, validate_json
 from keras_evae.files import disk_errors, json_text, load_arrays, read_sealed, write_sealed
 from keras_evae.runs.stage_plan import Stage
 
@@ -33,6 +33,7 @@ AGAIN = "delete it, and training goes on after the last finished stage"
 class CheckpointRecord(TypedDict):
     """What stands beside the arrays."""
 
+    __pydantic_config__ = {"extra": "forbid"}  # type: ignore[misc]
     stage: str
     epoch: int
     history: dict[str, list[float]]
@@ -123,10 +124,9 @@ def read_checkpoint(path: Path) -> Checkpoint | None:
     if arrays.keys() != {"record", *map(str, range(len(arrays) - 1))}:
         raise _damaged(path, "expected arrays and the record of a training, found something else")
     text = arrays.pop("record").tobytes()
-    if b'"step"' in text:
-        raise _damaged(path, TOO_OLD)
     record: CheckpointRecord = validate_json(path, text, CheckpointRecord, AGAIN)
-    return Checkpoint(**record, values=[arrays[str(index)] for index in range(len(arrays))])
+    values = [arrays[str(index)] for index in range(len(arrays))]
+    return Checkpoint(record["stage"], record["epoch"], record["history"], values)
 
 
 def remove_checkpoint(path: Path) -> None:

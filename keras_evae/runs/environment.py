@@ -9,7 +9,7 @@ from typing import Any
 
 from typing_extensions import TypedDict
 
-from keras_evae.errors import RESTORE, TOO_OLD, MismatchError, in_brief, validate_json
+from keras_evae.errors import RESTORE, MismatchError, in_brief, validate_json
 from keras_evae.files import json_text
 from keras_evae.machine import describe_environment
 from keras_evae.runs.checkpoints import CHECKPOINT
@@ -69,7 +69,8 @@ def check_training_version(path: Path, remedy: str = "Train anew with another --
     found = read_environment(path).get(VERSION)
     # As in runs of versions before 0.1.0.
     if found is None:
-        raise MismatchError(f"{path}: {TOO_OLD}; nothing was changed. {remedy}")
+        too_old = "written by a version before 0.1.0, which this one cannot use"
+        raise MismatchError(f"{path}: {too_old}; nothing was changed. {remedy}")
     if found != TRAINING_VERSION:
         raise MismatchError(
             f"{path}: {VERSION}: expected {TRAINING_VERSION} as in this package, found {in_brief(found)}, "

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from keras_evae.dataset.reading import open_hdf5
-from keras_evae.errors import TOO_OLD, DataError, in_brief, validate_json
+from keras_evae.errors import DataError, in_brief, validate_json
 from keras_evae.files import disk_errors, file_checksum, json_text, sync_folder
 from keras_evae.runs.manifest import Numbers, StageRecord, check_decisive_keys, describe_plan
 from keras_evae.runs.stage_plan import Stage
@@ -38,7 +38,7 @@ CHECKED = (WEIGHTS, METRICS, HISTORY)
 
 
 def read_history(stage: FinishedStage) -> Mapping[str, list[float]]:
-    """The columns of a stage's history.csv, a value for each epoch; a `DataError` where it is none or lacks one."""
+    """The columns of a stage's history.csv, a value for each epoch; a `DataError` where one is missing."""
     file = stage.path / HISTORY
     try:
         with open(file, newline="", encoding="utf-8") as stream:
@@ -249,8 +249,6 @@ def _checksums(folder: Path) -> dict[str, str]:
     """Checksums of a stage's files, by name."""
     file = folder / CHECKSUMS
     try:
-        if not file.exists() and b"weights_sha256" in (folder / METRICS).read_bytes():
-            raise _damaged(folder / METRICS, TOO_OLD)
         text = file.read_text(encoding="utf-8")
         checksums = {name: line[:64] for name, line in zip(CHECKED, text.splitlines(), strict=True)}
         if text != _checksum_lines(checksums):

@@ -108,17 +108,6 @@ def test_missing_and_foreign_files(tmp_path):
         check_dataset(tmp_path / "foreign.h5", SPECIFICATION)
 
 
-@pytest.mark.parametrize("key", ["dataset.storage", "hamiltonian.J2"])
-def test_file_of_a_version_before_the_first_release(path, tmp_path, key):
-    attributes, old = read_attributes(path), tmp_path / "old.h5"
-    del attributes[key]
-    old.write_bytes(path.read_bytes())
-    with h5py.File(old, "r+") as file:
-        file.attrs["specification"] = np.bytes_(json.dumps(attributes))
-    with pytest.raises(DataError, match="old.h5: written by a version before 0.1.0"):
-        check_dataset(old, SPECIFICATION)
-
-
 def test_finished_file_of_other_kernels_is_read(path, tmp_path, caplog):
     old = tmp_path / "old.h5"
     old.write_bytes(path.read_bytes())

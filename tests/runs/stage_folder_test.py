@@ -91,18 +91,6 @@ def test_damage_is_noticed(run, name):
             load(run)
 
 
-def test_stage_of_a_version_before_the_first_release(run):
-    """It had a checksum of its weights alone, in the metrics."""
-    folder = run / "stages" / STAGES[1].name
-    (folder / "checksums.sha256").unlink()
-    with pytest.raises(DataError, match="missing or damaged"):
-        load(run)
-    record = json.loads((folder / "metrics.json").read_text()) | {"weights_sha256": ""}
-    (folder / "metrics.json").write_text(json.dumps(record))
-    with pytest.raises(DataError, match="metrics.json: written by a version before 0.1.0"):
-        load(run)
-
-
 def sign(folder):
     """Gives a stage the checksums of the files that it has now."""
     checksums = subprocess.run(["sha256sum", *FILES[:3]], cwd=folder, capture_output=True, text=True).stdout
