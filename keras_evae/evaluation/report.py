@@ -110,7 +110,7 @@ def write_report(
         date=datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
         generation_seed=GENERATION_SEED,
     )
-    write_listed(path, page.encode())
+    write_listed(path, page.encode(errors="replace"))
     for found in headlines:
         logger.info("\n%s", "\n".join([found.name, *found.sentences]))
     logger.info("\nreport: %s", path)
