@@ -40,7 +40,6 @@ class Table:
         file: Name of its CSV file without the suffix, by default the table's name.
     """
 
-    __pydantic_config__ = {"extra": "forbid"}
     name: str
     caption: str
     header: Sequence[str]
@@ -85,7 +84,6 @@ class Table:
 class Picture:
     """An image file in the folder of the results; `name` says what it is, and is the same for each run."""
 
-    __pydantic_config__ = {"extra": "forbid"}
     file: str
     caption: str
     name: str = ""
@@ -105,7 +103,6 @@ class Section:
         made_from: `Run.stages_checksum` of the runs: results of fewer stages are outdated.
     """
 
-    __pydantic_config__ = {"extra": "forbid"}
     name: str
     title: str
     text: str
