@@ -54,7 +54,8 @@ def parse_yaml(text: str, source: str) -> Any:
     except Exception as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{source}: line {mark.line + 1}" if mark else source
-        raise ConfigError(one_line(f"{where}: {getattr(error, 'problem', None) or error}")) from error
+        told = error if isinstance(error, yaml.YAMLError) else "a value that does not fit its tag, such as !!bool"
+        raise ConfigError(one_line(f"{where}: {getattr(error, 'problem', None) or told}")) from error
 
 
 def _check_size(node: yaml.Node | None, known: dict[int, int]) -> int:
@@ -163,7 +164,8 @@ Side = Annotated[int, Field(gt=0, le=LARGEST_SIDE), AfterValidator(check_side)]
 AsTuple = Field(strict=False, min_length=1, max_length=1000)
 Ladder = Annotated[tuple[Annotated[Positive, Field(strict=True)], ...], AsTuple, AfterValidator(_increasing)]
 Epochs = Units | Annotated[tuple[Annotated[Units, Field(strict=True)], ...], AsTuple]
-Pattern = Annotated[str, AfterValidator(lambda text: str(expand_path(text)))]
+# Kept as written: datasets and stages record it.
+Pattern = Annotated[str, AfterValidator(lambda text: expand_path(text) and text)]
 UserPath = Annotated[Path, Field(strict=False), AfterValidator(expand_path)]
 # What to write, where pydantic names a Python type.
 EXPECTED = {"tuple_type": "a list, such as [1, 2]", "model_type": "a section with keys"}

@@ -21,8 +21,8 @@ from keras_evae.dataset.formats.spin_files import SUFFIXES, open_states, split_s
 from keras_evae.dataset.hdf5 import check_dataset, write_dataset
 from keras_evae.dataset.shard_folder import LOCK, PACKED, parts_path, remove_parts
 from keras_evae.dataset.specification import SPLITS, DatasetSpecification
-from keras_evae.errors import DataError, MismatchError
-from keras_evae.files import disk_errors, file_checksum, hold_lock, publish
+from keras_evae.errors import DataError, MismatchError, in_brief
+from keras_evae.files import disk_errors, expand_path, file_checksum, hold_lock, publish
 from keras_evae.lattice import LATTICE_MULTIPLE
 
 logger = logging.getLogger(__name__)
@@ -39,13 +39,16 @@ def find_sources(patterns: Iterable[str]) -> list[str]:
     """
     known, found = sum(SUFFIXES.values(), ()), dict[str, None]()
     for pattern in patterns:
-        path = Path(pattern).expanduser()
+        try:
+            path = expand_path(pattern)
+        except ValueError as error:
+            raise DataError(f"{in_brief(pattern)}: expected {error}") from error
         if path.is_dir():
             names = sorted(str(file) for file in path.rglob("*") if file.suffix in known and file.is_file())
         else:
             names = [str(path)] if path.exists() else sorted(glob.glob(str(path), recursive=True))
-            if not names and split_source(pattern)[0].is_file():
-                names = [pattern]
+            if not names and split_source(str(path))[0].is_file():
+                names = [str(path)]
         if not names:
             raise DataError(f"{path.absolute()}: expected files of spins ({', '.join(known)}), found none")
         found |= dict.fromkeys(names)

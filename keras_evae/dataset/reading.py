@@ -178,17 +178,24 @@ class _ArchivedArray:
                 pass
         return self._archive.open(self._name)
 
-    def __getitem__(self, key: Any) -> np.ndarray:
+    @functools.cached_property
+    def _whole(self) -> np.ndarray:
+        return self._read(0, math.prod(self.shape)).reshape(self.shape, order="F" if self._columns_first else "C")
+
+    def _read(self, start: int, count: int) -> np.ndarray:
+        """So many numbers, flat."""
         with reading_errors(self._path):
-            rows = range(len(self.shape) and self.shape[0])[key if isinstance(key, slice) else slice(None)]
-            whole = not isinstance(key, slice) or rows.step != 1 or self._columns_first
-            start, count = (0, math.prod(self.shape)) if whole else (rows.start, len(rows) * math.prod(self.shape[1:]))
             check_memory(self._path, count * self.dtype.itemsize, self._memory)
-            self._member.seek(self._begin + start * math.prod(self.shape[1:]) * self.dtype.itemsize)
-            values = np.frombuffer(self._member.read(count * self.dtype.itemsize), self.dtype)
-            if not whole:
-                return values.reshape(len(rows), *self.shape[1:])
-            return values.reshape(self.shape, order="F" if self._columns_first else "C")[key]
+            self._member.seek(self._begin + start * self.dtype.itemsize)
+            return np.frombuffer(self._member.read(count * self.dtype.itemsize), self.dtype)
+
+    def __getitem__(self, key: Any) -> np.ndarray:
+        rows = range(len(self.shape) and self.shape[0])[key if isinstance(key, slice) else slice(None)]
+        # Entries of an array in Fortran's order lie apart.
+        if not isinstance(key, slice) or rows.step != 1 or self._columns_first:
+            return self._whole[key]
+        row = math.prod(self.shape[1:])
+        return self._read(rows.start * row, len(rows) * row).reshape(len(rows), *self.shape[1:])
 
 
 def _archived(path: Path, stream: IO[bytes], memory: Memory) -> dict[str, Readable]:

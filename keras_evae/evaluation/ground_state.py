@@ -86,7 +86,9 @@ def find_ground_state(
     refuse_foreign_folder(output, "a folder of a search", SETTINGS)
     with hold_lock(output / LOCK):
         if (output / SETTINGS).is_file():
-            check_same_config(output / SETTINGS, config)
+            # Where annealed states lie decides nothing.
+            free = () if config.dataset.source == "own" else ("dataset.path",)
+            check_same_config(output / SETTINGS, config, free)
         else:
             write_whole(output / SETTINGS, dump_config(config).encode())
         if given:

@@ -112,7 +112,7 @@ def write_report(
         date=datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
         generation_seed=GENERATION_SEED,
     )
-    write_listed(path, page.encode())
+    write_listed(path, page.encode(errors="replace"))
     lines = [headlines[0].name, *headlines[0].sentences]
     if len(headlines) > 1:
         # What matters most: whether they have collapsed.

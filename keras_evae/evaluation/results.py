@@ -40,7 +40,6 @@ class Table:
         file: Name of its CSV file without the suffix, by default the table's name.
     """
 
-    __pydantic_config__ = {"extra": "forbid"}
     name: str
     caption: str
     header: Sequence[str]
@@ -87,7 +86,6 @@ class Table:
 class Picture:
     """An image file in the folder of the results; `name` says what it is, and is the same for each run."""
 
-    __pydantic_config__ = {"extra": "forbid"}
     file: str
     caption: str
     name: str = ""
@@ -107,7 +105,6 @@ class Section:
         made_from: `Run.stages_checksum` of the runs: results of fewer stages are outdated.
     """
 
-    __pydantic_config__ = {"extra": "forbid"}
     name: str
     title: str
     text: str
@@ -137,7 +134,7 @@ class Section:
     def log(self, folder: Path, tables: bool = True) -> None:
         """Says the section on the terminal, in one line without its tables."""
         if not tables:
-            logger.info("%-54s %s", self.title, self.files[0])
+            logger.info("%-54s %s", self.title, [*self.files, f"{self.name}.json"][0])
             return
         logger.info("\n%s", self.title)
         for table in self.tables:

@@ -57,9 +57,9 @@ def _in_one_line(compilation: Callable[..., Any]) -> Callable[..., Any]:
     """What Numba calls to compile a kernel for its arguments, and the kernels that it calls."""
 
     @functools.wraps(compilation)
-    def compile_kernel(*arguments: Any) -> Any:
+    def compile_kernel(*arguments: Any, **named: Any) -> Any:
         try:
-            return compilation(*arguments)
+            return compilation(*arguments, **named)
         # Numba, LLVM and NumPy raise anything; memory and disk have errors of their own.
         except (OSError, MemoryError):
             raise

@@ -58,7 +58,8 @@ class Run:
 
     @property
     def name(self) -> str:
-        return self.path.resolve().name
+        """Name of its folder, with a question mark for bytes that are no text."""
+        return self.path.resolve().name.encode(errors="replace").decode()
 
     @property
     def hamiltonian(self) -> Hamiltonian:

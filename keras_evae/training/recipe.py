@@ -83,7 +83,7 @@ def _lead(config: Config, output: str | Path, devices: tf.distribute.Strategy, s
     """The whole run, but for the training steps of other workers."""
     specification, folder = dataset_specification(config), Path(output).absolute()
     needs = check_resources(config, folder)
-    shared = shared_stages(stages_from, config) if stages_from else ()
+    shared = shared_stages(stages_from, with_meant_dataset(folder, config)) if stages_from else ()
     # Before the lock, which is a file in the folder.
     refuse_foreign_folder(folder)
     with hold_lock(folder / LOCK):
@@ -118,6 +118,7 @@ def _lead(config: Config, output: str | Path, devices: tf.distribute.Strategy, s
 def _follow(config: Config, folder: Path, devices: tf.distribute.Strategy) -> None:
     """The training steps of a worker that is not the chief: it writes nothing, and speaks of problems only."""
     logger.setLevel(logging.WARNING)
+    config = with_meant_dataset(folder, config)
     specification, stages = dataset_specification(config), planned_stages(config)
     # Variables get the chief's values: this waits until the chief has opened the run folder and builds its model.
     trainer = make_trainer(config, folder, devices)

@@ -162,8 +162,8 @@ def test_evaluate_says_how_a_run_with_terms_is_opened(trained):
     result = call(folder, "evaluate.py", "--run", "runs/compass", "--losses", "--output", "figures")
     assert result.returncode == 2 and result.stderr.count("\n") == 1
     for part in (
-        "error: runs/compass: its energy terms are Python, which no file holds",
-        "keras_evae.load_run('runs/compass', terms=[Compass(strength=0.2)])",
+        f"error: {folder}/runs/compass: its energy terms are Python, which no file holds",
+        f"keras_evae.load_run('{folder}/runs/compass', terms=[Compass(strength=0.2)])",
         "keras_evae.evaluate([run], ['losses'], 'figures')",
     ):
         assert part in result.stderr

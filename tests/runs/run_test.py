@@ -235,3 +235,8 @@ def test_name_of_a_split_is_checked(run):
     for call in (opened.read_split, opened.count, lambda split: next(opened.stream_split(split))):
         with pytest.raises(ValueError, match="`split` must be one of train, validation, test. Received: split='valid'"):
             call("valid")
+
+
+def test_a_folder_whose_name_is_no_text(run):
+    """Tables and pages hold text."""
+    assert load_run(run.rename(run.with_name("s\udcffm"))).name == "s?m"

@@ -13,7 +13,7 @@ import numpy as np
 
 from keras_evae.dataset.formats.ovf import choose_layer
 from keras_evae.dataset.hdf5 import VERSIONS, write_attribute
-from keras_evae.dataset.reading import NPZ, Readable, StoredFile, open_arrays, some_names
+from keras_evae.dataset.reading import Readable, StoredFile, open_arrays, some_names
 from keras_evae.errors import DataError
 from keras_evae.hamiltonian import Hamiltonian
 
@@ -52,12 +52,10 @@ def open_array_states(file: Path, name: str | None, layer: int | None) -> Iterat
             return
         array = arrays[_choose(file, arrays, name)]
         _check_layout(f"{file}:{name}" if name else str(file), array)
-        # A packed array cannot be read in parts.
-        values = array[:] if file.suffix in NPZ else array
         if len(array.shape) == 3:
-            yield ArrayStates((1, *array.shape), lambda key: values[:][None][key])
+            yield ArrayStates((1, *array.shape), lambda key: array[:][None][key])
         else:
-            yield ArrayStates(array.shape, values.__getitem__)
+            yield ArrayStates(array.shape, array.__getitem__)
 
 
 def _is_field(file: StoredFile) -> bool:
