@@ -8,10 +8,19 @@ import pytest
 
 from keras_evae.analysis import topological_charge
 from keras_evae.annealing import anneal_many
-from keras_evae.dataset import check_dataset, ensure_dataset, read_energies, read_origin, read_split
+from keras_evae.config import load_config
+from keras_evae.dataset import (
+    check_dataset,
+    check_specification,
+    ensure_dataset,
+    read_energies,
+    read_origin,
+    read_split,
+)
 from keras_evae.dataset.formats.spin_files import export_states, read_spins, write_spins
 from keras_evae.errors import DataError, EVAEError, MismatchError
 from keras_evae.hamiltonian import Hamiltonian
+from keras_evae.runs.from_config import dataset_specification
 from tests.helpers.commands import assert_one_line, call_here
 from tests.helpers.damage import random_flips
 from tests.helpers.dataset_cases import SPECIFICATION
@@ -122,7 +131,10 @@ def test_missing_files_and_datasets(tmp_path):
 def test_the_command(tmp_path, files):
     sizes = ["--set", "dataset.shape=[16, 32]", "--set", "dataset.validation=2", "--set", "dataset.test=3"]
     sizes += ["--set", "training.batch_size=1", "--set", "dataset.train=5"]
-    result = call_here(tmp_path, "evae-import", files, "--config", "smoke", "--output", "own.h5", *sizes)
+    result = call_here(tmp_path, "evae-import", f"{files}/", "--config", "smoke", "--output", "own.h5", *sizes)
     assert result.returncode == 0 and len(read_split(tmp_path / "own.h5", "train")) == 5, result.stderr
     result = call_here(tmp_path, "evae-import", files / "a.ovf", "--config", "smoke", "--output", "b.h5", *sizes)
     assert_one_line(result, 3, "found 4 in 1 files")
+    # A configuration that writes the folder alike finds them.
+    values = ["dataset.source=own", f"dataset.files=[{files}/]", *sizes[1::2]]
+    check_specification(tmp_path / "own.h5", dataset_specification(load_config("smoke", values)))
