@@ -50,10 +50,11 @@ def test_all_leaves_it_out():
     assert "generation" not in ALL and ALL[-1] == "states"
 
 
-def test_missing_data_are_named_in_one_line(smoke_run, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(DataError, match=r"smoke_32x32.h5: .*") as error:
-        make_generation([smoke_run], tmp_path, **QUICK)
+def test_missing_data_are_named_in_one_line(smoke_run, tmp_path):
+    dataset = smoke_run.config.dataset.model_copy(update={"path": tmp_path / "missing.h5"})
+    run = dataclasses.replace(smoke_run, config=smoke_run.config.model_copy(update={"dataset": dataset}))
+    with pytest.raises(DataError, match=r"missing.h5: .*") as error:
+        make_generation([run], tmp_path, **QUICK)
     assert "\n" not in str(error.value)
 
 

@@ -14,7 +14,7 @@ COLUMNS = {
     "relax_certificates": ["skyrmions_relaxed", "change", "psi6_relaxed", "psi4_relaxed"],
 }
 BEST_KNOWN = ["search", "energy_per_site", "gap", "detail"]
-LOWEST, UNMEASURED = -2.06, "evae-evaluate --run runs/smoke --relax --report"
+LOWEST, UNMEASURED = -2.06, "runs/smoke --relax --report"
 # The last stage relaxed, as a collapsed model that has found the lowest state.
 FOUND = {"energy_relaxed": LOWEST, "gap_relaxed": 5e-9, "share_at_best_known": 1.0, "change": 2e-4,
          "skyrmions_relaxed": 8.0, "psi6_relaxed": 0.96, "psi4_relaxed": 0.2}  # fmt: skip
@@ -75,7 +75,8 @@ def test_without_relaxation_nothing_is_said_of_it(run, collapsed):
     for sections in ([], [Section("relax", "", "")], [relaxation(run, "another run")]):
         _, second, third = make_verdict(run, "smoke", sections)
         assert second.endswith("(from annealed data).")
-        assert third == f"What they relax into has not been measured; measure it with: {UNMEASURED}"
+        command = f"evae-evaluate --run {run.path} --relax --report"
+        assert third == f"What they relax into has not been measured; measure it with: {command}"
         assert "it relaxes into" in make_verdict(collapsed, "smoke", sections)[2]
     # Relaxed before the last stage was finished.
     young = relaxation(dataclasses.replace(run, stages=run.stages[:-1]))

@@ -21,4 +21,4 @@ def test_judges_know_nothing_of_the_evaluation():
         nodes = list(ast.walk(ast.parse(file.read_text())))
         modules = [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)]
         modules += [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
-        assert not any(module.startswith("keras_evae") for module in modules)
+        assert not any(module.startswith("keras_evae.evaluation") for module in modules)
