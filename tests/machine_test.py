@@ -114,7 +114,7 @@ def fits_beside_a_load(onednn, times):
     return found["results"]
 
 
-@pytest.mark.parametrize("onednn", ["1", "0"])
+@pytest.mark.parametrize("onednn", ["1", pytest.param("0", marks=pytest.mark.slow)])
 def test_fits_beside_a_load_end_with_the_same_bits(onednn):
     assert fits_beside_a_load(onednn, times=3) == 1
 

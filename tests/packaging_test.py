@@ -125,6 +125,7 @@ def environment(tmp_path):
     return Environment(tmp_path)
 
 
+@pytest.mark.slow
 def test_installations_follow_each_other(environment, checkout):
     installed = environment.packages / "keras_evae"
     for mode, place in [((), installed), (("-e",), checkout / "keras_evae"), ((), installed)]:

@@ -108,7 +108,9 @@ ShardFolder.write = writing
 """
 
 
-@pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "exit_code"), [pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow), (signal.SIGTERM, 143)]
+)
 def test_signals_keep_finished_shards(call, tmp_path, number, exit_code):
     result = call(train=300, before=SIGNALLED.format(number=int(number)))
     assert_one_line(result, exit_code, "finished work is kept")

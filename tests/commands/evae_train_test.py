@@ -109,6 +109,7 @@ def test_evaluate_takes_the_latest_run_and_makes_tables_pictures_and_numbers(fol
     assert "second: losses" in caplog.text
 
 
+@pytest.mark.slow
 def test_plain_vae_on_a_stream_has_no_ladder_of_gamma(folder, monkeypatch, caplog):
     """Its second stage goes on with configurations not seen before."""
     monkeypatch.chdir(folder)

@@ -68,6 +68,7 @@ def test_file_and_memory_agree_and_segments_do_not_change_statistics(tmp_path):
     assert arrays["energy"].shape == (2, 2) and np.all(arrays["magnetization"][1, :, 2] > 0)
 
 
+@pytest.mark.slow
 def test_a_dask_cluster_gives_the_same_bits(tmp_path):
     pytest.importorskip("distributed")
     ensure_thermal(tmp_path / "here.h5", SPECIFICATION, average)

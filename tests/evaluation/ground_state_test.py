@@ -164,6 +164,7 @@ def test_second_start_trains_nothing(copied, trained):
         assert rows(again, name) == rows(section, name)
 
 
+@pytest.mark.slow
 def test_probe_cut_short_goes_on_from_its_checkpoint(copied, trained, monkeypatch):
     output, config, _ = copied
     last = stages(output)[-1]

@@ -135,6 +135,7 @@ def run_script(folder):
     )
 
 
+@pytest.mark.slow
 def test_training_script_of_the_page(trained):
     folder, output = trained
     assert "Compass(strength=0.2)" in output.splitlines()[0]
@@ -144,6 +145,7 @@ def test_training_script_of_the_page(trained):
     assert np.isfinite(run.hamiltonian.energy(states)).all()
 
 
+@pytest.mark.slow
 def test_figures_of_a_run_with_terms(trained, tmp_path):
     run = load_run(trained[0] / "runs" / "compass", terms=[Compass(0.2)])
     # The run, as the data, is found from the folder in which it was trained.
@@ -157,6 +159,7 @@ def test_figures_of_a_run_with_terms(trained, tmp_path):
     assert "Compass(strength=0.2)" in page and "Left out" not in page
 
 
+@pytest.mark.slow
 def test_evaluate_says_how_a_run_with_terms_is_opened(trained):
     folder, _ = trained
     result = call(folder, "evaluate.py", "--run", "runs/compass", "--losses", "--output", "figures")

@@ -163,6 +163,7 @@ np.savez(folder + "/outputs.npz", whole=whole.generate(3, seed=1), weights=weigh
 """
 
 
+@pytest.mark.slow
 def test_saved_model_and_weights_load_in_a_new_process(tmp_path, spins):
     model = EVAE(SHAPE, latent_dim=8, hamiltonian=Hamiltonian(D=0.2, dmi="bloch"), gamma=7.0)
     model.compile(optimizer=keras.optimizers.Adam(1e-3))
@@ -204,8 +205,8 @@ def test_masked_model_learns_over_present_sites(tmp_path):
     spins = random_spins(24, *geometry.lattice_shape).astype(np.float32) * mask[..., None]
     model = EVAE(geometry.lattice_shape, 8, hamiltonian, beta=1e-4, gamma=1.0)
     model.compile(optimizer=keras.optimizers.Adam(1e-3))
-    history = model.fit(spins, batch_size=8, epochs=8, verbose=0).history
-    assert history["loss"][-1] < history["loss"][0] - 0.1
+    history = model.fit(spins, batch_size=8, epochs=4, verbose=0).history
+    assert history["loss"][-1] < history["loss"][0] - 0.05
     outputs = model.call(spins, training=False).numpy()
     np.testing.assert_array_equal(outputs[:, ~mask], 0.0)
     terms = model.evaluate(spins, verbose=0, return_dict=True)
@@ -261,6 +262,7 @@ def test_bfloat16_agrees_with_float32(spins):
     assert keras.config.dtype_policy().name == "float32"
 
 
+@pytest.mark.slow
 def test_bfloat16_learns_with_float32_weights(spins):
     model = small_model(phases=False, precision="mixed_bfloat16", beta=1e-4)
     history = model.fit(spins, batch_size=8, epochs=6, verbose=0).history

@@ -85,7 +85,11 @@ def test_latent_vectors_that_are_almost_one():
     np.testing.assert_allclose(polyphase.decode(fast, latent, (True, True), True), expected, atol=0.05)
 
 
-@pytest.mark.parametrize("hamiltonian", [Hamiltonian(), Hamiltonian(boundary="open", mask=MASK)], ids=["", "masked"])
+@pytest.mark.parametrize(
+    "hamiltonian",
+    [Hamiltonian(boundary="open", mask=MASK), pytest.param(Hamiltonian(), marks=pytest.mark.slow)],
+    ids=["masked", ""],
+)
 def test_training_and_checkpoints_are_the_same(tmp_path, hamiltonian):
     """After 10 optimiser steps the loss terms agree, and each form goes on from the other's weights."""
     spins = random_spins(40, *SHAPE).astype(np.float32)

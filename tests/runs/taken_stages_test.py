@@ -190,6 +190,7 @@ def test_links_need_no_room_and_each_run_may_go(tmp_path, source, folder):
     assert len(finished_stages(copy, planned_stages(configured(tmp_path)))) == 2
 
 
+@pytest.mark.slow
 def test_result_is_that_of_a_run_that_trained_everything_itself(tmp_path, caplog):
     train(configured(tmp_path, "evae=null"), tmp_path / "vae")
     train(configured(tmp_path), tmp_path / "whole")

@@ -45,6 +45,7 @@ def test_page_of_a_smoke_run(make, tmp_path):
         assert (tmp_path / "reproduction" / file).is_file()
 
 
+@pytest.mark.slow
 def test_the_page_alone_again(make, tmp_path, monkeypatch):
     first, _ = make("--changed", "runs/smoke")
     (tmp_path / "throughput.json").write_text('{"fed_samples_per_s": 300, "size": 128, "batch": 100}')
