@@ -174,8 +174,9 @@ class _ArchivedArray:
     @functools.cached_property
     def _member(self) -> IO[bytes]:
         with self._archive.open(self._name) as member:
+            # To the end, where the checksum of the member is compared.
             while member.read(2**20):
-                pass
+                continue
         return self._archive.open(self._name)
 
     @functools.cached_property

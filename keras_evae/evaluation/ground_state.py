@@ -32,7 +32,7 @@ from keras_evae.minima.slow_anneals import anneal_for
 from keras_evae.runs.environment import check_training_version
 from keras_evae.runs.from_config import dataset_specification
 from keras_evae.runs.run import Run, load_run
-from keras_evae.runs.run_folder import LOCK, check_same_config, refuse_foreign_folder
+from keras_evae.runs.run_folder import LOCK, check_same_config, free_keys, refuse_foreign_folder
 
 if TYPE_CHECKING:
     from keras_evae.training.search_trial import Trial
@@ -86,9 +86,7 @@ def find_ground_state(
     refuse_foreign_folder(output, "a folder of a search", SETTINGS)
     with hold_lock(output / LOCK):
         if (output / SETTINGS).is_file():
-            # Where annealed states lie decides nothing.
-            free = () if config.dataset.source == "own" else ("dataset.path",)
-            check_same_config(output / SETTINGS, config, free)
+            check_same_config(output / SETTINGS, config, free_keys(config))
         else:
             write_whole(output / SETTINGS, dump_config(config).encode())
         if given:

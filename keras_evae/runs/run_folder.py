@@ -76,6 +76,14 @@ def check_same_config(
             )
 
 
+def free_keys(config: Config) -> tuple[str, ...]:
+    """Keys for `check_same_config` to ignore where two folders share a system.
+
+    Where annealed states lie decides nothing, but a user's own need not be the same elsewhere.
+    """
+    return () if config.dataset.source == "own" else ("dataset.path",)
+
+
 def read_config(file: Path) -> Config:
     """The configuration in a run folder.
 

@@ -21,7 +21,7 @@ from keras_evae.runs.environment import (
 )
 from keras_evae.runs.from_config import planned_stages
 from keras_evae.runs.run import load_run
-from keras_evae.runs.run_folder import CONFIG, check_same_config
+from keras_evae.runs.run_folder import CONFIG, check_same_config, free_keys
 from keras_evae.runs.stage_folder import FinishedStage, copy_stage
 
 # They plan the stages, which are compared one by one.
@@ -39,9 +39,7 @@ def shared_stages(source: str | Path, config: Config) -> tuple[FinishedStage, ..
         DataError: If none of the shared stages is finished, or one is damaged.
     """
     run = load_run(source)
-    # Where annealed states lie decides nothing, but a user's own need not be the same elsewhere.
-    free = () if config.dataset.source == "own" else ("dataset.path",)
-    check_same_config(run.path / CONFIG, config, LADDERS + free, REMEDY)
+    check_same_config(run.path / CONFIG, config, LADDERS + free_keys(config), REMEDY)
     check_training_version(run.path, REMEDY)
     pairs = zip(planned_stages(run.config), planned_stages(config), strict=False)
     shared = [found for found, _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs)]
