@@ -40,6 +40,8 @@ SHORT_MEMORY, SHORT_SWEEPS = np.float32(0.5), 7
 VANISHING = np.float32(1e-30)
 # Below this |h|/T the inverse of the heat-bath distribution is replaced by its series, the error of which is smaller.
 WEAK_FIELD = np.float32(1e-2)
+# Square of the number whose phase is half the solid angle of a triangle: opposite corners have less.
+NEARLY_OPPOSITE = 1e-7
 ZERO, HALF, ONE, TWO = (np.float32(value) for value in (0.0, 0.5, 1.0, 2.0))
 
 
@@ -408,6 +410,67 @@ def measured_sweeps(
         _add_moments(white, black, 1, couplings, anisotropy, lanes)
         for quantity in range(6):
             series[measurement, quantity] = lanes[quantity, :sites].sum()
+
+
+@_kernel
+def _multiply_triangles(lower, upper, product, turns, least):
+    """Multiplies the products of the columns with the triangles between two rows of spins, see `winding_number`."""
+    for column in range(turns.shape[0]):
+        x1, y1, z1 = lower[0, column], lower[1, column], lower[2, column]
+        x2, y2, z2 = lower[0, column + 1], lower[1, column + 1], lower[2, column + 1]
+        x3, y3, z3 = upper[0, column + 1], upper[1, column + 1], upper[2, column + 1]
+        x4, y4, z4 = upper[0, column], upper[1, column], upper[2, column]
+        # Both triangles have the corners 1 and 3.
+        diagonal = 1.0 + x1 * x3 + y1 * y3 + z1 * z3
+        cross_x, cross_y, cross_z = y3 * z1 - z3 * y1, z3 * x1 - x3 * z1, x3 * y1 - y3 * x1
+        x3, y3, z3 = x1 + x3, y1 + y3, z1 + z3
+        a_real = diagonal + x2 * x3 + y2 * y3 + z2 * z3
+        a_imaginary = x2 * cross_x + y2 * cross_y + z2 * cross_z
+        b_real = diagonal + x4 * x3 + y4 * y3 + z4 * z3
+        b_imaginary = -(x4 * cross_x + y4 * cross_y + z4 * cross_z)
+        square = min(a_real * a_real + a_imaginary * a_imaginary, b_real * b_real + b_imaginary * b_imaginary)
+        least[column] = min(least[column], square)
+        real, imaginary, turn = turned(product[0, column], product[1, column], a_real, a_imaginary)
+        real, imaginary, further = turned(real, imaginary, b_real, b_imaginary)
+        size = 1.0 / (abs(real) + abs(imaginary))
+        product[0, column], product[1, column] = real * size, imaginary * size
+        turns[column] += turn + further
+
+
+@_inline
+def turned(real, imaginary, by_real, by_imaginary):
+    """Product of two complex numbers, and by how many turns its phase differs from the sum of theirs."""
+    new = real * by_imaginary + imaginary * by_real
+    up = (imaginary >= 0.0) & (by_imaginary >= 0.0) & (new < 0.0)
+    down = (imaginary < 0.0) & (by_imaginary < 0.0) & (new >= 0.0)
+    return real * by_real - imaginary * by_imaginary, new, (1.0 if up else 0.0) - (1.0 if down else 0.0)
+
+
+@_general_kernel
+def winding_number(spins, periodic):
+    """`keras_evae.analysis.topological_charge` of one state `(y, x, 3)`, float32, without an arctangent a triangle.
+
+    Half the solid angle of a triangle is the phase of 1 + a.b + b.c + c.a + i a.(b x c). These numbers are multiplied
+    along each column, and the turns of the product are counted. Absent corners, zero vectors, leave it real.
+
+    NaN where corners are so close to opposite that the function named above has to decide.
+    """
+    rows, columns, _ = spins.shape
+    squares = columns if periodic[1] else columns - 1
+    product, turns, least = np.zeros((2, squares)), np.zeros(squares), np.ones(squares)
+    product[0] = 1.0
+    pair = np.empty((3, columns + 1)), np.empty((3, columns + 1))
+    for row in range(rows + 1 if periodic[0] else rows):
+        upper = pair[row % 2]
+        for component in range(3):
+            for column in range(columns):
+                upper[component, column] = spins[row % rows, column, component]
+            upper[component, columns] = upper[component, 0]
+        if row:
+            _multiply_triangles(pair[1 - row % 2], upper, product, turns, least)
+    if squares and least.min() < NEARLY_OPPOSITE:
+        return np.nan
+    return (np.arctan2(product[1], product[0]) / (2.0 * np.pi) + turns).sum()
 
 
 @_kernel
