@@ -162,7 +162,7 @@ def test_same_bits_for_any_workers(hamiltonian, exchange):
                  "charge_interval": 20, "exchange": exchange}  # fmt: skip
     one = sample(hamiltonian, **arguments, workers=1)
     other = sample(hamiltonian, **arguments, workers=3)
-    for name in one.names:
+    for name in vars(one):
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
     assert one.spins.shape == (3, 2, 8, 16, 3) and one.charge_series.shape == (3, 6)
     energies = hamiltonian.energy(one.spins[:, -1].astype(np.float64))
