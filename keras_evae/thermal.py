@@ -34,7 +34,6 @@ logger = logging.getLogger(__name__)
 
 # Autocorrelation times that a series must have at least.
 FEWEST_TIMES = 10
-KELVIN_PER_MEV = 11.604518
 
 
 class ThermalResult(types.SimpleNamespace):

@@ -24,7 +24,8 @@ from keras_evae.files import disk_errors, write_whole
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.plotting import new_figure, save_figure, style
 from keras_evae.plotting.temperature import plot_map, plot_thermal
-from keras_evae.thermal import KELVIN_PER_MEV, average
+from keras_evae.thermal import average
+from keras_evae.units import BOLTZMANN, MILLI_ELECTRONVOLT
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +67,8 @@ def _sample(options: argparse.Namespace) -> None:
     cluster = connect(options.scheduler, options.workers) if options.scheduler else contextlib.nullcontext()
     with cluster as client:
         arrays = ensure_thermal(settings.path, specification, average, options.workers, client)
-    rows = _rows(specification, arrays, settings.J_meV)
+    kelvin = (settings.J_meV or 0.0) / (abs(config.hamiltonian.J) or 1.0) * MILLI_ELECTRONVOLT / BOLTZMANN
+    rows = _rows(specification, arrays, kelvin)
     with disk_errors(settings.path):
         write_whole(settings.path.with_suffix(".csv"), format_csv(list(rows[0]), [row.values() for row in rows]))
         _draw(settings.path.with_suffix(".png"), arrays, scans)
@@ -112,14 +114,14 @@ def _specification(config: Config, settings: ThermalConfig, scans: dict[str, np.
         raise ConfigError(f"thermal.{error.name}: expected {error.expected}, found {error.found}") from error
 
 
-def _rows(specification: ThermalSpecification, arrays: dict[str, np.ndarray], J_meV: float | None) -> list[dict]:
+def _rows(specification: ThermalSpecification, arrays: dict[str, np.ndarray], kelvin: float) -> list[dict]:
     """One row for each Hamiltonian and temperature: parameters, then averages; of vectors a column a component."""
     rows = []
     for place in np.ndindex(arrays["temperatures"].shape):
         temperature = float(arrays["temperatures"][place])
         row = {name: getattr(specification.hamiltonians[place[0]], name) for name in "JDBK"} | {"T": temperature}
-        if J_meV:
-            row["kelvin"] = temperature * J_meV * KELVIN_PER_MEV
+        if kelvin:
+            row["kelvin"] = temperature * kelvin
         for name in [*(name for name in arrays if f"{name}_error" in arrays), "autocorrelation_time"]:
             for end in ("", "_error") if f"{name}_error" in arrays else ("",):
                 value = arrays[name + end][place]

@@ -412,38 +412,35 @@ def measured_sweeps(
             series[measurement, quantity] = lanes[quantity, :sites].sum()
 
 
+@_inline
+def multiply(numbers, column, by_real, by_imaginary):
+    """Multiplies one of the numbers of `winding_number`: real and imaginary part, turns, least |factor|^2."""
+    real, imaginary, turns, least = numbers
+    old = imaginary[column]
+    new = real[column] * by_imaginary + old * by_real
+    along = real[column] * by_real - old * by_imaginary
+    # The sum of two phases of one sign has left (-pi, pi] if that of the product has the other.
+    turns[column] += 1.0 if (old >= 0.0) & (by_imaginary >= 0.0) & (new < 0.0) else 0.0
+    turns[column] -= 1.0 if (old < 0.0) & (by_imaginary < 0.0) & (new >= 0.0) else 0.0
+    least[column] = min(least[column], by_real * by_real + by_imaginary * by_imaginary)
+    scale = 1.0 / (abs(along) + abs(new))
+    real[column], imaginary[column] = along * scale, new * scale
+
+
 @_kernel
-def _multiply_triangles(lower, upper, product, turns, least):
-    """Multiplies the products of the columns with the triangles between two rows of spins, see `winding_number`."""
-    for column in range(turns.shape[0]):
+def _multiply_triangles(lower, upper, numbers):
+    """Multiplies with the triangles between two rows of spins, `(3, columns + 1)`."""
+    for column in range(numbers[0].shape[0]):
         x1, y1, z1 = lower[0, column], lower[1, column], lower[2, column]
         x2, y2, z2 = lower[0, column + 1], lower[1, column + 1], lower[2, column + 1]
         x3, y3, z3 = upper[0, column + 1], upper[1, column + 1], upper[2, column + 1]
         x4, y4, z4 = upper[0, column], upper[1, column], upper[2, column]
         # Both triangles have the corners 1 and 3.
         diagonal = 1.0 + x1 * x3 + y1 * y3 + z1 * z3
-        cross_x, cross_y, cross_z = y3 * z1 - z3 * y1, z3 * x1 - x3 * z1, x3 * y1 - y3 * x1
+        x, y, z = y3 * z1 - z3 * y1, z3 * x1 - x3 * z1, x3 * y1 - y3 * x1
         x3, y3, z3 = x1 + x3, y1 + y3, z1 + z3
-        a_real = diagonal + x2 * x3 + y2 * y3 + z2 * z3
-        a_imaginary = x2 * cross_x + y2 * cross_y + z2 * cross_z
-        b_real = diagonal + x4 * x3 + y4 * y3 + z4 * z3
-        b_imaginary = -(x4 * cross_x + y4 * cross_y + z4 * cross_z)
-        square = min(a_real * a_real + a_imaginary * a_imaginary, b_real * b_real + b_imaginary * b_imaginary)
-        least[column] = min(least[column], square)
-        real, imaginary, turn = turned(product[0, column], product[1, column], a_real, a_imaginary)
-        real, imaginary, further = turned(real, imaginary, b_real, b_imaginary)
-        size = 1.0 / (abs(real) + abs(imaginary))
-        product[0, column], product[1, column] = real * size, imaginary * size
-        turns[column] += turn + further
-
-
-@_inline
-def turned(real, imaginary, by_real, by_imaginary):
-    """Product of two complex numbers, and by how many turns its phase differs from the sum of theirs."""
-    new = real * by_imaginary + imaginary * by_real
-    up = (imaginary >= 0.0) & (by_imaginary >= 0.0) & (new < 0.0)
-    down = (imaginary < 0.0) & (by_imaginary < 0.0) & (new >= 0.0)
-    return real * by_real - imaginary * by_imaginary, new, (1.0 if up else 0.0) - (1.0 if down else 0.0)
+        multiply(numbers, column, diagonal + x2 * x3 + y2 * y3 + z2 * z3, x2 * x + y2 * y + z2 * z)
+        multiply(numbers, column, diagonal + x4 * x3 + y4 * y3 + z4 * z3, -(x4 * x + y4 * y + z4 * z))
 
 
 @_general_kernel
@@ -457,20 +454,20 @@ def winding_number(spins, periodic):
     """
     rows, columns, _ = spins.shape
     squares = columns if periodic[1] else columns - 1
-    product, turns, least = np.zeros((2, squares)), np.zeros(squares), np.ones(squares)
-    product[0] = 1.0
-    pair = np.empty((3, columns + 1)), np.empty((3, columns + 1))
+    numbers = np.ones(squares), np.zeros(squares), np.zeros(squares), np.ones(squares)
+    lower, upper = np.empty((3, columns + 1)), np.empty((3, columns + 1))
     for row in range(rows + 1 if periodic[0] else rows):
-        upper = pair[row % 2]
+        lower, upper = upper, lower
         for component in range(3):
             for column in range(columns):
                 upper[component, column] = spins[row % rows, column, component]
             upper[component, columns] = upper[component, 0]
         if row:
-            _multiply_triangles(pair[1 - row % 2], upper, product, turns, least)
+            _multiply_triangles(lower, upper, numbers)
+    real, imaginary, turns, least = numbers
     if squares and least.min() < NEARLY_OPPOSITE:
         return np.nan
-    return (np.arctan2(product[1], product[0]) / (2.0 * np.pi) + turns).sum()
+    return (np.arctan2(imaginary, real) / (2.0 * np.pi) + turns).sum()
 
 
 @_kernel
