@@ -140,8 +140,7 @@ class _Chain:
         rounds = (self.of.thermalization - cooling) // self.of.interval
 
         def cool(lattice: MonteCarlo, temperature: float) -> None:
-            if cooling:
-                lattice.heat_bath(np.geomspace(max(HOT, temperature), temperature, cooling), 1, self.of.over_relaxation)
+            lattice.heat_bath(np.geomspace(max(HOT, temperature), temperature, cooling), 1, self.of.over_relaxation)
 
         list(self.apply(cool, self.lattices, self.temperatures))
         if self.of.even_acceptance:
@@ -164,9 +163,8 @@ class _Chain:
         series, history = [], []
         for number in range(first, first + rounds):
             series.append(self._measured(1))
-            self.replicas = exchange(
-                self.replicas, series[-1][0, :, 0], self.temperatures, number, self.of.seed, self.number
-            )
+            energies = series[-1][0, :, 0]
+            self.replicas = exchange(self.replicas, energies, self.temperatures, number, self.of.seed, self.number)
             history.append(self.replicas)
         return series, history
 
@@ -180,9 +178,8 @@ class _Chain:
         if abs(charge) < 0.5:
             return 0.0, np.nan
         found = skyrmions_of(spins, self.hamiltonian)
-        psi6, _ = delaunay_bonds(
-            found.positions, self.of.shape, self.hamiltonian.periodic, mask=self.hamiltonian.mask
-        ).lattice_order()
+        bonds = delaunay_bonds(found.positions, self.of.shape, self.hamiltonian.periodic, self.hamiltonian.mask)
+        psi6, _ = bonds.lattice_order()
         return float(len(found)), float(np.mean(psi6)) if psi6.size else np.nan
 
 
