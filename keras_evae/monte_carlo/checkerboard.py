@@ -61,7 +61,8 @@ class MonteCarlo:
     @property
     def spins(self) -> np.ndarray:
         """The spins as unit vectors, zero vectors outside of the mask: a new array `(y, x, 3)` of float32."""
-        return _turn(finished_spins(self.hamiltonian, self._gather()), self.hamiltonian, 1)
+        spins = np.moveaxis(self._components(), 0, -1).copy()
+        return _turn(finished_spins(self.hamiltonian, spins), self.hamiltonian, 1)
 
     @spins.setter
     def spins(self, spins: np.ndarray) -> None:
@@ -70,18 +71,19 @@ class MonteCarlo:
             self._planes[(colour, slice(None), *place)] = np.moveaxis(spins[source], -1, 0)
         kernels.wrap(self._black, self._white, self._sites, self.hamiltonian.periodic)
 
-    def _gather(self) -> np.ndarray:
-        spins = np.empty((*self.shape, 3), np.float32)
+    def _components(self) -> np.ndarray:
+        """The spins of the kernels, `(3, y, x)`."""
+        components = np.empty((3, *self.shape), np.float32)
         for target, (colour, *place) in self._sublattices(self.shape[0]):
-            spins[target] = np.moveaxis(self._planes[(colour, slice(None), *place)], 0, -1)
-        return spins
+            components[(slice(None), *target)] = self._planes[(colour, slice(None), *place)]
+        return components
 
     def charge(self) -> float:
         """Topological charge of the spins, good to 1e-3; NaN where it is not clear.
 
         `keras_evae.analysis.topological_charge` is better, and tens of times slower.
         """
-        return round(float(kernels.winding_number(self._gather(), self.hamiltonian.periodic)), 3) + 0.0
+        return round(float(kernels.winding_number(self._components(), self.hamiltonian.periodic)), 3) + 0.0
 
     def heat_bath(self, temperature: float | np.ndarray, sweeps: int = 1, over_relaxation: int = 0) -> None:
         """Heat-bath sweeps, each followed by over-relaxation sweeps.

@@ -57,7 +57,7 @@ class GeneralMonteCarlo(MonteCarlo):
     @property
     def spins(self) -> np.ndarray:
         """The spins as unit vectors, zero vectors outside of the mask: a new array `(y, x, 3)` of float32."""
-        return finished_spins(self.hamiltonian, self._gather())
+        return finished_spins(self.hamiltonian, self._view().copy())
 
     @spins.setter
     def spins(self, spins: np.ndarray) -> None:
@@ -123,8 +123,8 @@ class GeneralMonteCarlo(MonteCarlo):
     def _largest_torque(self) -> float:
         return float(self.hamiltonian.torque(self.spins).max())
 
-    def _gather(self) -> np.ndarray:
-        return self._view().copy()
+    def _components(self) -> np.ndarray:
+        return np.moveaxis(self._view(), -1, 0).copy()
 
     def _view(self) -> np.ndarray:
         return self._spins[:-1].reshape(*self.shape, 3)

@@ -445,14 +445,14 @@ def _multiply_triangles(lower, upper, numbers):
 
 @_general_kernel
 def winding_number(spins, periodic):
-    """`keras_evae.analysis.topological_charge` of one state `(y, x, 3)`, float32, without an arctangent a triangle.
+    """`keras_evae.analysis.topological_charge` of one state, its components `(3, y, x)`, without arctangents.
 
     Half the solid angle of a triangle is the phase of 1 + a.b + b.c + c.a + i a.(b x c). These numbers are multiplied
     along each column, and the turns of the product are counted. Absent corners, zero vectors, leave it real.
 
     NaN where corners are so close to opposite that the function named above has to decide.
     """
-    rows, columns, _ = spins.shape
+    _, rows, columns = spins.shape
     squares = columns if periodic[1] else columns - 1
     numbers = np.ones(squares), np.zeros(squares), np.zeros(squares), np.ones(squares)
     lower, upper = np.empty((3, columns + 1)), np.empty((3, columns + 1))
@@ -460,7 +460,7 @@ def winding_number(spins, periodic):
         lower, upper = upper, lower
         for component in range(3):
             for column in range(columns):
-                upper[component, column] = spins[row % rows, column, component]
+                upper[component, column] = spins[component, row % rows, column]
             upper[component, columns] = upper[component, 0]
         if row:
             _multiply_triangles(lower, upper, numbers)
