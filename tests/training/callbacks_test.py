@@ -8,7 +8,7 @@ import tensorflow as tf
 from keras_evae.errors import NumericalError
 from keras_evae.model.evae import EVAE
 from keras_evae.runs.checkpoints import assign_values, read_values
-from keras_evae.training.callbacks import BetaScheduler, GammaScheduler, KeepState, StopOnNonFinite
+from keras_evae.training.callbacks import AverageLastEpoch, BetaScheduler, GammaScheduler, KeepState, StopOnNonFinite
 from tests.helpers.states import random_spins
 
 
@@ -49,6 +49,20 @@ def test_schedulers_set_the_weights_and_log_them(model, spins):
     terms = [np.array(history[f"{name}_loss"]) for name in ("reconstruction", "kl", "hamiltonian")]
     expected = terms[0] + np.array(history["beta"]) * terms[1] + np.array(history["gamma"]) * terms[2]
     np.testing.assert_allclose(history["loss"], expected, rtol=1e-4)
+
+
+def test_last_epoch_leaves_the_mean_of_its_steps(model, spins):
+    """Weights, moving statistics, beta and gamma; the optimiser and the noise stay where the last step has led."""
+    states = []
+    record = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: states.append(read_values(model)))
+    model.fit(spins, batch_size=2, epochs=2, verbose=0, callbacks=[record, AverageLastEpoch(1)])
+    assert len(states) == 8
+    for variable, *steps in zip([*model.variables, *model.optimizer.variables], *states[4:], strict=True):
+        mean = "float" in variable.dtype and variable.path in {known.path for known in model.variables}
+        expected = np.mean(steps, axis=0, dtype=np.float64) if mean else steps[-1]
+        np.testing.assert_array_equal(variable.numpy(), expected.astype(steps[0].dtype), err_msg=variable.path)
+    weights = model.trainable_variables[0].numpy()
+    assert not any(np.array_equal(weights, value) for state in states for value in state)
 
 
 class AtStep(keras.callbacks.Callback):
