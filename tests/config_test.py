@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 
 from keras_evae.config import Config, dump_config, load_config
-from keras_evae.config_sections import AnnealingConfig, HamiltonianConfig
+from keras_evae.config_sections import HamiltonianConfig
 from keras_evae.errors import ConfigError
 from keras_evae.hamiltonian import Hamiltonian
-from keras_evae.model.evae import EVAE
 from keras_evae.monte_carlo.schedule import AnnealingSchedule
 from keras_evae.runs.from_config import dataset_specification, planned_stages
 
@@ -40,11 +39,6 @@ def test_defaults_are_the_paper(load):
     assert (config.vae.epochs, config.training.batch_size, config.training.learning_rate) == (100, 100, 1e-3)
 
 
-def test_defaults_agree_with_the_classes_they_configure():
-    assert Hamiltonian(**Config().hamiltonian.model_dump()) == Hamiltonian()
-    assert Config().dataset.schedule.model_dump() == dataclasses.asdict(AnnealingSchedule())
-
-
 def test_a_schedule_by_its_name_becomes_its_numbers(load):
     quench = AnnealingSchedule.preset("quench")
     for config in (load("dataset: {schedule: quench}"), load("", "dataset.schedule=quench")):
@@ -59,27 +53,6 @@ def test_shipped_configurations_are_valid_and_survive_a_round_trip(path, load):
     config = load_config(path)
     assert load(dump_config(config)) == config
     assert planned_stages(config)
-
-
-def test_width_of_the_network_stands_in_files_only_where_it_is_given(load):
-    """So that a run folder of the paper's network says what it has always said."""
-    assert "dense_units" not in dump_config(load("")) and "dense_units" not in EVAE((16, 16), 4).get_config()
-    narrow = load("network: {dense_units: 40}")
-    assert load(dump_config(narrow)) == narrow and narrow.network.dense_units == 40
-    model = EVAE((16, 16), 4, dense_units=40)
-    assert EVAE.from_config(model.get_config()).count_params() == model.count_params()
-
-
-def test_words_are_words(load):
-    for word in ("nullspace.h5", "true_data.h5", "falsework.h5", "~x.h5"):
-        assert str(load(f"dataset: {{path: {word}}}").dataset.path) == word
-    assert load("dataset: {path: ~/spins.h5}").dataset.path == Path.home() / "spins.h5"
-
-
-def test_variables_of_a_path(load, monkeypatch):
-    monkeypatch.setenv("SCRATCH", "/scratch/me")
-    assert load("dataset: {path: $SCRATCH/spins.h5}").dataset.path == Path("/scratch/me/spins.h5")
-    assert load("dataset: {path: '${SCRATCH}/spins.h5'}").dataset.path == Path("/scratch/me/spins.h5")
 
 
 def test_overrides(load):
@@ -154,12 +127,6 @@ def test_bad_files_are_answered_in_one_line(load, text, message):
     assert "run.yaml" in str(error.value) and "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("override", ["training", "=3", "training.=3", "vae.betas.x=3"])
-def test_bad_overrides(load, override):
-    with pytest.raises(ConfigError, match="--set"):
-        load("vae: {betas: [1]}", override)
-
-
 @pytest.mark.parametrize("name", ["absent.yaml", "quickstrat"])
 def test_what_is_neither_a_file_nor_a_name(tmp_path, name):
     names = ", ".join(path.stem for path in CONFIGS)
@@ -217,13 +184,6 @@ def test_the_physics_reaches_the_dataset(load, override):
     assert changed != before and dataclasses.replace(changed, **{key: getattr(before, key)}) == before
 
 
-def test_the_physics_is_tested_in_all_its_keys():
-    (mark,) = test_the_physics_reaches_the_dataset.pytestmark
-    tested = {override.partition("=")[0] for override in mark.args[1]}
-    # Terms come from Python alone.
-    assert tested == {*HamiltonianConfig.model_fields, *AnnealingConfig.model_fields} - {"terms"}
-
-
 @pytest.mark.parametrize(
     ("text", "shape", "boundary", "sites"),
     [
@@ -258,7 +218,3 @@ def test_run_folder_keeps_the_mask_of_a_file(load, tmp_path):
     # Another size on top of a finished configuration does not pass for the mask that is there.
     with pytest.raises(ConfigError, match="hamiltonian.mask: expected the mask of the section geometry"):
         load(dump_config(load("geometry: {shape: disc, size: 40}")), "geometry.size=44")
-
-
-def test_one_override_needs_no_list():
-    assert load_config("smoke", "training.seed=7").training.seed == 7

@@ -2,7 +2,6 @@
 
 import ast
 import configparser
-import importlib
 import os
 import shutil
 import site
@@ -54,12 +53,6 @@ def test_every_other_file_is_installed(setup):
     }
     others = {file for file in PACKAGE.rglob("*") if file.is_file() and file.suffix not in (".py", ".pyc")}
     assert named == others and data["keras_evae.configs"] == ["*.yaml"]
-
-
-def test_commands_exist(setup):
-    for command in entries(setup["options.entry_points"]["console_scripts"]):
-        module, _, name = command.partition(" = ")[2].partition(":")
-        assert callable(getattr(importlib.import_module(module), name))
 
 
 def test_front_door_of_type_checkers_is_that_of_the_interpreter():
@@ -125,16 +118,6 @@ def environment(tmp_path):
     return Environment(tmp_path)
 
 
-@pytest.mark.slow
-def test_installations_follow_each_other(environment, checkout):
-    installed = environment.packages / "keras_evae"
-    for mode, place in [((), installed), (("-e",), checkout / "keras_evae"), ((), installed)]:
-        environment.install(*mode, str(checkout))
-        assert environment.place() == place
-    environment.pip("uninstall", "--yes", "keras_evae")
-    assert not installed.exists()
-
-
 def test_wheel_brings_configurations_and_commands(environment, checkout):
     environment.pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", checkout / "wheels", checkout)
     (wheel,) = (checkout / "wheels").glob("*.whl")
@@ -144,12 +127,3 @@ def test_wheel_brings_configurations_and_commands(environment, checkout):
     environment.install(str(wheel))
     for command in ("evae-train", "evae-evaluate", "evae-anneal", "evae-generate", "evae-ground-state", "evae-thermal"):
         assert environment.run(environment.folder / "bin" / command, "--version").endswith(keras_evae.__version__)
-
-
-@pytest.mark.slow
-def test_run_with_a_wheel_in_an_empty_folder(environment, checkout):
-    environment.install(str(checkout))
-    programs = environment.folder / "bin"
-    environment.run(programs / "evae-train", "--config", "smoke", "--output", "runs/x")
-    environment.run(programs / "evae-evaluate", "--run", "runs/x")
-    assert (environment.elsewhere / "runs" / "x" / "evaluation" / "report.html").is_file()

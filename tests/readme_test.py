@@ -41,21 +41,6 @@ def test_pages_are_short():
     assert len((ROOT / "docs" / "reproduction.md").read_text().splitlines()) <= 300
 
 
-def test_verdicts_have_their_place():
-    page = (ROOT / "docs" / "reproduction.md").read_text()
-    begin, end = "<!-- verdicts: written by python -m experiments.reproduction -->", "<!-- end of verdicts -->"
-    assert page.count(begin) == page.count(end) == 1
-    table = page.partition(begin)[2].partition(end)[0]
-    rows = [line for line in table.splitlines() if re.match(r"\| *\d+ *\|", line)]
-    assert len(rows) == 39
-
-
-def test_one_line_installs_and_tests():
-    lines = re.findall(r"^python3 -m venv .*$", README.read_text(), re.MULTILINE)
-    assert len(lines) == 2 and lines[1].endswith("pytest")
-    assert "evae-train --config quickstart" in lines[0] and "evae-evaluate --all" in lines[0]
-
-
 @pages
 def test_files_that_texts_name_exist(page):
     text = page.read_text()

@@ -8,12 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from keras_evae.dataset import check_dataset, generate_dataset, shard_folder
+from keras_evae.dataset import check_dataset, generate_dataset
 from tests.helpers.commands import PATIENCE, assert_one_line, call_here, script_of
 from tests.helpers.dataset_cases import CONFIG, SPECIFICATION, digest, of_size
 
 ROOT = Path(__file__).parents[2]
-NO_DASK = "import sys; sys.modules['distributed'] = None\n"
 
 
 @pytest.fixture
@@ -63,29 +62,6 @@ def test_bad_input_is_answered_in_one_line_and_changes_nothing(call, answer, tmp
         result = answer(*arguments)
         assert result.returncode == 2 and words in result.stderr
     assert os.listdir(tmp_path) == ["run.yaml"]
-
-
-def test_dask_that_is_not_installed(call, tmp_path):
-    result = call("--scheduler", "local", before=NO_DASK)
-    assert_one_line(result, 2, "expected Dask, found none", "install it with: pip install distributed")
-    # Without a scheduler nothing of it is needed.
-    assert call(before=NO_DASK).returncode == 0
-    check_dataset(tmp_path / "data" / "spins.h5", SPECIFICATION)
-
-
-def test_mismatch_and_damage(answer, tmp_path):
-    path = tmp_path / "data" / "spins.h5"
-    generate_dataset(path, SPECIFICATION)
-    content = path.read_bytes()
-    assert_one_line(answer("--set", "dataset.seed=5"), 4, "dataset.seed: expected 5 as configured, found 4")
-    path.write_bytes(content[:1000])
-    assert_one_line(answer(), 3, "spins.h5: truncated or damaged")
-    assert path.read_bytes() == content[:1000]
-
-
-def test_locked_by_another_generator(call, tmp_path):
-    with shard_folder.open_parts(tmp_path / "data" / "spins.h5", SPECIFICATION):
-        assert_one_line(call(), 6, f"found process {os.getpid()} on {os.uname().nodename}, started 20")
 
 
 def test_full_disk(call, tmp_path):

@@ -16,7 +16,7 @@ from keras_evae.evaluation.stage_states import generate
 from keras_evae.plotting.colors import spin_colors
 from keras_evae.runs.run import load_run
 from keras_evae.training.recipe import train
-from tests.helpers.commands import PATIENCE, SMOKE, assert_one_line, call, call_here, command
+from tests.helpers.commands import PATIENCE, SMOKE, assert_one_line, call_here, command
 from tests.helpers.training_cases import read_events
 
 LADDER = [0, 0, 10, 1000]
@@ -27,14 +27,6 @@ STAGES = ["00_beta_0.0001_gamma_0", "01_beta_0.001_gamma_0", "02_beta_0.001_gamm
 def folder(smoke_folder, tmp_path_factory):
     """A folder of this module's own with a finished smoke run."""
     return shutil.copytree(smoke_folder, tmp_path_factory.mktemp("work") / "copy")
-
-
-def test_plan_comes_first(folder):
-    lines = (folder / "first.txt").read_text().splitlines()
-    assert lines[0].startswith("Hamiltonian  exchange J = 1, Dzyaloshinskii-Moriya D = 0.3 of Neel type")
-    text = "\n".join(lines[: [n for n, line in enumerate(lines) if line.startswith("Run folder")][0]])
-    for part in ("80 lattices of 32 x 32; to anneal", "to train: beta = 0.0001, 0.001", "gamma = 10, 1000", "Time"):
-        assert part in text
 
 
 def test_run_folder_is_complete(folder):
@@ -122,15 +114,6 @@ def test_plain_vae_on_a_stream_has_no_ladder_of_gamma(folder, monkeypatch, caplo
     assert "vae: losses" in caplog.text
 
 
-def test_no_run_yet(tmp_path):
-    result = call(tmp_path, "evaluate.py", "--losses")
-    assert_one_line(result, 3, "no run found; start one with: evae-train --config quickstart")
-    (tmp_path / "runs" / "young" / "stages").mkdir(parents=True)
-    (tmp_path / "runs" / "young" / "manifest.sha256").unlink(missing_ok=True)
-    (tmp_path / "runs" / "young" / "config.yaml").write_text("{}\n")
-    assert_one_line(call_here(tmp_path, "evaluate.py", "--losses"), 3, "no stage is finished yet")
-
-
 def test_bad_configuration(folder, tmp_path):
     (tmp_path / "bad.yaml").write_text("dataset: {shape: [100, 128]}\n")
     result = call_here(tmp_path, "train.py", "--config", "bad.yaml")
@@ -138,13 +121,6 @@ def test_bad_configuration(folder, tmp_path):
     result = call_here(folder, "train.py", "--config", SMOKE, "--set", "training.batchsize=3")
     assert_one_line(result, 2, "did you mean 'batch_size'?")
     assert list(tmp_path.iterdir()) == [tmp_path / "bad.yaml"]
-
-
-def test_another_backend_of_keras(tmp_path, monkeypatch):
-    monkeypatch.setenv("KERAS_BACKEND", "jax")
-    result = call(tmp_path, "train.py", "--config", "smoke")
-    assert_one_line(result, 2, "Keras: backend: expected tensorflow, found jax")
-    assert not (tmp_path / "runs").exists()
 
 
 def test_second_trainer_is_refused_and_interrupt_leaves_a_checkpoint(folder, tmp_path):

@@ -1,7 +1,6 @@
 """Three sentences on runs that have collapsed, have not, or have nothing to say."""
 
 import dataclasses
-from pathlib import Path
 
 import pytest
 
@@ -84,16 +83,6 @@ def test_without_relaxation_nothing_is_said_of_it(run, collapsed):
     assert "slow anneals" in second and UNMEASURED in third
 
 
-def test_two_runs_in_one_section(run, collapsed):
-    """A name takes no part, even if it begins one."""
-    both = relaxation(run, "a and b: c", change=0.0101), relaxation(collapsed, "two", change=0.0099)
-    together = dataclasses.replace(both[0], tables=[*both[0].tables, *both[1].tables])
-    assert UNMEASURED in make_verdict(run, "a", [together])[2]
-    assert "= 0.01)" in make_verdict(run, "a and b: c", [together])[2]
-    assert "stays the same state" in make_verdict(collapsed, "two", [together])[2]
-    assert "becomes another state" in make_verdict(collapsed, "a and b: c", [together])[2]
-
-
 @pytest.mark.parametrize(
     "skyrmions, psi6, psi4, words",
     [
@@ -107,24 +96,3 @@ def test_two_runs_in_one_section(run, collapsed):
 def test_order_of_the_skyrmions(collapsed, skyrmions, psi6, psi4, words):
     section = relaxation(collapsed, skyrmions_relaxed=skyrmions, psi6_relaxed=psi6, psi4_relaxed=psi4)
     assert words in make_verdict(collapsed, "smoke", [section])[2]
-
-
-def test_a_vae_without_data(run):
-    dataset = run.config.dataset.model_copy(update={"path": Path("missing.h5")})
-    config = run.config.model_copy(update={"evae": None, "dataset": dataset})
-    plain = dataclasses.replace(run, config=config, stages=run.stages[:2])
-    first, second, third = make_verdict(plain, "smoke", [])
-    assert "there is no collapse to one state to look for" in first
-    assert second.endswith("no energy is known to compare with.") and UNMEASURED in third
-
-
-def test_first_stages_of_an_evae(run):
-    young = dataclasses.replace(run, stages=run.stages[:2])
-    assert make_verdict(young, "smoke", [])[0] == "No stage with Hamiltonian loss (γ > 0) is finished yet."
-
-
-def test_lower_than_all_that_is_known(collapsed):
-    section = relaxation(collapsed)
-    table = dataclasses.replace(section.tables[-1], rows=[["slow anneals", LOWEST + 1e-3, 0.0, ""]])
-    section = dataclasses.replace(section, tables=[*section.tables[:-1], table])
-    assert "below the lowest energy known" in make_verdict(collapsed, "smoke", [section])[1]

@@ -8,7 +8,7 @@ import pytest
 from keras_evae.annealing import anneal
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.minima import slow_anneals
-from keras_evae.minima.slow_anneals import FILE, Anneals, anneal_for
+from keras_evae.minima.slow_anneals import FILE, anneal_for
 from keras_evae.monte_carlo.schedule import SLOW_SCHEDULE
 
 SHAPE = (8, 12)
@@ -38,10 +38,6 @@ def test_they_fill_the_time_and_not_more(clock, tmp_path):
     assert found.energy_per_site == H.energy_per_site(found.spins.astype(np.float64))
 
 
-def test_one_anneal_at_least(tmp_path):
-    assert len(run(0.0, tmp_path).energies) == 1
-
-
 def test_they_go_on_where_they_stopped(clock, tmp_path):
     first = run(1.0, tmp_path)
     again = run(1.0, tmp_path)
@@ -62,12 +58,6 @@ def test_useless_file_is_replaced(clock, tmp_path, damage):
     again = run(3.0, tmp_path, other)
     assert np.array_equal(first.energies, again.energies) is (other is H)
     assert len(again.energies) == len(first.energies)
-
-
-def test_time_to_an_energy():
-    found = Anneals(np.array([-1.0, -2.0, -3.0, -3.0]), np.zeros((8, 12, 3)), -3.0, 8.0)
-    assert found.seconds_to(-2.0 - 5e-8) == 4.0
-    assert found.seconds_to(-3.0) == 6.0 and found.seconds_to(-3.1) is None
 
 
 def test_seed_and_schedule_belong_to_the_file(tmp_path):

@@ -1,11 +1,8 @@
 """What is said before the training; the command itself is tested in commands_test.py."""
 
 import re
-import threading
-import time
 
 import numpy as np
-import pytest
 import tensorflow as tf
 
 from keras_evae.analysis import critical_beta
@@ -14,7 +11,7 @@ from keras_evae.dataset import read_split
 from keras_evae.model.evae import EVAE
 from keras_evae.runs.checkpoints import read_values
 from keras_evae.runs.from_config import dataset_specification, planned_stages
-from keras_evae.training.forecast import _seconds_per_lattice, describe_posterior_collapse, training_seconds
+from keras_evae.training.forecast import describe_posterior_collapse, training_seconds
 from keras_evae.training.trainer import compile_model
 from tests.helpers.states import random_spins
 
@@ -30,21 +27,6 @@ def test_expected_posterior_collapse(smoke_run, smoke_folder):
     assert line.endswith("beyond it: 0.9, 1.5")
     (first,) = re.findall(r"^Collapse .*$", (smoke_folder / "first.txt").read_text(), re.MULTILINE)
     assert f"about {estimate:.2g} (" in first
-
-
-@pytest.mark.parametrize("cores", [1, 64])
-def test_time_of_a_lattice_is_that_of_the_cores_that_do_the_work(monkeypatch, smoke_run, cores):
-    """Here one core anneals, however many the process believes to have."""
-    core = threading.Lock()
-
-    def anneal(*arguments):
-        with core:
-            time.sleep(0.005)
-
-    for module in ("annealing", "training.forecast"):
-        monkeypatch.setattr(f"keras_evae.{module}.anneal", anneal)
-        monkeypatch.setattr(f"keras_evae.{module}.usable_cores", lambda: cores)
-    assert _seconds_per_lattice(dataset_specification(smoke_run.config), seconds=0.05) > 0.0045
 
 
 def test_trial_leaves_no_trace():

@@ -1,8 +1,6 @@
 """What a training says while it runs."""
 
 import logging
-import sys
-from types import ModuleType, SimpleNamespace
 
 import pytest
 
@@ -56,25 +54,6 @@ def test_line_on_a_terminal(clock, capsys, monkeypatch, columns, end):
     assert line.startswith("|████▊ " + SEEN + end) and len(line) <= columns
 
 
-def test_nothing_moves_where_the_output_is_no_terminal(clock, capsys):
-    with StageProgress("stage", "", 100, 0, 10, Pace(100)) as stage:
-        steps(stage, clock, 3)
-    assert capsys.readouterr().err == "" and stage.left == 70
-
-
-def test_notebook_without_widgets_shows_the_line(clock, capsys, monkeypatch):
-    """As text, without a word of tqdm on widgets, which are not installed."""
-    shell = type("ZMQInteractiveShell", (), {})()
-    monkeypatch.setitem(sys.modules, "ipykernel.zmqshell", ModuleType("zmqshell"))
-    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
-    for name in ("tqdm.auto", "tqdm.autonotebook", "tqdm.notebook"):
-        monkeypatch.delitem(sys.modules, name, raising=False)
-    with StageProgress("stage 2/3", "", 100, 50, 10, Pace(1000)) as stage:
-        steps(stage, clock, 3)
-        stage.bar.refresh()
-    assert SEEN in capsys.readouterr().err
-
-
 def metrics(kl, fft_mse):
     generated = {"energy_per_site_mean": -2.0, "energy_per_site_std": 1e-3, "fft_mse": fft_mse}
     return {"validation": LOGS | {"kl_loss": kl}, "generated": generated}
@@ -93,14 +72,3 @@ def test_stage_says_what_has_collapsed_and_why_kl_has_jumped(caplog, beta, gamma
     assert len(caplog.messages) == max(1, len(words))
     assert all(word in line for word, line in zip(words, caplog.messages, strict=False))
     assert ("collapsed" in caplog.messages[0]) == bool(words)
-
-
-def test_epochs_are_logged_for_those_who_ask(clock, caplog):
-    validation = {f"val_{name}": 2 * value for name, value in LOGS.items()}
-    with caplog.at_level(logging.DEBUG, "keras_evae"), StageProgress("stage", "", 100, 0, 10, Pace(100)) as stage:
-        steps(stage, clock, 2)
-        clock[0] += 2
-        stage.on_epoch_end(4, LOGS | validation)
-    assert caplog.messages == [
-        "epoch 4: train L_RC 0.5 L_KL 12 L_H -0.05 | validation L_RC 1 L_KL 24 L_H -0.1 | 5 samples/s"
-    ]

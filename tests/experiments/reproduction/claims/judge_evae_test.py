@@ -2,17 +2,12 @@
 
 import pytest
 
-from experiments.reproduction.claims.judge_evae import JUDGES
-from tests.helpers.ladders import EVAE, judged, numbers, stage, verdicts
+from tests.helpers.ladders import EVAE, numbers, stage, verdicts
 
 # In the order of these tests: losses as gamma grows, then the critical transition.
 IDS = ["evae-falling-energy", "evae-rise-of-reconstruction", "evae-energy-below-data", "evae-unrelated-outputs",
        "evae-critical-transition", "collapse-constant-energy", "evae-saturated-reconstruction",
        "evae-rising-divergence"]  # fmt: skip
-
-
-def test_every_judge_is_tested():
-    assert set(IDS) == set(JUDGES)
 
 
 def test_statements_hold_on_ladders_like_the_papers():
@@ -35,20 +30,3 @@ def test_statements_that_do_not_hold():
 )
 def test_each_statement_on_gamma_sees_its_loss(last, expected):
     assert verdicts(IDS, numbers([*EVAE[:-1], last], "gamma")) == expected
-
-
-def test_a_setback_on_the_way_down():
-    setback = [*EVAE[:2], stage(1e-3, 10, 0.16, 95, -0.0525, 2.7e-5), *EVAE[3:]]
-    assert verdicts(IDS, numbers(setback, "gamma")) == [False, *[True] * 7]
-
-
-def test_short_ladders_decide_nothing_early():
-    assert verdicts(IDS, numbers(EVAE[:1], "gamma")) == [None] * 8
-    assert verdicts(IDS, numbers(EVAE[:2], "gamma", all_stages_finished=False))[0] is None
-
-
-def test_each_statement_gives_the_number_that_decides():
-    values = {id: claim.value for id, claim in judged(IDS, numbers(EVAE, "gamma")).items()}
-    assert values["evae-critical-transition"] == pytest.approx(1e3 * 3**0.5)
-    assert values["evae-rising-divergence"] == 444 / 177
-    assert all(claim.value is None for claim in judged(IDS, numbers(EVAE[:1], "gamma")).values())
