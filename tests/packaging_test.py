@@ -37,13 +37,10 @@ def entries(text):
     return [line for line in text.splitlines() if line and not line.startswith("#")]
 
 
-def test_every_folder_of_the_package_is_installed(setup):
+def test_all_is_installed(setup):
     folders = {path.parent.relative_to(ROOT) for path in PACKAGE.rglob("*.py")}
     names = {".".join(folder.parts) for folder in folders} | {"keras_evae.configs"}
     assert set(entries(setup["options"]["packages"])) == names
-
-
-def test_every_other_file_is_installed(setup):
     data = {name: entries(patterns) for name, patterns in setup["options.package_data"].items()}
     named = {
         file
@@ -53,9 +50,6 @@ def test_every_other_file_is_installed(setup):
     }
     others = {file for file in PACKAGE.rglob("*") if file.is_file() and file.suffix not in (".py", ".pyc")}
     assert named == others and data["keras_evae.configs"] == ["*.yaml"]
-
-
-def test_front_door_of_type_checkers_is_that_of_the_interpreter():
     tree = ast.parse(Path(keras_evae.__file__).with_suffix(".pyi").read_text())
     imports = [node for node in tree.body if isinstance(node, ast.ImportFrom)]
     assert {alias.asname: node.module for node in imports for alias in node.names} == keras_evae._MODULES

@@ -103,7 +103,7 @@ def test_names_of_the_front_door():
     assert used and used <= set(keras_evae.__all__)
 
 
-def test_example_of_the_readme(monkeypatch, capsys):
+def test_example_of_the_readme_and_of_annealing(monkeypatch, capsys):
     monkeypatch.setenv("MPLBACKEND", "agg")
     example, run = examples(README)
     small = example.replace("shape=(128, 128)", "shape=(32, 32)")
@@ -111,9 +111,6 @@ def test_example_of_the_readme(monkeypatch, capsys):
     exec(compile(small, "README.md", "exec", dont_inherit=True), {"__name__": "readme"})
     energy, charge, skyrmions = (float(word) for word in capsys.readouterr().out.split())
     assert -2.06 < energy < -2.0 and round(charge) == -int(skyrmions)
-
-
-def test_example_of_the_page_on_annealing():
     page: dict = {"__name__": "page"}
     (example,) = examples(ROOT / "docs" / "annealing.md")
     exec(compile(example, "docs/annealing.md", "exec", dont_inherit=True), page)

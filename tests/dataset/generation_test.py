@@ -151,15 +151,6 @@ def test_shards_of_another_specification_are_refused(path, parts, change, messag
     assert before == {file: file.read_bytes() for file in parts.iterdir() if file.name != "lock"}
 
 
-def test_second_generator_is_told_who_holds_the_target(path, parts):
-    with shard_folder.open_parts(path, SPECIFICATION, 2), pytest.raises(LockedError) as error:
-        generate_dataset(path, SPECIFICATION)
-    assert error.value.exit_code == 6 and "\n" not in str(error.value)
-    for part in (str(parts), f"process {os.getpid()} on {os.uname().nodename}", "started 20", "wait for it or stop it"):
-        assert part in str(error.value)
-    generate_dataset(path, SPECIFICATION)
-
-
 def test_left_overs_of_a_published_file_are_removed(path, parts, caplog):
     content = {file.name: file.read_bytes() for file in parts.iterdir()}
     generate_dataset(path, SPECIFICATION)
@@ -173,11 +164,17 @@ def test_left_overs_of_a_published_file_are_removed(path, parts, caplog):
     assert os.listdir(parts) == ["notes.txt"]
 
 
-def test_disk_need_is_checked_first(path):
+def test_disk_need_and_second_generators(path, parts):
     with pytest.raises(DiskError, match=r"the dataset and its shards need .* GB, found .* GB free") as error:
         generate_dataset(path, dataclasses.replace(SPECIFICATION, sizes=(10**12, 1, 1)))
     assert error.value.exit_code == 5
     assert not path.parent.exists()
+    with shard_folder.open_parts(path, SPECIFICATION, 2), pytest.raises(LockedError) as error:
+        generate_dataset(path, SPECIFICATION)
+    assert error.value.exit_code == 6 and "\n" not in str(error.value)
+    for part in (str(parts), f"process {os.getpid()} on {os.uname().nodename}", "started 20", "wait for it or stop it"):
+        assert part in str(error.value)
+    generate_dataset(path, SPECIFICATION)
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])

@@ -77,15 +77,12 @@ def test_sizes_are_compared_with_the_memory(path, hostile):
         read(hostile(path), memory=lambda: 10**6)
 
 
-def test_a_header_that_declares_more_than_follows(tmp_path):
+def test_headers_and_flipped_bits_of_arrays(tmp_path):
     np.save(tmp_path / "x.npy", np.zeros((2, 3)))
     content = (tmp_path / "x.npy").read_bytes()
     (tmp_path / "x.npy").write_bytes(content.replace(b"(2, 3)", b"(9, 3)"))
     with pytest.raises(DataError, match=r"x.npy: truncated or damaged .*declares float64 \(9, 3\)"):
         read(tmp_path / "x.npy")
-
-
-def test_flipped_bits_of_an_archive_are_noticed_or_harmless(tmp_path):
     file = tmp_path / "x.npz"
     np.savez(file, x=np.arange(12.0))
     for flipped in random_flips(file.read_bytes(), 200):

@@ -19,17 +19,6 @@ def picture(movie, number, shape):
     return pixels[scale // 2 : shape[0] * scale : scale, scale // 2 :: scale][::-1] / 255
 
 
-def test_a_lattice_without_room_for_the_targets_gets_one_movie(smoke_run, tmp_path, caplog):
-    section = moving_states.make_movie([smoke_run], tmp_path)
-    with Image.open(tmp_path / "movie_gamma.gif") as movie:
-        assert movie.n_frames == len(ladder_of_gamma(smoke_run))
-    assert any(note.startswith("no movie of an interpolation: ") for note in section.notes)
-    assert not (tmp_path / "movie_interpolation.gif").exists()
-    caplog.set_level("INFO")
-    section.log(tmp_path, tables=False)
-    assert "movie.json" in caplog.text
-
-
 def test_interpolation_between_the_reconstructed_targets(smoke_run, tmp_path, monkeypatch):
     ends = np.stack([skyrmion(smoke_run.shape, radius=4.0), uniform(smoke_run.shape)])
     monkeypatch.setattr(moving_states, "make_targets", lambda hamiltonian, shape: Targets(ends, 0, 12.0, 1e-7))

@@ -1,6 +1,5 @@
 """The example of docs/energies.md runs as it stands there; configurations, datasets and runs keep their terms."""
 
-import contextlib
 import dataclasses
 import re
 import subprocess
@@ -12,14 +11,13 @@ import pytest
 from keras_evae.config import Config, dump_config, load_config
 from keras_evae.dataset import DatasetSpecification, check_specification, ensure_dataset, read_split
 from keras_evae.errors import ConfigError, MismatchError
-from keras_evae.evaluation.recipes import evaluate
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.monte_carlo.schedule import AnnealingSchedule
 from keras_evae.runs.from_config import dataset_specification
 from keras_evae.runs.run import load_run
 from keras_evae.runs.run_folder import open_run_folder
 from keras_evae.symmetry import point_group, translation_steps
-from tests.helpers.commands import ROOT, call
+from tests.helpers.commands import ROOT
 from tests.helpers.energy_terms import Compass
 from tests.helpers.states import uniform
 from tests.helpers.training_cases import python_environment
@@ -128,26 +126,3 @@ def test_training_script_of_the_page(trained):
     assert len(run.stages) == 2
     states = run.model.generate(2, seed=0)
     assert np.isfinite(run.hamiltonian.energy(states)).all()
-
-
-@pytest.mark.slow
-def test_runs_with_terms_are_evaluated_from_python(trained, tmp_path):
-    run = load_run(trained[0] / "runs" / "compass", terms=[Compass(0.2)])
-    # The run, as the data, is found from the folder in which it was trained.
-    with contextlib.chdir(trained[0]):
-        made = evaluate([run, run], ["losses", "theta"], tmp_path / "figures", report=True)
-    assert [section.name for section in made] == ["losses", "theta"]
-    column = made[0].tables[0].header.index("validation_hamiltonian_loss")
-    energies = [stage.metrics["validation"]["hamiltonian_loss"] for stage in run.stages]
-    assert [row[column] for row in made[0].tables[0].rows] == energies
-    page = (tmp_path / "figures" / "report.html").read_text()
-    assert "Compass(strength=0.2)" in page and "Left out" not in page
-    folder, _ = trained
-    result = call(folder, "evaluate.py", "--run", "runs/compass", "--losses", "--output", "figures")
-    assert result.returncode == 2 and result.stderr.count("\n") == 1
-    for part in (
-        f"error: {folder}/runs/compass: its energy terms are Python, which no file holds",
-        f"keras_evae.load_run('{folder}/runs/compass', terms=[Compass(strength=0.2)])",
-        "keras_evae.evaluate([run], ['losses'], 'figures')",
-    ):
-        assert part in result.stderr

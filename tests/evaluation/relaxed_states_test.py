@@ -50,7 +50,7 @@ def test_file_holds_each_stage_with_certificates(relaxed):
     assert spins.shape == (5, 32, 32, 3) and count == 12
 
 
-def test_change_and_order_are_those_of_the_states(relaxed):
+def test_tables_have_what_is_in_the_file(relaxed):
     run, output, section = relaxed
     table = section.tables[1]
     assert {table.run for table in section.tables} == {"smoke"}
@@ -62,9 +62,6 @@ def test_change_and_order_are_those_of_the_states(relaxed):
             for orders in ([state.psi6 for state in states], [state.psi4 for state in states]):
                 expected.append(np.concatenate(orders).mean() if np.concatenate(orders).size else None)
             assert row[-3:] == pytest.approx(expected, rel=1e-5)
-
-
-def test_tables_and_numbers(relaxed):
     run, _, section = relaxed
     energies, certificates, best = section.tables
     assert len(energies.rows) == len(certificates.rows) == len(run.stages)

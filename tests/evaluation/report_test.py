@@ -107,7 +107,7 @@ def test_hostile_text_is_only_text(run, output, tmp_path):
     assert HOSTILE in page.text and folder.name in page.text
 
 
-def test_picture_from_outside_is_not_shown(run, output):
+def test_foreign_pictures_and_results_that_are_there(run, output):
     (output.parent / "secret.png").write_bytes((output / "small.png").read_bytes())
     section = Section("losses", "t", "", pictures=[Picture("../secret.png", "")])
     with pytest.raises(DataError, match="found none; make it again with --losses"):
@@ -115,9 +115,6 @@ def test_picture_from_outside_is_not_shown(run, output):
     (output / "secret.png").write_text("no picture")
     with pytest.raises(DataError, match="found another file"):
         render([run], [section], {}, output)
-
-
-def test_report_of_results_that_are_there(run, output):
     made = Section("losses", "new", "")
     assert collect_sections([made], ["reconstructions", "losses"], output) == [made]
     assert [section.title for section in collect_sections([], ["bare", "losses"], output)] == [

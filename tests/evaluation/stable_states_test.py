@@ -30,7 +30,7 @@ def test_states_are_minima_and_the_record_says_what_they_are(run):
     np.testing.assert_allclose(found.record["change"], change, rtol=1e-5)
 
 
-def test_filter_keeps_exactly_what_fulfils_the_conditions(run):
+def test_filter_keeps_exactly_what_fulfils_the_conditions_and_seeds(run):
     everything = generate_stable(run, 200, seed=1, prior="normal", relax=False).record
     charge = int(np.rint(np.median(everything["charge"])))
     bound = float(np.median(everything["energy_per_site"]))
@@ -43,9 +43,6 @@ def test_filter_keeps_exactly_what_fulfils_the_conditions(run):
     found = generate_stable(run, n, seed=1, prior="normal", relax=False, **conditions)
     np.testing.assert_array_equal(found.record, everything[fits])
     assert found.draws == np.flatnonzero(fits)[-1] + 1
-
-
-def test_seeds(run):
     first, again, other = (
         generate_stable(run, n, seed, "normal", False).spins for n, seed in ((3, 0), (101, 0), (3, 1))
     )

@@ -81,18 +81,3 @@ def test_without_relaxation_nothing_is_said_of_it(run, collapsed):
     young = relaxation(dataclasses.replace(run, stages=run.stages[:-1]))
     _, second, third = make_verdict(run, "smoke", [young])
     assert "slow anneals" in second and UNMEASURED in third
-
-
-@pytest.mark.parametrize(
-    "skyrmions, psi6, psi4, words",
-    [
-        (9.0, 0.2, 0.95, "9 skyrmions in a square lattice (psi6 = 0.20, psi4 = 0.95)"),
-        (9.0, 0.45, 0.5, "9 skyrmions in no clear order"),
-        (7.5, 0.9, 0.2, "on average 7.5 skyrmions in a triangular lattice"),
-        (1.0, 0.0, 1.0, ": 1 skyrmion, E/N"),
-        (0.0, None, None, ": no skyrmion, E/N"),
-    ],
-)
-def test_order_of_the_skyrmions(collapsed, skyrmions, psi6, psi4, words):
-    section = relaxation(collapsed, skyrmions_relaxed=skyrmions, psi6_relaxed=psi6, psi4_relaxed=psi4)
-    assert words in make_verdict(collapsed, "smoke", [section])[2]

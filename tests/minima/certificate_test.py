@@ -59,7 +59,7 @@ def test_fields_and_edges(tmp_path):
     assert best.energy_per_site == pytest.approx(-2.05, abs=1e-7)
 
 
-def test_best_known_is_the_lowest_of_all(tmp_path):
+def test_best_known_is_the_lowest_of_all_and_searched_once(tmp_path):
     other = Candidate("elsewhere", -2.0, "")
     best = best_known(Hamiltonian(), (64, 32), tmp_path, [other], anneals=FEW)
     energies = [candidate.energy_per_site for candidate in best.candidates]

@@ -213,10 +213,15 @@ def test_refused_beside_the_spins(model, name, call):
         call(model)
 
 
-def test_targets_of_a_pipeline_are_refused_where_steps_are_compiled(model):
+def test_refused_targets_and_strategies(model, monkeypatch):
     model.compile("adam")
     with refused("y"):
         run(model, "fit", pipeline(SPINS, SPINS))
+    scope = types.SimpleNamespace(num_replicas_in_sync=2)
+    monkeypatch.setattr(tf.distribute, "get_strategy", lambda: scope)
+    for call in (lambda: EVAE(SHAPE, 4), lambda: model.fit(SPINS)):
+        with pytest.raises(ValueError, match=r"\Atf.distribute: expected evae-train --strategy, [^\n]+ 2 replicas"):
+            call()
 
 
 @pytest.mark.parametrize("spins", [SPINS[:, :8], SPINS[..., :2], [SPINS, SPINS], {"spins": SPINS}], ids=range(4))
@@ -257,11 +262,3 @@ def test_other_types_are_refused(kind, setting):
     finally:
         keras.config.set_floatx("float32")
         keras.config.set_dtype_policy("float32")
-
-
-def test_strategies_are_refused_without_replicas(model, monkeypatch):
-    scope = types.SimpleNamespace(num_replicas_in_sync=2)
-    monkeypatch.setattr(tf.distribute, "get_strategy", lambda: scope)
-    for call in (lambda: EVAE(SHAPE, 4), lambda: model.fit(SPINS)):
-        with pytest.raises(ValueError, match=r"\Atf.distribute: expected evae-train --strategy, [^\n]+ 2 replicas"):
-            call()

@@ -23,7 +23,7 @@ def test_losses_of_uniform_states():
         assert float(hamiltonian_loss(h, tf.constant(up))) == pytest.approx(-0.05, abs=1e-6)
 
 
-def test_kl_loss_of_shifted_and_scaled_normals():
+def test_kl_loss_in_closed_form():
     latent_dim = 7
     zeros = np.zeros((5, latent_dim), np.float32)
     assert float(kl_loss(zeros, zeros)) == 0.0

@@ -63,20 +63,11 @@ def test_every_variable_comes_back(tmp_path):
     assert int(fresh.optimizer.iterations) == 2
 
 
-@pytest.mark.parametrize("kept", [0, 1, 0.5, -1])
-def test_truncation_is_noticed(path, kept):
-    content = path.read_bytes()
-    path.write_bytes(content[: int(kept * len(content)) if kept == 0.5 else kept])
-    with pytest.raises(
-        DataError, match=r"checkpoint.npz: truncated or damaged.*; delete it, and training goes on after"
-    ):
-        read_checkpoint(path)
-
-
 def test_truncation_and_flipped_bits_are_noticed(path):
-    for flipped in random_flips(path.read_bytes(), 200):
-        path.write_bytes(flipped)
-        with pytest.raises(DataError, match="truncated or damaged"):
+    content = path.read_bytes()
+    for damaged in (b"", content[:1], content[: len(content) // 2], content[:-1], *random_flips(content, 200)):
+        path.write_bytes(damaged)
+        with pytest.raises(DataError, match="checkpoint.npz: truncated or damaged.*; delete it, and training goes on"):
             read_checkpoint(path)
 
 

@@ -88,7 +88,7 @@ def test_folder_of_a_run_that_was_cut_short_while_it_was_made(tmp_path, config, 
     assert load_run(folder).config == config
 
 
-def test_another_configuration_is_refused(run, tmp_path):
+def test_configurations_and_folders_of_others_are_refused(run, tmp_path, config):
     """But for the time between checkpoints."""
     open_run_folder(run, load_config(tmp_path / "run.yaml", ["training.checkpoint_minutes=0.5"]))
     other = load_config(tmp_path / "run.yaml", ["training.seed=3"])
@@ -96,6 +96,14 @@ def test_another_configuration_is_refused(run, tmp_path):
     with pytest.raises(MismatchError, match="training.seed: expected 3 as configured now, found 0; nothing was"):
         open_run_folder(run, other)
     assert (run / "config.yaml").read_bytes() == before
+    (tmp_path / "file").touch()
+    with pytest.raises(DataError, match="expected a run folder or an empty one"):
+        open_run_folder(tmp_path / "file", config)
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "thesis.tex").write_text("years of work")
+    with pytest.raises(DataError, match="expected a run folder or an empty one"):
+        open_run_folder(tmp_path / "full", config)
+    assert [file.name for file in (tmp_path / "full").iterdir()] == ["thesis.tex"]
 
 
 def test_paths_are_compared_by_where_they_lead(tmp_path, config, monkeypatch):
@@ -129,17 +137,6 @@ def test_run_of_another_version_is_read_but_does_not_go_on(run, config, version,
         open_run_folder(run, config)
     assert (run / "environment.json").read_bytes() == before
     assert len(load_run(run).stages) == 2
-
-
-def test_folder_with_other_files_is_not_taken(tmp_path, config):
-    (tmp_path / "file").touch()
-    with pytest.raises(DataError, match="expected a run folder or an empty one"):
-        open_run_folder(tmp_path / "file", config)
-    (tmp_path / "full").mkdir()
-    (tmp_path / "full" / "thesis.tex").write_text("years of work")
-    with pytest.raises(DataError, match="expected a run folder or an empty one"):
-        open_run_folder(tmp_path / "full", config)
-    assert [file.name for file in (tmp_path / "full").iterdir()] == ["thesis.tex"]
 
 
 def test_loading_executes_nothing(run):

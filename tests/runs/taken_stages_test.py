@@ -59,9 +59,6 @@ def test_shared_stages_are_taken_and_named(tmp_path, source, folder):
             assert (folder / "stages" / name / file.name).read_bytes() == file.read_bytes()
     (line,) = describe_taken_stages(folder)
     assert all(part in line for part in ("Taken over", *NAMES, str(source)))
-
-
-def test_other_epochs_of_a_later_stage(tmp_path, source, folder):
     assert [stage.name for stage in shared_stages(source, configured(tmp_path, "vae.epochs=[2, 3]"))] == NAMES[:1]
     with pytest.raises(MismatchError, match=r"vae: no shared stage: expected .*epochs=3.* first, found .*epochs=2"):
         shared_stages(source, configured(tmp_path, "vae.epochs=3"))

@@ -102,12 +102,21 @@ def streamed(epochs, workers=None):
     return np.concatenate([batch.numpy() for batch in streaming_batches(SPECIFICATION, 4, epochs, 9, workers=workers)])
 
 
-def test_stream_goes_on_where_the_dataset_ends_whatever_the_workers():
+def test_streams():
     spins = streamed(range(2))
     assert spins.shape == (16, 16, 16, 3)
     expected = [anneal(HAMILTONIAN, (16, 16), SPECIFICATION.schedule, seed=2, index=6 + k) for k in range(16)]
     np.testing.assert_array_equal(spins, expected)
     np.testing.assert_array_equal(streamed(range(1, 3), workers=1), streamed(range(3), workers=2)[8:])
+    geometry = make_geometry("wire", (10, 32))
+    hamiltonian = Hamiltonian(boundary=geometry.boundary, mask=geometry.mask)
+    schedule = AnnealingSchedule(temperatures=5, max_greedy_sweeps=50)
+    specification = DatasetSpecification(hamiltonian, geometry.lattice_shape, (2, 1, 1), 0, schedule)
+    (batch,) = streaming_batches(specification, 4, range(1), 4, augment=hamiltonian)
+    (plain,) = streaming_batches(specification, 4, range(1), 4)
+    np.testing.assert_array_equal(batch.numpy().any(axis=-1), np.broadcast_to(geometry.mask, (4, 16, 32)))
+    np.testing.assert_allclose(hamiltonian.energy(batch), hamiltonian.energy(plain), rtol=1e-5)
+    assert np.abs(batch - plain).max() > 0.1
 
 
 def test_dropped_stream_stops_its_threads_and_runs_only_a_little_ahead():
@@ -120,15 +129,3 @@ def test_dropped_stream_stops_its_threads_and_runs_only_a_little_ahead():
         if thread.name.startswith("anneal"):
             # Forever, if the stream went on.
             thread.join()
-
-
-def test_masked_stream_is_augmented_inside_the_mask():
-    geometry = make_geometry("wire", (10, 32))
-    hamiltonian = Hamiltonian(boundary=geometry.boundary, mask=geometry.mask)
-    schedule = AnnealingSchedule(temperatures=5, max_greedy_sweeps=50)
-    specification = DatasetSpecification(hamiltonian, geometry.lattice_shape, (2, 1, 1), 0, schedule)
-    (batch,) = streaming_batches(specification, 4, range(1), 4, augment=hamiltonian)
-    (plain,) = streaming_batches(specification, 4, range(1), 4)
-    np.testing.assert_array_equal(batch.numpy().any(axis=-1), np.broadcast_to(geometry.mask, (4, 16, 32)))
-    np.testing.assert_allclose(hamiltonian.energy(batch), hamiltonian.energy(plain), rtol=1e-5)
-    assert np.abs(batch - plain).max() > 0.1

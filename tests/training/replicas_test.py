@@ -167,20 +167,6 @@ def recorded(folder):
 
 
 @pytest.mark.slow
-def test_mirrored_run_finishes_resumes_and_loads(tmp_path):
-    (output,) = finish(start(tmp_path, *train_command(tmp_path, "mirrored")))
-    assert "2 CPU replicas on this host, 4 samples of a batch each, in float32" in output
-    whole = check_run(tmp_path, 2)
-    assert recorded(tmp_path) == {"name": "mirrored", "replicas": 2, "workers": 1}
-    second = tmp_path / "runs" / "tiny" / "stages" / "01_beta_0.001_gamma_10"
-    second.rename(tmp_path / "away")
-    (output,) = finish(start(tmp_path, *train_command(tmp_path, "mirrored")))
-    assert "there: beta = 0.001" in output
-    for name, metrics in check_run(tmp_path, 2).items():
-        assert metrics["validation"] == pytest.approx(whole[name]["validation"], rel=1e-3)
-
-
-@pytest.mark.slow
 def test_two_workers_finish_resume_and_load(tmp_path):
     def run():
         ports = free_ports()

@@ -63,16 +63,6 @@ def ends(*runs, pairs=()):
 
 
 @pytest.mark.parametrize(
-    ("gamma", "distance", "finished", "expected"),
-    [(1e4, 1e-5, True, True), (1e4, 0.3, True, False), (1e4, 0.3, False, None), (1e4, 1e-5, False, True),
-     (0.0, 1e-5, False, None)],
-)  # fmt: skip
-def test_one_state_only_up_to_sliding(gamma, distance, finished, expected):
-    found = ends(("one", gamma, distance, True, finished))
-    assert holds("collapse-one-state-in-real-space", found) == [expected]
-
-
-@pytest.mark.parametrize(
     ("difference", "distance", "as_generated", "collapsed", "finished", "expected"),
     [
         # A moved copy is the same lattice, another state is not, and one in the same place is no second one.

@@ -22,7 +22,7 @@ def numbers(*stages, compared=100.0, awaits=False):
     return Numbers({("interpolation_images", "run"): rows}, {"run": quantities})
 
 
-def test_sharpening_barriers():
+def test_barriers_that_sharpen_or_do_not():
     found = numbers(image(0.0, 0.12), image(10.0, 0.1, -2.051), image(100.0, 0.04, -2.052))
     # Both are several steps wide.
     assert verdicts(JUDGES, found) == [True, True, True, True, True, False]
@@ -30,10 +30,7 @@ def test_sharpening_barriers():
     assert claims["path-sharper-barrier"].value == pytest.approx(-0.08)
     assert claims["path-small-difference"].value == pytest.approx(0.2)
     assert claims["path-latent-vectors-found"].measured.startswith("reached: 4 of 4 (gamma = 0)")
-
-
-def test_barriers_that_do_not_sharpen():
-    """One image of four is enough to refuse the statement."""
+    # One image of four is enough to refuse the statement.
     claims = judged(JUDGES, numbers(image(0.0), [image(100.0, 0.2), *[image(100.0, 0.05, -2.06)] * 3]))
     for id in ("path-sharper-barrier", "path-lower-plateaus"):
         assert claims[id].holds is False and "3 of 4" in claims[id].measured
