@@ -8,7 +8,6 @@ from keras_evae.monte_carlo.checkerboard import MonteCarlo
 from tests.helpers.states import random_spins
 
 INTEGERS = [np.int8, np.int16, np.int32, np.int64, np.uint8, np.uint16, np.uint32, np.uint64, np.array]
-FLOATS = [np.float16, np.float32, np.float64, np.longdouble, np.array]
 SHORT = AnnealingSchedule(temperatures=2, over_relaxation=1, max_greedy_sweeps=3)
 SHAPE = (8, 6)
 
