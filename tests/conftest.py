@@ -99,6 +99,11 @@ def smoke_run(opened_run, smoke_folder, monkeypatch):
         yield opened_run
 
 
+@pytest.fixture
+def run(smoke_run):
+    return smoke_run
+
+
 @pytest.fixture(scope="session", autouse=True)
 def one_model_of_each_network():
     """Evaluations load the weights of a stage before each use, so all runs of one network may take one traced model."""

@@ -18,11 +18,6 @@ from keras_evae.symmetry import apply_point_operation
 from tests.helpers.pictures import assert_shows, curves, grid_of
 
 
-@pytest.fixture
-def run(smoke_run):
-    return smoke_run
-
-
 def stages(*values):
     return [types.SimpleNamespace(metrics={"generated": {"fft_mse": value}}, gamma=n) for n, value in enumerate(values)]
 

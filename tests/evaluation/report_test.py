@@ -60,11 +60,6 @@ def output(tmp_path):
     return tmp_path
 
 
-@pytest.fixture
-def run(smoke_run):
-    return smoke_run
-
-
 class Page(HTMLParser):
     """Tags with their attributes, and the text between them."""
 

@@ -33,11 +33,6 @@ OPTIONS = ["--run", "runs/smoke", "--stage", "gamma=10", "--prior", "normal", "-
 
 
 @pytest.fixture
-def run(smoke_run):
-    return smoke_run
-
-
-@pytest.fixture
 def written(run, tmp_path):
     path = tmp_path / "states.h5"
     write_stable(run, path, 5, prior="normal", relax=False)

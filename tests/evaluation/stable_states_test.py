@@ -10,11 +10,6 @@ from keras_evae.evaluation.stable_states import generate_stable, last_before_col
 from keras_evae.minima.relaxation import TORQUE
 
 
-@pytest.fixture
-def run(smoke_run):
-    return smoke_run
-
-
 def test_states_are_minima_and_the_record_says_what_they_are(run):
     found = generate_stable(run, 8, seed=0, prior="normal")
     assert found.spins.shape == (8, 32, 32, 3) and found.draws == 8

@@ -20,11 +20,6 @@ FOUND = {"energy_relaxed": LOWEST, "gap_relaxed": 5e-9, "share_at_best_known": 1
 
 
 @pytest.fixture
-def run(smoke_run):
-    return smoke_run
-
-
-@pytest.fixture
 def collapsed(run):
     """The run with generated states that are alike in the last stage, of this energy."""
     *others, last = run.stages

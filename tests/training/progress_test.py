@@ -6,7 +6,7 @@ import pytest
 
 from keras_evae.runs.stage_plan import Stage
 from keras_evae.training import progress
-from keras_evae.training.progress import Pace, StageProgress, log_stage_line
+from keras_evae.training.progress import Pace, log_stage_line
 
 
 @pytest.fixture
@@ -31,27 +31,6 @@ def test_pace_leaves_the_first_step_out_and_counts_what_is_left(clock):
         pace.count(10)
     assert pace.samples_per_second == 5 and pace.left == 950
     assert pace.time_for(100) == "20 s" and pace.time_for(pace.left) == "3.2 min"
-
-
-def steps(stage, clock, count):
-    stage.on_epoch_begin(4)
-    for batch in range(count):
-        clock[0] += 1
-        stage.on_train_batch_end(batch, LOGS)
-
-
-SEEN = "| stage 2/3  80%, 1.6 min left, L_RC 0.5 L_KL 12 L_H -0.05, stage 2 s"
-
-
-@pytest.mark.parametrize(("columns", "end"), [(80, ""), (200, ", beta = 1e-3, gamma = 10, 10 samples/s")])
-def test_line_on_a_terminal(clock, capsys, monkeypatch, columns, end):
-    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
-    monkeypatch.setattr("tqdm.std._screen_shape_wrapper", lambda: lambda _: (columns, 20))
-    with StageProgress("stage 2/3", "beta = 1e-3, gamma = 10", 100, 50, 10, Pace(1000)) as stage:
-        steps(stage, clock, 3)
-        stage.bar.refresh()
-    line = capsys.readouterr().err.split("\r")[-3]
-    assert line.startswith("|████▊ " + SEEN + end) and len(line) <= columns
 
 
 def metrics(kl, fft_mse):

@@ -42,15 +42,3 @@ def test_page_of_a_smoke_run(make, tmp_path):
     assert falls["number"] == "11" and "falls by" in falls["measured"] and falls["holds"] != "not decided"
     for file in ("losses.png", "reconstructions.png", "fft_mse.png", "stages.csv", "runs.csv"):
         assert (tmp_path / "reproduction" / file).is_file()
-
-
-@pytest.mark.slow
-def test_the_page_alone_again(make, tmp_path, monkeypatch):
-    first, _ = make("--changed", "runs/smoke")
-    (tmp_path / "throughput.json").write_text('{"fed_samples_per_s": 300, "size": 128, "batch": 100}')
-    monkeypatch.setattr(results, "make_section", lambda *arguments: pytest.fail("nothing is to be made again"))
-    text, claims = make("--changed", "runs/smoke", "--throughput", str(tmp_path / "throughput.json"), "--only")
-    assert text == first and (tmp_path / "reproduction" / "throughput.json").is_file()
-    # The same run: what differs does so in both.
-    changed = [claim for claim in claims if claim["kind"] == "changed"]
-    assert changed and {claim["holds"] for claim in changed} == {"does not hold"}
