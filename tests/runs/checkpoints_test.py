@@ -40,7 +40,7 @@ def path(tmp_path):
 
 def compiled(seed):
     model = EVAE((16, 16), latent_dim=4, seed=seed)
-    model.compile(optimizer=keras.optimizers.Adam(1e-3))
+    model.compile(optimizer=keras.optimizers.Adam(1e-3), run_eagerly=True)
     model.optimizer.build(model.trainable_variables)
     return model
 

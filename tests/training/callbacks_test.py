@@ -84,6 +84,7 @@ def poison_gradient(values):
 
 def test_gradient_alone_that_is_not_finite_stops_at_its_step(spins, monkeypatch):
     model = fresh_model()
+    model.run_eagerly = True
     switch = tf.Variable(False)
     decode = model.run_decoder
 
