@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import special
 
+from keras_evae.geometry import make_geometry
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.thermal import sample
 from tests.helpers.thermal import logistic_slope, mean_and_error
@@ -182,3 +183,12 @@ def test_same_bits_for_any_workers(hamiltonian, exchange):
 def test_bad_arguments(arguments, words):
     with pytest.raises(ValueError, match=words):
         sample(Hamiltonian(), (8, 8), **{"temperatures": [0.5, 1.0], "sweeps": 600} | arguments)
+
+
+def test_masks_and_bloch_directions():
+    geometry = make_geometry("disc", 12)
+    hamiltonian = Hamiltonian(mask=geometry.mask, boundary=geometry.boundary, dmi="bloch", B=0.3, K=-0.5)
+    result = sample(hamiltonian, geometry.mask.shape, [0.3, 0.6], 300, 50, keep=1)
+    spins = result.spins[:, -1].astype(np.float64)
+    np.testing.assert_allclose(result.series[:, -1, 1:4], spins.sum(axis=(1, 2)), atol=1e-4)
+    np.testing.assert_allclose(result.series[:, -1, 4], (hamiltonian.torque(spins) ** 2).sum(axis=(1, 2)), rtol=1e-5)

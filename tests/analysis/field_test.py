@@ -55,3 +55,10 @@ def test_small_angles_and_cosines():
     for spins in (random_spins(3, 16, 24), skyrmion((16, 24))):
         for h in (Hamiltonian(dmi="bloch"), Hamiltonian(boundary=("open", "periodic"), K=0.2)):
             np.testing.assert_allclose(np.cos(field_angle(spins, h)), local_correlation(spins, h), atol=1e-12)
+
+
+@pytest.mark.filterwarnings("error")
+def test_noise_is_uncorrelated():
+    correlation = local_correlation(random_spins(50, 16, 16), Hamiltonian())
+    assert correlation.shape == (50, 16, 16)
+    assert abs(correlation.mean()) < 4 * correlation.std() / np.sqrt(correlation.size)

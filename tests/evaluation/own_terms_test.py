@@ -12,6 +12,7 @@ from keras_evae.config import Config, dump_config, load_config
 from keras_evae.dataset import DatasetSpecification, check_specification, ensure_dataset, read_split
 from keras_evae.errors import ConfigError, MismatchError
 from keras_evae.hamiltonian import Hamiltonian
+from keras_evae.minima.skyrmion_lattices import preferred_spacing
 from keras_evae.monte_carlo.schedule import AnnealingSchedule
 from keras_evae.runs.from_config import dataset_specification
 from keras_evae.runs.run import load_run
@@ -126,3 +127,10 @@ def test_training_script_of_the_page(trained):
     assert len(run.stages) == 2
     states = run.model.generate(2, seed=0)
     assert np.isfinite(run.hamiltonian.energy(states)).all()
+
+
+def test_preferred_spacing_with_second_neighbours():
+    stiffer = preferred_spacing(Hamiltonian(J2=0.25))
+    assert stiffer == pytest.approx(4 * np.pi / np.sqrt(3) / np.arctan(0.3 / 1.5))
+    with pytest.raises(ValueError, match="J2"):
+        preferred_spacing(Hamiltonian(J2=-0.6))

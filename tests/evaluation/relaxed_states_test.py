@@ -6,11 +6,12 @@ import pytest
 
 from keras_evae.analysis import describe_state
 from keras_evae.dataset.formats.spin_files import read_states
-from keras_evae.evaluation.relaxed_states import make_relax
+from keras_evae.evaluation.relaxed_states import _changes, make_relax
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.minima.certificate import certify
 from keras_evae.minima.relaxation import TORQUE
 from keras_evae.runs.run import load_run
+from tests.helpers.states import uniform
 
 
 @pytest.fixture(scope="module")
@@ -76,3 +77,10 @@ def test_tables_have_what_is_in_the_file(relaxed):
         "best_known_energy_per_site": best.rows[0][1],
         "states_of_each_stage": 12,
     }
+
+
+def test_change_of_a_sample_is_a_mean_over_its_spins():
+    mask = np.hypot(*np.ogrid[-15.5:16, -19.5:20]) < 14
+    up = (uniform((32, 40)) * mask[..., None])[None]
+    changes = _changes(up, -up, Hamiltonian(mask=mask))
+    assert changes == {"change": pytest.approx(4.0), "psi6_relaxed": None, "psi4_relaxed": None}

@@ -88,3 +88,13 @@ def test_command_answers_in_one_line(smoke_folder, tmp_path):
         answer = call_here(smoke_folder, "evae-generate", *OPTIONS, "--output", tmp_path / "x.h5", *options)
         assert answer.returncode == code and answer.stderr.startswith(line) and answer.stderr.count("\n") == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_damaged_chunk_is_drawn_again(run, tmp_path, written):
+    parts = tmp_path / "other.h5.parts"
+    with pytest.raises(DataError, match="expected 101 states"):
+        write_stable(run, tmp_path / "other.h5", 101, prior="normal", relax=False, limit=100)
+    chunk = parts / "000000.npz"
+    chunk.write_bytes(chunk.read_bytes()[:-1])
+    write_stable(run, tmp_path / "other.h5", 5, prior="normal", relax=False)
+    assert (tmp_path / "other.h5").read_bytes() == written.read_bytes()

@@ -1,9 +1,15 @@
 """States of stages come from a model of the evaluation's own."""
 
-import numpy as np
+import shutil
 
+import numpy as np
+import pytest
+
+from keras_evae.errors import DataError
 from keras_evae.evaluation.recipes import evaluate
 from keras_evae.evaluation.stage_states import generate, reconstruct
+from keras_evae.runs.run import load_run
+from tests.helpers.damage import flip
 
 
 def values(model):
@@ -27,3 +33,13 @@ def test_states_do_not_depend_on_what_was_asked_before(smoke_run):
     np.testing.assert_array_equal(reconstruct(smoke_run, first, spins), expected)
     assert np.abs(reconstruct(smoke_run, last, spins) - expected).max() > 1e-3
     np.testing.assert_array_equal(generate(smoke_run, last, 2), smoke_run.model.generate(2, seed=0))
+
+
+def test_weights_are_compared_with_their_checksum_when_they_are_first_used(smoke_folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(smoke_folder)
+    shutil.copytree("runs/smoke", tmp_path / "smoke")
+    run = load_run(tmp_path / "smoke")
+    file = run.stages[1].path / "model.weights.h5"
+    file.write_bytes(flip(file.read_bytes(), 8 * 3000))
+    with pytest.raises(DataError, match="model.weights.h5: missing or damaged"):
+        generate(run, run.stages[1], 1)

@@ -61,6 +61,7 @@ def test_images_of_the_targets():
         (Hamiltonian(), (32, 32), "fits on 32 x 32"),
         (Hamiltonian(D=0.0), (64, 64), "D other than 0"),
         (Hamiltonian(boundary="open"), (64, 64), "periodic"),
+        (Hamiltonian(mask=np.arange(64 * 64).reshape(64, 64) > 9), (64, 64), "a spin on every site"),
     ],
 )
 def test_no_skyrmion_lattice(hamiltonian, shape, words):

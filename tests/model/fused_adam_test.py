@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import pytest
 
 from keras_evae.model.fused_adam import FusedAdam
 
@@ -37,3 +38,16 @@ def test_goes_on_from_the_file_of_keras_adam(tmp_path):
     for model in models:
         model.fit(x, x[:, :3], epochs=2, verbose=0)
     np.testing.assert_allclose(models[1].get_weights()[0], models[0].get_weights()[0], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("switch", [{"amsgrad": True}, {"gradient_accumulation_steps": 2}], ids=str)
+def test_what_it_leaves_to_keras_adam(switch):
+    with pytest.raises(
+        ValueError, match=rf"\A`{next(iter(switch))}` must be left out; take keras.optimizers.Adam[^\n]+\Z"
+    ):
+        FusedAdam(1e-2, **switch)
+
+
+def test_other_types_are_left_to_keras_adam():
+    with pytest.raises(ValueError, match="`variables` must be float32 on one device; .* Received: variables='float64'"):
+        FusedAdam(1e-2).build([keras.Variable(np.zeros(3), dtype="float64")])

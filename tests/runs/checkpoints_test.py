@@ -135,3 +135,8 @@ def test_state_that_is_not_finite_is_not_kept(part):
     variable.assign(np.full(variable.shape, np.inf))
     with pytest.raises(NumericalError, match=f"{part}.* is not finite; no checkpoint was written"):
         read_values(model)
+
+
+def test_checkpoint_of_another_network_is_refused(path):
+    with pytest.raises(DataError, match="expected the arrays of this network and optimiser, found others"):
+        check_values(path, compiled(seed=0), read_checkpoint(path), Stage(1, 1e-3, 0.0, 5, 2))

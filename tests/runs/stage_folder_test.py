@@ -143,3 +143,8 @@ def test_hostile_weights_with_a_right_checksum_are_refused(run, write):
     with pytest.raises(DataError, match="(expected the weights of this network|of another kind)") as caught:
         load(run)
     assert "\n" not in str(caught.value)
+
+
+def test_unfinished_stage_does_not_count(run):
+    (run / "stages" / f".{STAGES[2].name}.partial").mkdir()
+    assert len(finished_stages(run, STAGES)) == 2

@@ -92,3 +92,10 @@ def test_without_training_data(run):
         with pytest.raises(DataError, match=r"/data/smoke_32x32.h5: expected the training data, .* found no file; .*$"):
             run.generate(1, prior)
     assert run.generate(1).shape == (1, 32, 32, 3)
+
+
+def test_density_of_other_weights_is_not_used(run):
+    priors_of(run).fit_flow(QUICK)
+    last = load_run("runs/smoke")
+    shutil.copyfile(run.selected.path / FLOW, last.selected.path / FLOW)
+    assert priors_of(last).read_flow() is None

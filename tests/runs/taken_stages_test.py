@@ -13,7 +13,7 @@ from keras_evae.runs.from_config import planned_stages
 from keras_evae.runs.run_folder import open_run_folder
 from keras_evae.runs.taken_stages import describe_taken_stages, shared_stages, take_stages
 from keras_evae.training.recipe import train
-from tests.helpers.run_folders import write_stage
+from tests.helpers.run_folders import record_version, write_stage
 from tests.helpers.training_cases import CONFIG, ROOT, fingerprint, python, python_environment
 
 VAE = ["evae=null", "vae.betas=[1e-4, 1e-3, 1e-2]"]
@@ -120,3 +120,10 @@ def test_result_is_that_of_a_run_that_trained_everything_itself(tmp_path, caplog
     assert fingerprint(tmp_path / "taken") == fingerprint(tmp_path / "whole")
     train(configured(tmp_path), tmp_path / "taken", stages_from=tmp_path / "vae")
     assert fingerprint(tmp_path / "taken") == fingerprint(tmp_path / "whole")
+
+
+def test_stages_of_another_version_are_refused_and_nothing_changes(tmp_path, source):
+    record_version(source, None)
+    with pytest.raises(MismatchError, match="vae: written by a version before 0.1.0.*Leave out --stages-from"):
+        train(configured(tmp_path), tmp_path / "other", stages_from=source)
+    assert not (tmp_path / "other").exists()

@@ -109,3 +109,8 @@ def test_state_is_copied_at_each_epoch_and_written_when_due_and_when_asked(model
     assert written == [4, 5]
     seldom.save()
     assert written == [4, 5, 7]
+
+
+def test_validation_loss_that_is_not_finite_stops_at_the_end_of_the_epoch(model, spins):
+    with pytest.raises(NumericalError, match="val_loss = nan.*in epoch 0"):
+        model.fit(spins, batch_size=4, verbose=0, validation_data=(spins * np.nan,), callbacks=[StopOnNonFinite()])

@@ -129,3 +129,9 @@ def test_dropped_stream_stops_its_threads_and_runs_only_a_little_ahead():
         if thread.name.startswith("anneal"):
             # Forever, if the stream went on.
             thread.join()
+
+
+def test_evaluation_keeps_order_and_every_sample(path):
+    batches = evaluation_batches(path, "validation", 2)
+    assert len(batches) == 3
+    np.testing.assert_array_equal(np.concatenate([b.numpy() for b in batches]), read_split(path, "validation"))

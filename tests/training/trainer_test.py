@@ -5,12 +5,14 @@ import numpy as np
 import pytest
 
 from keras_evae.config import Config, load_config
+from keras_evae.config_sections import TrainingConfig
+from keras_evae.errors import DataError
 from keras_evae.model.evae import EVAE
 from keras_evae.runs.checkpoints import CHECKPOINT, Checkpoint, read_values, write_checkpoint
 from keras_evae.runs.from_config import dataset_specification
 from keras_evae.runs.stage_plan import plan_stages
 from keras_evae.training.recipe import train
-from keras_evae.training.trainer import Trainer, reset_optimizer
+from keras_evae.training.trainer import Trainer, compile_model, reset_optimizer
 from tests.helpers.training_cases import CONFIG
 
 
@@ -82,3 +84,17 @@ def test_nothing_is_traced_again_after_the_first_step(tmp_path, monkeypatch):
     train(configured(tmp_path, "vae.betas=[1e-3]", "vae.epochs=1"), tmp_path / "run")
     assert len(list((tmp_path / "run" / "stages").iterdir())) == 2
     assert sorted(traces) == ["evaluation", "training"]
+
+
+def test_options_reach_the_optimizer(model):
+    compile_model(model, TrainingConfig(learning_rate=2e-3, adam_beta_2=0.9, gradient_clip_norm=5.0))
+    found = model.optimizer.get_config()
+    assert [found[name] for name in ("beta_2", "global_clipnorm")] == [0.9, 5.0]
+    assert float(model.optimizer.learning_rate) == pytest.approx(2e-3)
+
+
+def test_checkpoint_whose_predecessor_is_missing_is_refused(tmp_path, model):
+    checkpoint_of(tmp_path, model, STAGES[2])
+    with pytest.raises(DataError, match="expected the stage 01_beta_0.001_gamma_0, found 02_beta.*; delete it"):
+        trainer_of(tmp_path, model).find_checkpoint(STAGES, finished=1)
+    assert (tmp_path / CHECKPOINT).exists()
