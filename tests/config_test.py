@@ -196,3 +196,12 @@ def test_run_folder_keeps_the_mask_of_a_file(load, tmp_path):
     # Another size on top of a finished configuration does not pass for the mask that is there.
     with pytest.raises(ConfigError, match="hamiltonian.mask: expected the mask of the section geometry"):
         load(dump_config(load("geometry: {shape: disc, size: 40}")), "geometry.size=44")
+
+
+def test_words_and_variables_of_a_path(load, monkeypatch):
+    for word in ("nullspace.h5", "true_data.h5", "falsework.h5", "~x.h5"):
+        assert str(load(f"dataset: {{path: {word}}}").dataset.path) == word
+    assert load("dataset: {path: ~/spins.h5}").dataset.path == Path.home() / "spins.h5"
+    monkeypatch.setenv("SCRATCH", "/scratch/me")
+    assert load("dataset: {path: $SCRATCH/spins.h5}").dataset.path == Path("/scratch/me/spins.h5")
+    assert load("dataset: {path: '${SCRATCH}/spins.h5'}").dataset.path == Path("/scratch/me/spins.h5")

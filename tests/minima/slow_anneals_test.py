@@ -8,7 +8,7 @@ import pytest
 from keras_evae.annealing import anneal
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.minima import slow_anneals
-from keras_evae.minima.slow_anneals import FILE, anneal_for
+from keras_evae.minima.slow_anneals import FILE, Anneals, anneal_for
 from keras_evae.monte_carlo.schedule import SLOW_SCHEDULE
 
 SHAPE = (8, 12)
@@ -60,6 +60,9 @@ def test_useless_file_is_replaced(clock, tmp_path, damage):
     assert len(again.energies) == len(first.energies)
 
 
-def test_seed_and_schedule_belong_to_the_file(tmp_path):
+def test_seed_and_time_to_an_energy(tmp_path):
     first = anneal_for(H, SHAPE, 0.0, tmp_path, SHORT)
     assert anneal_for(H, SHAPE, 0.0, tmp_path, SHORT, seed=2).energies != first.energies
+    found = Anneals(np.array([-1.0, -2.0, -3.0, -3.0]), np.zeros((8, 12, 3)), -3.0, 8.0)
+    assert found.seconds_to(-2.0 - 5e-8) == 4.0
+    assert found.seconds_to(-3.0) == 6.0 and found.seconds_to(-3.1) is None
