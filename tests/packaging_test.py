@@ -4,7 +4,6 @@ import ast
 import configparser
 import os
 import shutil
-import site
 import subprocess
 import sys
 import zipfile
@@ -56,45 +55,6 @@ def test_all_is_installed(setup):
     assert dir(keras_evae) == sorted(keras_evae.__all__)
 
 
-class Environment:
-    """A virtual environment with the packages of this one, but for keras_evae."""
-
-    def __init__(self, folder):
-        self.folder = folder / "environment"
-        subprocess.run([sys.executable, "-m", "venv", "--without-pip", self.folder], check=True)
-        self.python = self.folder / "bin" / "python"
-        self.packages = next(self.folder.glob("lib/python*/site-packages"))
-        others = folder / "others"
-        others.mkdir()
-        for place in site.getsitepackages():
-            for path in Path(place).glob("*"):
-                if "keras_evae" not in path.name and path.suffix != ".pth":
-                    (others / path.name).symlink_to(path)
-        (self.packages / "others.pth").write_text(f"{others}\n")
-        self.elsewhere = folder / "elsewhere"
-        self.elsewhere.mkdir()
-        self.settings = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | {
-            "PIP_NO_INDEX": "1",
-            "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-            "XDG_CACHE_HOME": str(folder / "cache"),
-        }
-
-    def run(self, *line):
-        result = subprocess.run(line, cwd=self.elsewhere, env=self.settings, capture_output=True, text=True)
-        assert result.returncode == 0, result.stdout + result.stderr
-        return result.stdout.strip()
-
-    def pip(self, *arguments):
-        self.run(sys.executable, "-m", "pip", "--python", self.python, *arguments)
-
-    def install(self, *arguments):
-        self.pip("install", "--no-deps", "--no-build-isolation", *arguments)
-
-    def place(self):
-        """Where the package is found, after one use."""
-        return Path(self.run(self.python, "-W", "error", "-c", USE))
-
-
 @pytest.fixture
 def checkout(tmp_path):
     """A copy of what a wheel is made of, without what earlier ones have left behind."""
@@ -106,18 +66,24 @@ def checkout(tmp_path):
     return folder
 
 
-@pytest.fixture
-def environment(tmp_path):
+def test_wheel_brings_configurations_and_commands(tmp_path, checkout):
     pytest.importorskip("pip")
-    return Environment(tmp_path)
+    site = tmp_path / "site"
+    settings = {"PYTHONPATH": str(site), "PIP_NO_INDEX": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    settings["XDG_CACHE_HOME"] = str(tmp_path / "cache")
 
+    def run(*line):
+        result = subprocess.run(line, cwd=tmp_path, env=os.environ | settings, capture_output=True, text=True)
+        assert result.returncode == 0, result.stdout + result.stderr
+        return result.stdout.strip()
 
-def test_wheel_brings_configurations_and_commands(environment, checkout):
-    environment.pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", checkout / "wheels", checkout)
+    pip = sys.executable, "-m", "pip"
+    run(*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", checkout / "wheels", checkout)
     (wheel,) = (checkout / "wheels").glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
     assert {f"keras_evae/configs/{path.name}" for path in (ROOT / "configs").glob("*.yaml")} <= set(names)
     assert not [name for name in names if name.startswith(("tests/", "configs/", "experiments/"))]
-    environment.install(str(wheel))
+    run(*pip, "install", "--no-deps", "--target", site, wheel)
+    assert run(sys.executable, "-W", "error", "-c", USE) == str(site / "keras_evae")
     for command in ("evae-train", "evae-evaluate", "evae-anneal", "evae-generate", "evae-ground-state", "evae-thermal"):
-        assert environment.run(environment.folder / "bin" / command, "--version").endswith(keras_evae.__version__)
+        assert run(site / "bin" / command, "--version").endswith(keras_evae.__version__)
