@@ -1,4 +1,4 @@
-"""Wheel, editable installation and checkout: what is in them, and that one can follow the other."""
+"""What is installed, and a wheel that is used where no checkout is."""
 
 import ast
 import configparser
@@ -25,18 +25,13 @@ print(pathlib.Path(keras_evae.__file__).parent)
 """
 
 
-@pytest.fixture(scope="module")
-def setup():
-    parser = configparser.ConfigParser()
-    parser.read(ROOT / "setup.cfg")
-    return parser
-
-
 def entries(text):
     return [line for line in text.splitlines() if line and not line.startswith("#")]
 
 
-def test_all_is_installed(setup):
+def test_all_is_installed():
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
     folders = {path.parent.relative_to(ROOT) for path in PACKAGE.rglob("*.py")}
     names = {".".join(folder.parts) for folder in folders} | {"keras_evae.configs"}
     assert set(entries(setup["options"]["packages"])) == names
@@ -55,10 +50,8 @@ def test_all_is_installed(setup):
     assert dir(keras_evae) == sorted(keras_evae.__all__)
 
 
-@pytest.fixture
-def checkout(tmp_path):
-    """A copy of what a wheel is made of, without what earlier ones have left behind."""
-    folder = tmp_path / "checkout"
+def copy_checkout(folder):
+    """What a wheel is made of, without what earlier ones have left behind."""
     for name in ("keras_evae", "configs"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
@@ -66,9 +59,9 @@ def checkout(tmp_path):
     return folder
 
 
-def test_wheel_brings_configurations_and_commands(tmp_path, checkout):
+def test_wheel_brings_configurations_and_commands(tmp_path):
     pytest.importorskip("pip")
-    site = tmp_path / "site"
+    site, checkout = tmp_path / "site", copy_checkout(tmp_path / "checkout")
     settings = {"PYTHONPATH": str(site), "PIP_NO_INDEX": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
     settings["XDG_CACHE_HOME"] = str(tmp_path / "cache")
 
