@@ -107,20 +107,6 @@ def test_sharpening_barriers(interpolate, tmp_path, drawn):
     assert (highest["R"], float(highest["share_of_path"])) == ("0", 90 / (POINTS - 1))
 
 
-def test_what_is_left_beyond_the_peak_and_on_small_lattices(interpolate, smoke_run, tmp_path):
-    """Of a Gaussian barrier of 12 steps a half is left 6 steps beyond its peak, where the charge changes too."""
-    section = interpolate([[latent_path(width, -2.05)] * IMAGES for width in (24.0, 20.0, 12.0)])
-    table = section.tables[2]
-    rows = [row for row in table.records if row["gamma"] == 100.0]
-    assert [(row["R"], row["steps"]) for row in rows] == [(2, 200.0), (4, 100.0), (6, 66.7), (8, 50.0), (10, 40.0)]
-    expected = 0.5 ** ((np.arange(2, 11, 2) / 6) ** 2)
-    np.testing.assert_allclose([row["barrier_left"] for row in rows], expected, rtol=0.08)
-    assert [row["interstitial_left"] for row in rows] == [1.0, 1.0, 1.0, 0.0, 0.0]
-    section = recipe.make_interpolation([smoke_run], tmp_path)
-    assert not section.tables and not section.numbers
-    assert any("32 x 32" in note for note in section.notes)
-
-
 def test_states_that_a_model_cannot_make_are_left_out(smoke_folder, tmp_path, monkeypatch):
     """The whole way through the model of a run, which is hardly trained."""
     monkeypatch.chdir(smoke_folder)
@@ -139,3 +125,20 @@ def test_states_that_a_model_cannot_make_are_left_out(smoke_folder, tmp_path, mo
             assert not one.reached and one.barrier is None
     remaining = [sum(some[i].losses[-1].sum() for some in found.values()) for i in range(2)]
     assert remaining == sorted(remaining)
+
+
+def test_what_is_left_beyond_the_peak(interpolate):
+    """Of a Gaussian barrier of 12 steps a half is left 6 steps beyond its peak, where the charge changes too."""
+    section = interpolate([[latent_path(width, -2.05)] * IMAGES for width in (24.0, 20.0, 12.0)])
+    table = section.tables[2]
+    rows = [row for row in table.records if row["gamma"] == 100.0]
+    assert [(row["R"], row["steps"]) for row in rows] == [(2, 200.0), (4, 100.0), (6, 66.7), (8, 50.0), (10, 40.0)]
+    expected = 0.5 ** ((np.arange(2, 11, 2) / 6) ** 2)
+    np.testing.assert_allclose([row["barrier_left"] for row in rows], expected, rtol=0.08)
+    assert [row["interstitial_left"] for row in rows] == [1.0, 1.0, 1.0, 0.0, 0.0]
+
+
+def test_a_lattice_too_small_for_skyrmions(smoke_run, tmp_path):
+    section = recipe.make_interpolation([smoke_run], tmp_path)
+    assert not section.tables and not section.numbers
+    assert any("32 x 32" in note for note in section.notes)

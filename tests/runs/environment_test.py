@@ -18,8 +18,6 @@ def run(tmp_path):
 
 
 def test_run_that_goes_on_elsewhere_says_so_in_one_line(run, caplog):
-    record_arithmetic(run, THERE)
-    assert read_environment(run)[ARITHMETIC] == [THERE] and not caplog.records
     write_whole(run / CHECKPOINT, b"state")
     places = [HERE, THERE, THERE, HERE]
     for place in places:
@@ -28,3 +26,8 @@ def test_run_that_goes_on_elsewhere_says_so_in_one_line(run, caplog):
     assert there.startswith("Going on with processor Intel Xeon, AVX2, before AMD EPYC, AVX-512; threads 4, before 2:")
     assert back.startswith("Going on with processor AMD EPYC, AVX-512, before Intel Xeon, AVX2; threads 2, before 4:")
     assert read_environment(run)[ARITHMETIC] == [HERE, THERE, HERE]
+
+
+def test_run_that_has_kept_nothing_begins_anew(run, caplog):
+    record_arithmetic(run, THERE)
+    assert read_environment(run)[ARITHMETIC] == [THERE] and not caplog.records

@@ -65,18 +65,6 @@ def fit(model, spins, *callbacks):
     model.fit(spins, batch_size=4, epochs=1, shuffle=False, verbose=0, callbacks=[*callbacks, StopOnNonFinite()])
 
 
-def test_losses_and_statistics_that_are_not_finite_stop_at_their_step(model, spins):
-    poisoned = np.concatenate((spins, np.full_like(spins[:4], np.nan), spins))
-    with pytest.raises(NumericalError, match="reconstruction_loss = nan.* after 3 steps of the optimiser"):
-        fit(model, poisoned)
-    # The weighted sum overflows, its terms do not.
-    with pytest.raises(NumericalError, match="^loss = (nan|-?inf) after 2 steps"):
-        fit(model, spins, AtStep(1, lambda model: model.gamma.assign(3e38)))
-    statistics = [variable for variable in model.non_trainable_variables if "moving_mean" in variable.path]
-    with pytest.raises(NumericalError, match=r"^batch_normalization\w*/moving_mean is not finite after 2 steps"):
-        fit(model, spins, AtStep(1, lambda _: statistics[2].assign(statistics[2] * np.inf)))
-
-
 @tf.custom_gradient
 def poison_gradient(values):
     return values, lambda upstream: upstream * np.float32(np.inf)
@@ -114,3 +102,21 @@ def test_state_is_copied_at_each_epoch_and_written_when_due_and_when_asked(model
 def test_validation_loss_that_is_not_finite_stops_at_the_end_of_the_epoch(model, spins):
     with pytest.raises(NumericalError, match="val_loss = nan.*in epoch 0"):
         model.fit(spins, batch_size=4, verbose=0, validation_data=(spins * np.nan,), callbacks=[StopOnNonFinite()])
+
+
+def test_nan_in_a_loss_stops_at_its_step(model, spins):
+    poisoned = np.concatenate((spins, np.full_like(spins[:4], np.nan), spins))
+    with pytest.raises(NumericalError, match="reconstruction_loss = nan.* after 3 steps of the optimiser"):
+        fit(model, poisoned)
+
+
+def test_infinite_loss_stops_at_its_step(model, spins):
+    """The weighted sum overflows, its terms do not."""
+    with pytest.raises(NumericalError, match="^loss = (nan|-?inf) after 2 steps"):
+        fit(model, spins, AtStep(1, lambda model: model.gamma.assign(3e38)))
+
+
+def test_statistics_alone_that_are_not_finite_stop_at_their_step(model, spins):
+    statistics = [variable for variable in model.non_trainable_variables if "moving_mean" in variable.path]
+    with pytest.raises(NumericalError, match=r"^batch_normalization\w*/moving_mean is not finite after 2 steps"):
+        fit(model, spins, AtStep(1, lambda _: statistics[2].assign(statistics[2] * np.inf)))

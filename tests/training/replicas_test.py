@@ -216,14 +216,14 @@ def test_bad_clusters_are_answered_in_one_line(text, message):
     assert "\n" not in str(error.value)
 
 
-def test_batches_of_replicas(monkeypatch):
-    devices = [tf.config.LogicalDevice(f"/CPU:{number}", "CPU") for number in range(3)]
-    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind=None: devices if kind == "CPU" else [])
-    monkeypatch.setattr(tf.distribute, "MirroredStrategy", lambda names: type("S", (), {"num_replicas_in_sync": 3}))
-    with pytest.raises(ConfigError, match="batch_size: expected a multiple of the 3 replicas .*, found 100"):
-        choose_strategy("mirrored", 100)
+def test_one_device_shares_nothing_and_three_not_all_batches(monkeypatch):
     strategy = choose_strategy(None, 7)
     assert is_chief(strategy) and describe_strategy(strategy, 7) == "one CPU"
     assert Replicas(tf.distribute.get_strategy()).of_batch(tf.zeros((7, 2))) is None
     assert record_strategy(strategy) == {"name": "none", "replicas": 1, "workers": 1}
     assert record_strategy(choose_strategy("mirrored", 7)) == {"name": "mirrored", "replicas": 1, "workers": 1}
+    devices = [tf.config.LogicalDevice(f"/CPU:{number}", "CPU") for number in range(3)]
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind=None: devices if kind == "CPU" else [])
+    monkeypatch.setattr(tf.distribute, "MirroredStrategy", lambda names: type("S", (), {"num_replicas_in_sync": 3}))
+    with pytest.raises(ConfigError, match="batch_size: expected a multiple of the 3 replicas .*, found 100"):
+        choose_strategy("mirrored", 100)
