@@ -21,26 +21,21 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The files that take longest, which begin first: so the processes of pytest-xdist end at about the same time.
 LONGEST = [
-    "ground_state_test.py",
     "resume_test.py",
-    "evae_test.py",
     "evae_train_test.py",
     "general_test.py",
     "replicas_test.py",
+    "evae_test.py",
+    "ground_state_test.py",
     "report_test.py",
-    "taken_stages_test.py",
-    "polyphase_test.py",
     "cluster_test.py",
     "annealing_test.py",
-    "own_terms_test.py",
-    "masked_test.py",
-    "generated_states_test.py",
-    "page_test.py",
-    "evae_anneal_test.py",
-    "thermal_test.py",
-    "thermal_file_test.py",
-    "packaging_test.py",
+    "polyphase_test.py",
+    "keras_switches_test.py",
     "compilation_test.py",
+    "shard_folder_test.py",
+    "thermal_test.py",
+    "packaging_test.py",
 ]
 
 
