@@ -24,15 +24,6 @@ def test_without_locks_and_folder_fsync(tmp_path, monkeypatch, caplog):
     ]
 
 
-def test_lock_files_follow_the_umask(tmp_path):
-    before = os.umask(0o002)
-    try:
-        with hold_lock(tmp_path / ".lock"):
-            assert (tmp_path / ".lock").stat().st_mode & 0o777 == 0o664
-    finally:
-        os.umask(before)
-
-
 def test_json_has_no_infinity():
     values = {"a": [np.float32("inf"), float("nan"), 1.5, True, None, "x"], "b": (np.int64(2),)}
     assert json.loads(json_text(values)) == {"a": [None, None, 1.5, True, None, "x"], "b": [2]}

@@ -1,32 +1,21 @@
 """Whether stages were long enough, on histories whose end is known."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 
 from keras_evae.dataset import read_energies
-from keras_evae.errors import DataError
 from keras_evae.evaluation.convergence import change_on_doubling, extrapolate_energy, make_convergence
 from keras_evae.runs.stage_folder import read_history
 
 
-def test_change_on_doubling():
+def test_change_on_doubling_and_energy_without_noise():
     decay = np.exp(-np.arange(1, 101) / 10.0)
     assert change_on_doubling(1.0 + decay) == pytest.approx(0.0, abs=0.02)
     assert change_on_doubling([2.0] * 5 + [1.0] * 5) == -1.0
     # Negative losses, as L_H: falling is a negative change, too.
     assert change_on_doubling([-1.0, -2.0]) == -0.5
     assert change_on_doubling([1.0]) is None and change_on_doubling([1.0, 0.0]) is None
-
-
-def test_logarithmic_decay_changes_as_much_as_it_should():
-    values = -np.log(np.arange(1, 1001))
-    assert change_on_doubling(values) == pytest.approx(-np.log(2) / np.log(950), rel=0.02)
-
-
-def test_energy_without_noise():
-    """Exact on a straight line, whatever the first half does."""
+    # Exact on a straight line, whatever the first half does.
     reconstruction = np.array([9.0, 5.0, 0.4, 0.3, 0.2, 0.1])
     energy = -0.056 + 0.04 * reconstruction
     energy[:3] = 0.0
@@ -49,9 +38,3 @@ def test_recipe(smoke_run, tmp_path):
         assert row["samples"] == stage.stage.epochs * smoke_run.config.dataset.train // 20 * 20
         if expected is not None:
             assert row["L_KL_change_%"] == pytest.approx(100 * expected, abs=0.01)
-
-
-def test_a_history_that_is_none(smoke_run, tmp_path):
-    (tmp_path / "history.csv").write_text("epoch,val_kl_loss\n0,abc\n")
-    with pytest.raises(DataError, match="column of numbers"):
-        read_history(dataclasses.replace(smoke_run.stages[0], path=tmp_path))

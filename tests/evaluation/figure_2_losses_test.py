@@ -61,10 +61,3 @@ def test_several_runs_share_one_picture(smoke_run, vae_run, tmp_path):
     runs = [(row[0], row[1]) for row in section.tables[-1].rows]
     assert [run for run, symbol in runs if symbol == "beta_c"] == ["vae"]
     assert [run for run, symbol in runs if symbol == "gamma_c"] == ["smoke", "other"]
-
-
-def test_a_run_that_has_not_reached_the_e_vae(smoke_run, tmp_path):
-    young = dataclasses.replace(smoke_run, stages=smoke_run.stages[:1])
-    section = make_losses([young], tmp_path)
-    assert section.numbers["smoke"]["beta_of_ladder_of_gamma"] is None
-    assert not section.numbers["smoke"]["all_stages_finished"] and len(section.tables[0].rows) == 1

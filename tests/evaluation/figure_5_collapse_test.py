@@ -18,11 +18,6 @@ from keras_evae.symmetry import apply_point_operation
 from tests.helpers.pictures import assert_shows, curves, grid_of
 
 
-@pytest.fixture
-def run(smoke_run):
-    return smoke_run
-
-
 def stages(*values):
     return [types.SimpleNamespace(metrics={"generated": {"fft_mse": value}}, gamma=n) for n, value in enumerate(values)]
 
@@ -54,14 +49,6 @@ def test_trainings_that_end_in_one_lattice(run):
     assert pair["relaxed_distance"] < 1e-6
     (pair,), _ = compare_all([one, final(run, other, "two")])
     assert pair["verdict"] == "another state"
-
-
-def test_different_hamiltonians_are_not_compared(run):
-    hamiltonian = run.config.hamiltonian.model_copy(update={"D": 0.2})
-    other = dataclasses.replace(run, config=run.config.model_copy(update={"hamiltonian": hamiltonian}))
-    spins = anneal(run.hamiltonian, (32, 32))
-    pairs, notes = compare_all([final(run, spins, "one"), final(other, spins, "two")])
-    assert pairs == [] and "different lattices or Hamiltonians" in notes[0]
 
 
 def test_section_of_two_runs(run, tmp_path, drawn):
@@ -106,17 +93,6 @@ def ladder(run, beta, seed, *values):
     training = run.config.training.model_copy(update={"seed": seed})
     config = run.config.model_copy(update={"evae": evae, "training": training})
     return dataclasses.replace(run, path=path, config=config, stages=stages)
-
-
-def test_picture_has_the_last_stage_too(run, tmp_path, drawn):
-    """The collapse is seen between the second and the third of seven stages; the last one is far behind it."""
-    late = ladder(run, 1e-3, 0, 1.0, 1e-3)
-    stage, gammas = late.stages[-1], [10.0**n for n in range(1, 7)]
-    behind = [dataclasses.replace(stage, stage=dataclasses.replace(stage.stage, gamma=gamma)) for gamma in gammas]
-    make_collapse([dataclasses.replace(late, stages=(late.stages[0], *behind))], tmp_path, count=2)
-    titles = [axes.get_title() for axes in drawn["collapse.png"].axes]
-    assert titles[:3] == [rf"$\gamma$ = {gamma:g}" for gamma in (0, 10, 100)]
-    assert titles[5:7] == [r"$\gamma$ = 1e+06", "the last one, relaxed"]
 
 
 def test_numbers_of_the_collapse(run, tmp_path, drawn):

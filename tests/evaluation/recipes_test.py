@@ -1,17 +1,12 @@
 """The register of recipes, and what is written of runs of any name."""
 
 import dataclasses
-import json
 import logging
 
 import pytest
 
-from keras_evae import __version__
-from keras_evae.commands.evae_evaluate import parse_arguments
-from keras_evae.errors import DataError
 from keras_evae.evaluation.recipes import ALL, evaluate
-from keras_evae.evaluation.results import Section, Table, read_section
-from tests.helpers.commands import call_here
+from keras_evae.evaluation.results import read_section
 
 NAMES = ("a and b: c", "b: c, 100%")
 
@@ -39,43 +34,3 @@ def test_all_prints_at_most_twenty_lines(smoke_run, tmp_path, caplog, count):
     lines = "\n".join(caplog.messages).splitlines()
     assert len(lines) - len(made) + len(ALL) + 1 <= 20 and "" not in lines
     assert lines[0].split()[-1] == "losses.png" and lines[-1].startswith("report: ")
-
-
-def test_results_of_an_older_version(tmp_path):
-    """They hold verdicts on the paper, and tables without a run."""
-    table = {"name": "losses_a", "caption": "c", "header": ["beta"], "rows": [[1.0]]}
-    old = {
-        "name": "losses",
-        "title": "t",
-        "text": "",
-        "tables": [table],
-        "pictures": [],
-        "claims": [{}],
-        "notes": ["n"],
-    }
-    (tmp_path / "losses.json").write_text(json.dumps(old))
-    section = read_section(tmp_path / "losses.json")
-    assert section == Section("losses", "t", "", [Table("losses_a", "c", ["beta"], [[1.0]])], [], ["n"])
-    (tmp_path / "losses.json").write_text(json.dumps({**old, "tables": 1}))
-    with pytest.raises(DataError, match="run this evaluation again"):
-        read_section(tmp_path / "losses.json")
-
-
-def test_command_says_its_version_and_makes_all_by_default(tmp_path):
-    result = call_here(tmp_path, "evaluate.py", "--version")
-    assert result.returncode == 0 and result.stdout == f"evae-evaluate {__version__}\n"
-    assert parse_arguments([]).all and not parse_arguments(["--losses"]).all and not parse_arguments(["--report"]).all
-
-
-@pytest.mark.parametrize(
-    ("runs", "recipes", "words"),
-    [([], ["losses"], "`runs` must be a run"), ("runs/smoke", "losss", "some of losses, ")],
-)
-def test_arguments_are_checked_before_a_folder_is_made(smoke_run, tmp_path, runs, recipes, words):
-    with pytest.raises(ValueError, match=words):
-        evaluate(runs, recipes, tmp_path / "out")
-    assert not (tmp_path / "out").exists()
-
-
-def test_one_run_and_one_recipe_need_no_list(smoke_run, tmp_path):
-    assert [section.name for section in evaluate("runs/smoke", "losses", tmp_path)] == ["losses"]

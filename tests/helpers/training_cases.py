@@ -10,8 +10,8 @@ import h5py
 import tensorflow as tf
 
 ROOT = Path(__file__).parents[2]
-# Five steps an epoch, two epochs in each of three stages.
-STEPS, EPOCHS = 5, 6
+# Two in each of three stages.
+EPOCHS = 6
 CONFIG = """
 dataset:
   path: data/spins.h5

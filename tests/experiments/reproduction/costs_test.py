@@ -6,7 +6,6 @@ import keras
 import pytest
 
 from experiments.reproduction.costs import cost_table, count_operations, operations_per_sample, read_throughput
-from keras_evae.errors import DataError
 from keras_evae.model.evae import EVAE
 
 
@@ -36,9 +35,3 @@ def test_days_and_hours(tmp_path):
     assert rows[0][1] == 21_000_000 and rows[0][3] == 1.0
     assert rows[0][4] == pytest.approx(21 / 0.05 / 3600, abs=0.05)
     assert cost_table(1, None).rows[0][3] is None
-
-
-def test_a_file_that_is_no_benchmark(tmp_path):
-    (tmp_path / "other.json").write_text("{}")
-    with pytest.raises(DataError, match="benchmarks/training.py"):
-        read_throughput(tmp_path / "other.json")
