@@ -23,8 +23,7 @@ class Skyrmions:
     """Skyrmions of one configuration; `len` gives their number.
 
     Args:
-        positions: Centres of mass of |S_z| over the cores, `(n, 2)` as (y, x), in sites. On closed axes they lie from 0
-            to the side of the lattice.
+        positions: Centres of mass of |S_z| over the cores, `(n, 2)` as (y, x), in sites; on closed axes from 0 on.
         radii: Radii of discs with the area of the cores, sqrt(sites of the core / pi), `(n,)`, in sites.
         background: 1 for cores that are down in an up background, -1 for cores that are up in a down background.
     """
@@ -57,16 +56,11 @@ def find_skyrmions(
     reach from end to end of the sample both ways, and those more than twice as long as wide (stripes).
 
     Args:
-        spins: Unit vectors, `(y, x, 3)`; zero vectors where there is no spin. Of antiferromagnets give
-            `keras_evae.analysis.stagger(spins)`.
+        spins: One configuration `(y, x, 3)`, else a `ValueError`; zero vectors where there is no spin. Of
+            antiferromagnets give `keras_evae.analysis.stagger(spins)`.
         periodic: Whether the y and the x axis close on themselves.
         background: 1 for up, -1 for down; None: that whose skyrmions account for more of the charge, and of two that
             are equal the direction of the mean spin. The result says which.
-
-    Raises:
-        ValueError: For spins that are not one configuration.
-
-    Example:
 
     >>> up = np.zeros((16, 32, 3)); up[..., 2] = 1.0
     >>> len(find_skyrmions(up))
@@ -154,7 +148,7 @@ def _closing_angles(spins: np.ndarray) -> np.ndarray:
 def _unfold(sites: np.ndarray, present: np.ndarray, periodic: tuple[bool, bool]) -> np.ndarray | None:
     """The sites, moved by whole sides along closed axes so that they lie together.
 
-    None if they take up all rows of a closed axis, or all rows and columns of the sample: then they are no core.
+    None, for no core takes up all rows of a closed axis, or all rows and columns of the sample.
     """
     unfolded, filled = sites.copy(), []
     for axis, side in enumerate(present.shape):

@@ -41,11 +41,7 @@ def structure_factor(spins: np.ndarray) -> np.ndarray:
     of S(r) - m, and N m^2 stands at q = 0; without absent sites this is the formula above. The mean over all q is then
     1 - m^2 + N m^2 / (y x).
 
-    Args:
-        spins: Unit vectors, `(..., y, x, 3)`; zero vectors where there is no spin.
-
-    Returns:
-        S(q) at `wave_vectors(shape)`, `(..., y, x)`, float64, no units.
+    Of spins `(..., y, x, 3)`, zero vectors where there is none, S at `wave_vectors(shape)`, `(..., y, x)` float64.
     """
     spins = np.asarray(spins, np.float64)
     present = spins.any(axis=-1, keepdims=True)
@@ -65,8 +61,8 @@ def wave_vectors(shape: tuple[int, ...]) -> np.ndarray:
 def ring_average(factor: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean of S(q) over rings of equal |q|, without q = 0.
 
-    The rings lie around multiples of 2 pi / (shorter side) and are as wide, up to |q| = pi. The result are their |q|,
-    1/site, and the means of S(q), both `(rings,)`.
+    The rings lie around multiples of 2 pi / (shorter side) and are as wide, up to |q| = pi. Returns their |q|, 1/site,
+    and the means of S(q), both `(rings,)`.
     """
     rings, step = _rings(factor.shape)
     number = min(factor.shape) // 2

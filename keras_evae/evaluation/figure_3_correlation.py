@@ -10,7 +10,7 @@ import numpy as np
 from keras_evae import plotting
 from keras_evae.analysis import AngleDistribution, angle_distribution, field_angle, local_correlation
 from keras_evae.console import progress_bar
-from keras_evae.evaluation.results import Cell, Picture, Record, Section, Table, for_each_run
+from keras_evae.evaluation.results import Picture, Record, Section, Table, for_each_run
 from keras_evae.evaluation.stage_selection import awaits_nearer, nearest_gammas
 from keras_evae.evaluation.stage_states import generate, reconstruct, stream_generated, stream_reconstructed
 from keras_evae.hamiltonian import Hamiltonian
@@ -35,23 +35,25 @@ Distributions = dict[tuple[str, float | None], AngleDistribution]
 
 def make_local_correlation(runs: Sequence[Run], output: Path, gammas: Sequence[float] = GAMMAS) -> Section:
     """X_In, X_Out and X'_Out with their maps of cos(theta), for several gamma, in one grey scale for all runs."""
-    lowest = min(_black_end(run, nearest_gammas(run, gammas)[0][0]) for run in runs)
-    return _make_local_correlation(runs, output, gammas=gammas, lowest=lowest)
-
-
-def _black_end(run: Run, stage: FinishedStage) -> float:
-    """cos(theta) that most reconstructions of a stage do not fall below."""
-    spins = reconstruct(run, stage, run.read_split("test", COUNT))
-    reference = run.hamiltonian.on_sites(local_correlation(spins, run.hamiltonian))
-    return min(float(np.percentile(reference, BLACK_SHARE)), 1.0 - 1e-6)
+    lowest = [1.0 - 1e-6]
+    for run in runs:
+        stage = nearest_gammas(run, gammas)[0][0]
+        spins = reconstruct(run, stage, run.read_split("test", COUNT))
+        reference = run.hamiltonian.on_sites(local_correlation(spins, run.hamiltonian))
+        lowest.append(float(np.percentile(reference, BLACK_SHARE)))
+    return _make_local_correlation(runs, output, gammas=gammas, lowest=min(lowest))
 
 
 @for_each_run
 def _make_local_correlation(run: Run, output: Path, file: str, gammas: Sequence[float], lowest: float) -> Section:
     stages, notes = nearest_gammas(run, gammas)
-    rows = _collect(run, stages)
-    angles = [_numbers(gamma, kind, spins, run.hamiltonian) for gamma, row in rows for kind, spins in row.items()]
-    caption = f"angle theta between spins and effective fields, {len(rows[0][1]['X_In'])} states of each kind"
+    spins = run.read_split("test", COUNT)
+    rows: list[Row] = [(None, {"X_In": spins})]
+    for stage in progress_bar(stages, "local correlation", unit="stage"):
+        outputs = {"X_Out": reconstruct(run, stage, spins), "X'_Out": generate(run, stage, len(spins))}
+        rows.append((stage.gamma, outputs))
+    angles = [_numbers(gamma, kind, states, run.hamiltonian) for gamma, row in rows for kind, states in row.items()]
+    caption = f"angle theta between spins and effective fields, {len(spins)} states of each kind"
     _draw_maps(rows, run.hamiltonian, lowest, output / f"{file}.png")
     black = f"black: cos(theta) of {lowest:.4g} and below, {np.degrees(np.arccos(lowest)):.2g} degrees and more"
     absent = "" if run.hamiltonian.mask is None else "; pale blue: no spin"
@@ -68,16 +70,6 @@ def _make_local_correlation(run: Run, output: Path, file: str, gammas: Sequence[
         notes,
         {"": {"awaits_nearer_stages": awaits_nearer(run, gammas)}},
     )
-
-
-def _collect(run: Run, stages: Sequence[FinishedStage]) -> list[Row]:
-    """Test configurations, then what each stage makes of them and what it generates."""
-    spins = run.read_split("test", COUNT)
-    rows: list[Row] = [(None, {"X_In": spins})]
-    for stage in progress_bar(stages, "local correlation", unit="stage"):
-        outputs = {"X_Out": reconstruct(run, stage, spins), "X'_Out": generate(run, stage, len(spins))}
-        rows.append((stage.gamma, outputs))
-    return rows
 
 
 def _numbers(gamma: float | None, kind: str, spins: np.ndarray, hamiltonian: Hamiltonian) -> Record:
@@ -115,6 +107,18 @@ def make_theta(run: Run, output: Path, file: str, gammas: Sequence[float] = GAMM
     # Thousands of rows: a file, but no part of what is shown.
     _densities(f"{file}_densities", found).write(output)
     _draw_densities(found, output / f"{file}.png")
+    caption = "theta of all sites; peak and percentile are known to a bin of 0.05 degrees"
+    records: list[Record] = [
+        {
+            "states": kind,
+            "gamma": gamma,
+            "peak_degrees": values.peak,
+            "mean_degrees": values.mean,
+            "standard_deviation_degrees": values.deviation,
+            "percentile_99_degrees": values.percentile(99),
+        }
+        for (kind, gamma), values in found.items()
+    ]
     return Section(
         "theta",
         "Figure 3B: angles between spins and effective fields",
@@ -122,7 +126,7 @@ def make_theta(run: Run, output: Path, file: str, gammas: Sequence[float] = GAMM
         "generated states X'_Out. Each density has the integral 1; *_densities.csv has it in bins of 0.05 degrees. The "
         "peak is that of the density smoothed by a tenth of the mean. The annealed data are relaxed: their theta is "
         "zero but for the tolerance of the annealing and the precision of the file.",
-        [_summary(found)],
+        [Table.of_records("theta", caption, records)],
         [Picture(f"{file}.png", "densities of theta, X_Out (left) and X'_Out (right)", "theta")],
         notes,
         {"": {"awaits_nearer_stages": awaits_nearer(run, gammas)}},
@@ -138,15 +142,6 @@ def _collect_angles(run: Run, stages: Sequence[FinishedStage]) -> Distributions:
         found["X_Out", stage.gamma] = distribution(stream_reconstructed(run, stage, run.stream_split("test")))
         found["X'_Out", stage.gamma] = distribution(stream_generated(run, stage, run.count("test")))
     return found
-
-
-def _summary(found: Distributions) -> Table:
-    header = ["states", "gamma", "peak_degrees", "mean_degrees", "standard_deviation_degrees", "percentile_99_degrees"]
-    rows: list[list[Cell]] = [
-        [kind, gamma, values.peak, values.mean, values.deviation, values.percentile(99)]
-        for (kind, gamma), values in found.items()
-    ]
-    return Table("theta", "theta of all sites; peak and percentile are known to a bin of 0.05 degrees", header, rows)
 
 
 def _densities(file: str, found: Distributions) -> Table:

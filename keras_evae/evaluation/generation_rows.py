@@ -13,7 +13,7 @@ import numpy as np
 from keras_evae.console import progress_bar
 from keras_evae.evaluation.generation_measures import MeasuredSet, measure_set
 from keras_evae.evaluation.results import Record
-from keras_evae.evaluation.stage_selection import first_collapsed, ladder_of_gamma
+from keras_evae.evaluation.stage_selection import before_collapse
 from keras_evae.evaluation.stage_states import GENERATION_SEED, load_stage, reconstruct
 from keras_evae.minima.relaxation import relax_states
 from keras_evae.monte_carlo.schedule import AnnealingSchedule
@@ -31,12 +31,8 @@ TIMINGS = 3
 class Row:
     """One set of states, before and after relaxation.
 
-    Args:
-        stage: Their stage; None for the test data.
-        way: `TEST`, `OUTPUTS`, or how their latent vectors were drawn.
-        raw, relaxed: What was measured.
-        decoding, generation, relaxation: Seconds of a state to decode, to draw and decode, and to relax; the first two
-            are None for what is not generated.
+    `way` is `TEST`, without a stage, `OUTPUTS`, or how latent vectors were drawn. `decoding`, `generation` and
+    `relaxation` are the seconds that a state takes to decode, to draw and decode, and to relax.
     """
 
     stage: FinishedStage | None
@@ -59,10 +55,8 @@ class Row:
 
 def generating_stages(run: Run) -> list[FinishedStage]:
     """The stages with gamma > 0 before the collapse, and the last one."""
-    stages = ladder_of_gamma(run, needed=False)
-    collapsed = first_collapsed(stages) if stages else None
-    generating = [stage for stage in stages if stage.gamma > 0 and (not collapsed or stage.gamma < collapsed.gamma)]
-    return [*(stage for stage in generating if stage != run.stages[-1]), run.stages[-1]]
+    stages = before_collapse(run)
+    return [*(stage for stage in stages if stage.gamma > 0 and stage != run.stages[-1]), run.stages[-1]]
 
 
 def measure_rows(run: Run, stages: Sequence[FinishedStage], priors: Sequence[str], count: int) -> Iterator[Row]:
@@ -71,8 +65,7 @@ def measure_rows(run: Run, stages: Sequence[FinishedStage], priors: Sequence[str
     if len(held_out) < count:
         held_out = np.concatenate((held_out, run.read_split("validation", count - len(held_out))))
     yield _row(run, None, TEST, held_out)
-    work = list(itertools.product(stages, (OUTPUTS, *priors)))
-    for stage, way in progress_bar(work, "generation", unit="set"):
+    for stage, way in progress_bar(list(itertools.product(stages, (OUTPUTS, *priors))), "generation", unit="set"):
         if way == OUTPUTS:
             yield _row(run, stage, way, reconstruct(run, stage, held_out))
         else:
@@ -86,8 +79,7 @@ def best_generating(rows: Sequence[Row]) -> Row | None:
     """
     enough = DIVERSE * rows[0].raw.mean("fft_mse")[0]
     fit = [row for row in rows[1:] if row.way != OUTPUTS and row.raw.mean("fft_mse")[0] >= enough]
-    drawn = [row for row in fit if row.way != "posterior"]
-    return min(drawn or fit, key=lambda row: row.raw.mean("energy_per_site")[0], default=None)
+    return min(fit, key=lambda row: (row.way == "posterior", row.raw.mean("energy_per_site")[0]), default=None)
 
 
 def _generated(run: Run, stage: FinishedStage, way: str, count: int) -> Row:
@@ -103,13 +95,19 @@ def _generated(run: Run, stage: FinishedStage, way: str, count: int) -> Row:
         spins = priors.model.decode_many(latent)
         end = time.perf_counter()
         seconds.append(((end - drawn) / count, (end - start) / count))
-    decoding, generation = map(statistics.median, zip(*seconds, strict=True))
-    return dataclasses.replace(_row(run, stage, way, spins), decoding=decoding, generation=generation)
+    return _row(run, stage, way, spins, *map(statistics.median, zip(*seconds, strict=True)))
 
 
-def _row(run: Run, stage: FinishedStage | None, way: str, raw: np.ndarray) -> Row:
+def _row(
+    run: Run,
+    stage: FinishedStage | None,
+    way: str,
+    raw: np.ndarray,
+    decoding: float | None = None,
+    generation: float | None = None,
+) -> Row:
     start = time.perf_counter()
     relaxed = relax_states(raw, run.hamiltonian, AnnealingSchedule().torque_tolerance)
-    seconds = (time.perf_counter() - start) / len(raw)
+    relaxation = (time.perf_counter() - start) / len(raw)
     before, after = (measure_set(states, run.hamiltonian) for states in (raw, relaxed))
-    return Row(stage, way, before, after, None, None, seconds)
+    return Row(stage, way, before, after, decoding, generation, relaxation)

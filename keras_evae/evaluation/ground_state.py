@@ -99,8 +99,7 @@ def find_ground_state(
         curve = [trial(other, f"seed_{k}").search(bound, settle=False) for other, k in others]
         states, methods = _compare_methods(config, output, trials, count, anneal_seconds)
         section = make_section(trials, curve, states, methods)
-        section.write(output)
-        section.log(output)
+        section.publish(output)
         headline = make_headline(section, methods, trials[0].run, output.resolve().name)
         write_report([found.run for found in trials], [section], {}, output, [headline])
         return section

@@ -18,7 +18,7 @@ from keras_evae.analysis.skyrmions import skyrmions_of
 from keras_evae.annealing import KERNEL_VERSION
 from keras_evae.console import progress_bar
 from keras_evae.errors import DataError, as_integer, as_number
-from keras_evae.evaluation.stage_selection import first_collapsed, ladder_of_gamma
+from keras_evae.evaluation.stage_selection import before_collapse, has_collapsed
 from keras_evae.files import file_checksum
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.minima.certificate import certify
@@ -161,10 +161,7 @@ def generate_stable(
 
 def last_before_collapse(run: Run) -> Run:
     """The run with the last stage before the collapse selected; with its last one if the collapse is not known."""
-    ladder = ladder_of_gamma(run, needed=False)
-    collapsed = first_collapsed(ladder)
-    before = ladder[: ladder.index(collapsed)] if collapsed else ()
-    return dataclasses.replace(run, selected=before[-1]) if before else run
+    return dataclasses.replace(run, selected=before_collapse(run)[-1]) if has_collapsed(run) else run
 
 
 def make_source(run: Run, seed: int | None, prior: str, relax: bool, conditions: dict[str, Any]) -> StateSource:

@@ -20,15 +20,12 @@ GENERATION_SEED = 0
 
 @functools.lru_cache(maxsize=1)
 def _model_of(run: Run) -> EVAE:
-    """A model for the run in hand; that of the run before is dropped."""
+    """A model for the run in hand, while `run.model` stays what it is; that of the run before is dropped."""
     return run.new_model()
 
 
 def load_stage(run: Run, stage: FinishedStage) -> EVAE:
-    """A model with the weights of a stage, and its noise where the stage left it, until the next stage is loaded.
-
-    It is the evaluation's own: `run.model` stays what it is.
-    """
+    """A model with the weights of a stage, and its noise where the stage left it, until the next stage is loaded."""
     model = _model_of(run)
     load_stage_weights(model, stage)
     return model

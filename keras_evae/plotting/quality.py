@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 from matplotlib.axes import Axes
 
 from keras_evae.plotting.canvas import as_label
@@ -21,15 +22,14 @@ def plot_quality_against_speed(
     generators: Mapping[tuple[str, str], Sequence[tuple[float, float]]],
     data: float,
     floor: float,
-) -> Axes:
-    """Height above the lowest energy against states per second, both logarithmic; lower right is better.
+) -> None:
+    """Mean E/N above the lowest known against states per second, both logarithmic; lower right is better.
 
     Args:
         axes: Where to draw.
-        annealer: For each schedule states per second, and mean E/N above the lowest known.
+        annealer: For each schedule states per second, and height.
         generators: For each stage and way to draw the same, before and after relaxation.
-        data: Mean height of the test data.
-        floor: Heights below it are drawn there.
+        data, floor: Mean height of the test data; heights below the floor are drawn there.
     """
     rates = [rate for rate, _ in annealer.values()]
     heights = [max(height, floor) for _, height in annealer.values()]
@@ -41,16 +41,14 @@ def plot_quality_against_speed(
     colors = run_colors(list(dict.fromkeys(way for _, way in generators)))
     markers = dict(zip(dict.fromkeys(stage for stage, _ in generators), MARKERS * len(generators), strict=False))
     for (stage, way), points in generators.items():
-        (x, x_relaxed), (y, y_relaxed) = zip(*points, strict=True)
+        x, y = np.maximum(np.transpose(points), [[0.0], [floor]])
         color, marker = colors[way], markers[stage]
-        axes.plot((x, x_relaxed), (max(y, floor), max(y_relaxed, floor)), color=color, linestyle="-", linewidth=0.6)
-        axes.plot(x, max(y, floor), marker, color=color, markerfacecolor="white", markersize=5)
-        label = as_label(f"{stage}, {way}")
-        axes.plot(x_relaxed, max(y_relaxed, floor), marker, color=color, markersize=5, label=label)
+        axes.plot(x, y, color=color, linestyle="-", linewidth=0.6)
+        axes.plot(x[0], y[0], marker, color=color, markerfacecolor="white", markersize=5)
+        axes.plot(x[1], y[1], marker, color=color, markersize=5, label=as_label(f"{stage}, {way}"))
     # Room for the name of the slowest schedule.
     axes.margins(x=0.1)
     axes.set(xscale="log", yscale="log", xlabel="states per second", ylabel="mean $E/N$ above the lowest known ($J$)")
-    return axes
 
 
 def _side(height: float, others: Sequence[float]) -> str:
