@@ -14,8 +14,8 @@ from keras_evae.annealing import relax
 from keras_evae.evaluation.results import Record
 from keras_evae.evaluation.stage_selection import by_label, ladder_of_gamma
 from keras_evae.evaluation.stage_states import generate
-from keras_evae.minima.certificate import precise_energy
 from keras_evae.minima.distinct import SAME_STATE
+from keras_evae.minima.relaxation import precise_energy
 from keras_evae.runs.run import Run
 from keras_evae.symmetry import NAMES
 

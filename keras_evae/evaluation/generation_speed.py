@@ -14,6 +14,7 @@ from keras_evae.console import progress_bar
 from keras_evae.evaluation.generation_measures import Estimate, estimate
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.machine import usable_cores
+from keras_evae.minima.relaxation import precise_energy
 from keras_evae.monte_carlo.schedule import PRESETS, AnnealingSchedule
 
 # The first three relax random spins after one sweep near T = 0; two of them end before all torques are gone.
@@ -78,4 +79,4 @@ def _anneal(
     start = time.perf_counter()
     states = list(anneal_many(hamiltonian, shape, count, schedule))
     elapsed = time.perf_counter() - start
-    return np.array([float(hamiltonian.energy_per_site(state.astype(np.float64))) for state in states]), elapsed
+    return np.array([precise_energy(state, hamiltonian) for state in states]), elapsed

@@ -209,7 +209,7 @@ def _draw(quality: Table, speed: Table, annealer: Table, lowest: float, path: Pa
 
 def _notes(best: Row | None, training: int) -> list[str]:
     machine = describe_environment()
-    found = f"at {best.stage.stage.weights_in_words} from {best.way} vectors" if best else "at no stage"
+    found = f"at {best.stage.stage.weights_in_words} from {best.way} vectors" if best and best.stage else "at no stage"
     return [
         f"the best generating states, the lowest that keep {sets.DIVERSE:.0%} of the test data's diversity: {found}",
         f"nearest: the first {measures.NEAREST} states of each kind, among {training} training states; "

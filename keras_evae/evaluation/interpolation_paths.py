@@ -13,6 +13,7 @@ from keras_evae.analysis.barrier import Barrier, find_barrier, plateau_energies
 from keras_evae.console import progress_bar
 from keras_evae.evaluation.stage_states import load_stage
 from keras_evae.minima.interstitial import Targets
+from keras_evae.minima.relaxation import precise_energy
 from keras_evae.runs.run import Run
 from keras_evae.runs.stage_folder import FinishedStage
 
@@ -139,7 +140,7 @@ def _follow(model: EVAE, image: Targets, ends: np.ndarray, losses: np.ndarray) -
     from keras_evae.model.latent import interpolate
 
     spins = model.decode_many(interpolate(ends[0], ends[1], POINTS))
-    energies = np.array([model.hamiltonian.energy_per_site(state.astype(np.float64)) for state in spins])
+    energies = np.array([precise_energy(state, model.hamiltonian) for state in spins])
     charges = topological_charge(spins)
     same_charges = np.rint(charges[[0, -1]]) == np.rint(topological_charge(image.states))
     reached = bool(np.all(same_charges & (losses[-1] < REACHED * image.distance)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 
@@ -16,11 +17,9 @@ LARGEST_DISTORTION = 0.05
 
 @dataclasses.dataclass(frozen=True)
 class TriangularLattice:
-    """A nearly triangular lattice of points that fits on the torus.
+    """A nearly triangular lattice of points that fits on the torus, all as (y, x) in sites.
 
-    Args:
-        vectors: Two shortest lattice vectors that span a cell, `(2, 2)` as (y, x), in sites.
-        positions: Points, `(n, 2)` as (y, x), in sites, from 0 to the sides of the torus.
+    `vectors` `(2, 2)` are two shortest lattice vectors that span a cell, `positions` `(n, 2)` the points.
     """
 
     vectors: np.ndarray
@@ -47,14 +46,8 @@ def commensurate_lattices(shape: tuple[int, int], count: int) -> list[Triangular
 
     A lattice fits if the sides of the torus (Y, X) are lattice vectors. Every such lattice has the vectors
     (0, X/p) and (Y/q, j X/(p q)) with p q = count and one j from 0 to q - 1, and all of these are tried. Of two
-    lattices that are mirror images of each other one is given.
-
-    Args:
-        shape: Rows and columns `(y, x)` of the torus.
-        count: Number of points, at least 1.
-
-    Returns:
-        Lattices with a distortion below 0.05; one of the points lies at (0, 0). May be empty.
+    lattices that are mirror images of each other one is given. There may be none with a distortion below 0.05. One of
+    the points lies at (0, 0). A `ValueError` for a count below 1.
     """
     if count < 1:
         raise ValueError(f"`count` must be at least 1. Received: count={count}")
@@ -107,8 +100,7 @@ def triangular_skyrmions(
     """A triangular lattice of skyrmions that closes on the torus, not relaxed.
 
     Args:
-        hamiltonian: Gives the sense of rotation, and the preferred distance of skyrmions. The lattice fills the whole
-            torus; a mask cuts the sample out of it.
+        hamiltonian: Gives the sense of rotation, and the preferred distance of skyrmions; a mask cuts the sample out.
         shape: Rows and columns `(y, x)`.
         count: Number of skyrmions. By default the one near the preferred number whose lattice has the least `misfit`.
         shares: Numbers of skyrmions among which that is sought, as shares of the preferred one.
@@ -118,8 +110,6 @@ def triangular_skyrmions(
 
     Raises:
         ValueError: If no nearly triangular lattice of that number fits, or the Hamiltonian has no skyrmions.
-
-    Example:
 
     >>> positions, spins = triangular_skyrmions(Hamiltonian(), (64, 64))
     >>> len(positions), spins.shape
@@ -152,9 +142,7 @@ def place_skyrmions(
         hamiltonian: Gives the directions of the spins, the boundary and the mask.
 
     Returns:
-        Unit vectors `(y, x, 3)`, float64; zero vectors outside of the mask.
-
-    Example:
+        Unit vectors `(y, x, 3)`, float64; zero vectors outside of the mask. A `ValueError` for another radius.
 
     >>> float(place_skyrmions([(8, 8)], 4.0, (16, 16), Hamiltonian())[8, 8, 2])
     -1.0
@@ -186,20 +174,14 @@ def relaxed_lattices(
 ) -> tuple[list[TriangularLattice], np.ndarray]:
     """Triangular lattices of skyrmions that fit on the torus, each relaxed; none for a Hamiltonian without skyrmions.
 
-    Args:
-        hamiltonian: The Hamiltonian.
-        shape: Rows and columns `(y, x)`.
-        shares: Smallest and largest number of skyrmions, as shares of the preferred one: stronger fields leave fewer.
-        most: For each number so many of the least distorted lattices.
-
-    Returns:
-        The lattices, and spins `(n, y, x, 3)`, the lowest energy first. At edges skyrmions get lost in the relaxation.
+    Smallest and largest number of skyrmions are `shares` of the preferred one: stronger fields leave fewer. Of each
+    number the `most` least distorted lattices are taken. Returns lattices, and spins `(n, y, x, 3)`, the lowest energy
+    first. At edges skyrmions get lost in the relaxation.
     """
-    try:
-        counts = _counts(hamiltonian, shape, shares)
-    except ValueError:
-        counts = range(0)
-    lattices = [lattice for count in counts for lattice in commensurate_lattices(shape, count)[:most]]
+    lattices: list[TriangularLattice] = []
+    with contextlib.suppress(ValueError):
+        for count in _counts(hamiltonian, shape, shares):
+            lattices += commensurate_lattices(shape, count)[:most]
     if not lattices:
         return [], np.zeros((0, *shape, 3), np.float32)
     placed = [place_skyrmions(found.positions, found.spacing / 4, shape, hamiltonian) for found in lattices]
