@@ -22,13 +22,11 @@ RESAMPLES = 100
 
 @dataclasses.dataclass(frozen=True)
 class MeasuredSet:
-    """States of one origin.
+    """States of one origin, `(n, y, x, 3)`.
 
-    Args:
-        spins: The states, `(n, y, x, 3)`.
-        values: Numbers `(n,)` of each state by the names of the quantities; NaN in a state that has none. `fft_mse` is
-            the state's part in the FFT-MSE, which is their mean.
-        rings: Shares of S(q) on rings of equal |q|, q = 0 first, `(n, rings)`; their sum is 1.
+    `values` are numbers `(n,)` of each state by the names of the quantities; NaN in a state that has none. `fft_mse` is
+    the state's part in the FFT-MSE, which is their mean. `rings` `(n, rings)` are the shares of S(q) on rings of equal
+    |q|, q = 0 first.
     """
 
     spins: np.ndarray
@@ -87,8 +85,7 @@ def same_lattice(states: np.ndarray, hamiltonian: Hamiltonian) -> Estimate:
     """Share of the pairs of the first states that are one lattice up to translation and point operation."""
     count = min(len(states), PAIRED)
     same = symmetric_distances(states[:count], states[:count], hamiltonian) <= SAME_STATE
-    shares = (same.sum(axis=1) - 1) / (count - 1)
-    mean, error = estimate(shares)
+    mean, error = estimate((same.sum(axis=1) - 1) / (count - 1))
     # Each pair counts for both of its states.
     return mean, 2.0 * error
 

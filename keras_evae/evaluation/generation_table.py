@@ -15,13 +15,11 @@ from keras_evae.console import progress_bar
 from keras_evae.evaluation import generation_measures as measures
 from keras_evae.evaluation import generation_rows as sets
 from keras_evae.evaluation.generation_measures import Estimate, MeasuredSet
-from keras_evae.evaluation.generation_rows import OUTPUTS, TEST, Row
-from keras_evae.evaluation.generation_speed import AnnealerPoint, annealer_rate, measure_annealer
+from keras_evae.evaluation.generation_rows import OUTPUTS, TEST, AnnealerPoint, Row
 from keras_evae.evaluation.results import Cell, Picture, Record, Section, Table, for_each_run
 from keras_evae.evaluation.stage_selection import nearest_gammas
 from keras_evae.machine import describe_environment, usable_cores
 from keras_evae.minima.certificate import SAME_ENERGY, Candidate, best_known
-from keras_evae.plotting.quality import plot_quality_against_speed
 from keras_evae.runs.resources import SPIN_BYTES, check_memory
 from keras_evae.runs.run import Run
 from keras_evae.runs.stage_plan import in_words
@@ -69,7 +67,7 @@ def make_generation(
     states = 2 * count * len(stages) * (1 + len(priors))
     check_memory(states * math.prod(run.shape) * SPIN_BYTES, f"{states} states", "take a smaller --number")
     rows = list(sets.measure_rows(run, stages, priors, count))
-    annealer = measure_annealer(run.hamiltonian, run.shape, seconds)
+    annealer = sets.measure_annealer(run.hamiltonian, run.shape, seconds)
     energies = [float(row.relaxed.values["energy_per_site"].min()) for row in rows]
     others = [Candidate(run.data_kind, run.lowest_annealed(), ""), Candidate("relaxed states", min(energies), "")]
     lowest = best_known(run.hamiltonian, run.shape, output, others, anneals).energy_per_site
@@ -167,7 +165,7 @@ def _speed(row: Row, annealer: Sequence[AnnealerPoint], lowest: float) -> Record
     record |= zip(("decoded", "generated", "generated_and_relaxed"), rates, strict=True)
     record["relaxation_alone"] = 1.0 / row.relaxation
     for (kind, states), rate in zip(row.kinds.items(), rates[1:], strict=True):
-        equal = annealer_rate(states.mean("energy_per_site")[0], annealer, lowest)
+        equal = sets.annealer_rate(states.mean("energy_per_site")[0], annealer, lowest)
         record[f"annealer_as_low_as_{kind}"] = equal
         record[f"times_annealer_{kind}"] = rate / equal if rate and equal else None
     return record
@@ -202,7 +200,7 @@ def _draw(quality: Table, speed: Table, annealer: Table, lowest: float, path: Pa
     }
     schedules = {row["schedule"]: (row["states_per_second"], row["above_lowest"]) for row in annealer.records}
     figure, axes = plotting.new_figure(size=(7.0, 4.2))
-    plot_quality_against_speed(axes[0, 0], schedules, generators, heights[None, TEST, "raw"], SAME_ENERGY)
+    plotting.plot_quality_against_speed(axes[0, 0], schedules, generators, heights[None, TEST, "raw"], SAME_ENERGY)
     axes[0, 0].legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=7)
     plotting.save_figure(figure, path)
 
