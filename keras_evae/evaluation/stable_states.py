@@ -13,8 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_evae.analysis.neighbours import delaunay_bonds
-from keras_evae.analysis.skyrmions import skyrmions_of
+from keras_evae.analysis.description import skyrmions_and_bonds
 from keras_evae.annealing import KERNEL_VERSION
 from keras_evae.console import progress_bar
 from keras_evae.errors import DataError, as_integer, as_number
@@ -48,10 +47,8 @@ RECORD = np.dtype([(name, kind) for name, (kind, _) in MEASURED.items()])
 class Conditions:
     """What a state must fulfil to be kept; None for what does not matter.
 
-    Args:
-        charge: Topological charge Q; where edges are open, rounded to a whole number.
-        defects: Largest number of skyrmions without six neighbours.
-        energy_below: Bound of E/N, in units of the exchange constant.
+    The topological charge, where edges are open rounded to a whole number; the largest number of skyrmions without six
+    neighbours; a bound of E/N, in units of the exchange constant.
     """
 
     charge: int | None = None
@@ -79,12 +76,7 @@ class Conditions:
 
 @dataclasses.dataclass(frozen=True)
 class StableStates:
-    """States with what was measured on them.
-
-    Args:
-        spins: Unit vectors, `(n, y, x, 3)` float32.
-        record: Structured array `(n,)` with the fields of `MEASURED`.
-    """
+    """States `(n, y, x, 3)` float32, and a structured array `(n,)` of what was measured on them, see `MEASURED`."""
 
     spins: np.ndarray
     record: np.ndarray
@@ -97,7 +89,7 @@ class StableStates:
 
 @dataclasses.dataclass(frozen=True)
 class StateSource:
-    """Where states are drawn from and which are kept; chunk k follows from these and k alone."""
+    """Where states are drawn from and which are kept."""
 
     run: Run
     seed: int
@@ -141,8 +133,7 @@ def generate_stable(
     """Draws states of a run's selected stage and relaxes them at T = 0, until `n` of them fulfil the conditions.
 
     Args:
-        run: A run; its selected stage draws.
-        n: Number of states.
+        run, n: A run, whose selected stage draws; number of states.
         seed: The same one gives the same states; None draws new ones at each call.
         prior: Where the latent vectors come from, see `Run.generate`.
         relax: Whether states are relaxed, to a torque below 1e-5; without, they are measured as they come.
@@ -176,12 +167,11 @@ def _measure(generated: np.ndarray, spins: np.ndarray, hamiltonian: Hamiltonian)
     for name in ("energy_per_site", "torque", "charge", "skyrmions"):
         record[name] = after[name]
     record["energy_generated"], record["charge_generated"] = before["energy_per_site"], before["charge"]
-    change = np.asarray(np.sum((spins - generated) ** 2, axis=-1, dtype=np.float64))
-    for number, state in enumerate(spins):
-        places = skyrmions_of(state, hamiltonian).positions
-        record["change"][number] = hamiltonian.on_sites(change[number]).mean()
-        bonds = delaunay_bonds(places, state.shape[:2], hamiltonian.periodic, hamiltonian.mask)
-        record["defects"][number] = np.count_nonzero(bonds.counts[bonds.surrounded] != 6)
+    changes = np.asarray(np.sum((spins - generated) ** 2, axis=-1, dtype=np.float64))
+    for row, change, state in zip(record, changes, spins, strict=True):
+        row["change"] = hamiltonian.on_sites(change).mean()
+        _, bonds = skyrmions_and_bonds(state, hamiltonian)
+        row["defects"] = np.count_nonzero(bonds.counts[bonds.surrounded] != 6)
     return record
 
 

@@ -6,8 +6,7 @@ import pytest
 
 from keras_evae.analysis import ring_average, structure_factor
 from keras_evae.errors import MismatchError
-from keras_evae.evaluation.generated_states import analyse_file, make_analyse
-from keras_evae.evaluation.measured_samples import measure, sample_tables
+from keras_evae.evaluation.generated_states import analyse_file, make_analyse, measure, sample_tables
 from keras_evae.evaluation.recipes import evaluate_file
 from keras_evae.evaluation.results import read_section
 from keras_evae.evaluation.stage_states import generate

@@ -7,7 +7,7 @@ import pytest
 
 from experiments.reproduction.claims.claim import Numbers
 from experiments.reproduction.claims.judge_correlation import JUDGES
-from keras_evae.evaluation.measured_samples import measure, sample_tables
+from keras_evae.evaluation.generated_states import measure, sample_tables
 from keras_evae.hamiltonian import Hamiltonian
 from tests.helpers.ladders import verdicts
 from tests.helpers.states import skyrmion
