@@ -35,13 +35,7 @@ TEXT = (
 def make_section(
     trials: Sequence[Trial], others: Sequence[Trial], states: Sequence[Record], methods: Sequence[Record]
 ) -> Section:
-    """Results of the trials, of others at further beta, and of all methods.
-
-    Args:
-        trials, others: At the beta of the search, and at others.
-        states: Rows of the distinct states, the lowest first.
-        methods: Rows of the methods.
-    """
+    """Results of trials, of others at further beta, of the distinct states, the lowest first, and of all methods."""
     captions = {
         NAME: ("the lowest state found by any method, with its certificate", states[:1]),
         f"{NAME}_methods": ("how each method did, by its lowest state", methods),
@@ -66,13 +60,13 @@ def make_section(
 def make_headline(section: Section, methods: Sequence[Record], run: Run, name: str) -> Headline:
     """The first lines of the report: the lowest state with its certificate, and how far above it each method came."""
     lowest = section.tables[0]
-    gaps = {row["method"]: row["gap"] for row in methods}
-    heights = "; ".join(
-        f"{name} {'as low' if gap <= SAME_ENERGY else f'{gap:.1e} higher'}" for name, gap in gaps.items()
-    )
+    heights = [
+        f"{row['method']} {'as low' if row['gap'] <= SAME_ENERGY else '{:.1e} higher'.format(row['gap'])}"
+        for row in methods
+    ]
     sentences = [
         f"Lowest state found: E/N = {lowest.rows[0][0]:.7f}, by {lowest.rows[0][-1]}.",
-        f"The lowest of each method: {heights}.",
+        f"The lowest of each method: {'; '.join(heights)}.",
     ]
     facts = [(column.replace("_", " "), cell) for column, cell in zip(lowest.header, lowest.cells[0], strict=True)]
     return Headline(name, run.hamiltonian.describe(), sentences, facts)
