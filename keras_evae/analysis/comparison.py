@@ -1,7 +1,5 @@
 """Whether two configurations are one state, up to the symmetries of the energy."""
 
-from __future__ import annotations
-
 import dataclasses
 
 import numpy as np

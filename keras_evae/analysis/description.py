@@ -1,7 +1,5 @@
 """All that is measured on one configuration."""
 
-from __future__ import annotations
-
 import dataclasses
 
 import numpy as np

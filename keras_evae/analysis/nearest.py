@@ -1,7 +1,5 @@
 """How far many states are from many others, up to the symmetries of the energy: copies of given states show."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 

@@ -1,7 +1,5 @@
 """Neighbours of skyrmions: how many each has, and how nearly they stand at the corners of a hexagon or a square."""
 
-from __future__ import annotations
-
 import dataclasses
 import itertools
 

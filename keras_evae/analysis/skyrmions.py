@@ -1,7 +1,5 @@
 """Skyrmions of a configuration: how many, where, how large."""
 
-from __future__ import annotations
-
 import dataclasses
 
 import numpy as np

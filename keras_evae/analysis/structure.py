@@ -1,7 +1,5 @@
 """Structure factor of spin configurations: the ring of a spiral and the six Bragg peaks of a skyrmion lattice."""
 
-from __future__ import annotations
-
 import dataclasses
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Anneals the dataset of a configuration: on all cores of this machine, or on a Dask cluster."""
 
-from __future__ import annotations
-
 import argparse
 import logging
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Makes the paper's figures, with tables and numbers, from trained runs."""
 
-from __future__ import annotations
-
 import argparse
 import logging
 from collections.abc import Sequence

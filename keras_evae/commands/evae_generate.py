@@ -1,7 +1,5 @@
 """Generates certified states from a trained run: drawn, relaxed at T = 0, measured, kept if they fulfil conditions."""
 
-from __future__ import annotations
-
 import argparse
 import math
 from pathlib import Path

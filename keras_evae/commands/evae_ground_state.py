@@ -1,7 +1,5 @@
 """Searches the lowest state of a system: collapse of the E-VAE, slow anneals, placed lattices of skyrmions."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 

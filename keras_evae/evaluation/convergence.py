@@ -1,7 +1,5 @@
 """Whether stages were long enough: what doubling their length changed, and what noise is left."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Figure 2: the three losses after each stage, and where they change their behaviour."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Figures 3A and 3B: how well spins follow their effective fields."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Figure 4: from a skyrmion lattice with an interstitial skyrmion to the perfect one, through latent space."""
 
-from __future__ import annotations
-
 import dataclasses
 import itertools
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,5 @@
 """Figures 5A and 5B: the collapse of the E-VAE to one state, and whether trainings collapse to the same one."""
 
-from __future__ import annotations
-
 import dataclasses
 import itertools
 import math

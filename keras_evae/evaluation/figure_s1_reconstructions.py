@@ -1,7 +1,5 @@
 """Figure S1: a test configuration and what the model of each stage makes of it."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

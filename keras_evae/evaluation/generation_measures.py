@@ -1,7 +1,5 @@
 """What the table of generation measures on sets of states, with standard errors."""
 
-from __future__ import annotations
-
 import dataclasses
 import math
 from collections.abc import Mapping

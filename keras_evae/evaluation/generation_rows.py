@@ -3,8 +3,6 @@
 The sets are test data, outputs, and generated states. The annealer shows what it does in the same time.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import itertools
 import math

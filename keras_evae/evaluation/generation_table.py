@@ -1,7 +1,5 @@
 """How good generated states are, and how fast they come, beside test data, outputs of the network and the annealer."""
 
-from __future__ import annotations
-
 import dataclasses
 import functools
 import math

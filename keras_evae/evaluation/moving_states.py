@@ -1,7 +1,5 @@
 """Movies: the interpolation between two skyrmion lattices, and generated states along gamma."""
 
-from __future__ import annotations
-
 import dataclasses
 from pathlib import Path
 

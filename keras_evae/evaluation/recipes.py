@@ -1,7 +1,5 @@
 """The recipes of `evae-evaluate`: each makes one figure of the paper, or an analysis, from runs."""
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 import importlib

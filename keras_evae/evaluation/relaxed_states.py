@@ -1,7 +1,5 @@
 """Generated states relaxed at T = 0, before and after, with certificates in a file."""
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 import itertools

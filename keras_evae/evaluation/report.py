@@ -3,8 +3,6 @@
 The page holds everything that it shows; it runs no script and asks no server for anything.
 """
 
-from __future__ import annotations
-
 import base64
 import dataclasses
 import datetime

@@ -1,7 +1,5 @@
 """Eight generated states of the stage that generates best, and of the last one if that has collapsed."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -4,8 +4,6 @@ States are drawn a chunk at a time. Chunk k follows from the stage, the prior, t
 interruption nor the number of states shows in what is drawn.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import itertools
 from collections.abc import Callable, Iterator

@@ -4,8 +4,6 @@ On the way to a file the states that are kept lie in `<file>.parts/`: `request.j
 is followed by its SHA-256.
 """
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import io

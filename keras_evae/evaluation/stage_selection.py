@@ -1,7 +1,5 @@
 """Which stages a figure is made of: ladders of gamma, nearest stages, transitions; names of runs in tables."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 

@@ -1,7 +1,5 @@
 """Three sentences on a run: has it collapsed, how far is its state above the lowest known, what does it relax into."""
 
-from __future__ import annotations
-
 import contextlib
 import shlex
 from collections.abc import Mapping, Sequence

@@ -6,8 +6,6 @@ with open edges or absent sites they are cut out), of the annealed data, and of 
 search found is kept in `best_known.json` beside the other results, for each Hamiltonian, lattice and setting of it.
 """
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 import json

@@ -1,7 +1,5 @@
 """Which relaxed states are one, up to the symmetries of the energy."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from keras_evae.analysis import align

@@ -1,7 +1,5 @@
 """Relaxation of many states, and in double precision, for states that shall be minima to many digits."""
 
-from __future__ import annotations
-
 import numpy as np
 from scipy.optimize import minimize
 

@@ -1,7 +1,5 @@
 """Spin states made of skyrmions at given places: the start of a relaxation, or a target to compare with."""
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 import math

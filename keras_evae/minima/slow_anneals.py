@@ -1,7 +1,5 @@
 """Slow anneals by number, or as many as fit in a given CPU time: what a search for low states has to compare with."""
 
-from __future__ import annotations
-
 import dataclasses
 import io
 import json

@@ -1,7 +1,5 @@
 """Figures in the style of the package, and their files: without windows, whatever backend the user has chosen."""
 
-from __future__ import annotations
-
 import io
 import re
 from contextlib import AbstractContextManager

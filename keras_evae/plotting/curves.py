@@ -1,7 +1,5 @@
 """Curves along the ladders of beta and gamma, and of generation against speed: a colour for each run or stage."""
 
-from __future__ import annotations
-
 import itertools
 import math
 from collections.abc import Collection, Mapping, Sequence

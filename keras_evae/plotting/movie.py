@@ -1,7 +1,5 @@
 """Movies of spin configurations, as GIF through Pillow."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Order of the skyrmions: structure factor, neighbours, and distributions over states."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np

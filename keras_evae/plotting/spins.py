@@ -3,8 +3,6 @@
 Spins are shown in one colour convention everywhere: hue = in-plane angle (+x is red), lightness = S_z.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
