@@ -150,8 +150,7 @@ def _image_table(latent_paths: LatentPaths) -> Table:
     rows: list[list[Cell]] = []
     for gamma, paths in latent_paths.items():
         for image, path in enumerate(paths):
-            measures = map(path.measures().get, MEASURES)
-            reached = "yes" if path.reached else "no"
+            reached, measures = "yes" if path.reached else "no", map(path.measures().get, MEASURES)
             rows.append([gamma, image, reached, *measures, path.share_left(STEPS_BEYOND)])
     header = ["gamma", "image", "reached", *MEASURES, f"barrier_left_at_R={STEPS_BEYOND}"]
     return Table("interpolation_images", "each image of the targets; energies per site", header, rows)

@@ -18,7 +18,6 @@ from keras_evae.evaluation.stage_states import generate
 from keras_evae.minima.distinct import SAME_STATE
 from keras_evae.minima.relaxation import precise_energy
 from keras_evae.runs.run import Run
-from keras_evae.runs.stage_folder import FinishedStage
 from keras_evae.symmetry import NAMES
 
 # Stages in the picture before the first collapsed one, and from it on: 500, 1000, 1500 | 2000, 5000 in the paper.
@@ -106,6 +105,17 @@ def make_fft_mse(runs: Sequence[Run], output: Path) -> Section:
         for name, stages in ladders.items()
     }
     systems = {(run.hamiltonian, run.shape, tuple(stage.gamma for stage in run.planned if stage.gamma)) for run in runs}
+    numbers: dict[str, Record] = {}
+    for name, run in named.items():
+        before, after, mark = select.ends_and_mark(select.critical_gamma(ladders[name]))
+        numbers[name] = {
+            "last_stage_finished": select.is_finished(run),
+            "lowest_annealed_energy_per_site": run.lowest_annealed() if ladders[name][-1].gamma else None,
+            "gamma_c_before": before,
+            "gamma_c_after": after,
+            "gamma_c": mark,
+        }
+    numbers[""] = {"runs_alike_in_lattice_energy_and_gammas": len(systems) == 1}
     figure, axes = plotting.new_figure(size=(5.5, 3.6))
     plotting.plot_fft_mse(axes[0, 0], curves)
     plotting.save_figure(figure, output / "fft_mse.png")
@@ -116,21 +126,8 @@ def make_fft_mse(runs: Sequence[Run], output: Path) -> Section:
         "It does not see translations, and is zero when all states are one.",
         [Table.of_records("fft_mse", "100 generated states of each stage", rows)],
         [Picture("fft_mse.png", "FFT-MSE of 100 generated states against gamma", "fft_mse")],
-        numbers={name: _numbers(run, ladders[name]) for name, run in named.items()}
-        | {"": {"runs_alike_in_lattice_energy_and_gammas": len(systems) == 1}},
+        numbers=numbers,
     )
-
-
-def _numbers(run: Run, stages: Sequence[FinishedStage]) -> Record:
-    """What says how far the run's collapse has come."""
-    before, after, mark = select.ends_and_mark(select.critical_gamma(stages))
-    return {
-        "last_stage_finished": select.is_finished(run),
-        "lowest_annealed_energy_per_site": run.lowest_annealed() if stages[-1].gamma else None,
-        "gamma_c_before": before,
-        "gamma_c_after": after,
-        "gamma_c": mark,
-    }
 
 
 @dataclasses.dataclass(frozen=True)

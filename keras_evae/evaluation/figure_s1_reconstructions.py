@@ -63,8 +63,9 @@ def _is_uniform(mean_spin: np.ndarray) -> bool:
 
 
 def _draw(run: Run, spins: np.ndarray, states: Sequence[tuple[np.ndarray, np.ndarray]], path: Path) -> None:
-    """Bands of stages, X_Out above X'_Out; the first column has the input and the colour wheel."""
-    bands = _bands(run.stages)
+    """Bands of stages, VAE and E-VAE apart, X_Out above X'_Out; the first column has the input and the colour wheel."""
+    parts = [[i for i, stage in enumerate(run.stages) if bool(stage.gamma) == evae] for evae in (False, True)]
+    bands = [part[start : start + COLUMNS] for part in parts for start in range(0, len(part), COLUMNS)]
     # Room for the colour wheel and two lines of a title in any case.
     size = (1.1, max(0.3 + 0.92 * run.shape[0] / run.shape[1], 0.9))
     figure, axes = plotting.new_figure(2 * len(bands), 1 + max(map(len, bands)), size, blank=True)
@@ -87,9 +88,3 @@ def _show(axes: Axes, spins: np.ndarray, hamiltonian: Hamiltonian, title: str = 
     kind = "uniform, " if _is_uniform(mean) else ""
     plotting.plot_spins(axes, spins, title and f"{title}\n{kind}$m_z$ = {mean[2]:.2f}")
     axes.title.set_fontsize("small")
-
-
-def _bands(stages: Sequence[FinishedStage]) -> list[list[int]]:
-    """Indices of the stages in each band of the picture: at most `COLUMNS`, VAE and E-VAE apart."""
-    parts = [[i for i, stage in enumerate(stages) if bool(stage.gamma) == evae] for evae in (False, True)]
-    return [part[start : start + COLUMNS] for part in parts for start in range(0, len(part), COLUMNS)]

@@ -1,6 +1,5 @@
 """How good generated states are, and how fast they come, beside test data, outputs of the network and the annealer."""
 
-import dataclasses
 import functools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -71,13 +70,13 @@ def make_generation(
     lowest = best_known(run.hamiltonian, run.shape, output, others, anneals).energy_per_site
     training = run.read_split("train", MOST_TRAINING)
     best = sets.best_generating(rows)
-    quality = functools.partial(_quality, rows[0])
     likeness = functools.partial(_likeness, rows[0], training, run)
+    speeds = [_speed(row, annealer, lowest) for row in rows[1:]]
     tables = [
-        _of_rows(file, f"{count} states of each kind", rows, quality),
+        _of_rows(file, f"{count} states of each kind", rows, functools.partial(_quality, rows[0])),
         _of_rows(f"{file}_diversity", "copies and repetitions", rows, likeness),
         Table.of_records(f"{file}_limits", "what limits a stage", list(_limits(rows))),
-        Table.of_records(f"{file}_speed", "states per second", [_speed(row, annealer, lowest) for row in rows[1:]]),
+        Table.of_records(f"{file}_speed", "states per second", speeds),
         Table.of_records(f"{file}_annealer", "the annealer", [_schedule(point, lowest) for point in annealer]),
     ]
     caption = "Mean E/N above the lowest known against states per second: hollow raw, filled relaxed"
@@ -96,25 +95,19 @@ def _of_rows(
 ) -> Table:
     """A table with a line for each row and kind, an error beside each number."""
     records = []
-    lines = [(row, kind, states) for row in rows for kind, states in row.kinds.items()]
-    for row, kind, states in progress_bar(lines, name, unit="line"):
-        record: Record = {**row.identity, "states": kind}
-        for quantity, pair in measure(row, states).items():
-            record |= zip((quantity, f"{quantity}_error"), pair, strict=True)
-        records.append(record)
+    for row in progress_bar(rows, name, unit="set"):
+        for kind, states in row.kinds.items():
+            record: Record = {**row.identity, "states": kind}
+            for quantity, pair in measure(row, states).items():
+                record |= zip((quantity, f"{quantity}_error"), pair, strict=True)
+            records.append(record)
     return Table.of_records(name, caption, records)
 
 
 def _quality(test: Row, row: Row, states: MeasuredSet) -> dict[str, Estimate]:
-    first, second = states, test.raw
-    if row is test:
-        first, second = (dataclasses.replace(states, rings=half) for half in _halves(states.rings))
-    structure = measures.structure_distance(first, second)
-    return {name: states.mean(name) for name in STATISTICS} | {"structure": structure}
-
-
-def _halves(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    return values[: len(values) // 2], values[len(values) // 2 :]
+    rings, half = states.rings, len(states.rings) // 2
+    pair = (rings[:half], rings[half:]) if row is test else (rings, test.raw.rings)
+    return {name: states.mean(name) for name in STATISTICS} | {"structure": measures.structure_distance(*pair)}
 
 
 def _likeness(test: Row, training: np.ndarray, run: Run, row: Row, states: MeasuredSet) -> dict[str, Estimate]:
@@ -204,12 +197,11 @@ def _draw(quality: Table, speed: Table, annealer: Table, lowest: float, path: Pa
 
 
 def _notes(best: Row | None, training: int) -> list[str]:
-    machine = describe_environment()
     found = f"at {best.stage.stage.weights_in_words} from {best.way} vectors" if best and best.stage else "at no stage"
     return [
         f"the best generating states, the lowest that keep {sets.DIVERSE:.0%} of the test data's diversity: {found}",
         f"nearest: the first {measures.NEAREST} states of each kind, among {training} training states; "
         f"one_lattice: the pairs of the first {measures.PAIRED}",
-        f"speeds were measured on the machine as it was, beside whatever else ran: {machine['processor']}, "
-        f"{usable_cores()} cores",
+        "speeds were measured on the machine as it was, beside whatever else ran: "
+        f"{describe_environment()['processor']}, {usable_cores()} cores",
     ]

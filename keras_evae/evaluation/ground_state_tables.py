@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 NAME = "ground_state"
 MEASURED = ("energy_per_site_mean", "energy_per_site_std", "fft_mse")
+INTERVAL = ("gamma_before", "gamma_after", "gamma_c")
 TEXT = (
     "The lowest state is that of all methods together. Slow anneals take the CPU time of the whole search with the "
     "E-VAE, its data included. Placed lattices are triangular lattices of skyrmions. Beyond a critical gamma the E-VAE "
@@ -43,7 +44,11 @@ def make_section(
         f"{NAME}_probes": ("probes in the order of training, 100 generated states of each", _probes(trials)),
         "phase_curve_trials": (
             "each trial: last gamma before the collapse, first gamma beyond it, their geometric mean gamma_c",
-            [_collapse(trial) for trial in sorted([*trials, *others], key=lambda trial: trial.beta)],
+            [
+                {"beta": trial.beta, "trial": trial.name}
+                | dict(zip(INTERVAL, ends_and_mark(trial.transition), strict=True))
+                for trial in sorted([*trials, *others], key=lambda trial: trial.beta)
+            ],
         ),
     }
     tables = [Table.of_records(name, caption, rows) for name, (caption, rows) in captions.items()]
@@ -96,8 +101,3 @@ def _probes(trials: Sequence[Trial]) -> list[Record]:
         for trial in trials
         for probe in trial.probes
     ]
-
-
-def _collapse(trial: Trial) -> Record:
-    before, after, mark = ends_and_mark(trial.transition)
-    return {"beta": trial.beta, "trial": trial.name, "gamma_before": before, "gamma_after": after, "gamma_c": mark}

@@ -89,7 +89,10 @@ def write_report(
     """
     if not sections and not gaps:
         raise DataError(f"{output}: expected results to report, found none; make them with: evae-evaluate --all")
-    path, outdated = output / REPORT, _outdated(runs, sections)
+    # Those that were made before the last stage of a run was finished.
+    now = {run.stages_checksum for run in runs}
+    outdated = [section.name for section in sections if section.made_from and not now <= set(section.made_from)]
+    path = output / REPORT
     current = [section for section in sections if section.name not in outdated]
     headlines = headlines or [headline(run, name, current) for name, run in by_label(runs).items()]
     environment = jinja2.Environment(
@@ -128,12 +131,6 @@ def _image(picture: Picture, section: Section, output: Path) -> dict[str, Any]:
     # The first chunk of a PNG file begins with width and height.
     width, height = struct.unpack(">II", content[16:24])
     return {"url": "data:image/png;base64," + base64.b64encode(content).decode(), "width": width, "height": height}
-
-
-def _outdated(runs: Sequence[Run], sections: Sequence[Section]) -> list[str]:
-    """Names of sections that were made before the last stage of a run was finished."""
-    now = {run.stages_checksum for run in runs}
-    return [section.name for section in sections if section.made_from and not now <= set(section.made_from)]
 
 
 def _provenance(run: Run) -> dict[str, str]:

@@ -44,7 +44,10 @@ class Table:
     @classmethod
     def of_records(cls, name: str, caption: str, records: Sequence[Record]) -> Table:
         """A table of at least one record: its keys, those of all, become the header; NaN and infinity have no value."""
-        rows = [[None if _is_undefined(cell) else cell for cell in row.values()] for row in records]
+        rows = [
+            [None if isinstance(cell, float) and not math.isfinite(cell) else cell for cell in row.values()]
+            for row in records
+        ]
         return cls(name, caption, list(records[0]), rows)
 
     @property
@@ -171,10 +174,6 @@ def read_section(path: Path) -> Section:
     if any(len(row) != len(table.header) for table in section.tables for row in table.rows):
         raise DataError(f"{path}: expected a cell for each column of its tables, found others; {AGAIN}")
     return section
-
-
-def _is_undefined(cell: Cell) -> bool:
-    return isinstance(cell, float) and not math.isfinite(cell)
 
 
 def _in_words(cell: Cell) -> str:
