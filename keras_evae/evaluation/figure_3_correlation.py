@@ -145,10 +145,8 @@ def _collect_angles(run: Run, stages: Sequence[FinishedStage]) -> Distributions:
 def _densities(file: str, found: Distributions) -> Table:
     """All densities up to the largest angle, a column each."""
     names = [kind if gamma is None else f"{kind} gamma={gamma:g}" for kind, gamma in found]
-    columns = np.stack([values.density for values in found.values()], axis=-1)
-    centres = next(iter(found.values())).centres
-    last = int(np.flatnonzero(columns.any(axis=-1)).max()) + 1
-    rows = [[float(angle), *map(float, row)] for angle, row in zip(centres[:last], columns[:last], strict=True)]
+    columns = np.stack([found["X_In", None].centres, *(values.density for values in found.values())], axis=-1)
+    rows = columns[: int(np.flatnonzero(columns[:, 1:].any(axis=-1)).max()) + 1].tolist()
     return Table("theta_densities", "density of theta per degree", ["theta_degrees", *names], rows, file=file)
 
 

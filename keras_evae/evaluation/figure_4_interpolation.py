@@ -12,7 +12,7 @@ from keras_evae import plotting
 from keras_evae.analysis import local_correlation, topological_charge
 from keras_evae.errors import DataError
 from keras_evae.evaluation import interpolation_paths as routes
-from keras_evae.evaluation.interpolation_paths import POINTS, STEPS_BEYOND, LatentPath, LatentPaths, find_latent_paths
+from keras_evae.evaluation.interpolation_paths import MEASURES, POINTS, LatentPath, LatentPaths, find_latent_paths
 from keras_evae.evaluation.results import Cell, Picture, Record, Section, Table, for_each_run
 from keras_evae.evaluation.stage_selection import awaits_nearer, first_collapsed, ladder_of_gamma, nearest_gammas
 from keras_evae.minima.interstitial import Targets, make_targets
@@ -25,9 +25,8 @@ ZOOM = 2.0
 # Width, in sites, of the average in which the place of the drawn region is found.
 SMOOTHING = 3.0
 # The paper does not give the number of steps of its paths: R = 2 there may be R = 4, 6 ... of the ones here.
-STEPS = tuple(n * STEPS_BEYOND for n in range(1, 6))
-# Means of the barrier table, and of which it has standard deviations too.
-MEASURES = ("barrier_height", "fwhm_steps", "fwhm_share", "plateau_initial", "plateau_final")
+STEPS = tuple(n * routes.STEPS_BEYOND for n in range(1, 6))
+# What the barrier table has standard deviations of, beside means.
 SPREAD = ("barrier_height", "fwhm_steps")
 TEXT = (
     "Both targets are minima of the energy: a perfect triangular lattice of skyrmions, and one with an interstitial "
@@ -136,11 +135,11 @@ def _steps_table(latent_paths: LatentPaths) -> Table:
     for (gamma, paths), step in itertools.product(latent_paths.items(), STEPS):
         left = [(path.share_left(step), path.interstitial_left(step)) for path in _with_barrier(paths)]
         shares: list[Cell] = np.array(left, float).mean(axis=0).tolist() if left else [None, None]
-        rows.append([gamma, step, round((POINTS - 1) * STEPS_BEYOND / step, 1), len(left), *shares])
+        rows.append([gamma, step, round((POINTS - 1) * routes.STEPS_BEYOND / step, 1), len(left), *shares])
     caption = (
         "what is left R steps beyond the peak. Of the barrier: mean over the images with a barrier. Of "
         "the interstitial: share of these images whose topological charge is not yet that of the perfect lattice. "
-        f"Steps: those of a path on which this place would have R = {STEPS_BEYOND}"
+        f"Steps: those of a path on which this place would have R = {routes.STEPS_BEYOND}"
     )
     header = ["gamma", "R", "steps", "images", "barrier_left", "interstitial_left"]
     return Table("interpolation_steps", caption, header, rows)
@@ -151,8 +150,8 @@ def _image_table(latent_paths: LatentPaths) -> Table:
     for gamma, paths in latent_paths.items():
         for image, path in enumerate(paths):
             reached, measures = "yes" if path.reached else "no", map(path.measures().get, MEASURES)
-            rows.append([gamma, image, reached, *measures, path.share_left(STEPS_BEYOND)])
-    header = ["gamma", "image", "reached", *MEASURES, f"barrier_left_at_R={STEPS_BEYOND}"]
+            rows.append([gamma, image, reached, *measures, path.share_left(routes.STEPS_BEYOND)])
+    header = ["gamma", "image", "reached", *MEASURES, f"barrier_left_at_R={routes.STEPS_BEYOND}"]
     return Table("interpolation_images", "each image of the targets; energies per site", header, rows)
 
 

@@ -35,41 +35,35 @@ REACHED = 0.25
 COMPARED_GAMMA = 100.0
 # Steps from the peak at which Figure 4C finds the interstitial still there at gamma = 0, and gone at gamma = 100.
 STEPS_BEYOND = 2
+# Of a barrier.
+MEASURES = ("barrier_height", "fwhm_steps", "fwhm_share", "plateau_initial", "plateau_final")
 
 
 @dataclasses.dataclass(frozen=True)
 class LatentPath:
-    """A straight path in latent space from the initial to the final target, in one stage.
+    """A straight path in latent space from the initial to the final target, in one stage."""
 
-    Args:
-        losses: L_T-O of the initial and the final state during the inverse mapping, `(steps + 1, 2)`.
-        distance: |z1 - z0| of the ends.
-        energies, charges: E/N and topological charges along the path, `(POINTS,)`.
-        reached: Whether both decoded ends are the targets: by L_T-O and by the topological charge.
-        barrier: None where the path has none or its ends are not the targets.
-        shown: States near the peak, for those of SHOWN_STEPS that lie on the path; empty without a barrier.
-    """
-
+    # L_T-O of the initial and the final state during the inverse mapping, (steps + 1, 2).
     losses: np.ndarray
+    # |z1 - z0| of the ends.
     distance: float
+    # E/N and topological charges along the path, (POINTS,).
     energies: np.ndarray
     charges: np.ndarray
+    # Whether both decoded ends are the targets: by L_T-O and by the topological charge.
     reached: bool
+    # None where the path has none or its ends are not the targets.
     barrier: Barrier | None
+    # States near the peak, for those of SHOWN_STEPS that lie on the path; empty without a barrier.
     shown: Mapping[int, np.ndarray]
 
     def measures(self) -> dict[str, float]:
         """Energies per site, the width in steps and as a share of the path; empty without a barrier."""
         if self.barrier is None:
             return {}
-        initial, final = plateau_energies(self.energies)
-        return {
-            "barrier_height": self.barrier.height,
-            "fwhm_steps": self.barrier.width,
-            "fwhm_share": self.barrier.width / (len(self.energies) - 1),
-            "plateau_initial": initial,
-            "plateau_final": final,
-        }
+        height, width = self.barrier.height, self.barrier.width
+        values = height, width, width / (len(self.energies) - 1), *plateau_energies(self.energies)
+        return dict(zip(MEASURES, values, strict=True))
 
     def share_left(self, step: int) -> float | None:
         """What is left of the barrier at R = step (or the end of the path), as a share; None without a barrier."""

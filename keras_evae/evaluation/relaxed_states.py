@@ -12,7 +12,7 @@ import numpy as np
 from keras_evae.analysis.description import skyrmions_and_bonds
 from keras_evae.console import progress_bar
 from keras_evae.dataset.hdf5 import METADATA_BYTES, VERSIONS, create_file, write_attribute
-from keras_evae.evaluation.results import Cell, Record, Section, Table, for_each_run
+from keras_evae.evaluation.results import Record, Section, Table, for_each_run
 from keras_evae.evaluation.stage_selection import is_finished
 from keras_evae.evaluation.stage_states import generate
 from keras_evae.files import disk_errors, publish
@@ -23,7 +23,7 @@ from keras_evae.runs.run import Run
 
 FORMAT_VERSION = 1
 KINDS = ("generated", "relaxed")
-# Certificates of the two kinds of states of one stage.
+# Certificates of the kinds of states of one stage.
 Certificates = dict[str, np.ndarray]
 
 
@@ -32,11 +32,7 @@ def make_relax(run: Run, output: Path, file: str, count: int = 100, anneals: int
     """Energy of generated states of each stage before and after relaxation; writes the states with certificates."""
     path = output / f"states{file.removeprefix('relax')}.h5"
     certificates, best, changes = export_states(run, path, count, anneals)
-    numbers: dict[str, Cell] = {
-        "last_stage_finished": is_finished(run),
-        "best_known_energy_per_site": best.energy_per_site,
-        "states_of_each_stage": count,
-    }
+    numbers: Record = {"last_stage_finished": is_finished(run), "best_known_energy_per_site": best.energy_per_site}
     return Section(
         "relax",
         "Relaxation of generated states, and their certificates",
@@ -48,7 +44,7 @@ def make_relax(run: Run, output: Path, file: str, count: int = 100, anneals: int
         "the edge between the Voronoi cells.",
         [*_tables(run, certificates, changes, count), _best_known_table(run, best)],
         notes=[f"all states with their certificates: {path.name}"],
-        numbers={"": numbers},
+        numbers={"": numbers | {"states_of_each_stage": count}},
     )
 
 
@@ -165,11 +161,7 @@ def _of_kinds(certificates: Certificates, field: str, name: str = "", measure: C
 
 def _best_known_table(run: Run, best: BestKnown) -> Table:
     lowest, (height, width) = best.energy_per_site, run.shape
-    records: list[Record] = [
-        {"search": of.search, "energy_per_site": of.energy_per_site, "gap": of.energy_per_site - lowest}
-        | {"detail": of.detail}
-        for of in best.candidates
-    ]
+    rows = [(of.search, of.energy_per_site, of.energy_per_site - lowest, of.detail) for of in best.candidates]
     present = "" if run.hamiltonian.mask is None else f", {run.hamiltonian.count_sites(run.shape)} with a spin"
     caption = f"best known energy on {height} x {width} sites{present}: {lowest:.8f}"
-    return Table.of_records("best_known", caption, records)
+    return Table("best_known", caption, ["search", "energy_per_site", "gap", "detail"], rows)

@@ -5,7 +5,6 @@ interruption nor the number of states shows in what is drawn.
 """
 
 import dataclasses
-import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -97,11 +96,10 @@ class StateSource:
 
     def chunk(self, number: int) -> StableStates:
         """The states of one chunk that fulfil the conditions."""
-        hamiltonian = self.run.hamiltonian
         seed = int(np.random.SeedSequence((self.seed, number)).generate_state(1, np.uint64)[0])
         generated = self.run.generate(CHUNK, self.prior, seed)
-        spins = relax_states(generated, hamiltonian) if self.relax else generated
-        record = _measure(generated, spins, hamiltonian)
+        spins = relax_states(generated, self.run.hamiltonian) if self.relax else generated
+        record = _measure(generated, spins, self.run.hamiltonian)
         record["draw"] = CHUNK * number + np.arange(CHUNK)
         kept = self.conditions.fulfilled(record)
         if self.relax:
@@ -179,15 +177,14 @@ def collect_chunks(n: int, limit: int | None, chunk: Callable[[int], StableState
     # A chunk is the same whatever the limit is, so it is never cut.
     most, found = DRAWS * n if limit is None else -(-limit // CHUNK) * CHUNK, 0
     with progress_bar(None, "stable states", n, unit="state") as progress:
-        for number in itertools.count():
-            if found >= n:
-                return
-            if CHUNK * number >= most:
-                raise DataError(
-                    f"expected {n} states that fulfil the conditions, found {found} among {CHUNK * number} draws; "
-                    f"loosen the conditions, or raise the limit of the draws, {most}"
-                )
-            part = chunk(number)
+        for draws in range(0, most, CHUNK):
+            part = chunk(draws // CHUNK)
             found += len(part.record)
             progress.update(min(len(part.record), n - progress.n))
             yield part
+            if found >= n:
+                return
+    raise DataError(
+        f"expected {n} states that fulfil the conditions, found {found} among {most} draws; "
+        f"loosen the conditions, or raise the limit of the draws, {most}"
+    )
