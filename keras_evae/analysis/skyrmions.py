@@ -134,7 +134,6 @@ def _closing_angles(spins: np.ndarray) -> np.ndarray:
     x, y, z = np.moveaxis(spins, -1, 0)
 
     def angle(dy: int, dx: int) -> np.ndarray:
-        """From each site to its neighbour."""
         x2, y2, z2 = (np.roll(values, (-dy, -dx), (0, 1)) for values in (x, y, z))
         angles = 2.0 * np.arctan2(x * y2 - y * x2, 1.0 + x * x2 + y * y2 + z * z2 + z + z2)
         return np.where((z >= 0) & (z2 >= 0), angles, 0.0)

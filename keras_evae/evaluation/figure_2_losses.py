@@ -113,7 +113,6 @@ def _transition_table(betas: Ladders, gammas: Ladders, estimates: Mapping[str, f
 
 
 def _draw(betas: Ladders, gammas: Ladders, means: Mapping[str, float], path: Path) -> None:
-    """A column for the ladders of beta and one for those of gamma, a row for each loss."""
     columns = [("beta", betas, "VAE")]
     if gammas:
         fixed = sorted({stages[0].beta for stages in gammas.values()})

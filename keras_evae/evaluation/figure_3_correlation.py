@@ -83,7 +83,6 @@ def _numbers(gamma: float | None, kind: str, spins: np.ndarray, hamiltonian: Ham
 
 
 def _draw_maps(rows: Sequence[Row], hamiltonian: Hamiltonian, lowest: float, path: Path) -> None:
-    """Each state beside its map, in a grey scale that is black from `lowest` downwards."""
     figure, axes = plotting.new_figure(len(rows), 4 * EXAMPLES, size=(1.1, 1.2), blank=True)
     for line, (gamma, row) in zip(axes, rows, strict=True):
         shown = [(kind, spins[index]) for kind, spins in row.items() for index in range(min(EXAMPLES, len(spins)))]
@@ -143,7 +142,6 @@ def _collect_angles(run: Run, stages: Sequence[FinishedStage]) -> Distributions:
 
 
 def _densities(file: str, found: Distributions) -> Table:
-    """All densities up to the largest angle, a column each."""
     names = [kind if gamma is None else f"{kind} gamma={gamma:g}" for kind, gamma in found]
     columns = np.stack([found["X_In", None].centres, *(values.density for values in found.values())], axis=-1)
     rows = columns[: int(np.flatnonzero(columns[:, 1:].any(axis=-1)).max()) + 1].tolist()
@@ -151,7 +149,6 @@ def _densities(file: str, found: Distributions) -> Table:
 
 
 def _draw_densities(found: Distributions, path: Path) -> None:
-    """A panel for X_Out and one for X'_Out, with equal axes."""
     figure, axes = plotting.new_figure(1, len(OUTPUTS), size=(3.7, 2.8), shared=True)
     data = found["X_In", None]
     outputs = [values for (kind, _), values in found.items() if kind in OUTPUTS]

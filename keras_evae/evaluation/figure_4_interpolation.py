@@ -194,7 +194,6 @@ def _draw(run: Run, images: Sequence[Targets], latent_paths: LatentPaths, output
 
 
 def _draw_states(run: Run, targets: Targets, rows: Mapping[str, LatentPath], path: Path) -> None:
-    """Both targets at the sides, above their zoomed parts; between them the states near the peak, a row a gamma."""
     side = min(*targets.states.shape[1:3], round(ZOOM * targets.spacing))
     last = list(rows.values())[-1]
     shift = _shift_to_middle(local_correlation(last.shown[0], run.hamiltonian))

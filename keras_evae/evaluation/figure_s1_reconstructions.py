@@ -63,7 +63,6 @@ def _is_uniform(mean_spin: np.ndarray) -> bool:
 
 
 def _draw(run: Run, spins: np.ndarray, states: Sequence[tuple[np.ndarray, np.ndarray]], path: Path) -> None:
-    """Bands of stages, VAE and E-VAE apart, X_Out above X'_Out; the first column has the input and the colour wheel."""
     parts = [[i for i, stage in enumerate(run.stages) if bool(stage.gamma) == evae] for evae in (False, True)]
     bands = [part[start : start + COLUMNS] for part in parts for start in range(0, len(part), COLUMNS)]
     # Room for the colour wheel and two lines of a title in any case.
@@ -83,7 +82,6 @@ def _draw(run: Run, spins: np.ndarray, states: Sequence[tuple[np.ndarray, np.nda
 
 
 def _show(axes: Axes, spins: np.ndarray, hamiltonian: Hamiltonian, title: str = "") -> None:
-    """A state; below its title, if it has one, its m_z."""
     mean = _mean_spin(spins, hamiltonian)
     kind = "uniform, " if _is_uniform(mean) else ""
     plotting.plot_spins(axes, spins, title and f"{title}\n{kind}$m_z$ = {mean[2]:.2f}")

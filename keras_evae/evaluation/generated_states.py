@@ -115,7 +115,6 @@ def analyse_file(source: str, hamiltonian: Hamiltonian, run: Run | None, output:
 
 
 def _draw(name: str, samples: Sequence[Sample], hamiltonian: Hamiltonian, output: Path) -> list[Picture]:
-    """Draws S(q), neighbours and distributions of at most four samples."""
     _draw_structure(samples, output / f"{name}_structure.png")
     figure, axes = plotting.new_figure(size=(6.0, 3.0))
     plotting.plot_rings(axes[0, 0], {sample.name: ring_average(sample.factor) for sample in samples})
@@ -196,7 +195,6 @@ class Sample:
     example: np.ndarray
 
     def values(self, quantity: str) -> list[np.ndarray]:
-        """Values of a quantity of `QUANTITIES` for each configuration."""
         return [QUANTITIES[quantity][1](state) for state in self.states]
 
 

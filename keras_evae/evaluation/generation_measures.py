@@ -32,7 +32,6 @@ class MeasuredSet:
     rings: np.ndarray
 
     def mean(self, quantity: str) -> Estimate:
-        """Mean over the states, and its standard error."""
         return estimate(self.values[quantity])
 
 

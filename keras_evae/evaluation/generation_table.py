@@ -93,7 +93,6 @@ def make_generation(
 def _of_rows(
     name: str, caption: str, rows: Sequence[Row], measure: Callable[[Row, MeasuredSet], Mapping[str, Estimate]]
 ) -> Table:
-    """A table with a line for each row and kind, an error beside each number."""
     records = []
     for row in progress_bar(rows, name, unit="set"):
         for kind, states in row.kinds.items():
@@ -177,7 +176,6 @@ def _schedule(point: AnnealerPoint, lowest: float) -> Record:
 
 
 def _draw(quality: Table, speed: Table, annealer: Table, lowest: float, path: Path) -> None:
-    """Draws heights above the lowest E/N against speeds, both of the tables of a section."""
     heights = {
         (row["gamma"], row["vectors"], row["states"]): row["energy_per_site"] - lowest for row in quality.records
     }

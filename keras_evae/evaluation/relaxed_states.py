@@ -137,7 +137,6 @@ def _changes(generated: np.ndarray, relaxed: np.ndarray, hamiltonian: Hamiltonia
 
 
 def _tables(run: Run, certificates: dict[str, Certificates], changes: dict[str, Record], count: int) -> list[Table]:
-    """Energies and what else the certificates say, a row for each stage."""
     energies: list[Record] = []
     qualities: list[Record] = []
     for stage in run.stages:

@@ -139,7 +139,6 @@ def _provenance(run: Run) -> dict[str, str]:
 
 
 def _in_words(environment: Mapping[str, Any]) -> dict[str, str]:
-    """The values of `describe_environment`, each in one line."""
     words = {}
     for name, value in environment.items():
         if value is None:

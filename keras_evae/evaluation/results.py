@@ -61,12 +61,10 @@ class Table:
 
     @property
     def records(self) -> list[Record]:
-        """The rows, each by the names of the columns."""
         return [dict(zip(self.header, row, strict=True)) for row in self.rows]
 
     @property
     def cells(self) -> list[list[str]]:
-        """The rows in words, numbers rounded for the eye."""
         return [[_in_words(cell) for cell in row] for row in self.rows]
 
     def to_text(self) -> str:

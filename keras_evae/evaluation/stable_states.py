@@ -95,7 +95,6 @@ class StateSource:
     conditions: Conditions
 
     def chunk(self, number: int) -> StableStates:
-        """The states of one chunk that fulfil the conditions."""
         seed = int(np.random.SeedSequence((self.seed, number)).generate_state(1, np.uint64)[0])
         generated = self.run.generate(CHUNK, self.prior, seed)
         spins = relax_states(generated, self.run.hamiltonian) if self.relax else generated

@@ -111,7 +111,6 @@ def _claim(parts: Path, request: Mapping[str, Any]) -> None:
 
 
 def _check_file(path: Path, request: Mapping[str, Any]) -> None:
-    """Checks a finished file to the last bit."""
     remedy = "nothing was overwritten. Delete it or choose another file"
     with open_hdf5(path, remedy) as file:
         content = file.attribute("request")
@@ -130,7 +129,6 @@ def _compare(path: Path, found: Mapping[str, Any], request: Mapping[str, Any]) -
 
 
 def _fill(file: h5py.File, record: np.ndarray, chunks: Iterator[StableStates], shape: tuple[int, int]) -> None:
-    """Writes as many states as the record has, chunk by chunk, and the record."""
     spins = file.create_dataset("spins", (len(record), *shape, 3), "f4", chunks=(1, *shape, 3), fletcher32=True)
     start = 0
     while start < len(record):

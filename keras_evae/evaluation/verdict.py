@@ -54,7 +54,6 @@ def _collapse(run: Run) -> tuple[bool, str]:
 
 
 def _height(run: Run, one: bool, known: Sequence[tuple[Any, Any]]) -> str:
-    """Generated states of the last stage above the lowest energy known of any search."""
     energy = run.stages[-1].metrics["generated"]["energy_per_site_mean"]
     subject = "That state has" if one else "Generated states of the last stage have"
     text = f"{subject} E/N = {_number(energy)} on average"
@@ -93,7 +92,6 @@ def _relaxation(run: Run, one: bool, relaxed: Mapping[str, Any]) -> str:
 
 
 def _lattice(relaxed: Mapping[str, Any], one: bool) -> str:
-    """Number and order of the skyrmions in relaxed states."""
     count, psi6, psi4 = (relaxed[name] for name in ("skyrmions_relaxed", "psi6_relaxed", "psi4_relaxed"))
     average = "" if one and float(count).is_integer() else "on average "
     text = f"{average}{count:.3g} skyrmion{'s' * (count != 1)}" if count else "no skyrmion"

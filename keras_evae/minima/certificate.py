@@ -128,7 +128,6 @@ def _triangular(hamiltonian: Hamiltonian, shape: tuple[int, int], shares: tuple[
 
 
 def _remembered(folder: Path, identity: Mapping[str, Any], search: Callable[[], Candidate]) -> Candidate:
-    """What an earlier search with the same identity found, or what it finds now."""
     path, key = folder / CACHE, json.dumps(identity, sort_keys=True)
     known = _read_known(path)
     if key not in known:

@@ -189,7 +189,6 @@ def relaxed_lattices(
 
 
 def _counts(hamiltonian: Hamiltonian, shape: tuple[int, int], shares: tuple[float, float]) -> range:
-    """Numbers of skyrmions between two shares of the preferred one."""
     low, high = (share * preferred_density(hamiltonian) * math.prod(shape) for share in shares)
     return range(max(1, math.floor(low)), math.ceil(high) + 1)
 
