@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter
 from keras_evae import plotting
 from keras_evae.analysis import local_correlation, topological_charge
 from keras_evae.errors import DataError
-from keras_evae.evaluation import interpolation_paths as routes
+from keras_evae.evaluation import interpolation_paths
 from keras_evae.evaluation.interpolation_paths import MEASURES, POINTS, LatentPath, LatentPaths, find_latent_paths
 from keras_evae.evaluation.results import Cell, Picture, Record, Section, Table, for_each_run
 from keras_evae.evaluation.stage_selection import awaits_nearer, first_collapsed, ladder_of_gamma, nearest_gammas
@@ -25,7 +25,7 @@ ZOOM = 2.0
 # Width, in sites, of the average in which the place of the drawn region is found.
 SMOOTHING = 3.0
 # The paper does not give the number of steps of its paths: R = 2 there may be R = 4, 6 ... of the ones here.
-STEPS = tuple(n * routes.STEPS_BEYOND for n in range(1, 6))
+STEPS = tuple(n * interpolation_paths.STEPS_BEYOND for n in range(1, 6))
 # What the barrier table has standard deviations of, beside means.
 SPREAD = ("barrier_height", "fwhm_steps")
 TEXT = (
@@ -36,7 +36,7 @@ TEXT = (
     "energy, positive towards the perfect lattice; a step is a share of |z1 - z0|, which itself differs from model to "
     "model. The baseline is the straight line through the plateaus, the mean energies of the first and of the last "
     "tenth of the path; height and full width at half maximum (FWHM) of the barrier refer to it. Numbers are means and "
-    f"standard deviations over {routes.IMAGES} images of the targets: translations and point operations of both "
+    f"standard deviations over {interpolation_paths.IMAGES} images of the targets: translations and point operations of both "
     "together, which leave the energies as they are."
 )
 
@@ -54,8 +54,8 @@ def make_interpolation(run: Run, output: Path, file: str, gammas: Sequence[float
     notes += [note for gamma, paths in latent_paths.items() for note in _missing(run, gamma, paths, targets)]
     # A row for each state: too long for the terminal.
     _curve_table(latent_paths, f"{file}_curves").write(output)
-    pair, _ = routes.compared(latent_paths)
-    awaited = awaits_nearer(run, [routes.COMPARED_GAMMA])
+    pair, _ = interpolation_paths.compared(latent_paths)
+    awaited = awaits_nearer(run, [interpolation_paths.COMPARED_GAMMA])
     return dataclasses.replace(
         section,
         tables=[
@@ -81,7 +81,7 @@ def _uncollapsed(run: Run, gammas: Sequence[float]) -> tuple[list[FinishedStage]
 
 def _missing(run: Run, gamma: float, paths: Sequence[LatentPath], targets: Targets) -> list[str]:
     """Which images give no barrier, and why; and whether the mapping came to its end."""
-    share, distance = routes.REACHED, targets.distance
+    share, distance = interpolation_paths.REACHED, targets.distance
     reasons = {
         f"the decoder does not reach the targets (L_T-O above {share * distance:.2g}, {share:g} of the squared "
         "distance of the two targets, or other topological charges)": sum(not path.reached for path in paths),
@@ -89,7 +89,7 @@ def _missing(run: Run, gamma: float, paths: Sequence[LatentPath], targets: Targe
     }
     head = f"{run.name}, gamma = {gamma:g}"
     notes = [f"{head}: {count} of {len(paths)} images left out: {reason}" for reason, count in reasons.items() if count]
-    if (steps := len(paths[0].losses) - 1) >= routes.MAX_STEPS:
+    if (steps := len(paths[0].losses) - 1) >= interpolation_paths.MAX_STEPS:
         notes.append(f"{head}: L_T-O was not yet saturated when the inverse mapping stopped, after {steps} steps")
     return notes
 
@@ -135,11 +135,11 @@ def _steps_table(latent_paths: LatentPaths) -> Table:
     for (gamma, paths), step in itertools.product(latent_paths.items(), STEPS):
         left = [(path.share_left(step), path.interstitial_left(step)) for path in _with_barrier(paths)]
         shares: list[Cell] = np.array(left, float).mean(axis=0).tolist() if left else [None, None]
-        rows.append([gamma, step, round((POINTS - 1) * routes.STEPS_BEYOND / step, 1), len(left), *shares])
+        rows.append([gamma, step, round((POINTS - 1) * interpolation_paths.STEPS_BEYOND / step, 1), len(left), *shares])
     caption = (
         "what is left R steps beyond the peak. Of the barrier: mean over the images with a barrier. Of "
         "the interstitial: share of these images whose topological charge is not yet that of the perfect lattice. "
-        f"Steps: those of a path on which this place would have R = {routes.STEPS_BEYOND}"
+        f"Steps: those of a path on which this place would have R = {interpolation_paths.STEPS_BEYOND}"
     )
     header = ["gamma", "R", "steps", "images", "barrier_left", "interstitial_left"]
     return Table("interpolation_steps", caption, header, rows)
@@ -150,8 +150,8 @@ def _image_table(latent_paths: LatentPaths) -> Table:
     for gamma, paths in latent_paths.items():
         for image, path in enumerate(paths):
             reached, measures = "yes" if path.reached else "no", map(path.measures().get, MEASURES)
-            rows.append([gamma, image, reached, *measures, path.share_left(routes.STEPS_BEYOND)])
-    header = ["gamma", "image", "reached", *MEASURES, f"barrier_left_at_R={routes.STEPS_BEYOND}"]
+            rows.append([gamma, image, reached, *measures, path.share_left(interpolation_paths.STEPS_BEYOND)])
+    header = ["gamma", "image", "reached", *MEASURES, f"barrier_left_at_R={interpolation_paths.STEPS_BEYOND}"]
     return Table("interpolation_images", "each image of the targets; energies per site", header, rows)
 
 
@@ -181,7 +181,7 @@ def _draw(run: Run, images: Sequence[Targets], latent_paths: LatentPaths, output
         f"image during the inverse mapping; numbers in {file}_curves.csv"
     )
     pictures = [Picture(f"{file}.png", caption, "interpolation")]
-    pair, common = routes.compared(latent_paths)
+    pair, common = interpolation_paths.compared(latent_paths)
     if common:
         rows = {rf"$\gamma$ = {gamma:g}": latent_paths[gamma][common[0]] for gamma in pair}
         _draw_states(run, images[common[0]], rows, output / f"{file}_states.png")
@@ -202,13 +202,15 @@ def _draw_states(run: Run, targets: Targets, rows: Mapping[str, LatentPath], pat
     def zoomed(spins: np.ndarray) -> np.ndarray:
         return np.roll(spins, shift, axis=(0, 1))[top : top + side, left : left + side]
 
-    figure, axes = plotting.new_figure(len(rows), len(routes.SHOWN_STEPS) + 3, size=(1.25, 1.4), blank=True)
+    figure, axes = plotting.new_figure(
+        len(rows), len(interpolation_paths.SHOWN_STEPS) + 3, size=(1.25, 1.4), blank=True
+    )
     for column, title, spins in zip((0, -2), ("with interstitial", "perfect"), targets.states, strict=True):
         plotting.plot_spins(axes[0, column], np.roll(spins, shift, axis=(0, 1)), title)
         plotting.plot_square(axes[0, column], side)
         plotting.plot_spins(axes[1, column], zoomed(spins), "zoomed")
     for row, (label, latent_path) in zip(axes, rows.items(), strict=True):
-        for cell, step in zip(row[1:], routes.SHOWN_STEPS, strict=False):
+        for cell, step in zip(row[1:], interpolation_paths.SHOWN_STEPS, strict=False):
             if step in latent_path.shown:
                 plotting.plot_spins(cell, zoomed(latent_path.shown[step]), f"R = {step}")
         row[1].set_ylabel(label)

@@ -67,7 +67,7 @@ def make_generation(
     annealer = sets.measure_annealer(run.hamiltonian, run.shape, seconds)
     energies = [float(row.relaxed.values["energy_per_site"].min()) for row in rows]
     others = [Candidate(run.data_kind, run.lowest_annealed(), ""), Candidate("relaxed states", min(energies), "")]
-    lowest = best_known(run.hamiltonian, run.shape, output, others, anneals).energy_per_site
+    lowest = best_known(run.hamiltonian, run.shape, output, others, anneals)[0].energy_per_site
     training = run.read_split("train", MOST_TRAINING)
     best = sets.best_generating(rows)
     likeness = functools.partial(_likeness, rows[0], training, run)

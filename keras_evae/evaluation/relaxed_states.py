@@ -17,7 +17,7 @@ from keras_evae.evaluation.stage_selection import is_finished
 from keras_evae.evaluation.stage_states import generate
 from keras_evae.files import disk_errors, publish
 from keras_evae.hamiltonian import Hamiltonian
-from keras_evae.minima.certificate import CERTIFICATE, SAME_ENERGY, BestKnown, Candidate, best_known, certify
+from keras_evae.minima.certificate import CERTIFICATE, SAME_ENERGY, Candidate, best_known, certify
 from keras_evae.minima.relaxation import relax_states
 from keras_evae.runs.run import Run
 
@@ -32,7 +32,7 @@ def make_relax(run: Run, output: Path, file: str, count: int = 100, anneals: int
     """Energy of generated states of each stage before and after relaxation; writes the states with certificates."""
     path = output / f"states{file.removeprefix('relax')}.h5"
     certificates, best, changes = export_states(run, path, count, anneals)
-    numbers: Record = {"last_stage_finished": is_finished(run), "best_known_energy_per_site": best.energy_per_site}
+    numbers: Record = {"last_stage_finished": is_finished(run), "best_known_energy_per_site": best[0].energy_per_site}
     return Section(
         "relax",
         "Relaxation of generated states, and their certificates",
@@ -92,7 +92,7 @@ def write_states(
 
 def export_states(
     run: Run, path: Path, count: int = 100, anneals: int | None = None
-) -> tuple[dict[str, Certificates], BestKnown, dict[str, Record]]:
+) -> tuple[dict[str, Certificates], list[Candidate], dict[str, Record]]:
     """Writes generated and relaxed states of each finished stage with their certificates, to an HDF5 file.
 
     Layout: `<stage>/generated` and `<stage>/relaxed` as in `write_states`. The attributes of the file hold the best
@@ -121,9 +121,9 @@ def export_states(
         ]
         best = best_known(hamiltonian, run.shape, path.parent, others, anneals)
         for name, kind in itertools.product(certificates, KINDS):
-            certificates[name][kind]["gap"] -= best.energy_per_site
+            certificates[name][kind]["gap"] -= best[0].energy_per_site
             file[name][kind]["gap"][:] = certificates[name][kind]["gap"]
-        write_attribute(file, "best_known", dataclasses.asdict(best))
+        write_attribute(file, "best_known", {"candidates": list(map(dataclasses.asdict, best))})
         write_attribute(file, "run", {"name": run.name, "shape": list(run.shape)})
     return certificates, best, changes
 
@@ -158,9 +158,9 @@ def _of_kinds(certificates: Certificates, field: str, name: str = "", measure: C
     return {f"{name or field}_{kind}": float(measure(certificates[kind][field])) for kind in KINDS}
 
 
-def _best_known_table(run: Run, best: BestKnown) -> Table:
-    lowest, (height, width) = best.energy_per_site, run.shape
-    rows = [(of.search, of.energy_per_site, of.energy_per_site - lowest, of.detail) for of in best.candidates]
+def _best_known_table(run: Run, best: Sequence[Candidate]) -> Table:
+    lowest, (height, width) = best[0].energy_per_site, run.shape
+    rows = [(of.search, of.energy_per_site, of.energy_per_site - lowest, of.detail) for of in best]
     present = "" if run.hamiltonian.mask is None else f", {run.hamiltonian.count_sites(run.shape)} with a spin"
     caption = f"best known energy on {height} x {width} sites{present}: {lowest:.8f}"
     return Table("best_known", caption, ["search", "energy_per_site", "gap", "detail"], rows)

@@ -49,18 +49,6 @@ class Candidate:
     detail: str
 
 
-@dataclasses.dataclass(frozen=True)
-class BestKnown:
-    """What the searches found, at least one; the lowest first."""
-
-    candidates: tuple[Candidate, ...]
-
-    @property
-    def energy_per_site(self) -> float:
-        """The best known E/N, in units of the exchange constant."""
-        return self.candidates[0].energy_per_site
-
-
 def certify(states: np.ndarray, hamiltonian: Hamiltonian, reference: float) -> np.ndarray:
     """Certificates of states `(n, y, x, 3)`; the reference is the best known E/N of the Hamiltonian on this lattice.
 
@@ -85,8 +73,8 @@ def best_known(
     others: Sequence[Candidate] = (),
     anneals: int | None = None,
     shares: tuple[float, float] = (0.3, 1.3),
-) -> BestKnown:
-    """The lowest energy that slow anneals, triangular lattices and others know of.
+) -> list[Candidate]:
+    """The lowest energies that slow anneals, triangular lattices and others know of, at least one; the lowest first.
 
     Args:
         hamiltonian, shape: The Hamiltonian; rows and columns `(y, x)`.
@@ -105,7 +93,7 @@ def best_known(
         _remembered(folder, placed, lambda: _triangular(hamiltonian, shape, shares)),
     ]
     found = [candidate for candidate in candidates if math.isfinite(candidate.energy_per_site)]
-    return BestKnown(tuple(sorted(found, key=lambda candidate: candidate.energy_per_site)))
+    return sorted(found, key=lambda candidate: candidate.energy_per_site)
 
 
 def _slow(hamiltonian: Hamiltonian, shape: tuple[int, int], count: int) -> Candidate:
