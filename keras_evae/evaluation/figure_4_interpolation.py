@@ -36,8 +36,8 @@ TEXT = (
     "energy, positive towards the perfect lattice; a step is a share of |z1 - z0|, which itself differs from model to "
     "model. The baseline is the straight line through the plateaus, the mean energies of the first and of the last "
     "tenth of the path; height and full width at half maximum (FWHM) of the barrier refer to it. Numbers are means and "
-    f"standard deviations over {interpolation_paths.IMAGES} images of the targets: translations and point operations of both "
-    "together, which leave the energies as they are."
+    f"standard deviations over {interpolation_paths.IMAGES} images of the targets: translations and point operations "
+    "of both together, which leave the energies as they are."
 )
 
 
