@@ -113,22 +113,16 @@ def _generated(run: Run, stage: FinishedStage, way: str, count: int) -> Row:
         spins = priors.model.decode_many(latent)
         end = time.perf_counter()
         seconds.append(((end - drawn) / count, (end - start) / count))
-    return _row(run, stage, way, spins, *map(statistics.median, zip(*seconds, strict=True)))
+    decoding, generation = map(statistics.median, zip(*seconds, strict=True))
+    return dataclasses.replace(_row(run, stage, way, spins), decoding=decoding, generation=generation)
 
 
-def _row(
-    run: Run,
-    stage: FinishedStage | None,
-    way: str,
-    raw: np.ndarray,
-    decoding: float | None = None,
-    generation: float | None = None,
-) -> Row:
+def _row(run: Run, stage: FinishedStage | None, way: str, raw: np.ndarray) -> Row:
     start = time.perf_counter()
     relaxed = relax_states(raw, run.hamiltonian, AnnealingSchedule().torque_tolerance)
     relaxation = (time.perf_counter() - start) / len(raw)
     before, after = (measure_set(states, run.hamiltonian) for states in (raw, relaxed))
-    return Row(stage, way, before, after, decoding, generation, relaxation)
+    return Row(stage, way, before, after, None, None, relaxation)
 
 
 @dataclasses.dataclass(frozen=True)
