@@ -21,12 +21,10 @@ LONGEST_GAP = 1.5
 class Bonds:
     """Bonds from points to their neighbours in the Delaunay triangulation, each from both of its ends.
 
-    On a torus a point has 6 neighbours on average, as long as no four points lie on one circle. On open axes, and with
-    a mask, points at the edge have fewer.
+    On a torus a point has 6 neighbours on average, if no four points lie on one circle; at an edge it has fewer.
 
     Args:
-        points: Number of points.
-        owners: Indices of the points from which the bonds start, `(m,)`, in order.
+        points, owners: Number of points; indices of those from which the bonds start, `(m,)`, in order.
         vectors: Vectors to the neighbours, `(m, 2)` as (y, x), in sites.
         edges: Lengths of the edges between the Voronoi cells of both ends, `(m,)`, in sites; 0 for the diagonals of a
             square lattice. At the rim, where cells have no end, only the part inside of the triangles counts.

@@ -45,13 +45,13 @@ def find_skyrmions(
     """Skyrmions and antiskyrmions of one configuration, counted by their topological charge.
 
     A core is a connected region of spins against the background, S_z < 0 in an up background. Its charge is that of all
-    triangles with a corner in it, and of those that close them with the direction of the background. On a closed
-    lattice it is an integer, and the charges of all regions add up to the charge of the state. At open edges, that of
-    a mask too, only triangles of sites that exist count.
+    triangles with a corner in it, and of those that close them with the direction of the background: on a closed
+    lattice an integer, which add up to the charge of the state. At open edges, that of a mask too, only triangles of
+    sites that exist count.
 
-    A region is a skyrmion if its charge rounds to 1 or -1: at an edge at least half of it must be there. Others are
-    left out: bubbles and domains without winding, skyrmions grown together, regions that go round a closed axis or
-    reach from end to end of the sample both ways, and those more than twice as long as wide (stripes).
+    A region is a skyrmion if its charge rounds to 1 or -1. Others are left out: bubbles and domains without winding,
+    skyrmions grown together, regions that go round a closed axis or reach from end to end of the sample both ways, and
+    those more than twice as long as wide (stripes).
 
     Args:
         spins: One configuration `(y, x, 3)`, else a `ValueError`; zero vectors where there is no spin. Of

@@ -17,8 +17,7 @@ class BraggPeaks:
     Args:
         wave_number: |q| of the ring: mean of |q|, weighted with S(q), over the annulus; 1/site.
         wave_vectors: The six highest peaks of the annulus, 30 degrees apart at least, `(6, 2)` as (q_y, q_x); 1/site.
-        height: Mean S(q) of these peaks over the mean of S(q) in the annulus: 1 for an even ring, at most its number
-            of wave vectors over 6.
+        height: Mean S(q) of these peaks over that of the annulus, 1 for an even ring.
         contrast: |sum S(q) exp(6 i phi)| / sum S(q) over the annulus, with the angle phi of q: 1 for six peaks 60
             degrees apart, about 0 for an even ring.
     """

@@ -54,10 +54,8 @@ def make_generation(
     Args:
         run, output, file: As for every recipe of one run.
         gammas: The stages nearest to these; by default those before the collapse with gamma > 0, and the last.
-        priors: Ways to draw latent vectors; a density that is missing is fitted first.
-        count: States of each set.
-        seconds: Time that the annealer gets for each schedule.
-        anneals: Slow anneals for the lowest known energy, see `best_known`.
+        priors, count: Ways to draw latent vectors, of which a missing density is fitted first; states of each set.
+        seconds, anneals: Time of each schedule of the annealer; slow anneals, see `best_known`.
     """
     stages, notes = nearest_gammas(run, gammas) if gammas else (sets.generating_stages(run), [])
     # Raw and relaxed, of the outputs and of each way.

@@ -99,8 +99,7 @@ def evaluate(
         options: Arguments of recipes, by their names: `{"generation": {"gammas": [10, 100]}}`.
         tables: Log all tables; they stand in the files in any case.
 
-    Returns:
-        What each recipe found, in the order of `recipes`.
+    Returns what each recipe found, in the order of `recipes`.
     """
     runs = [runs] if isinstance(runs, str | Path | Run) else runs
     recipes = [recipes] if isinstance(recipes, str) else recipes

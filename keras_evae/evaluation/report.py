@@ -76,16 +76,10 @@ def write_report(
     output: Path,
     headlines: Sequence[Headline] | None = None,
 ) -> Path:
-    """Writes `<output>/report.html`; says its first sentences, and where it is.
+    """Writes `<output>/report.html` on results of runs with their pictures there; says its first sentences.
 
-    Args:
-        runs, sections: Results of these runs, with their pictures in `output`.
-        gaps: For each recipe that could not be made, why.
-        output: Folder of the results and of the page.
-        headlines: By default a headline for each run, from the sections that are made of all its stages.
-
-    Raises:
-        DataError: If there is nothing to report, or a picture is missing or damaged.
+    `gaps` tells why a recipe could not be made. By default each run has a headline, from the sections that are made of
+    all its stages. A `DataError` if there is nothing to report, or a picture is missing or damaged.
     """
     if not sections and not gaps:
         raise DataError(f"{output}: expected results to report, found none; make them with: evae-evaluate --all")

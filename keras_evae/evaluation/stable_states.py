@@ -135,8 +135,7 @@ def generate_stable(
         limit: Draws at most; 1000 for each wanted state by default.
         conditions: Of `Conditions`: `charge`, `defects`, `energy_below`.
 
-    Raises:
-        DataError: If so many draws do not give `n` states, with the number that fulfil the conditions.
+    A `DataError` if so many draws do not give `n` states, with the number that fulfil the conditions.
     """
     source = make_source(run, seed, prior, relax, conditions)
     source.request()

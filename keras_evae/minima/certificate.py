@@ -52,9 +52,8 @@ class Candidate:
 def certify(states: np.ndarray, hamiltonian: Hamiltonian, reference: float) -> np.ndarray:
     """Certificates of states `(n, y, x, 3)`; the reference is the best known E/N of the Hamiltonian on this lattice.
 
-    Returns:
-        Structured array `(n,)` with the fields `energy_per_site`; `torque`, the largest |S x h|; `charge`, the
-        topological charge Q; `skyrmions`, the number with the core against the field; `gap`, E/N above the reference.
+    A structured array `(n,)` with the fields `energy_per_site`; `torque`, the largest |S x h|; `charge`, the
+    topological charge Q; `skyrmions`, the number with the core against the field; `gap`, E/N above the reference.
     """
     record = np.zeros(len(states), CERTIFICATE)
     for row, spins in zip(record, np.asarray(states, np.float64), strict=True):

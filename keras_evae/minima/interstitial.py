@@ -47,11 +47,8 @@ def make_targets(hamiltonian: Hamiltonian, shape: tuple[int, int]) -> Targets:
 
     The interstitial starts at the centre of a triangle of neighbours near the middle of the box. Both states are
     relaxed with the sweeps at zero temperature of the annealing, then in double precision. In a small box the lattice
-    with the interstitial rearranges itself, so the perfect one is put where it is most similar to it.
-
-    Raises:
-        DataError: If the lattice has edges or absent sites, no skyrmion lattice fits, or the interstitial does not
-            survive the relaxation.
+    with the interstitial rearranges itself, so the perfect one is put where it is most similar to it. A `DataError` if
+    the lattice has edges or absent sites, no skyrmion lattice fits, or the interstitial does not survive.
     """
     if hamiltonian.periodic != (True, True):
         raise DataError("the perfect skyrmion lattice needs periodic boundaries; the Hamiltonian has open ones")

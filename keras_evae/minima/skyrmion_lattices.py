@@ -68,10 +68,8 @@ def preferred_spacing(hamiltonian: Hamiltonian) -> float:
     """Distance of skyrmions in a triangular lattice, in sites: 2/sqrt(3) periods of the spiral, 2 pi / atan(|D|/J').
 
     The spiral's period is that of the lowest energy without field; rows of the skyrmion lattice are one period apart.
-    Along an axis second neighbours act as J' = J + 2 J2. Terms of a user's own are left out.
-
-    Raises:
-        ValueError: Where the spiral is not a ferromagnet's: D = 0, or J or J' not above 0.
+    Along an axis second neighbours act as J' = J + 2 J2. Terms of a user's own are left out. A `ValueError` where the
+    spiral is not a ferromagnet's: D = 0, or J or J' not above 0.
     """
     exchange = hamiltonian.J + 2.0 * hamiltonian.J2
     if hamiltonian.D == 0 or hamiltonian.J <= 0 or exchange <= 0:
@@ -103,11 +101,8 @@ def triangular_skyrmions(
         count: Number of skyrmions. By default the one near the preferred number whose lattice has the least `misfit`.
         shares: Numbers of skyrmions among which that is sought, as shares of the preferred one.
 
-    Returns:
-        Positions `(n, 2)` as (y, x) in sites, and spins `(y, x, 3)`, float64.
-
-    Raises:
-        ValueError: If no nearly triangular lattice of that number fits, or the Hamiltonian has no skyrmions.
+    Returns positions `(n, 2)` as (y, x) in sites, and spins `(y, x, 3)`, float64. A `ValueError` if no nearly triangular
+    lattice of that number fits, or the Hamiltonian has no skyrmions.
 
     >>> positions, spins = triangular_skyrmions(Hamiltonian(), (64, 64))
     >>> len(positions), spins.shape
@@ -135,12 +130,11 @@ def place_skyrmions(
 
     Args:
         positions: Centres, `(n, 2)` as (y, x), in sites; anywhere, fractions too.
-        radius: R in sites; at most a quarter of each periodic side. Skyrmions closer than 4 R to each other overlap.
-        shape: Rows and columns `(y, x)`.
-        hamiltonian: Gives the directions of the spins, the boundary and the mask.
+        radius: R in sites; at most a quarter of each periodic side, else a `ValueError`. Skyrmions closer than 4 R to
+            each other overlap.
+        shape, hamiltonian: Rows and columns `(y, x)`; gives the directions of the spins, the boundary and the mask.
 
-    Returns:
-        Unit vectors `(y, x, 3)`, float64; zero vectors outside of the mask. A `ValueError` for another radius.
+    Returns unit vectors `(y, x, 3)`, float64; zero vectors outside of the mask.
 
     >>> float(place_skyrmions([(8, 8)], 4.0, (16, 16), Hamiltonian())[8, 8, 2])
     -1.0

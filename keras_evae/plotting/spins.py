@@ -48,15 +48,12 @@ def plot(
             both have a scale instead of the wheel.
         quiver: Arrows of the in-plane components too, some 24 along the longer side.
 
-    Returns:
-        The figure. A notebook shows it as the last value of a cell, `plt.show()` on a screen with windows;
-        `savefig` writes a file.
+    Returns the figure. A notebook shows it as the last value of a cell, `plt.show()` on a screen with windows;
+    `savefig` writes a file.
 
     Raises:
         ValueError: For another shape, quantity, or number of titles.
         DataError: If the file cannot be read.
-
-    Example:
 
     >>> up = np.zeros((16, 32, 3)); up[..., 2] = 1.0
     >>> figure = plot(up, "all up")
