@@ -101,8 +101,8 @@ def triangular_skyrmions(
         count: Number of skyrmions. By default the one near the preferred number whose lattice has the least `misfit`.
         shares: Numbers of skyrmions among which that is sought, as shares of the preferred one.
 
-    Returns positions `(n, 2)` as (y, x) in sites, and spins `(y, x, 3)`, float64. A `ValueError` if no nearly triangular
-    lattice of that number fits, or the Hamiltonian has no skyrmions.
+    Returns positions `(n, 2)` as (y, x) in sites, and spins `(y, x, 3)`, float64. A `ValueError` if no nearly
+    triangular lattice of that number fits, or the Hamiltonian has no skyrmions.
 
     >>> positions, spins = triangular_skyrmions(Hamiltonian(), (64, 64))
     >>> len(positions), spins.shape
