@@ -1,7 +1,5 @@
 """Whether two configurations are one state, up to the symmetries of the energy."""
 
-from __future__ import annotations
-
 import dataclasses
 
 import numpy as np
@@ -18,10 +16,8 @@ NEWTON_STEPS = 20
 class Alignment:
     """The symmetry that brings one configuration closest to another.
 
-    Args:
-        distance: Mean over the sites that carry a spin of |S - S'|^2 after it, between 0 and 4.
-        shift: Translation `(y, x)` in sites, after the point operation.
-        operation: Element of the joint point group of lattice and spins.
+    `distance` is the mean of |S - S'|^2 over the sites that carry a spin after it, from 0 to 4. The translation `shift`
+    `(y, x)`, in sites, follows the operation, an element of the joint point group of lattice and spins.
     """
 
     distance: float
@@ -30,27 +26,16 @@ class Alignment:
 
 
 def align(spins: np.ndarray, target: np.ndarray, hamiltonian: Hamiltonian, sliding: bool = False) -> Alignment:
-    """Smallest distance of a configuration from another one over all symmetries of the energy.
+    """Smallest distance of a configuration `(y, x, 3)` from another one over all symmetries of the energy.
 
     The symmetries are the joint point group of lattice and spins, and all translations by whole sites along periodic
     axes, as far as they leave the mask as it is. The sum over sites of S . S' for all translations at once is a
     cross-correlation, from three Fourier transforms; since |S - S'|^2 = 2 - 2 S . S', its maximum is exactly the
     smallest distance. Of several symmetries that do equally well the first of the group is taken, so a translation
-    alone wherever that is enough.
+    alone wherever that is enough. With `sliding` the translation is refined to fractions of a site, by Newton's method
+    on Fourier series: a smooth texture slides between the sites at almost no cost of energy.
 
-    A smooth texture that is large against the sites can also slide by fractions of one at almost no cost of energy,
-    which no symmetry of the lattice undoes. With `sliding` the best translation is refined to fractions of a site:
-    configurations are continued between the sites by their Fourier series.
-
-    Args:
-        spins, target: Unit vectors of one configuration each, `(y, x, 3)`.
-        hamiltonian: Gives boundary and type of interaction, and with them the symmetries.
-        sliding: Take fractions of a site as translations too.
-
-    Raises:
-        ValueError: For configurations that do not have the same shape `(y, x, 3)`.
-
-    Example:
+    A `ValueError` for configurations of different shapes.
 
     >>> state = np.random.default_rng(0).normal(size=(16, 32, 3))
     >>> state /= np.linalg.norm(state, axis=-1, keepdims=True)
@@ -98,10 +83,9 @@ def _best_translation(
 def _slide(
     spectrum: np.ndarray, start: tuple[int, int], squares: float, free: tuple[bool, bool], sites: int
 ) -> tuple[float, tuple[float, float]]:
-    """The smallest distance within a site of `start` for the Fourier series of both configurations, by Newton's method.
+    """The smallest distance within a site of `start`, moved along the `free` axes.
 
-    `spectrum` is the Fourier transform of their cross-correlation, `squares` the sum of their squares; only along the
-    `free` axes they may be moved.
+    `spectrum` is the Fourier transform of the cross-correlation, `squares` the sum of the squares of both.
     """
     shift = np.array(start, float)
     for _ in range(NEWTON_STEPS):

@@ -1,7 +1,5 @@
 """How far many states are from many others, up to the symmetries of the energy: copies of given states show."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -19,20 +17,8 @@ CHUNK = 16
 def symmetric_distances(states: np.ndarray, others: np.ndarray, hamiltonian: Hamiltonian) -> np.ndarray:
     """Mean over sites of |S - S'|^2 for each state and each other one, where the symmetries bring both closest.
 
-    The symmetries are those of `keras_evae.analysis.align`: the joint point group of lattice and spins, and the
-    translations along closed axes. The sum over sites of S . S' for all translations at once is a cross-correlation,
-    from three Fourier transforms; its maximum gives the distance. Between the sites it is continued by parabolas:
-    smooth states slide by fractions of a site at almost no cost of energy.
-
-    Args:
-        states: `(n, y, x, 3)`.
-        others: `(m, y, x, 3)`.
-        hamiltonian: Gives the symmetries, and the sites that carry a spin.
-
-    Returns:
-        Distances, `(n, m)` float64, from 0 to 4.
-
-    Example:
+    Of states `(n, y, x, 3)` and others `(m, y, x, 3)` distances `(n, m)` float64, from 0 to 4. Symmetries and
+    cross-correlation are those of `keras_evae.analysis.align`, which between the sites is continued by parabolas.
 
     >>> state = np.random.default_rng(0).normal(size=(1, 16, 32, 3))
     >>> state /= np.linalg.norm(state, axis=-1, keepdims=True)
@@ -51,14 +37,9 @@ def nearest_distances(
 ) -> np.ndarray:
     """Distance of each state from the nearest of many others, as `symmetric_distances` has it, `(n,)` float64.
 
-    All others are compared by their long waves, |q_y| and |q_x| below pi / 2, at every second site; the candidates
-    that come closest there by all waves at all sites. The result is never below the true distance.
-
-    Args:
-        states: `(n, y, x, 3)`.
-        others: `(m, y, x, 3)`; half their memory is needed besides.
-        hamiltonian: Gives the symmetries. With a mask or open edges all others are compared in full.
-        candidates: Others that are compared in full.
+    All others are compared by their long waves, |q_y| and |q_x| below pi / 2, at every second site; so many
+    `candidates` that come closest there by all waves at all sites, and with a mask or open edges all others. The result
+    is never below the true distance. Half the memory of the others is needed besides.
     """
     height, width = states.shape[1:3]
     if len(others) <= candidates or translation_steps(hamiltonian, (height, width)) != (1, 1):
@@ -90,10 +71,7 @@ def _of_each(states: np.ndarray, hamiltonian: Hamiltonian, measure: Callable[[np
 def _overlaps(images: np.ndarray, others: np.ndarray, shape: tuple[int, int], steps: tuple[int, int]) -> np.ndarray:
     """Largest sum over sites of S . S' over images and translations by multiples of the steps, `(m,)`.
 
-    Args:
-        images, others: Transforms, `(operations, 3, ...)` and `(m, 3, ...)`.
-        shape: `(y, x)` of the lattice that they are transforms on.
-        steps: Smallest translations.
+    Both are transforms, `(operations, 3, ...)` and `(m, 3, ...)`, on a lattice of this shape `(y, x)`.
     """
     best = np.full(len(others), -np.inf)
     for image in images.conj():

@@ -1,7 +1,5 @@
 """Structure factor of spin configurations: the ring of a spiral and the six Bragg peaks of a skyrmion lattice."""
 
-from __future__ import annotations
-
 import dataclasses
 
 import numpy as np
@@ -19,8 +17,7 @@ class BraggPeaks:
     Args:
         wave_number: |q| of the ring: mean of |q|, weighted with S(q), over the annulus; 1/site.
         wave_vectors: The six highest peaks of the annulus, 30 degrees apart at least, `(6, 2)` as (q_y, q_x); 1/site.
-        height: Mean S(q) of these peaks over the mean of S(q) in the annulus: 1 for an even ring, at most its number
-            of wave vectors over 6.
+        height: Mean S(q) of these peaks over that of the annulus, 1 for an even ring.
         contrast: |sum S(q) exp(6 i phi)| / sum S(q) over the annulus, with the angle phi of q: 1 for six peaks 60
             degrees apart, about 0 for an even ring.
     """
@@ -41,11 +38,7 @@ def structure_factor(spins: np.ndarray) -> np.ndarray:
     of S(r) - m, and N m^2 stands at q = 0; without absent sites this is the formula above. The mean over all q is then
     1 - m^2 + N m^2 / (y x).
 
-    Args:
-        spins: Unit vectors, `(..., y, x, 3)`; zero vectors where there is no spin.
-
-    Returns:
-        S(q) at `wave_vectors(shape)`, `(..., y, x)`, float64, no units.
+    Of spins `(..., y, x, 3)`, zero vectors where there is none, S at `wave_vectors(shape)`, `(..., y, x)` float64.
     """
     spins = np.asarray(spins, np.float64)
     present = spins.any(axis=-1, keepdims=True)
@@ -65,8 +58,8 @@ def wave_vectors(shape: tuple[int, ...]) -> np.ndarray:
 def ring_average(factor: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean of S(q) over rings of equal |q|, without q = 0.
 
-    The rings lie around multiples of 2 pi / (shorter side) and are as wide, up to |q| = pi. The result are their |q|,
-    1/site, and the means of S(q), both `(rings,)`.
+    The rings lie around multiples of 2 pi / (shorter side) and are as wide, up to |q| = pi. Returns their |q|, 1/site,
+    and the means of S(q), both `(rings,)`.
     """
     rings, step = _rings(factor.shape)
     number = min(factor.shape) // 2

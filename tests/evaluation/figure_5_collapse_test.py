@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from keras_evae.annealing import anneal, relax
-from keras_evae.evaluation.compared_states import FinalState, compare_all
-from keras_evae.evaluation.figure_5_collapse import make_collapse, make_fft_mse
+from keras_evae.evaluation.figure_5_collapse import FinalState, compare_all, make_collapse, make_fft_mse
 from keras_evae.evaluation.stage_selection import first_collapsed
 from keras_evae.evaluation.stage_states import generate
 from keras_evae.runs.run import load_run

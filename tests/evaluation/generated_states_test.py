@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from keras_evae.analysis import ring_average, structure_factor
-from keras_evae.evaluation.generated_states import make_analyse
-from keras_evae.evaluation.measured_samples import measure, sample_tables
+from keras_evae.evaluation.generated_states import make_analyse, measure, sample_tables
 from keras_evae.evaluation.stage_states import generate
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.minima.skyrmion_lattices import triangular_skyrmions

@@ -38,7 +38,7 @@ def test_good_states(good):
     # 12 of 28 pairs are of one lattice.
     assert same_lattice(good, H)[0] == pytest.approx(12 / 28)
     assert nearest_training(good, good[[0, 4]], H)[0] < 1e-4
-    assert structure_distance(found, found)[0] == 0.0 and same_charge(found, found) == (1.0, 0.0)
+    assert structure_distance(found.rings, found.rings)[0] == 0.0 and same_charge(found, found) == (1.0, 0.0)
 
 
 def test_bad_states_by_every_measure(good):

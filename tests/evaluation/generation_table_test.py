@@ -9,8 +9,7 @@ import pytest
 
 from keras_evae.errors import DataError
 from keras_evae.evaluation.generation_measures import measure_set
-from keras_evae.evaluation.generation_rows import OUTPUTS, TEST, Row, best_generating
-from keras_evae.evaluation.generation_speed import AnnealerPoint, annealer_rate
+from keras_evae.evaluation.generation_rows import OUTPUTS, TEST, AnnealerPoint, Row, annealer_rate, best_generating
 from keras_evae.evaluation.generation_table import make_generation
 from keras_evae.evaluation.recipes import evaluate
 from keras_evae.hamiltonian import Hamiltonian

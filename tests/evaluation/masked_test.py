@@ -11,8 +11,8 @@ import pytest
 from keras_evae.analysis import field_angle
 from keras_evae.dataset.formats.spin_files import read_states
 from keras_evae.errors import MismatchError
-from keras_evae.evaluation.compared_states import compare_all, final_states
 from keras_evae.evaluation.figure_3_correlation import make_local_correlation
+from keras_evae.evaluation.figure_5_collapse import compare_all, final_states
 from keras_evae.evaluation.figure_s1_reconstructions import make_reconstructions
 from keras_evae.evaluation.generated_states import analyse_file
 from keras_evae.evaluation.recipes import ALL, evaluate

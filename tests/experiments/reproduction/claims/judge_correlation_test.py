@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from experiments.reproduction.claims.claim import Numbers
-from keras_evae.evaluation.measured_samples import measure, sample_tables
+from keras_evae.evaluation.generated_states import measure, sample_tables
 from keras_evae.hamiltonian import Hamiltonian
 from tests.helpers.ladders import verdicts
 from tests.helpers.states import skyrmion
