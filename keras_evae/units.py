@@ -15,8 +15,11 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 
-from keras_evae.errors import ArgumentError
+import numpy as np
+
+from keras_evae.errors import ArgumentError, as_number
 
 MU_0 = 1.25663706127e-6
 BOLTZMANN = 1.380649e-23
@@ -61,11 +64,9 @@ class CellUnits:
     demagnetization: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("A", "Ms"):
-            _check_positive(name, getattr(self, name))
-        cell = tuple(map(float, self.cell))
-        if len(cell) != 3 or not all(0 < side < math.inf for side in cell):
-            raise ArgumentError("cell", "three lengths (dx, dy, dz) above 0, in metres", self.cell)
+        as_number("A", self.A, positive=True)
+        as_number("Ms", self.Ms, positive=True)
+        cell = as_cell(self.cell)
         if not math.isclose(cell[0], cell[1], rel_tol=1e-9):
             raise ArgumentError("cell", "square in the plane, dx = dy, as the lattice is", self.cell)
         object.__setattr__(self, "cell", cell)
@@ -86,7 +87,7 @@ class CellUnits:
 
     def table(self, J: float, D: float, B: float, K: float, dmi: str) -> SiTable:
         """A, D, Ms, Ku, B and the unit of energy in joule, of numbers of the lattice."""
-        _check_positive("J", J)
+        as_number("J", J, positive=True)
         side, _, thickness = self.cell
         unit = 2 * self.A * thickness / J
         rows = {
@@ -103,7 +104,7 @@ class CellUnits:
 def atomistic_table(J: float, D: float, B: float, K: float, J2: float, J_meV: float, moment_muB: float) -> SiTable:
     """J, D, K and J2 in meV, B in tesla, and the unit of temperature in kelvin, for atoms of a moment in mu_B."""
     for name, value in (("J", J), ("J_meV", J_meV), ("moment_muB", moment_muB)):
-        _check_positive(name, value)
+        as_number(name, value, positive=True)
     unit = J_meV / J
     rows = {name: (value * unit, "meV") for name, value in (("J", J), ("D", D), ("K", K), ("J2", J2))}
     rows["B"] = (B * unit * MILLI_ELECTRONVOLT / (moment_muB * BOHR_MAGNETON), "T")
@@ -112,6 +113,8 @@ def atomistic_table(J: float, D: float, B: float, K: float, J2: float, J_meV: fl
     return SiTable(rows)
 
 
-def _check_positive(name: str, value: float) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
-        raise ArgumentError(name, "a number above 0", value)
+def as_cell(cell: Sequence[float]) -> tuple[float, float, float]:
+    """Size of a cell, `(dx, dy, dz)` in metres; an `ArgumentError` for anything but three lengths above 0."""
+    if np.shape(cell) != (3,) or not all(0 < side < math.inf for side in cell):
+        raise ArgumentError("cell", "three lengths (dx, dy, dz) above 0, in metres", cell)
+    return float(cell[0]), float(cell[1]), float(cell[2])
