@@ -76,15 +76,6 @@ class CellUnits:
         shape = ", with the demagnetization of a thin film in K" if self.demagnetization else ""
         return f", in units of {2 * self.A * self.cell[2]:.4g} J{shape}"
 
-    def lattice_numbers(self, D: float, Ku: float, B: float, dmi: str) -> dict[str, float]:
-        """D, B and K in units of 2 A t, from D in J/m2, Ku in J/m3 and B in tesla."""
-        side, doubled = self.cell[0], 2 * self.A
-        return {
-            "D": BOND_SIGN[dmi] * D * side / doubled,
-            "B": self.Ms * B * side**2 / doubled,
-            "K": Ku * side**2 / doubled,
-        }
-
     def table(self, J: float, D: float, B: float, K: float, dmi: str) -> SiTable:
         """A, D, Ms, Ku, B and the unit of energy in joule, of numbers of the lattice."""
         as_number("J", J, positive=True)

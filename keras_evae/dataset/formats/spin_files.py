@@ -14,8 +14,8 @@ from keras_evae.dataset.formats.arrays import States, open_array_states, write_h
 from keras_evae.dataset.formats.ovf import REPRESENTATIONS, open_ovf, write_ovf
 from keras_evae.dataset.formats.vtk import write_vtk
 from keras_evae.dataset.hdf5 import StoredSpins
-from keras_evae.dataset.reading import HDF5, NPY, NPZ, PART, open_hdf5
-from keras_evae.errors import ArgumentError, DataError, MismatchError, reading_errors
+from keras_evae.dataset.reading import HDF5, NPY, NPZ, PART, open_hdf5, opened
+from keras_evae.errors import ArgumentError, DataError, MismatchError
 from keras_evae.files import check_memory, disk_errors, publish
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.machine import available_memory
@@ -92,9 +92,7 @@ def open_states(source: str, layer: int | None = None) -> Iterator[States]:
         return
     if name is not None and not name.isdecimal():
         raise DataError(f"{file}: expected the number of a layer behind the colon, found {name!r}")
-    with contextlib.ExitStack() as stack:
-        with reading_errors(file):
-            stream = stack.enter_context(open(file, "rb"))
+    with opened(file, lambda: open(file, "rb")) as stream:
         yield open_ovf(file, stream, layer if name is None else int(name))
 
 
