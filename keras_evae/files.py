@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
+import io
 import json
 import logging
 import math
@@ -121,6 +122,13 @@ def read_sealed(path: Path) -> bytes | None:
     if checksum(content) != digest.hex():
         raise ValueError("truncated or damaged (its checksum is not the one written with it)")
     return content
+
+
+def as_npz(arrays: Mapping[str, np.ndarray]) -> bytes:
+    """The content of an uncompressed `.npz` file."""
+    content = io.BytesIO()
+    np.savez(content, **arrays)  # type: ignore[arg-type]
+    return content.getvalue()
 
 
 def load_arrays(
@@ -264,9 +272,14 @@ def _acquire(path: Path) -> int:
             continue
         try:
             _lock(descriptor, path)
-            if _is_current(descriptor, path):
-                _introduce(descriptor)
-                return descriptor
+            # The last holder may have removed the file under this name.
+            with contextlib.suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(descriptor), os.stat(path)):
+                    started = time.strftime("%Y-%m-%d %H:%M:%S %z")
+                    holder = f"process {os.getpid()} on {socket.gethostname()}, started {started}\n"
+                    os.ftruncate(descriptor, 0)
+                    os.pwrite(descriptor, holder.encode(), 0)
+                    return descriptor
         except BaseException:
             os.close(descriptor)
             raise
@@ -283,17 +296,3 @@ def _lock(descriptor: int, path: Path) -> None:
         raise LockedError(
             f"{path.parent.absolute()}: expected no other process at work here, found {holder}; wait for it or stop it"
         ) from error
-
-
-def _is_current(descriptor: int, path: Path) -> bool:
-    """Whether the locked file still is the one under its name, and not one that its last holder removed."""
-    try:
-        return os.path.samestat(os.fstat(descriptor), os.stat(path))
-    except FileNotFoundError:
-        return False
-
-
-def _introduce(descriptor: int) -> None:
-    started = time.strftime("%Y-%m-%d %H:%M:%S %z")
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}, started {started}\n".encode(), 0)

@@ -18,9 +18,7 @@ from keras_evae.errors import ClusterError, ConfigError
 if TYPE_CHECKING:
     import distributed
 
-
 logger = logging.getLogger(__name__)
-
 
 LOOPBACK = "127.0.0.1"
 Started = TypeVar("Started")

@@ -37,7 +37,6 @@ from keras_evae.machine import check_memory
 
 logger = logging.getLogger(__name__)
 
-
 FORMAT_VERSION = 1
 VERSIONS = {"keras_evae": keras_evae.__version__, "kernel": KERNEL_VERSION}
 # Room for HDF5's index, for each configuration; more than it takes.

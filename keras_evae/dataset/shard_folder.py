@@ -24,13 +24,12 @@ import numpy as np
 
 from keras_evae.annealing import KERNEL_VERSION
 from keras_evae.console import progress_bar
-from keras_evae.dataset.shards import LONGEST_SHARD, encode_shard, shard_indices, shard_length
+from keras_evae.dataset.shards import LONGEST_SHARD, shard_indices, shard_length
 from keras_evae.dataset.specification import DatasetSpecification, describe_difference
 from keras_evae.errors import DataError, MismatchError, in_brief, reading_errors, validate_json
-from keras_evae.files import append_line, checksum, hold_lock, json_text, load_arrays, sync_folder, write_whole
+from keras_evae.files import append_line, as_npz, checksum, hold_lock, json_text, load_arrays, sync_folder, write_whole
 
 logger = logging.getLogger(__name__)
-
 
 LOCK, SPECIFICATION, MANIFEST, PACKED = "lock", "specification.json", "manifest.sha256", "packed.h5.partial"
 Folder = TypeVar("Folder", bound="PartsFolder")
@@ -117,7 +116,7 @@ class PartsFolder:
 
     def write(self, shard: int, arrays: Mapping[str, np.ndarray]) -> None:
         """Writes a finished shard, then its line in the manifest."""
-        name, content = _shard_name(shard), encode_shard(arrays)
+        name, content = _shard_name(shard), as_npz(arrays)
         digest = checksum(content)
         write_whole(self.path / name, content)
         append_line(self.path / MANIFEST, f"{digest}  {name}")

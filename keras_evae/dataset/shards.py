@@ -6,8 +6,7 @@ A shard is a pure function of the specification and its number. As a file it is 
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -67,10 +66,3 @@ def measured(specification: DatasetSpecification, states: Iterable[np.ndarray], 
         energy[row] = hamiltonian.energy(state.astype(np.float64))
         charge[row] = charge_of(state, hamiltonian)
     return {"spins": spins, "energy": energy, "charge": charge}
-
-
-def encode_shard(arrays: Mapping[str, np.ndarray]) -> bytes:
-    """The content of a shard's file."""
-    content = io.BytesIO()
-    np.savez(content, **arrays)  # type: ignore[arg-type]
-    return content.getvalue()

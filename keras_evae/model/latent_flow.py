@@ -29,7 +29,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_evae.console import progress_bar
-from keras_evae.files import load_arrays
+from keras_evae.files import as_npz, load_arrays
 
 END = math.pi / 2
 
@@ -103,11 +103,10 @@ class LatentFlow:
 
     def encode(self, record: Mapping[str, Any]) -> bytes:
         """The fitted density as an uncompressed `.npz` of arrays, with a record of plain values."""
-        arrays = [self.center, self.scale, *self.network.get_weights()]
         record = {**record, "settings": dataclasses.asdict(self.settings), "seed": self.seed}
-        content = io.BytesIO()
-        np.savez(content, *arrays, record=np.frombuffer(json.dumps(record).encode(), np.uint8))
-        return content.getvalue()
+        arrays = {"record": np.frombuffer(json.dumps(record).encode(), np.uint8)}
+        values = (self.center, self.scale, *self.network.get_weights())
+        return as_npz({**arrays, **{f"arr_{index}": array for index, array in enumerate(values)}})
 
     @classmethod
     def decode(cls, content: bytes, path: Path = Path("density")) -> tuple[LatentFlow, dict[str, Any]]:

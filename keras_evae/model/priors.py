@@ -22,7 +22,7 @@ PRIORS = ("normal", "posterior", "flow")
 def normal_vectors(n: int, latent_dim: int, seed: int | None = None) -> np.ndarray:
     """`n` vectors `(n, latent_dim)` float32 of the standard normal; the first ones do not depend on `n`."""
     seed = None if seed is None else as_integer("seed", seed, 0)
-    return np.random.default_rng(seed).standard_normal((as_integer("n", n), latent_dim), dtype=np.float32)
+    return np.random.default_rng(seed).standard_normal((as_integer("n", n, 1), latent_dim), dtype=np.float32)
 
 
 def training_posteriors(

@@ -16,12 +16,7 @@ import numpy as np
 from keras_evae.errors import as_integer, as_number
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.monte_carlo import kernels
-from keras_evae.monte_carlo.checks import (
-    check_shape,
-    check_temperatures,
-    finished_spins,
-    given_spins,
-)
+from keras_evae.monte_carlo.checks import check_shape, check_temperatures, finished_spins, given_spins
 from keras_evae.monte_carlo.streams import random_state
 
 

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from keras_evae.console import format_csv
 from keras_evae.dataset.reading import open_hdf5
 from keras_evae.errors import DataError, in_brief, validate_json
 from keras_evae.files import disk_errors, file_checksum, json_text, sync_folder
@@ -31,7 +32,6 @@ from keras_evae.runs.stage_plan import Stage
 
 if TYPE_CHECKING:
     from keras_evae.model.evae import EVAE
-
 
 WEIGHTS, METRICS, HISTORY, CHECKSUMS = "model.weights.h5", "metrics.json", "history.csv", "checksums.sha256"
 CHECKED = (WEIGHTS, METRICS, HISTORY)
@@ -147,7 +147,9 @@ def save_stage(
     with _appear_whole(path / "stages" / stage.name) as partial:
         reserve(partial / WEIGHTS, 2 * sum(value.nbytes for value in model.get_weights()) + 2**20)
         model.save_weights(partial / WEIGHTS)
-        _write_history(partial / HISTORY, stage, history)
+        rows = zip(*history.values(), strict=True)
+        epochs = ([epoch, *values] for epoch, values in enumerate(rows, start=stage.first_epoch))
+        (partial / HISTORY).write_bytes(format_csv(["epoch", *history], epochs))
         record = {**dataclasses.asdict(stage), "metrics": metrics, **made_from}
         (partial / METRICS).write_text(json_text(record, indent=2) + "\n", encoding="utf-8")
         checksums = {name: file_checksum(partial / name) for name in CHECKED}
@@ -266,14 +268,6 @@ def _check(folder: Path, checksums: Mapping[str, str], names: Sequence[str] = CH
     for file in (folder / name for name in names):
         if not file.is_file() or file_checksum(file) != checksums[file.name]:
             raise _damaged(file)
-
-
-def _write_history(file: Path, stage: Stage, history: Mapping[str, list]) -> None:
-    with open(file, "w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(["epoch", *history])
-        for epoch, values in enumerate(zip(*history.values(), strict=True), start=stage.first_epoch):
-            writer.writerow([epoch, *values])
 
 
 def _read_record(file: Path) -> StageRecord:
