@@ -14,7 +14,7 @@ import math
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Any
 
 import h5py
 import numpy as np
@@ -29,18 +29,6 @@ HDF5, NPZ, NPY = (".h5", ".hdf5"), (".npz",), (".npy",)
 # Names in a message.
 MOST_NAMES = 6
 Memory = Callable[[], int]
-
-
-class Readable(Protocol):
-    """An array `(n, ...)` of which parts can be read: `array[start:stop]`."""
-
-    @property
-    def shape(self) -> tuple[int, ...]: ...
-
-    @property
-    def dtype(self) -> np.dtype: ...
-
-    def __getitem__(self, key: Any) -> np.ndarray: ...
 
 
 class StoredArray:
@@ -198,6 +186,9 @@ class _ArchivedArray:
             return self._whole[key]
         row = math.prod(self.shape[1:])
         return self._read(rows.start * row, len(rows) * row).reshape(len(rows), *self.shape[1:])
+
+
+Readable = StoredArray | _ArchivedArray | np.ndarray
 
 
 def _archived(path: Path, stream: IO[bytes], memory: Memory) -> dict[str, Readable]:
