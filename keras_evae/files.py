@@ -18,14 +18,14 @@ import shutil
 import socket
 import time
 import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
 from keras_evae.errors import BUSY, RESTORE, DataError, DiskError, LockedError, in_brief, reading_errors
-from keras_evae.machine import available_memory, check_memory
+from keras_evae.machine import check_memory
 
 try:
     import fcntl
@@ -132,15 +132,11 @@ def as_npz(arrays: Mapping[str, np.ndarray]) -> bytes:
 
 
 def load_arrays(
-    path: Path,
-    stream: IO[bytes],
-    names: Sequence[str] | None = None,
-    remedy: str = RESTORE,
-    memory: Callable[[], int] = available_memory,
+    path: Path, stream: IO[bytes], names: Sequence[str] | None = None, remedy: str = RESTORE
 ) -> dict[str, np.ndarray]:
     """Reads arrays of an open `.npz` file by their names, all by default; nothing but arrays, and none of objects.
 
-    `path` and `remedy` are as in `keras_evae.errors.reading_fault`; `memory` gives the bytes that are available.
+    `path` and `remedy` are as in `keras_evae.errors.reading_fault`.
 
     Raises:
         DataError: If an array is missing, has no room in memory, or is not what its header says.
@@ -150,7 +146,7 @@ def load_arrays(
         if missing := set(names or ()) - headers.keys():
             raise DataError(f"{path}: expected an array {min(missing)!r}, found {in_brief(sorted(headers))}")
         wanted = headers if names is None else names
-        check_memory(path, sum(math.prod(headers[name][0]) * headers[name][1].itemsize for name in wanted), memory)
+        check_memory(path, sum(math.prod(headers[name][0]) * headers[name][1].itemsize for name in wanted))
         arrays = {}
         for name in wanted:
             with archive.open(f"{name}.npy") as member:

@@ -52,7 +52,7 @@ def from_si(
     effective = Ku - MU_0 * Ms**2 / 2 if thin_film_demagnetization else Ku
     side, doubled = units.cell[0], 2 * A
     # Another type than these two is refused by the Hamiltonian.
-    bond = BOND_SIGN.get(dmi, 1.0) * D * side / doubled
+    bond = BOND_SIGN.get(dmi, 1.0) * D * side / doubled + 0.0
     hamiltonian = Hamiltonian(1.0, bond, Ms * B * side**2 / doubled, effective * side**2 / doubled, dmi, boundary)
     object.__setattr__(hamiltonian, "units", units)
     return hamiltonian

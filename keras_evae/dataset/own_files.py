@@ -68,16 +68,7 @@ def import_states(path: Path, specification: DatasetSpecification) -> None:
         )
     sources = find_sources(specification.files)
     counts = [_check_source(source, specification) for source in sources]
-    total, wanted = sum(counts), specification.count
-    if total < wanted:
-        raise DataError(
-            f"{path}: expected {wanted} states for train, validation and test, found {total} in {len(sources)} files; "
-            f"set {', '.join(f'dataset.{split}={size}' for split, size in _smaller_sizes(total, specification))}"
-        )
-    if total > wanted:
-        logger.info("%s: %d of %d states are used, as dataset.train, validation and test say", path, wanted, total)
-    # The place of each state in the dataset; states beyond its size are left out.
-    places = np.argsort(np.random.default_rng(specification.seed).permutation(total))
+    places = _choose_places(path, sum(counts), specification)
     digests = (file_checksum(split_source(source)[0]) for source in sources)
     made_of = zip(sources, counts, digests, strict=True)
     files = {name: {"states": count, "sha256": digest} for name, count, digest in made_of}
@@ -86,14 +77,14 @@ def import_states(path: Path, specification: DatasetSpecification) -> None:
         try:
             with hold_lock(packed.with_name(LOCK)):
                 torque = _largest_torque(sources, specification)
-                used = places[places < wanted].tolist()
+                used = places[places < specification.count].tolist()
                 arrays, origin = _measured(sources, specification, places), {"files": files, "largest_torque": torque}
                 write_dataset(packed, specification, arrays, used, origin)
                 check_dataset(packed, specification)
                 publish(packed, path)
         finally:
             remove_parts(path)
-    logger.info("%s: %d states of %d files", path, wanted, len(sources))
+    logger.info("%s: %d states of %d files", path, specification.count, len(sources))
     if torque > TORQUE:
         logger.warning(
             f"{path}: the largest torque |S x h| is {torque:.2g}, so states are no minima of this Hamiltonian; "
@@ -101,10 +92,19 @@ def import_states(path: Path, specification: DatasetSpecification) -> None:
         )
 
 
-def _smaller_sizes(total: int, specification: DatasetSpecification) -> list[tuple[str, int]]:
-    """Sizes of the splits, in about their proportions, for fewer states."""
-    small = [max(1, total * size // specification.count) for size in specification.sizes[1:]]
-    return list(zip(SPLITS, [max(1, total - sum(small)), *small], strict=True))
+def _choose_places(path: Path, total: int, specification: DatasetSpecification) -> np.ndarray:
+    """The place of each state in the dataset, `(total,)`; states whose place lies beyond its size are left out."""
+    wanted = specification.count
+    if total < wanted:
+        small = [max(1, total * size // wanted) for size in specification.sizes[1:]]
+        sizes = zip(SPLITS, [max(1, total - sum(small)), *small], strict=True)
+        raise DataError(
+            f"{path}: expected {wanted} states for train, validation and test, found {total} in its files; "
+            f"set {', '.join(f'dataset.{split}={size}' for split, size in sizes)}"
+        )
+    if total > wanted:
+        logger.info("%s: %d of %d states are used, as dataset.train, validation and test say", path, wanted, total)
+    return np.argsort(np.random.default_rng(specification.seed).permutation(total))
 
 
 def _check_source(source: str, specification: DatasetSpecification) -> int:

@@ -110,13 +110,10 @@ def open_hdf5(
 ) -> Iterator[StoredFile]:
     """Opens an HDF5 file for reading. What the caller raises in the block is raised as it is.
 
-    Args:
-        path: The file.
-        remedy: What mends a damaged file, see `keras_evae.errors.reading_fault`.
-        memory: Gives the bytes that are available.
+    `remedy` is what mends a damaged file; `memory` gives the bytes that are available.
 
     Raises:
-        DataError, DiskError, LockedError: As `reading_fault` says, here and where an array is read.
+        DataError, DiskError, LockedError: As `errors.reading_fault` says, here and where an array is read.
     """
     path = Path(path).absolute()
     with opened(path, lambda: h5py.File(path, "r"), remedy) as file:

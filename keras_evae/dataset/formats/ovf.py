@@ -42,12 +42,7 @@ class Segment(NamedTuple):
 
 
 def open_ovf(path: Path, stream: IO[bytes], layer: int | None = None) -> States:
-    """One layer of each segment of a file that is open for reading bytes.
-
-    Args:
-        path: The file, for messages.
-        stream: The file.
-        layer: Which of the layers along z; None for the only one.
+    """One layer along z, by default the only one, of each segment of a file that is open for reading bytes.
 
     Raises:
         DataError: If the file is none of these formats, its segments differ, or what it promises is not there.
@@ -204,15 +199,13 @@ def _parse(path: Path, stream: IO[bytes], segment: Segment) -> np.ndarray:
 def write_ovf(
     stream: IO[bytes], states: Any, representation: str, cell: tuple[float, float, float], comment: str = ""
 ) -> None:
-    """Writes states `(n, y, x, 3)` as segments of an OVF 2.0 file.
+    """Writes states `(n, y, x, 3)`, an array or what gives parts of one when sliced, as segments of an OVF 2.0 file.
 
     Args:
-        stream: File that is open for writing bytes.
-        states: Array, or what gives parts of one when sliced.
+        stream, comment: File that is open for writing bytes; a line of its header.
         representation: `text` (nine digits: single precision comes back bit for bit), `csv` (the same with commas, as
             Spirit writes), `binary4` or `binary8`.
         cell: Size of a cell, `(dx, dy, dz)` in metres.
-        comment: A line of the header.
     """
     count, height, width, _ = states.shape
     stream.write(f"# OOMMF OVF 2.0\n#\n# Segment count: {count}\n#\n".encode())

@@ -16,9 +16,9 @@ from keras_evae.dataset.formats.vtk import write_vtk
 from keras_evae.dataset.hdf5 import StoredSpins
 from keras_evae.dataset.reading import HDF5, NPY, NPZ, PART, open_hdf5, opened
 from keras_evae.errors import ArgumentError, DataError, MismatchError
-from keras_evae.files import check_memory, disk_errors, publish
+from keras_evae.files import disk_errors, publish
 from keras_evae.hamiltonian import Hamiltonian
-from keras_evae.machine import available_memory
+from keras_evae.machine import check_memory
 from keras_evae.units import as_cell
 
 logger = logging.getLogger(__name__)
@@ -73,7 +73,7 @@ def read_states(
     """
     with open_states(source, layer) as states:
         count = min(len(states), limit or len(states))
-        check_memory(source, 4 * int(np.prod(states.shape[1:], dtype=object)) * count, available_memory)
+        check_memory(source, 4 * int(np.prod(states.shape[1:], dtype=object)) * count)
         spins = np.empty((count, *states.shape[1:]), np.float32)
         for start, part in unit_vectors(source, states, count):
             if mask is not None:
