@@ -76,7 +76,6 @@ def generate_dataset(
 
     Args:
         path: File to be made; must not exist.
-        specification: What to anneal.
         workers: Threads; all cores by default. The result does not depend on it.
         client: Dask client, whose workers anneal instead of threads here. The result does not depend on it.
         longest_shard: Configurations in a shard at most: what a kill can lose. The result does not depend on it.

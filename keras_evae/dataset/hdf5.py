@@ -82,7 +82,6 @@ def write_dataset(
     Its bytes follow from the specification and the versions of the software alone, if the states are annealed.
 
     Args:
-        path, specification: What is made.
         shards: The arrays, of consecutive configurations or in another `order`, which gives the place of each.
         origin: Where a user's own states come from, kept as JSON.
 
@@ -257,7 +256,6 @@ def create_file(path: Path, room: int) -> None:
     """An empty HDF5 file in the latest format, which checksums the file's structure too, not only its data.
 
     Args:
-        path: Where it is made.
         room: Bytes reserved on the disk. HDF5 does not survive a full disk: it loses what it holds, and its process.
     """
     access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)

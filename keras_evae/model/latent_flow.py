@@ -39,11 +39,7 @@ class FlowSettings:
     """Size of the network and length of its training.
 
     Args:
-        width: Units of its hidden layers.
-        blocks: Residual blocks.
         frequencies: Waves sin and cos that tell the network the angle.
-        steps: Steps of Adam.
-        batch_size: Codes of a step.
         learning_rate: The largest; it rises over the first twentieth of the steps and falls to zero like a cosine.
         codes: Posteriors that it learns from.
         integration_steps: Steps of Heun's method from a normal vector to a code.
@@ -65,13 +61,7 @@ class FlowSettings:
 
 
 class LatentFlow:
-    """The density of codes: fitted by `fit`, drawn from by `sample`.
-
-    Args:
-        dimension: Size of a code.
-        settings: Of the network and its training.
-        seed: Of the initial weights and of the training.
-    """
+    """The density of codes of so many dimensions: fitted by `fit`, drawn from by `sample`."""
 
     def __init__(self, dimension: int, settings: FlowSettings = FlowSettings(), seed: int = 0) -> None:
         self.dimension, self.settings, self.seed = dimension, settings, seed

@@ -136,8 +136,6 @@ def _normalization(
 
     Args:
         features: `(..., channels)`, or `(..., phases * channels)`: phases have their statistics in common.
-        norm: Keras' batch normalisation.
-        bias: Of the layer before it.
         training: Take the statistics of the features, and update the moving ones, unless the layer is frozen.
         sign: The factor of each channel by which the features differ from the layer's output.
     """

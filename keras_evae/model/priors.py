@@ -36,12 +36,8 @@ def training_posteriors(
     """Posteriors of `n` training states, drawn at random, as training sees them.
 
     Args:
-        model: A trained `EVAE`.
         spins: Training states `(count, y, x, 3)`, read one by one.
-        n: Number of posteriors.
-        random: Chooses the states, and moves each by a random symmetry of the Hamiltonian.
-        augment: Whether to move them.
-        batch_size: States that are encoded at once.
+        random: Chooses the states, and with `augment` moves each by a random symmetry of the Hamiltonian.
 
     Returns:
         Means and standard deviations, each `(n, latent_dim)` float32.

@@ -24,7 +24,6 @@ class MonteCarlo:
     """A lattice in the layout of the kernels, with its random number streams.
 
     Args:
-        hamiltonian: The Hamiltonian.
         shape: Rows and columns `(y, x)`. Columns are even; so are the rows where y is periodic. Periodic sides are 4
             at least, so that no two sites share two bonds.
         seed, index: Stream `index` of `seed`.
@@ -90,7 +89,6 @@ class MonteCarlo:
         Args:
             temperature: Matters for K != 0 only, where a reflection is accepted with probability
                 min(1, exp(K (S_z'^2 - S_z^2) / T)).
-            sweeps: Number of sweeps.
         """
         self._thermal(temperature, (as_integer("sweeps", sweeps, 0), 0, 1))
 

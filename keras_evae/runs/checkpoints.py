@@ -43,7 +43,6 @@ class Checkpoint:
     """The state of a training between two epochs.
 
     Args:
-        stage: Name of the stage.
         epoch: The next epoch, counted over the whole run.
         history: Logs of the stage's finished epochs, a list for each name.
         values: Values of all variables, in the order of `training_variables`.

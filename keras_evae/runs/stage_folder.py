@@ -88,8 +88,6 @@ def finished_stages(
     """The planned stages of the run folder `path` that are there, up to the first that is missing.
 
     Args:
-        path: The run folder.
-        planned: Its stages.
         config: What weights depend on, by `run_folder.decided_by`; what is not in it is not compared.
 
     Raises:

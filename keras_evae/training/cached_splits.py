@@ -19,10 +19,8 @@ class CachedSplits:
     """The splits of a dataset, kept in memory from the first use on, as long as this object lives.
 
     Args:
-        path: HDF5 dataset.
         cache: False: read from the file at each use. True: keep every split that is used. `"auto"`: keep those that
             take at most half of the memory that is available by then.
-        memory: Gives the bytes that are available.
     """
 
     def __init__(

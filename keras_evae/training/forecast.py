@@ -70,9 +70,6 @@ def describe_plan(
     training afterwards has the same bits, and uses what they have compiled.
 
     Args:
-        dataset, specification: File and content of the dataset.
-        model: The model to be trained.
-        batch_size: Samples of a step.
         stages: All stages, of which so many are `finished`.
         samples: Samples that are still to be trained on.
     """
@@ -150,9 +147,7 @@ def training_seconds(
 
     Args:
         model: Model and optimiser, which are the same afterwards, to the last bit.
-        batch_size: Samples of a step.
         sizes: Samples of the splits for training and validation, and perhaps others.
-        samples, epochs, stages: What is to be trained.
     """
     values = read_values(model)
     try:

@@ -46,8 +46,6 @@ def training_batches(
 
     Args:
         source: HDF5 dataset, or its splits, some of which may be in memory; the batches are the same.
-        batch_size: Configurations in a batch.
-        epochs: Numbers of the epochs to stream.
         seed: Seed of the order and the augmentation.
         augment: Hamiltonian under whose symmetries each sample is moved at random; None: as stored.
     """
@@ -82,10 +80,6 @@ def streaming_batches(
 
     Args:
         specification: Hamiltonian, lattice, schedule and seed of the configurations.
-        batch_size: Configurations in a batch.
-        epochs: Numbers of the epochs to stream.
-        samples: Configurations in an epoch.
-        seed: Seed of the augmentation.
         augment: As in `training_batches`.
         workers: Threads of the annealer; all cores by default. The result does not depend on it.
     """

@@ -36,7 +36,6 @@ class EpochScalars(keras.callbacks.Callback):
 
     Args:
         folder, stage: TensorBoard's log folder; name of the stage: what it has written before is replaced.
-        first_epoch: First epoch of the stage.
         history: Logs of the stage's epochs that are done already.
     """
 
