@@ -37,7 +37,7 @@ logger = logging.getLogger(__name__)
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 FULL_IN_WORDS = ("No space left", "Disk quota exceeded", "File too large")
-DIGEST_BYTES = 32
+CHECKSUM_LINE = re.compile(r"[0-9a-f]{64}  .+\n")
 
 
 def checksum(content: bytes | memoryview) -> str:
@@ -49,6 +49,12 @@ def file_checksum(path: Path) -> str:
     """SHA-256 of the content of a file, in hexadecimal."""
     with open(path, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def read_checksums(path: Path) -> list[tuple[str, str]]:
+    """Names and checksums in a file as `sha256sum` reads it, if it is there; a torn line is no line."""
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True) if path.exists() else []
+    return [(line[66:-1], line[:64]) for line in lines if CHECKSUM_LINE.fullmatch(line)]
 
 
 def expand_path(path: str | Path) -> Path:
@@ -118,7 +124,7 @@ def read_sealed(path: Path) -> bytes | None:
         whole = path.read_bytes()
     except FileNotFoundError:
         return None
-    content, digest = whole[:-DIGEST_BYTES], whole[-DIGEST_BYTES:]
+    content, digest = whole[:-32], whole[-32:]
     if checksum(content) != digest.hex():
         raise ValueError("truncated or damaged (its checksum is not the one written with it)")
     return content

@@ -48,8 +48,7 @@ class _Stopwatch(keras.callbacks.Callback):
         # The first one compiles.
         self.model.stop_training = sum(self.steps[1:]) > self.seconds
 
-    def on_test_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        self.start = time.perf_counter()
+    on_test_batch_begin = on_train_batch_begin
 
     def on_test_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         self.evaluations.append(time.perf_counter() - self.start)
