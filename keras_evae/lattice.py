@@ -202,11 +202,7 @@ def encode_mask(mask: np.ndarray) -> str:
 
 
 def decode_mask(text: str) -> np.ndarray:
-    """The mask of a text.
-
-    Raises:
-        ValueError: If the text is none that `encode_mask` gives.
-    """
+    """The mask of a text; `ValueError` if the text is none that `encode_mask` gives."""
     if re.fullmatch(r"[0-9]{1,4}x[0-9]{1,4}( [0-9]{1,8})+", text):
         head, *lengths = text.split()
         height, width = map(int, head.split("x"))

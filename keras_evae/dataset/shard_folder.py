@@ -132,11 +132,7 @@ class PartsFolder:
         self._checksums[name] = digest
 
     def read(self, shard: int) -> dict[str, np.ndarray]:
-        """The arrays of a finished shard.
-
-        Raises:
-            DataError: If the file is not what was written, to the last bit.
-        """
+        """The arrays of a finished shard; `DataError` if the file is not what was written, to the last bit."""
         name = _shard_name(shard)
         content = _read_verified(self.path / name, self._checksums[name])
         if content is None:

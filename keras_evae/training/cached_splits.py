@@ -33,11 +33,7 @@ class CachedSplits:
         self._kept: dict[str, np.ndarray] = {}
 
     def shape(self, split: str) -> tuple[int, int, int, int]:
-        """`(n, y, x, 3)` of a split.
-
-        Raises:
-            DataError: If the file is missing or damaged.
-        """
+        """`(n, y, x, 3)` of a split; `DataError` if the file is missing or damaged."""
         with self.open(split) as spins:
             return spins.shape
 
