@@ -195,9 +195,8 @@ def connected_regions(
 
 def encode_mask(mask: np.ndarray) -> str:
     """The text of a mask."""
-    flat = np.concatenate([[False], mask.ravel()])
-    starts = np.flatnonzero(flat[1:] != flat[:-1])
-    runs = np.diff(np.concatenate([[0], starts, [mask.size]]))
+    starts = np.flatnonzero(np.diff(mask.ravel(), prepend=False))
+    runs = np.diff(starts, prepend=0, append=mask.size)
     return " ".join([f"{mask.shape[0]}x{mask.shape[1]}", *map(str, runs)])
 
 
