@@ -10,7 +10,8 @@ import h5py
 import numpy as np
 import pytest
 
-from keras_evae.dataset.reading import open_arrays, read_single
+from keras_evae.dataset import read_split
+from keras_evae.dataset.reading import open_arrays
 from keras_evae.errors import DataError, DiskError, LockedError, ResourceError, reading_fault
 from tests.helpers.damage import random_flips
 
@@ -106,12 +107,14 @@ def test_slices_of_an_archive(tmp_path, save, order):
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("value", [1e300, np.nan, -np.inf])
-def test_values_beyond_single_precision(value):
-    values = np.zeros((3, 2))
-    values[2, 1] = value
-    with pytest.raises(DataError, match=r"spins: expected finite numbers in single precision, .* first at \(2, 1\)"):
-        read_single("spins", values)
-    np.testing.assert_array_equal(read_single("spins", values[:2]), np.zeros((2, 2)))
+def test_values_beyond_single_precision(tmp_path, value):
+    spins = np.zeros((3, 4, 4, 3))
+    spins[2, 1] = value
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file["train/spins"], file["train/energy"], file["train/charge"] = spins, np.zeros(3), np.zeros(3)
+    with pytest.raises(DataError, match="x.h5: expected finite spins in single precision"):
+        read_split(tmp_path / "x.h5", "train")
+    np.testing.assert_array_equal(read_split(tmp_path / "x.h5", "train", 2), spins[:2])
 
 
 def test_open_for_writing_elsewhere(path):
