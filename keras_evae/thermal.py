@@ -17,15 +17,15 @@ Each has an error, one standard deviation, from the integrated autocorrelation t
 
 from __future__ import annotations
 
-import itertools
 import logging
+import types
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from keras_evae.dataset.thermal_chains import ThermalSpecification
-from keras_evae.dataset.thermal_file import Arrays, MemoryParts, join_segments, make_chains
+from keras_evae.dataset.thermal_file import Arrays, make_chains
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.monte_carlo.autocorrelation import autocorrelation_time, mean_and_error
 from keras_evae.monte_carlo.tempering import count_round_trips, pair_acceptance
@@ -34,10 +34,9 @@ logger = logging.getLogger(__name__)
 
 # Autocorrelation times that a series must have at least.
 FEWEST_TIMES = 10
-KELVIN_PER_MEV = 11.604518
 
 
-class ThermalResult:
+class ThermalResult(types.SimpleNamespace):
     """Averages over temperatures: attributes by the names above, each `(temperatures, ...)` and with `<name>_error`.
 
     Also `temperatures`; `autocorrelation_time` of the energy, of the modulus and of the charge in heat-bath sweeps, the
@@ -45,16 +44,9 @@ class ThermalResult:
     unless asked for; `series` and `charge_series`, which the averages are of.
     """
 
-    def __init__(self, arrays: Arrays) -> None:
-        self.__dict__.update(arrays)
-        self.names = tuple(arrays)
-
     def __repr__(self) -> str:
         low, high = np.min(self.temperatures), np.max(self.temperatures)
         return f"<ThermalResult at {np.size(self.temperatures)} temperatures from {low:.4g} to {high:.4g}>"
-
-    def __getattr__(self, name: str) -> Any:
-        raise AttributeError(f"ThermalResult has no {name!r}, expected one of: {', '.join(self.__dict__['names'])}")
 
 
 def sample(
@@ -104,28 +96,28 @@ def sample(
         (hamiltonian,), shape, values, sweeps, thermalization, seed, exchange, even_acceptance, interval,
         charge_interval, over_relaxation, keep,
     )  # fmt: skip
-    parts = MemoryParts(specification.chains * specification.segments)
-    make_chains(specification, parts, workers)
-    arrays = average(specification, join_segments(specification, parts))
-    return ThermalResult({name: values[0] for name, values in arrays.items()})
+    parts: dict[int, Arrays] = {}
+    missing = range(specification.chains * specification.segments)
+    arrays = average(specification, make_chains(specification, missing, parts.__getitem__, parts.__setitem__, workers))
+    return ThermalResult(**{name: values[0] for name, values in arrays.items()})
 
 
 def average(specification: ThermalSpecification, joined: Arrays) -> Arrays:
     """Averages of the joined segments, each `(hamiltonians, temperatures, ...)`, and the series."""
-    size = joined["temperatures"].shape
+    temperatures = joined["temperatures"]
     points = [
-        _average_point(specification, hamiltonian, joined["temperatures"][h, t], joined["series"][h, t],
-                       joined["charge"][h, t], joined["counts"][h, t])
-        for (h, hamiltonian), t in itertools.product(enumerate(specification.hamiltonians), range(size[1]))
+        _average_point(specification, specification.hamiltonians[place[0]], float(temperatures[place]),
+                       *(joined[name][place] for name in ("series", "charge", "counts")))
+        for place in np.ndindex(temperatures.shape)
     ]  # fmt: skip
-    arrays = {"temperatures": joined["temperatures"]}
+    arrays = {"temperatures": temperatures}
     for name in points[0]:
         values = np.array([point[name] for point in points])
-        arrays[name] = values.reshape(*size, *values.shape[1:])
+        arrays[name] = values.reshape(*temperatures.shape, *values.shape[1:])
     _warn_if_short(specification, arrays["autocorrelation_time"])
     histories = [history.T for history in joined["history"]] if specification.exchange else []
-    arrays["acceptance"] = np.array([pair_acceptance(history) for history in histories]).reshape(size[0], -1)
-    arrays["round_trips"] = np.array([count_round_trips(history) for history in histories] or [0] * size[0])
+    arrays["acceptance"] = np.array([pair_acceptance(history) for history in histories]).reshape(len(temperatures), -1)
+    arrays["round_trips"] = np.array([count_round_trips(history) for history in histories] or [0] * len(temperatures))
     return arrays | {"series": joined["series"], "charge_series": joined["charge"], "spins": joined["kept"]}
 
 

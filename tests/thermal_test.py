@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import special
 
+from keras_evae.analysis import charge_of
 from keras_evae.geometry import make_geometry
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.thermal import sample
@@ -154,15 +155,17 @@ def test_even_acceptance():
 
 
 @pytest.mark.parametrize("exchange", [False, True])
-@pytest.mark.parametrize("hamiltonian", [Hamiltonian(dmi="bloch", K=0.2), Hamiltonian(J2=0.2)])
+@pytest.mark.parametrize("hamiltonian", [Hamiltonian(dmi="bloch", K=0.2), Hamiltonian(J2=0.2), Hamiltonian(J=-1)])
 def test_same_bits_for_any_workers(hamiltonian, exchange):
     arguments = {"shape": (8, 16), "temperatures": [0.4, 0.5, 0.7], "sweeps": 120, "thermalization": 20, "keep": 2,
                  "charge_interval": 20, "exchange": exchange}  # fmt: skip
     one = sample(hamiltonian, **arguments, workers=1)
     other = sample(hamiltonian, **arguments, workers=3)
-    for name in one.names:
+    for name in vars(one):
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
     assert one.spins.shape == (3, 2, 8, 16, 3) and one.charge_series.shape == (3, 6)
+    charges = charge_of(one.spins, hamiltonian)
+    np.testing.assert_allclose(one.charge_series[:, 2::3], charges, atol=1e-10)
     energies = hamiltonian.energy(one.spins[:, -1].astype(np.float64))
     np.testing.assert_allclose(one.series[:, -1, 0] if not exchange else np.sort(energies), np.sort(energies)
                                if exchange else energies, rtol=1e-5)  # fmt: skip

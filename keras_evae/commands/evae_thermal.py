@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import io
 import itertools
 import logging
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -24,7 +24,8 @@ from keras_evae.files import disk_errors, write_whole
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.plotting import new_figure, save_figure, style
 from keras_evae.plotting.temperature import plot_map, plot_thermal
-from keras_evae.thermal import KELVIN_PER_MEV, average
+from keras_evae.thermal import average
+from keras_evae.units import BOLTZMANN, MILLI_ELECTRONVOLT
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +33,7 @@ SCANNED = ("J", "D", "B", "K", "T")
 # What the terminal and the pictures show; the CSV file has all.
 SHOWN = {"energy": "$E/N$ ($J$)", "heat_capacity": "heat capacity / $N$", "magnetization_modulus": "$|M|/N$",
          "charge": "topological charge"}  # fmt: skip
-MAPPED = {name: SHOWN[name] for name in ("charge", "magnetization_modulus", "heat_capacity")}
+MAPPED = ("charge", "magnetization_modulus", "heat_capacity")
 EPILOG = """examples:
   evae-thermal --config quickstart --set thermal.sweeps=30000
   evae-thermal --config quickstart --set thermal.exchange=true --set thermal.even_acceptance=true
@@ -59,25 +60,28 @@ def make_parser() -> argparse.ArgumentParser:
 
 def _sample(options: argparse.Namespace) -> None:
     config = load_config(options.config, options.set)
-    settings, scans = config.thermal or ThermalConfig(), dict(map(_scan, options.scan))
+    settings = config.thermal or ThermalConfig()
+    # The temperature is the last axis, as in the arrays.
+    scans = dict(sorted(map(_scan, options.scan), key=lambda axis: axis[0] == "T"))
     specification = _specification(config, settings, scans)
-    if options.scheduler:
-        with connect(options.scheduler, options.workers) as client:
-            arrays = ensure_thermal(settings.path, specification, average, client=client)
-    else:
-        arrays = ensure_thermal(settings.path, specification, average, options.workers)
-    rows = _rows(specification, arrays, settings.J_meV)
+    cluster = connect(options.scheduler, options.workers) if options.scheduler else contextlib.nullcontext()
+    with cluster as client:
+        arrays = ensure_thermal(settings.path, specification, average, options.workers, client)
+    kelvin = (settings.J_meV or 0.0) / (abs(config.hamiltonian.J) or 1.0) * MILLI_ELECTRONVOLT / BOLTZMANN
+    rows = _rows(specification, arrays, kelvin)
     with disk_errors(settings.path):
         write_whole(settings.path.with_suffix(".csv"), format_csv(list(rows[0]), [row.values() for row in rows]))
-        _draw(settings.path.with_suffix(".png"), specification, arrays, scans)
+        _draw(settings.path.with_suffix(".png"), arrays, scans)
         if settings.keep:
             content = io.BytesIO()
             np.save(content, arrays["spins"].reshape(-1, *specification.shape, 3))
             write_whole(settings.path.with_name(f"{settings.path.stem}_spins.npy"), content.getvalue())
-    shown = ["T", *(name for name in scans if name != "T"), *SHOWN]
-    cells = [[f"{row[name]:.5g}" + (f" ± {row[name + '_error']:.1g}" if name in SHOWN else "") for name in shown]
-             for row in rows]  # fmt: skip
-    logger.info("%s", format_table(shown, cells))
+    axes = ["T", *(name for name in scans if name != "T")]
+    cells = [
+        [f"{row[name]:.5g}" for name in axes] + [f"{row[name]:.5g} ± {row[f'{name}_error']:.1g}" for name in SHOWN]
+        for row in rows
+    ]
+    logger.info("%s", format_table([*axes, *SHOWN], cells))
     logger.info("written: %s, with .csv and .png beside it", settings.path)
 
 
@@ -110,45 +114,39 @@ def _specification(config: Config, settings: ThermalConfig, scans: dict[str, np.
         raise ConfigError(f"thermal.{error.name}: expected {error.expected}, found {error.found}") from error
 
 
-def _rows(specification: ThermalSpecification, arrays: dict[str, np.ndarray], J_meV: float | None) -> list[dict]:
+def _rows(specification: ThermalSpecification, arrays: dict[str, np.ndarray], kelvin: float) -> list[dict]:
     """One row for each Hamiltonian and temperature: parameters, then averages; of vectors a column a component."""
     rows = []
-    for (h, hamiltonian), t in itertools.product(
-        enumerate(specification.hamiltonians), range(len(specification.temperatures))
-    ):
-        temperature = float(arrays["temperatures"][h, t])
-        row: dict[str, Any] = {**{name: getattr(hamiltonian, name) for name in "JDBK"}, "T": temperature}
-        if J_meV:
-            row["kelvin"] = temperature * J_meV * KELVIN_PER_MEV
-        for name, values in arrays.items():
-            if f"{name.removesuffix('_error')}_error" in arrays or name == "autocorrelation_time":
-                value = np.atleast_1d(values[h, t])
-                axes = ("",) if len(value) == 1 else ("_x", "_y", "_z")
-                row |= {f"{name.removesuffix('_error')}{axis}{'_error' * name.endswith('_error')}": float(each)
-                        for axis, each in zip(axes, value, strict=True)}  # fmt: skip
+    for place in np.ndindex(arrays["temperatures"].shape):
+        temperature = float(arrays["temperatures"][place])
+        row = {name: getattr(specification.hamiltonians[place[0]], name) for name in "JDBK"} | {"T": temperature}
+        if kelvin:
+            row["kelvin"] = temperature * kelvin
+        for name in [*(name for name in arrays if f"{name}_error" in arrays), "autocorrelation_time"]:
+            for end in ("", "_error") if f"{name}_error" in arrays else ("",):
+                value = arrays[name + end][place]
+                axes = ("_x", "_y", "_z") if np.ndim(value) else ("",)
+                row |= {name + axis + end: float(each) for axis, each in zip(axes, np.atleast_1d(value), strict=True)}
         rows.append(row)
     return rows
 
 
-def _draw(path: Path, specification: ThermalSpecification, arrays: dict[str, np.ndarray], scans: dict) -> None:
+def _draw(path: Path, arrays: dict[str, np.ndarray], scans: dict[str, np.ndarray]) -> None:
     with style():
         if len(scans) == 2:
-            figure, axes = new_figure(1, len(MAPPED), (3.6, 2.8))
             (first, x), (second, y) = scans.items()
-            for cell, (name, label) in zip(axes[0], MAPPED.items(), strict=True):
-                values = (
-                    arrays[name].reshape(len(x), len(y)) if first != "T" else arrays[name].reshape(len(y), len(x)).T
-                )
-                plot_map(cell, x.tolist(), y.tolist(), values.T, (f"${first}$", f"${second}$"), label)
+            figure, axes = new_figure(1, len(MAPPED), (3.6, 2.8))
+            for cell, name in zip(axes[0], MAPPED, strict=True):
+                values = arrays[name].reshape(len(x), len(y)).T
+                plot_map(cell, x.tolist(), y.tolist(), values, (f"${first}$", f"${second}$"), SHOWN[name])
         else:
+            points = [f"{name} = {value:.3g}" for name, axis in scans.items() if name != "T" for value in axis]
             figure, axes = new_figure(1, len(SHOWN), (3.0, 2.6))
             for cell, (name, label) in zip(axes[0], SHOWN.items(), strict=True):
-                for h in range(len(specification.hamiltonians)):
-                    point = "".join(f"{axis} = {values[h]:.3g}" for axis, values in scans.items() if axis != "T")
-                    plot_thermal(
-                        cell, arrays["temperatures"][h], arrays[name][h], arrays[f"{name}_error"][h], label, point
-                    )
-            if len(specification.hamiltonians) > 1:
+                curves = zip(arrays["temperatures"], arrays[name], arrays[f"{name}_error"], strict=True)
+                for curve, point in zip(curves, points or [""], strict=True):
+                    plot_thermal(cell, *curve, label, point)
+            if points:
                 axes[0, 0].legend()
         save_figure(figure, path)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -16,13 +16,14 @@ import numpy as np
 
 from keras_evae.analysis.neighbours import delaunay_bonds
 from keras_evae.analysis.skyrmions import skyrmions_of
-from keras_evae.analysis.topology import charge_of
+from keras_evae.analysis.topology import charge_of, stagger
 from keras_evae.annealing import KERNEL_VERSION, choose_sampler
 from keras_evae.dataset.shards import GENERAL_UPDATE
 from keras_evae.errors import ArgumentError, MismatchError, as_integer, as_number
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.monte_carlo.checkerboard import MonteCarlo
 from keras_evae.monte_carlo.checks import check_shape, check_stream
+from keras_evae.monte_carlo.kernels import winding_number
 from keras_evae.monte_carlo.tempering import even_temperatures, exchange
 
 # Spin updates of a segment: half a minute of one core.
@@ -98,6 +99,10 @@ class ThermalSpecification:
         """Segments of a chain; the first brings it into equilibrium."""
         return 1 - (-self.blocks // self.segment_blocks)
 
+    def blocks_of(self, segment: int) -> range:
+        """The blocks of a segment, none of the first."""
+        return range(self.blocks)[max(0, segment - 1) * self.segment_blocks : segment * self.segment_blocks]
+
     def attributes(self) -> dict[str, Any]:
         """Plain values, by the names under which a configuration knows them."""
         values = dataclasses.asdict(dataclasses.replace(self, hamiltonians=()))
@@ -108,19 +113,17 @@ class ThermalSpecification:
 
 
 class _Chain:
-    """The lattices of one chain, at their temperatures."""
+    """The copies of a lattice in one chain, at their temperatures."""
 
-    def __init__(self, specification: ThermalSpecification, number: int, workers: int) -> None:
-        self.of, self.number, self.workers = specification, number, workers
-        count = len(specification.temperatures)
-        first = number * count if specification.exchange else number
-        self.hamiltonian = specification.hamiltonians[first // count]
-        places = range(count) if specification.exchange else [number % count]
-        self.temperatures = np.array([specification.temperatures[place] for place in places])
-        self.replicas = np.arange(len(places))
+    def __init__(self, of: ThermalSpecification, number: int, pool: ThreadPoolExecutor) -> None:
+        self.of, self.number, self.pool = of, number, pool
+        count = len(of.temperatures)
+        first = number * count if of.exchange else number
+        self.hamiltonian = of.hamiltonians[first // count]
+        self.temperatures = np.array(of.temperatures if of.exchange else [of.temperatures[number % count]])
+        self.replicas = np.arange(len(self.temperatures))
         make = choose_sampler(self.hamiltonian)
-        self.lattices = [make(self.hamiltonian, specification.shape, specification.seed, first + int(k))
-                         for k in self.replicas]  # fmt: skip
+        self.lattices = [make(self.hamiltonian, of.shape, of.seed, first + int(copy)) for copy in self.replicas]
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
         self.replicas, self.temperatures = state["replicas"], state["temperatures"]
@@ -132,7 +135,7 @@ class _Chain:
                         for name in ("spins", "random_words"))  # fmt: skip
         return {"spins": spins, "words": words, "replicas": self.replicas, "temperatures": self.temperatures}
 
-    def equilibrate(self, pool: ThreadPoolExecutor) -> None:
+    def equilibrate(self) -> None:
         """Half of the sweeps cool from above the Curie temperature, half are at the temperature."""
         cooling = self.of.thermalization // 2
         rounds = (self.of.thermalization - cooling) // self.of.interval
@@ -141,42 +144,46 @@ class _Chain:
             if cooling:
                 lattice.heat_bath(np.geomspace(max(HOT, temperature), temperature, cooling), 1, self.of.over_relaxation)
 
-        list(pool.map(cool, self.lattices, self.temperatures))
+        list(self.pool.map(cool, self.lattices, self.temperatures))
         if self.of.even_acceptance:
-            pilot = np.stack(list(self._measured(pool, max(2, rounds // 2))))
-            self.temperatures = even_temperatures(self.temperatures, pilot[:, :, 0].var(axis=1))
-        if self.of.exchange:
-            self.run(pool, rounds, 0)
-        else:
-            list(self._measured(pool, rounds))
+            energies = self._measured(max(2, rounds // 2))[..., 0]
+            self.temperatures = even_temperatures(self.temperatures, energies.var(axis=0))
+        self.run(rounds, 0)
 
-    def _measured(self, pool: ThreadPoolExecutor, rounds: int) -> Iterable[np.ndarray]:
-        """For each temperature the series `(rounds, 6)` of its lattice."""
+    def _measured(self, rounds: int) -> np.ndarray:
+        """Series `(rounds, temperatures, 6)`, without exchange."""
 
         def measure(replica: int, temperature: float) -> np.ndarray:
             return self.lattices[replica].measure(temperature, rounds, self.of.interval, self.of.over_relaxation)
 
-        return pool.map(measure, self.replicas, self.temperatures)
+        return np.stack(list(self.pool.map(measure, self.replicas, self.temperatures)), axis=1)
 
-    def run(self, pool: ThreadPoolExecutor, rounds: int, first: int) -> tuple[np.ndarray, np.ndarray]:
-        """Measured series `(rounds, temperatures, 6)`, and after each round which copies are where."""
+    def run(self, rounds: int, first: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """Series of some rounds, piece by piece, and the copies at each temperature after each exchange."""
         if not self.of.exchange:
-            return np.stack(list(self._measured(pool, rounds)), axis=1), np.zeros((rounds, 1), np.int16)
-        series, replicas = [], []
+            return [self._measured(rounds)], []
+        series, history = [], []
         for number in range(first, first + rounds):
-            series.append(np.concatenate(list(self._measured(pool, 1))))
+            series.append(self._measured(1))
             self.replicas = exchange(
-                self.replicas, series[-1][:, 0], self.temperatures, number, self.of.seed, self.number
+                self.replicas, series[-1][0, :, 0], self.temperatures, number, self.of.seed, self.number
             )
-            replicas.append(self.replicas)
-        count = len(self.replicas)
-        return np.array(series).reshape(-1, count, 6), np.array(replicas, np.int16).reshape(-1, count)
+            history.append(self.replicas)
+        return series, history
 
-    def count(self, spins: np.ndarray) -> tuple[float, float]:
+    def charge(self, spins: np.ndarray) -> float:
+        """`charge_of`, some ten times faster where no corners are nearly opposite."""
+        periodic = self.hamiltonian.periodic
+        staggered = stagger(spins, periodic).astype(np.float32) if self.hamiltonian.J < 0 else spins
+        charge = winding_number(staggered, periodic)
+        return float(charge if np.isfinite(charge) else charge_of(spins, self.hamiltonian))
+
+    def count(self, spins: np.ndarray, charge: float) -> tuple[float, float]:
         """Number of skyrmions and mean |psi6|, which is NaN without any."""
-        found = skyrmions_of(spins, self.hamiltonian)
-        if not len(found):
+        # A count takes hundreds of sweeps.
+        if abs(charge) < 0.5:
             return 0.0, np.nan
+        found = skyrmions_of(spins, self.hamiltonian)
         psi6, _ = delaunay_bonds(
             found.positions, self.of.shape, self.hamiltonian.periodic, mask=self.hamiltonian.mask
         ).lattice_order()
@@ -184,7 +191,7 @@ class _Chain:
 
 
 def run_segment(
-    specification: ThermalSpecification,
+    of: ThermalSpecification,
     number: int,
     segment: int,
     state: Mapping[str, np.ndarray] | None,
@@ -200,33 +207,30 @@ def run_segment(
     """
     if kernel_version != KERNEL_VERSION:
         raise MismatchError(f"kernel version: expected {kernel_version}, found {KERNEL_VERSION} on a worker")
-    of, chain = specification, _Chain(specification, number, workers)
     with ThreadPoolExecutor(workers, thread_name_prefix="thermal") as pool:
+        chain = _Chain(of, number, pool)
         if state is None:
-            chain.equilibrate(pool)
+            chain.equilibrate()
         else:
             chain.restore(state)
         rounds, n = of.charge_interval // of.interval, len(chain.replicas)
-        series, history = [np.empty((0, n, 6))], [np.array([chain.replicas], np.int16)]
-        charges, counts, kept = [], [], []
-        last = min(segment * of.segment_blocks, of.blocks)
-        for block in range((segment - 1) * of.segment_blocks, last) if segment else ():
+        series, history, charges, counts, kept = [np.empty((0, n, 6))], [chain.replicas], [], [], []
+        for block in of.blocks_of(segment):
             # No round of before has these numbers; the first is even.
-            measured, replicas = chain.run(pool, rounds, 2 * of.thermalization + block * rounds)
-            series.append(measured)
-            history.append(replicas)
-            spins = list(pool.map(lambda replica: chain.lattices[replica].spins, chain.replicas))
-            charges.append([float(charge_of(each, chain.hamiltonian)) for each in spins])
+            measured, replicas = chain.run(rounds, 2 * of.thermalization + block * rounds)
+            series += measured
+            history += replicas
+            spins = [chain.lattices[replica].spins for replica in chain.replicas]
+            charges.append(list(pool.map(chain.charge, spins)))
             if block % COUNT_INTERVAL == COUNT_INTERVAL - 1 or block == of.blocks - 1:
-                counts.append([chain.count(each) if abs(charge) >= 0.5 else (0.0, np.nan)
-                               for each, charge in zip(spins, charges[-1], strict=True)])  # fmt: skip
+                counts.append(list(pool.map(chain.count, spins, charges[-1])))
             if (block + 1) * of.keep // of.blocks > block * of.keep // of.blocks:
                 kept.append(spins)
-    return {
-        "series": np.concatenate(series),
-        "history": np.concatenate(history),
-        "charge": np.array(charges).reshape(-1, n),
-        "counts": np.array(counts).reshape(-1, n, 2),
-        "kept": np.array(kept, np.float32).reshape(-1, n, *of.shape, 3),
-        **chain.state(),
-    }
+        return {
+            "series": np.concatenate(series),
+            "history": np.array(history, np.int16),
+            "charge": np.array(charges).reshape(-1, n),
+            "counts": np.array(counts).reshape(-1, n, 2),
+            "kept": np.array(kept, np.float32).reshape(-1, n, *of.shape, 3),
+            **chain.state(),
+        }

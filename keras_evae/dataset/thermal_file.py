@@ -9,7 +9,7 @@ they are of; `acceptance`, `round_trips` and `spins` as `keras_evae.thermal.Ther
 from __future__ import annotations
 
 import concurrent.futures
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,15 +19,8 @@ import numpy as np
 from keras_evae.annealing import KERNEL_VERSION
 from keras_evae.console import progress_bar
 from keras_evae.dataset.cluster import cluster_pool
-from keras_evae.dataset.generation import Pool, thread_pool
-from keras_evae.dataset.hdf5 import (
-    AGAIN,
-    METADATA_BYTES,
-    VERSIONS,
-    create_file,
-    json_attribute,
-    write_attribute,
-)
+from keras_evae.dataset.generation import thread_pool
+from keras_evae.dataset.hdf5 import AGAIN, METADATA_BYTES, VERSIONS, create_file, json_attribute, write_attribute
 from keras_evae.dataset.reading import open_hdf5
 from keras_evae.dataset.shard_folder import PartsFolder, hold_parts, parts_path, remove_parts
 from keras_evae.dataset.specification import describe_difference
@@ -41,88 +34,70 @@ if TYPE_CHECKING:
 
 FORMAT_VERSION = 1
 # Arrays that are no fields of the table.
+SERIES = ("series", "charge", "counts", "kept")
 APART = ("acceptance", "round_trips", "series", "charge_series", "spins")
 Arrays = dict[str, np.ndarray]
 
 
-class MemoryParts(dict[int, Arrays]):
-    """Finished segments in memory."""
-
-    def __init__(self, count: int) -> None:
-        super().__init__()
-        self._count = count
-
-    def missing(self) -> list[int]:
-        return [number for number in range(self._count) if number not in self]
-
-    def read(self, shard: int) -> Arrays:
-        return self[shard]
-
-    def write(self, shard: int, arrays: Mapping[str, np.ndarray]) -> None:
-        self[shard] = dict(arrays)
-
-
-Parts = PartsFolder | MemoryParts
-
-
 def make_chains(
     specification: ThermalSpecification,
-    parts: Parts,
+    missing: Iterable[int],
+    read: Callable[[int], Arrays],
+    write: Callable[[int, Arrays], None],
     workers: int | None = None,
     client: distributed.Client | None = None,
-) -> None:
-    """Makes the missing segments of all chains, on threads or on the workers of a Dask cluster."""
-    cores = workers or usable_cores()
-    # Copies of one chain move together: where there are few chains, each takes several threads.
-    inner = 1 if client or not specification.exchange else max(1, cores // specification.chains)
-    pool: Pool = cluster_pool(client) if client else thread_pool(cores)
-    missing, segments = set(parts.missing()), specification.segments
+) -> Arrays:
+    """Makes the missing segments of all chains, on threads or on the workers of a Dask cluster.
+
+    Args:
+        specification: What to sample.
+        missing: Numbers of segments, those of the first chain first.
+        read, write: Give and take the arrays of a segment, by its number.
+        workers, client: As for `ensure_thermal`.
+
+    Returns:
+        The arrays of all segments, each `(hamiltonians, temperatures, times, ...)`, but for `history`, `(hamiltonians,
+        rounds + 1, temperatures)`, and `temperatures`, at which the chains were, `(hamiltonians, temperatures)`.
+    """
+    chains, segments, cores = specification.chains, specification.segments, workers or usable_cores()
+    # Where there are few chains, each takes several threads.
+    inner = 1 if client or not specification.exchange else max(1, cores // chains)
     # What is behind a segment that is lost is made again, with the same bits.
-    todo = {chain: min((part % segments for part in missing if part // segments == chain), default=segments)
-            for chain in range(specification.chains)}  # fmt: skip
-    total = segments * specification.chains
+    todo = dict.fromkeys(range(chains), segments)
+    for part in sorted(missing, reverse=True):
+        todo[part // segments] = part % segments
     with (
-        progress_bar(description="sampling", total=total, initial=sum(todo.values()), unit="segment") as bar,
-        pool as (executor, _),
+        progress_bar(
+            description="sampling", total=segments * chains, initial=sum(todo.values()), unit="segment"
+        ) as bar,
+        cluster_pool(client) if client else thread_pool(cores) as (executor, _),
     ):
 
-        def submit(chain: int, state: Mapping[str, np.ndarray] | None) -> concurrent.futures.Future:
-            return executor.submit(run_segment, specification, chain, todo[chain], state, inner, KERNEL_VERSION)
-
-        def state_before(chain: int) -> Arrays | None:
+        def submit(chain: int) -> concurrent.futures.Future:
             first = todo[chain]
-            return _state(parts.read(chain * segments + first - 1)) if first else None
+            state = read(chain * segments + first - 1) if first else None
+            state = state and {name: state[name] for name in STATE}
+            return executor.submit(run_segment, specification, chain, first, state, inner, KERNEL_VERSION)
 
-        pending = {submit(chain, state_before(chain)): chain for chain, first in todo.items() if first < segments}
+        pending = {submit(chain): chain for chain, first in todo.items() if first < segments}
         while pending:
-            finished, _ = concurrent.futures.wait(pending, return_when=concurrent.futures.FIRST_COMPLETED)
-            for future in finished:
-                chain, arrays = pending.pop(future), future.result()
-                parts.write(chain * segments + todo[chain], arrays)
+            for future in concurrent.futures.wait(pending, return_when=concurrent.futures.FIRST_COMPLETED).done:
+                chain = pending.pop(future)
+                write(chain * segments + todo[chain], future.result())
                 bar.update()
                 todo[chain] += 1
                 if todo[chain] < segments:
-                    pending[submit(chain, _state(arrays))] = chain
+                    pending[submit(chain)] = chain
+    return _join(specification, read)
 
 
-def _state(arrays: Mapping[str, np.ndarray]) -> Arrays:
-    return {name: arrays[name] for name in STATE}
-
-
-def join_segments(specification: ThermalSpecification, parts: Parts) -> Arrays:
-    """The arrays of all chains, from their segments: each `(hamiltonians, temperatures, times, ...)`.
-
-    `history` of a Hamiltonian, `(hamiltonians, rounds + 1, temperatures)`, stays as it is; `temperatures` are those at
-    which the chains were (hamiltonians, temperatures).
-    """
+def _join(specification: ThermalSpecification, read: Callable[[int], Arrays]) -> Arrays:
     segments, joined = specification.segments, []
     for chain in range(specification.chains):
-        found = [parts.read(chain * segments + number) for number in range(segments)]
-        arrays = {
-            name: np.concatenate([each[name] for each in found]) for name in ("series", "charge", "counts", "kept")
-        }
-        later = [each["history"][1:] for each in found[1:]]
-        arrays["history"] = np.concatenate([found[0]["history"][:0], found[1]["history"][:1], *later])
+        # The first only brings the chain into equilibrium.
+        found = [read(chain * segments + number) for number in range(1, segments)]
+        arrays = {name: np.concatenate([each[name] for each in found]) for name in SERIES}
+        arrays["history"] = np.concatenate([found[0]["history"][:1], *(each["history"][1:] for each in found)])
         joined.append({**arrays, "temperatures": found[-1]["temperatures"][None]})
     size = (len(specification.hamiltonians), len(specification.temperatures))
     whole = {}
@@ -153,12 +128,11 @@ def ensure_thermal(
     """
     path = Path(path)
     if not path.exists():
-        count = specification.chains * specification.segments
-        length = {"blocks in a segment": specification.segment_blocks}
-        folder = PartsFolder(parts_path(path), count, specification.attributes() | length)
+        attributes = specification.attributes() | {"blocks in a segment": specification.segment_blocks}
+        folder = PartsFolder(parts_path(path), specification.chains * specification.segments, attributes)
         with disk_errors(path), hold_parts(folder) as parts:
-            make_chains(specification, parts, workers, client)
-            _write(parts.packed, specification, average(specification, join_segments(specification, parts)))
+            joined = make_chains(specification, parts.missing(), parts.read, parts.write, workers, client)
+            _write(parts.packed, specification, average(specification, joined))
             read_thermal(parts.packed)
             publish(parts.packed, path)
             parts.remove()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import math
 import time
 from collections.abc import Mapping
@@ -53,37 +52,29 @@ class AnnealingReport:
     @property
     def freezing(self) -> tuple[float, float]:
         """Two temperatures between which the charge freezes, the upper one inf if it is frozen from the first."""
-        moving = np.flatnonzero(self.changes > SAME_CHARGE)
         temperatures = [math.inf, *self.rows[:, 0]]
-        first = int(moving[-1]) + 1 if len(moving) else 0
+        first = max(np.flatnonzero(self.changes > SAME_CHARGE) + 1, default=0)
         return temperatures[first], temperatures[first + 1]
 
     @property
     def best(self) -> str:
         """The schedule with the lowest mean E/N, `this` unless a preset is lower by two standard errors."""
-        own = self.energies["this"]
         lowest = min(self.energies, key=lambda name: self.energies[name].mean())
-        error = math.hypot(
-            *(np.std(found) / math.sqrt(max(1, len(found) - 1)) for found in (own, self.energies[lowest]))
-        )
-        return lowest if own.mean() - self.energies[lowest].mean() > 2.0 * error else "this"
+        own, other = self.energies["this"], self.energies[lowest]
+        error = math.hypot(*(np.std(found) / math.sqrt(len(found) - 1) for found in (own, other)))
+        return lowest if own.mean() - other.mean() > 2.0 * error else "this"
 
     def __str__(self) -> str:
-        rows = [
-            [f"{value:.4g}" if column != 2 else f"{value:.5f}" for column, value in enumerate(r)] for r in self.rows
-        ]
-        presets = [
-            [name, f"{found.mean():.6f}", f"{found.min():.6f}", f"{self.seconds[name]:.3g}"]
-            for name, found in self.energies.items()
-        ]
-        tables = format_table(HEADER, rows), format_table(("schedule", "E/N mean", "E/N lowest", "CPU s"), presets)
+        rows = [[f"{value:.5g}" for value in row] for row in self.rows]
+        schedules = [[name, f"{found.mean():.6f}", f"{found.min():.6f}", f"{self.seconds[name]:.3g}"]
+                     for name, found in self.energies.items()]  # fmt: skip
+        tables = format_table(HEADER, rows), format_table(("schedule", "E/N mean", "E/N lowest", "CPU s"), schedules)
         return "\n\n".join([*tables, self._in_words()])
 
     def _in_words(self) -> str:
         above, below = self.freezing
-        if above == math.inf:
-            place = "The charge is frozen from the first temperature on: start higher."
-        else:
+        place = "The charge is frozen from the first temperature on: start higher."
+        if above < math.inf:
             forgets = self.rows[self.rows[:, 0] == above, 6].max()
             place = (
                 f"The charge freezes between T = {above:.3g} and {below:.3g}. The energy forgets in {forgets:.3g} "
@@ -119,15 +110,21 @@ def annealing_report(
     schedule = AnnealingSchedule.preset(schedule) if isinstance(schedule, str) else schedule
     for name, value, least in (("lattices", lattices, 2), ("points", points, 1), ("sweeps", sweeps, 2)):
         as_integer(name, value, least)
+    schedules = {"this": schedule, **{name: each for name, each in PRESETS.items() if each != schedule}}
+
+    def cool(index: int) -> np.ndarray:
+        return _cool(choose_sampler(hamiltonian)(hamiltonian, shape, seed, index), schedule, points, sweeps, index)
+
+    def finish(schedule: AnnealingSchedule, index: int) -> tuple[float, float]:
+        """E/N of one annealed lattice, and its processor time."""
+        start = time.thread_time()
+        spins = anneal(hamiltonian, shape, schedule, seed, index)
+        return float(hamiltonian.energy_per_site(spins.astype(np.float64))), time.thread_time() - start
+
     with ThreadPoolExecutor(workers or usable_cores()) as pool:
-
-        def cool(index: int) -> np.ndarray:
-            return _cool(choose_sampler(hamiltonian)(hamiltonian, shape, seed, index), schedule, points, sweeps, index)
-
-        cooled = np.stack(list(pool.map(cool, range(lattices))))
-        schedules = {"this": schedule, **{name: each for name, each in PRESETS.items() if each != schedule}}
+        cooled = np.array(list(pool.map(cool, range(lattices))))
         found = {
-            name: np.array(list(pool.map(functools.partial(_timed, hamiltonian, shape, each, seed), range(lattices))))
+            name: np.array(list(pool.map(finish, [each] * lattices, range(lattices))))
             for name, each in schedules.items()
         }
     halvings = math.log2(schedule.start_temperature / schedule.end_temperature)
@@ -142,39 +139,24 @@ def annealing_report(
 
 def _cool(lattice: MonteCarlo, schedule: AnnealingSchedule, points: int, sweeps: int, index: int) -> np.ndarray:
     """The columns of `AnnealingReport.rows` of one lattice, `(temperatures, 7)`."""
-    steps, rows, done = schedule.temperature_steps(), [], 0
+    hamiltonian, steps = lattice.hamiltonian, schedule.temperature_steps()
+    branch = type(lattice)(hamiltonian, lattice.shape, index=BRANCHES + index)
+    rows, done = [], 0
     for place in np.unique(np.rint(np.linspace(0, len(steps) - 1, points)).astype(int)):
         lattice.heat_bath(steps[done : place + 1], schedule.sweeps, schedule.over_relaxation)
-        done = place + 1
-        rows.append(_look(lattice, float(steps[place]), schedule, sweeps, index))
+        done, temperature, spins = place + 1, float(steps[place]), lattice.spins
+        (moments,) = lattice.measure(temperature, 1, 0)
+        branch.spins = spins
+        energies = branch.measure(temperature, sweeps, 1, schedule.over_relaxation)[:, 0]
+        branch.spins = spins
+        branch.relax(schedule.torque_tolerance, schedule.max_greedy_sweeps)
+        rows.append([
+            temperature,
+            moments[4] / moments[5],
+            moments[0] / hamiltonian.count_sites(lattice.shape),
+            charge_of(spins, hamiltonian),
+            charge_of(branch.spins, hamiltonian),
+            len(skyrmions_of(branch.spins, hamiltonian)),
+            autocorrelation_time(energies),
+        ])  # fmt: skip
     return np.array(rows)
-
-
-def _look(lattice: MonteCarlo, temperature: float, schedule: AnnealingSchedule, sweeps: int, index: int) -> list[float]:
-    hamiltonian, shape, spins = lattice.hamiltonian, lattice.shape, lattice.spins
-    (moments,) = lattice.measure(temperature, 1, 0)
-    branch = type(lattice)(hamiltonian, shape, index=BRANCHES + index)
-    branch.spins = spins
-    energies = branch.measure(temperature, sweeps, 1, schedule.over_relaxation)[:, 0]
-    branch.spins = spins
-    branch.relax(schedule.torque_tolerance, schedule.max_greedy_sweeps)
-    relaxed = branch.spins
-    return [
-        temperature,
-        moments[4] / moments[5],
-        moments[0] / hamiltonian.count_sites(shape),
-        float(charge_of(spins, hamiltonian)),
-        float(charge_of(relaxed, hamiltonian)),
-        len(skyrmions_of(relaxed, hamiltonian)),
-        autocorrelation_time(energies),
-    ]
-
-
-def _timed(
-    hamiltonian: Hamiltonian, shape: tuple[int, int], schedule: AnnealingSchedule, seed: int, index: int
-) -> tuple[float, float]:
-    """E/N of one annealed lattice, and its processor time."""
-    start = time.thread_time()
-    spins = anneal(hamiltonian, shape, schedule, seed, index)
-    seconds = time.thread_time() - start
-    return float(hamiltonian.energy_per_site(spins.astype(np.float64))), seconds

@@ -40,6 +40,8 @@ SHORT_MEMORY, SHORT_SWEEPS = np.float32(0.5), 7
 VANISHING = np.float32(1e-30)
 # Below this |h|/T the inverse of the heat-bath distribution is replaced by its series, the error of which is smaller.
 WEAK_FIELD = np.float32(1e-2)
+# Square of the number whose phase is half the solid angle of a triangle: opposite corners have less.
+NEARLY_OPPOSITE = 1e-7
 ZERO, HALF, ONE, TWO = (np.float32(value) for value in (0.0, 0.5, 1.0, 2.0))
 
 
@@ -408,6 +410,64 @@ def measured_sweeps(
         _add_moments(white, black, 1, couplings, anisotropy, lanes)
         for quantity in range(6):
             series[measurement, quantity] = lanes[quantity, :sites].sum()
+
+
+@_inline
+def multiply(numbers, column, by_real, by_imaginary):
+    """Multiplies one of the numbers of `winding_number`: real and imaginary part, turns, least |factor|^2."""
+    real, imaginary, turns, least = numbers
+    old = imaginary[column]
+    new = real[column] * by_imaginary + old * by_real
+    along = real[column] * by_real - old * by_imaginary
+    # The sum of two phases of one sign has left (-pi, pi] if that of the product has the other.
+    turns[column] += 1.0 if (old >= 0.0) & (by_imaginary >= 0.0) & (new < 0.0) else 0.0
+    turns[column] -= 1.0 if (old < 0.0) & (by_imaginary < 0.0) & (new >= 0.0) else 0.0
+    least[column] = min(least[column], by_real * by_real + by_imaginary * by_imaginary)
+    scale = 1.0 / (abs(along) + abs(new))
+    real[column], imaginary[column] = along * scale, new * scale
+
+
+@_kernel
+def _multiply_triangles(lower, upper, numbers):
+    """Multiplies with the triangles between two rows of spins, `(3, columns + 1)`."""
+    for column in range(numbers[0].shape[0]):
+        x1, y1, z1 = lower[0, column], lower[1, column], lower[2, column]
+        x2, y2, z2 = lower[0, column + 1], lower[1, column + 1], lower[2, column + 1]
+        x3, y3, z3 = upper[0, column + 1], upper[1, column + 1], upper[2, column + 1]
+        x4, y4, z4 = upper[0, column], upper[1, column], upper[2, column]
+        # Both triangles have the corners 1 and 3.
+        diagonal = 1.0 + x1 * x3 + y1 * y3 + z1 * z3
+        x, y, z = y3 * z1 - z3 * y1, z3 * x1 - x3 * z1, x3 * y1 - y3 * x1
+        x3, y3, z3 = x1 + x3, y1 + y3, z1 + z3
+        multiply(numbers, column, diagonal + x2 * x3 + y2 * y3 + z2 * z3, x2 * x + y2 * y + z2 * z)
+        multiply(numbers, column, diagonal + x4 * x3 + y4 * y3 + z4 * z3, -(x4 * x + y4 * y + z4 * z))
+
+
+@_general_kernel
+def winding_number(spins, periodic):
+    """`keras_evae.analysis.topological_charge` of one state `(y, x, 3)`, float32, without an arctangent a triangle.
+
+    Half the solid angle of a triangle is the phase of 1 + a.b + b.c + c.a + i a.(b x c). These numbers are multiplied
+    along each column, and the turns of the product are counted. Absent corners, zero vectors, leave it real.
+
+    NaN where corners are so close to opposite that the function named above has to decide.
+    """
+    rows, columns, _ = spins.shape
+    squares = columns if periodic[1] else columns - 1
+    numbers = np.ones(squares), np.zeros(squares), np.zeros(squares), np.ones(squares)
+    lower, upper = np.empty((3, columns + 1)), np.empty((3, columns + 1))
+    for row in range(rows + 1 if periodic[0] else rows):
+        lower, upper = upper, lower
+        for component in range(3):
+            for column in range(columns):
+                upper[component, column] = spins[row % rows, column, component]
+            upper[component, columns] = upper[component, 0]
+        if row:
+            _multiply_triangles(lower, upper, numbers)
+    real, imaginary, turns, least = numbers
+    if squares and least.min() < NEARLY_OPPOSITE:
+        return np.nan
+    return (np.arctan2(imaginary, real) / (2.0 * np.pi) + turns).sum()
 
 
 @_kernel

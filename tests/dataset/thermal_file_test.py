@@ -61,7 +61,7 @@ def test_killed_and_started_again_it_has_the_same_bits(exchange, tmp_path):
 def test_file_and_memory_agree(tmp_path):
     arrays = ensure_thermal(tmp_path / "thermal.h5", SPECIFICATION, average)
     result = sample(Hamiltonian(), (8, 16), (0.4, 0.6), 80, 10, seed=3, charge_interval=20, keep=2)
-    for name in result.names:
+    for name in vars(result):
         np.testing.assert_array_equal(arrays[name][0], getattr(result, name))
     assert arrays["energy"].shape == (2, 2) and np.all(arrays["magnetization"][1, :, 2] > 0)
 

@@ -7,6 +7,7 @@ import numba
 import numpy as np
 import pytest
 
+from keras_evae.analysis import topological_charge
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.monte_carlo import checkerboard, kernels
 from keras_evae.monte_carlo.checkerboard import MonteCarlo
@@ -71,6 +72,23 @@ def test_heat_bath_spin_inverts_the_distribution():
     cosine = (spins * h).sum(axis=0) / a
     assert np.abs(cosine - exact).max() < 3e-5
     assert np.abs(np.linalg.norm(spins, axis=0) - 1.0).max() < 2e-6
+
+
+@pytest.mark.parametrize("periodic", [(True, True), (True, False), (False, True), (False, False)])
+def test_winding_number_is_the_topological_charge(periodic):
+    """Of uniform spins, hot and magnetised, with absent sites too; spins that are nearly opposite are left to it."""
+    random, decided = np.random.default_rng(2), 0
+    for shape in ((1, 1), (1, 8), (8, 1), (7, 12), (32, 20)):
+        for state in range(20):
+            spins = random.normal((0, 0, state % 3), size=(*shape, 3)).astype(np.float32)
+            spins /= np.linalg.norm(spins, axis=-1, keepdims=True)
+            spins[random.random(shape) < 0.2 * (state % 2)] = 0.0
+            found = kernels.winding_number(spins, periodic)
+            decided += np.isfinite(found)
+            assert np.isnan(found) or abs(found - topological_charge(spins, periodic)) < 1e-10
+    assert decided > 80
+    spins[3, 4:6] = (0, 0, 1), (1e-5, 0, -1)
+    assert np.isnan(kernels.winding_number(spins, periodic))
 
 
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="reads x86 instructions")
