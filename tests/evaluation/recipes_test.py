@@ -11,7 +11,7 @@ NAMES = ("a and b: c", "b: c, 100%")
 def test_runs_of_any_name(smoke_run, tmp_path):
     """The name stands in a field of its own, and in the names of files."""
     runs = [dataclasses.replace(smoke_run, path=tmp_path / name) for name in NAMES]
-    sections = evaluate(runs, ["losses", "fft_mse", "collapse", "convergence"], tmp_path / "out")
+    sections = evaluate(runs, ["losses", "fft_mse", "convergence"], tmp_path / "out")
     for section in sections:
         read = read_section(tmp_path / "out" / f"{section.name}.json")
         assert [table.run for table in read.tables] == [table.run for table in section.tables]
