@@ -123,13 +123,6 @@ def test_configurations_have_names(tmp_path, monkeypatch):
     assert load_config("vae").training.seed == 7
 
 
-def test_repr_shows_what_differs_from_the_defaults(load):
-    assert repr(Config()) == "Config()"
-    config = load("training: {seed: 3}\nevae: {gammas: [1.0]}")
-    assert repr(config) == "Config(training=TrainingConfig(seed=3), evae=EVAEConfig(gammas=(1.0,)))"
-    assert len(repr(load("geometry: {shape: disc, size: 200}"))) < 250
-
-
 def test_every_key_is_read_somewhere():
     """As an attribute of its section, under the section's own name; those of the physics are tested below."""
     read = set()

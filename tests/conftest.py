@@ -6,6 +6,11 @@ import fcntl
 import os
 import signal
 
+# Each of two processes of pytest-xdist on two cores: threads of BLAS would wait for one another, at full load.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+
 import pytest
 
 from keras_evae import plotting
@@ -14,8 +19,6 @@ from keras_evae.machine import prepare_tensorflow
 from keras_evae.runs.run import load_run
 from tests.helpers.commands import smoke
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 # In the background of a shell script Ctrl-C is ignored, also by the commands that tests start and interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -10,6 +10,7 @@ import pytest
 from matplotlib.figure import Figure
 
 import keras_evae as ev
+from keras_evae.machine import ONEDNN
 from keras_evae.plotting.colors import spin_colors
 from tests.helpers.commands import ROOT
 from tests.helpers.states import random_spins
@@ -21,7 +22,7 @@ HEAVY = {"tensorflow", "keras", "matplotlib", "pydantic", "h5py", "distributed",
 
 
 # What keeps TensorFlow's notes away where tests run, not where users do.
-SILENCERS = ("TF_CPP_MIN_LOG_LEVEL", "CUDA_VISIBLE_DEVICES")
+SILENCERS = ("TF_CPP_MIN_LOG_LEVEL", "CUDA_VISIBLE_DEVICES", ONEDNN)
 
 
 def loaded_by(*names, use=""):
@@ -35,11 +36,14 @@ def loaded_by(*names, use=""):
 
 
 def test_each_name_loads_what_it_needs():
-    assert {name for name in loaded_by() if name.startswith("keras_evae")} == {"keras_evae"}
+    """And oneDNN is switched on with TensorFlow, no earlier."""
+    early = loaded_by(use=f"import os; assert {ONEDNN!r} not in os.environ")
+    assert {name for name in early if name.startswith("keras_evae")} == {"keras_evae"}
     assert not HEAVY & loaded_by(*LIGHT)
     without_tensorflow = [name for name in ev.__all__ if name not in ("EVAE", "train")]
     assert not {"tensorflow", "keras", "distributed"} & loaded_by(*without_tensorflow)
-    assert "tensorflow" in loaded_by("train", use="ev.EVAE((16, 16), latent_dim=2).generate(1)")
+    use = "ev.EVAE((16, 16), latent_dim=2).generate(1); print(sys.modules['keras_evae.machine'].onednn_is_on())"
+    assert {"tensorflow", str("x86_64" in os.uname().machine)} <= loaded_by("train", use=use)
 
 
 def test_names():

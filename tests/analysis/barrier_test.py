@@ -37,9 +37,3 @@ def test_triangle_the_way_back_and_plateaus():
 )  # fmt: skip
 def test_no_barrier_on_monotone_curves_in_valleys_and_where_the_peak_lies_on_a_plateau(curve):
     assert find_barrier(curve) is None
-
-
-@pytest.mark.parametrize("curve", [np.zeros(2), np.zeros((5, 5)), np.array([0.0, np.nan, 0.0, 0.0])])
-def test_refuses_what_is_no_path(curve):
-    with pytest.raises(ValueError, match="finite energies"):
-        find_barrier(curve)

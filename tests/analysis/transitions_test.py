@@ -50,9 +50,3 @@ def test_ladders_without_a_transition():
     assert posterior_collapse([1, 2, 3], [50, 0.1, 20]) is None
     assert Transition(1e3, 1e5).mark == pytest.approx(1e4)
     assert Transition(0.0, 10.0).mark == 10.0
-
-
-@pytest.mark.parametrize("weights, values", [([1, 1], [5, 5]), ([2, 1], [5, 5]), ([1, 2], [5])])
-def test_weights_that_do_not_rise(weights, values):
-    with pytest.raises(ValueError, match="weights must rise"):
-        posterior_collapse(weights, values)

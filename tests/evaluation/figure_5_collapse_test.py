@@ -52,7 +52,7 @@ def test_trainings_that_end_in_one_lattice(run):
 
 def test_section_of_two_runs(run, tmp_path, drawn):
     copy = load_run(shutil.copytree(run.path, tmp_path / "copy"))
-    section = make_collapse([run, copy], tmp_path)
+    section = make_collapse([run, copy], tmp_path, count=10)
     section.write(tmp_path)
     for name, row in zip(("smoke", "copy"), grid_of(drawn["collapse.png"], rows=2), strict=True):
         # Runs of the same beta and seed have their folders besides.
@@ -71,7 +71,7 @@ def test_section_of_two_runs(run, tmp_path, drawn):
     assert float(row["distance"]) == 0.0 and row["verdict"] == "same state, shifted by (0.0, 0.0), not turned"
     assert set(section.numbers) == {"smoke", "copy"} and not section.numbers["copy"]["collapsed"]
     young = dataclasses.replace(run, stages=run.stages[:2])
-    alone = make_collapse([young], tmp_path)
+    alone = make_collapse([young], tmp_path, count=10)
     assert [table.name for table in alone.tables] == ["collapse"]
     found = [section.numbers["smoke"]["last_stage_finished"], alone.numbers["smoke"]["last_stage_finished"]]
     assert found == [True, False]

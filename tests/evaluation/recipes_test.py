@@ -1,11 +1,8 @@
 """The register of recipes, and what is written of runs of any name."""
 
 import dataclasses
-import logging
 
-import pytest
-
-from keras_evae.evaluation.recipes import ALL, evaluate
+from keras_evae.evaluation.recipes import evaluate
 from keras_evae.evaluation.results import read_section
 
 NAMES = ("a and b: c", "b: c, 100%")
@@ -14,7 +11,7 @@ NAMES = ("a and b: c", "b: c, 100%")
 def test_runs_of_any_name(smoke_run, tmp_path):
     """The name stands in a field of its own, and in the names of files."""
     runs = [dataclasses.replace(smoke_run, path=tmp_path / name) for name in NAMES]
-    sections = evaluate(runs, ["losses", "fft_mse", "collapse", "convergence"], tmp_path / "out")
+    sections = evaluate(runs, ["losses", "fft_mse", "convergence"], tmp_path / "out")
     for section in sections:
         read = read_section(tmp_path / "out" / f"{section.name}.json")
         assert [table.run for table in read.tables] == [table.run for table in section.tables]
@@ -22,15 +19,3 @@ def test_runs_of_any_name(smoke_run, tmp_path):
         assert all((tmp_path / "out" / table.csv_file).is_file() for table in read.tables)
     assert [(table.name, table.run) for table in sections[0].tables[:2]] == [("losses", name) for name in NAMES]
     assert sections[0].tables[0].csv_file == "losses_a and b: c.csv"
-
-
-@pytest.mark.parametrize("count", [1, 7])
-def test_all_prints_at_most_twenty_lines(smoke_run, tmp_path, caplog, count):
-    """A line for each recipe, made or not, the first sentences of the report, and where the rest is."""
-    runs = [dataclasses.replace(smoke_run, path=tmp_path / f"run{number}") for number in range(count)]
-    made = ["losses", "convergence"]
-    with caplog.at_level(logging.INFO, "keras_evae"):
-        evaluate(runs, made, tmp_path / "out", report=True, tables=False)
-    lines = "\n".join(caplog.messages).splitlines()
-    assert len(lines) - len(made) + len(ALL) + 1 <= 20 and "" not in lines
-    assert lines[0].split()[-1] == "losses.png" and lines[-1].startswith("report: ")

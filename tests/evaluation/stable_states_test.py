@@ -26,14 +26,14 @@ def test_states_are_minima_and_the_record_says_what_they_are(run):
 
 
 def test_filter_keeps_exactly_what_fulfils_the_conditions_and_seeds(run):
-    everything = generate_stable(run, 200, seed=1, prior="normal", relax=False).record
+    everything = generate_stable(run, 60, seed=1, prior="normal", relax=False).record
     charge = int(np.rint(np.median(everything["charge"])))
     bound = float(np.median(everything["energy_per_site"]))
     defects = int(np.median(everything["defects"]))
     fits = (np.rint(everything["charge"]) == charge) & (everything["energy_per_site"] < bound)
     fits &= everything["defects"] <= defects
     n = int(fits.sum())
-    assert 0 < n < 200
+    assert 0 < n < 60
     conditions = {"charge": charge, "energy_below": bound, "defects": defects}
     found = generate_stable(run, n, seed=1, prior="normal", relax=False, **conditions)
     np.testing.assert_array_equal(found.record, everything[fits])

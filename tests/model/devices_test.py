@@ -82,7 +82,7 @@ def accepts(kernel, operation):
 
 
 @pytest.mark.skipif(not tf.test.is_built_with_cuda(), reason="this TensorFlow was built without kernels for GPUs")
-@pytest.mark.parametrize(("phases", "precision"), [(True, "float32"), (False, "float32"), (False, "mixed_bfloat16")])
+@pytest.mark.parametrize(("phases", "precision"), [(True, "float32"), (False, "mixed_bfloat16")])
 def test_every_operation_of_a_step_has_a_kernel_for_gpus(gpu, phases, precision):
     """The registry is that of the installed TensorFlow, whose release for Linux has the kernels of both kinds."""
     model = EVAE(SHAPE, 8, gamma=1.0, phases=phases, precision=precision)

@@ -101,14 +101,3 @@ def test_structure_factor_has_q_y_upwards(looks, axes):
     factor[3, 2] = 100.0
     image = pixels(plotting.plot_structure_factor(axes, factor, (np.pi, np.pi), (1.0, 100.0)).axes)
     assert image[75, 50].sum() > 600 > 50 > image[25, 50].sum()
-
-
-def test_arbitrary_diagonals_are_dotted_and_not_counted(axes):
-    bonds = np.array([[(1.0, 1.0), (1.0, 5.0)], [(1.0, 1.0), (5.0, 5.0)]])
-    counts = np.array([4, 6, -1])
-    positions = np.array([(1.0, 1.0), (1.0, 5.0), (5.0, 5.0)])
-    plotting.plot_neighbours(axes, random_spins(8, 8), positions, bonds, np.array([False, True]), counts)
-    sure, arbitrary = axes.collections[:2]
-    assert len(sure.get_segments()) == len(arbitrary.get_segments()) == 1
-    assert sure.get_linestyle() != arbitrary.get_linestyle()
-    assert {part.get_label() for part in axes.collections[2:]} == {"4 neighbours", "6 neighbours", "at the rim"}

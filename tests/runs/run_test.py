@@ -1,5 +1,6 @@
 """Run folders: stages appear whole, damage is noticed, and loading executes nothing from the files."""
 
+import functools
 import json
 import pickle
 from pathlib import Path
@@ -30,6 +31,11 @@ evae: {beta: 1e-3, gammas: [10], epochs: 1}
 """
 
 
+@functools.cache
+def model_of(seed):
+    return EVAE((16, 32), latent_dim=4, seed=seed)
+
+
 @pytest.fixture
 def config(tmp_path):
     (tmp_path / "run.yaml").write_text(TEXT)
@@ -41,7 +47,7 @@ def run(tmp_path, config):
     """A run with two of its three stages finished."""
     folder = open_run_folder(tmp_path / "runs" / "small", config)
     for stage in planned_stages(config)[:2]:
-        model = EVAE((16, 32), latent_dim=4, seed=stage.index)
+        model = model_of(stage.index)
         model.beta.assign(stage.beta)
         save_stage(folder, stage, model, METRICS, {"loss": [0.5] * stage.epochs})
     return folder
@@ -66,7 +72,7 @@ def test_load_run_gives_the_last_or_the_chosen_stage(run):
     assert loaded.hamiltonian.D == 0.3
     assert float(loaded.model.beta) == pytest.approx(1e-3)
     for stage, seed in ((0, 0), ("01_beta_0.001_gamma_0", 1)):
-        expected = EVAE((16, 32), latent_dim=4, seed=seed).generate(2, seed=0)
+        expected = model_of(seed).generate(2, seed=0)
         np.testing.assert_array_equal(load_run(run, stage).model.generate(2, seed=0), expected)
     with pytest.raises(DataError, match=r"expected a finished stage 7, found: 00_beta"):
         load_run(run, 7)
