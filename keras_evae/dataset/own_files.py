@@ -68,7 +68,7 @@ def import_states(path: Path, specification: DatasetSpecification) -> None:
         )
     sources = find_sources(specification.files)
     counts = [_check_source(source, specification) for source in sources]
-    places = _choose_places(path, sum(counts), specification)
+    places = _choose_places(path, counts, specification)
     digests = (file_checksum(split_source(source)[0]) for source in sources)
     made_of = zip(sources, counts, digests, strict=True)
     files = {name: {"states": count, "sha256": digest} for name, count, digest in made_of}
@@ -92,14 +92,14 @@ def import_states(path: Path, specification: DatasetSpecification) -> None:
         )
 
 
-def _choose_places(path: Path, total: int, specification: DatasetSpecification) -> np.ndarray:
-    """The place of each state in the dataset, `(total,)`; states whose place lies beyond its size are left out."""
-    wanted = specification.count
+def _choose_places(path: Path, counts: list[int], specification: DatasetSpecification) -> np.ndarray:
+    """The place of each state of the files in the dataset; states whose place lies beyond its size are left out."""
+    total, wanted = sum(counts), specification.count
     if total < wanted:
         small = [max(1, total * size // wanted) for size in specification.sizes[1:]]
         sizes = zip(SPLITS, [max(1, total - sum(small)), *small], strict=True)
         raise DataError(
-            f"{path}: expected {wanted} states for train, validation and test, found {total} in its files; "
+            f"{path}: expected {wanted} states for train, validation and test, found {total} in {len(counts)} files; "
             f"set {', '.join(f'dataset.{split}={size}' for split, size in sizes)}"
         )
     if total > wanted:
