@@ -166,11 +166,8 @@ def _variance(series: np.ndarray, unit: float) -> tuple[float, float]:
 
 
 def _warn_if_short(specification: ThermalSpecification, times: np.ndarray) -> None:
-    longest = float(times.max())
-    needed = int(np.ceil(FEWEST_TIMES * longest))
+    needed = int(np.ceil(FEWEST_TIMES * times.max()))
     if needed > specification.sweeps:
         at = specification.temperatures[int(np.argmax(times.max(axis=0)))]
-        logger.warning(
-            "sweeps: expected %d at least, ten autocorrelation times at T = %.4g, found %d; errors are too small",
-            needed, at, specification.sweeps,
-        )  # fmt: skip
+        words = "sweeps: expected %d at least, ten autocorrelation times at T = %.4g, found %d; errors are too small"
+        logger.warning(words, needed, at, specification.sweeps)

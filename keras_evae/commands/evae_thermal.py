@@ -52,9 +52,8 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--scan", action="append", default=[], metavar="NAME=START:STOP:COUNT", help=scan_help)
     scheduler_help = "sample on a Dask cluster, such as tcp://127.0.0.1:8786, or on processes here: local"
     parser.add_argument("--scheduler", metavar="ADDRESS", help=scheduler_help)
-    parser.add_argument(
-        "--workers", type=number(Workers), metavar="N", help="threads or local processes (default: all cores)"
-    )
+    workers_help = "threads or local processes (default: all cores)"
+    parser.add_argument("--workers", type=number(Workers), metavar="N", help=workers_help)
     return parser
 
 

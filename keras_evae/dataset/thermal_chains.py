@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -16,14 +16,13 @@ import numpy as np
 
 from keras_evae.analysis.neighbours import delaunay_bonds
 from keras_evae.analysis.skyrmions import skyrmions_of
-from keras_evae.analysis.topology import charge_of, stagger
+from keras_evae.analysis.topology import charge_of
 from keras_evae.annealing import KERNEL_VERSION, choose_sampler
 from keras_evae.dataset.shards import GENERAL_UPDATE
 from keras_evae.errors import ArgumentError, MismatchError, as_integer, as_number
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.monte_carlo.checkerboard import MonteCarlo
 from keras_evae.monte_carlo.checks import check_shape, check_stream
-from keras_evae.monte_carlo.kernels import winding_number
 from keras_evae.monte_carlo.tempering import even_temperatures, exchange
 
 # Spin updates of a segment: half a minute of one core.
@@ -115,8 +114,8 @@ class ThermalSpecification:
 class _Chain:
     """The copies of a lattice in one chain, at their temperatures."""
 
-    def __init__(self, of: ThermalSpecification, number: int, pool: ThreadPoolExecutor) -> None:
-        self.of, self.number, self.pool = of, number, pool
+    def __init__(self, of: ThermalSpecification, number: int, apply: Callable[..., Iterable[Any]]) -> None:
+        self.of, self.number, self.apply = of, number, apply
         count = len(of.temperatures)
         first = number * count if of.exchange else number
         self.hamiltonian = of.hamiltonians[first // count]
@@ -141,10 +140,9 @@ class _Chain:
         rounds = (self.of.thermalization - cooling) // self.of.interval
 
         def cool(lattice: MonteCarlo, temperature: float) -> None:
-            if cooling:
-                lattice.heat_bath(np.geomspace(max(HOT, temperature), temperature, cooling), 1, self.of.over_relaxation)
+            lattice.heat_bath(np.geomspace(max(HOT, temperature), temperature, cooling), 1, self.of.over_relaxation)
 
-        list(self.pool.map(cool, self.lattices, self.temperatures))
+        list(self.apply(cool, self.lattices, self.temperatures))
         if self.of.even_acceptance:
             energies = self._measured(max(2, rounds // 2))[..., 0]
             self.temperatures = even_temperatures(self.temperatures, energies.var(axis=0))
@@ -156,7 +154,7 @@ class _Chain:
         def measure(replica: int, temperature: float) -> np.ndarray:
             return self.lattices[replica].measure(temperature, rounds, self.of.interval, self.of.over_relaxation)
 
-        return np.stack(list(self.pool.map(measure, self.replicas, self.temperatures)), axis=1)
+        return np.stack(list(self.apply(measure, self.replicas, self.temperatures)), axis=1)
 
     def run(self, rounds: int, first: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """Series of some rounds, piece by piece, and the copies at each temperature after each exchange."""
@@ -165,18 +163,14 @@ class _Chain:
         series, history = [], []
         for number in range(first, first + rounds):
             series.append(self._measured(1))
-            self.replicas = exchange(
-                self.replicas, series[-1][0, :, 0], self.temperatures, number, self.of.seed, self.number
-            )
+            energies = series[-1][0, :, 0]
+            self.replicas = exchange(self.replicas, energies, self.temperatures, number, self.of.seed, self.number)
             history.append(self.replicas)
         return series, history
 
-    def charge(self, spins: np.ndarray) -> float:
-        """`charge_of`, some ten times faster where no corners are nearly opposite."""
-        periodic = self.hamiltonian.periodic
-        staggered = stagger(spins, periodic).astype(np.float32) if self.hamiltonian.J < 0 else spins
-        charge = winding_number(staggered, periodic)
-        return float(charge if np.isfinite(charge) else charge_of(spins, self.hamiltonian))
+    def charge(self, lattice: MonteCarlo) -> float:
+        charge = lattice.charge()
+        return charge if np.isfinite(charge) else float(charge_of(lattice.spins, self.hamiltonian))
 
     def count(self, spins: np.ndarray, charge: float) -> tuple[float, float]:
         """Number of skyrmions and mean |psi6|, which is NaN without any."""
@@ -184,9 +178,8 @@ class _Chain:
         if abs(charge) < 0.5:
             return 0.0, np.nan
         found = skyrmions_of(spins, self.hamiltonian)
-        psi6, _ = delaunay_bonds(
-            found.positions, self.of.shape, self.hamiltonian.periodic, mask=self.hamiltonian.mask
-        ).lattice_order()
+        bonds = delaunay_bonds(found.positions, self.of.shape, self.hamiltonian.periodic, self.hamiltonian.mask)
+        psi6, _ = bonds.lattice_order()
         return float(len(found)), float(np.mean(psi6)) if psi6.size else np.nan
 
 
@@ -208,7 +201,9 @@ def run_segment(
     if kernel_version != KERNEL_VERSION:
         raise MismatchError(f"kernel version: expected {kernel_version}, found {KERNEL_VERSION} on a worker")
     with ThreadPoolExecutor(workers, thread_name_prefix="thermal") as pool:
-        chain = _Chain(of, number, pool)
+        # Spins that go from thread to thread leave the caches.
+        apply = pool.map if workers > 1 else map
+        chain = _Chain(of, number, apply)
         if state is None:
             chain.equilibrate()
         else:
@@ -220,12 +215,13 @@ def run_segment(
             measured, replicas = chain.run(rounds, 2 * of.thermalization + block * rounds)
             series += measured
             history += replicas
-            spins = [chain.lattices[replica].spins for replica in chain.replicas]
-            charges.append(list(pool.map(chain.charge, spins)))
-            if block % COUNT_INTERVAL == COUNT_INTERVAL - 1 or block == of.blocks - 1:
-                counts.append(list(pool.map(chain.count, spins, charges[-1])))
-            if (block + 1) * of.keep // of.blocks > block * of.keep // of.blocks:
-                kept.append(spins)
+            lattices = [chain.lattices[replica] for replica in chain.replicas]
+            charges.append(list(apply(chain.charge, lattices)))
+            counted = block % COUNT_INTERVAL == COUNT_INTERVAL - 1 or block == of.blocks - 1
+            keeping = (block + 1) * of.keep // of.blocks > block * of.keep // of.blocks
+            spins = [lattice.spins for lattice in lattices] if counted or keeping else []
+            counts += [list(apply(chain.count, spins, charges[-1]))] if counted else []
+            kept += [spins] if keeping else []
         return {
             "series": np.concatenate(series),
             "history": np.array(history, np.int16),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
@@ -12,11 +11,12 @@ import numpy as np
 
 from keras_evae.analysis.skyrmions import skyrmions_of
 from keras_evae.analysis.topology import charge_of
-from keras_evae.annealing import anneal, choose_sampler
+from keras_evae.annealing import choose_sampler
 from keras_evae.console import format_table
 from keras_evae.errors import as_integer
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.machine import usable_cores
+from keras_evae.minima.slow_anneals import Anneals, anneal_slowly
 from keras_evae.monte_carlo.autocorrelation import autocorrelation_time
 from keras_evae.monte_carlo.checkerboard import MonteCarlo
 from keras_evae.monte_carlo.schedule import PRESETS, AnnealingSchedule
@@ -38,15 +38,13 @@ class AnnealingReport:
             same states relaxed at T = 0; integrated autocorrelation time of the energy in heat-bath sweeps with
             their over-relaxation.
         changes: Mean distance of the relaxed charge from that at the last temperature, `(temperatures,)`.
-        energies: For the schedule (`this`) and each preset the E/N of its annealed lattices, `(lattices,)`.
-        seconds: For each of them the processor time of a lattice.
+        anneals: For the schedule (`this`) and each preset the same lattices, annealed.
         sweeps_of_halving: Heat-bath sweeps in which the schedule halves the temperature.
     """
 
     rows: np.ndarray
     changes: np.ndarray
-    energies: Mapping[str, np.ndarray]
-    seconds: Mapping[str, float]
+    anneals: Mapping[str, Anneals]
     sweeps_of_halving: float
 
     @property
@@ -59,15 +57,17 @@ class AnnealingReport:
     @property
     def best(self) -> str:
         """The schedule with the lowest mean E/N, `this` unless a preset is lower by two standard errors."""
-        lowest = min(self.energies, key=lambda name: self.energies[name].mean())
-        own, other = self.energies["this"], self.energies[lowest]
+        lowest = min(self.anneals, key=lambda name: self.anneals[name].energies.mean())
+        own, other = self.anneals["this"].energies, self.anneals[lowest].energies
         error = math.hypot(*(np.std(found) / math.sqrt(len(found) - 1) for found in (own, other)))
         return lowest if own.mean() - other.mean() > 2.0 * error else "this"
 
     def __str__(self) -> str:
         rows = [[f"{value:.5g}" for value in row] for row in self.rows]
-        schedules = [[name, f"{found.mean():.6f}", f"{found.min():.6f}", f"{self.seconds[name]:.3g}"]
-                     for name, found in self.energies.items()]  # fmt: skip
+        schedules = [
+            [name, *(f"{value:.6f}" for value in (np.mean(each.energies), np.min(each.energies))),
+             f"{each.cpu_seconds / len(each.energies):.3g}"] for name, each in self.anneals.items()
+        ]  # fmt: skip
         tables = format_table(HEADER, rows), format_table(("schedule", "E/N mean", "E/N lowest", "CPU s"), schedules)
         return "\n\n".join([*tables, self._in_words()])
 
@@ -82,8 +82,8 @@ class AnnealingReport:
             )
         if self.best == "this":
             return f"{place}\nSlow enough: no preset ends lower by more than two standard errors."
-        excess = self.energies["this"].mean() - self.energies[self.best].mean()
-        times = self.seconds[self.best] / self.seconds["this"]
+        own, other = self.anneals["this"], self.anneals[self.best]
+        excess, times = own.energies.mean() - other.energies.mean(), other.cpu_seconds / own.cpu_seconds
         found = f"`{self.best}` ends {excess:.2g} lower in E/N, for {times:.2g} times the processor time"
         return f"{place}\nToo fast for the lowest states: {found}."
 
@@ -115,24 +115,16 @@ def annealing_report(
     def cool(index: int) -> np.ndarray:
         return _cool(choose_sampler(hamiltonian)(hamiltonian, shape, seed, index), schedule, points, sweeps, index)
 
-    def finish(schedule: AnnealingSchedule, index: int) -> tuple[float, float]:
-        """E/N of one annealed lattice, and its processor time."""
-        start = time.thread_time()
-        spins = anneal(hamiltonian, shape, schedule, seed, index)
-        return float(hamiltonian.energy_per_site(spins.astype(np.float64))), time.thread_time() - start
-
     with ThreadPoolExecutor(workers or usable_cores()) as pool:
         cooled = np.array(list(pool.map(cool, range(lattices))))
-        found = {
-            name: np.array(list(pool.map(finish, [each] * lattices, range(lattices))))
-            for name, each in schedules.items()
-        }
     halvings = math.log2(schedule.start_temperature / schedule.end_temperature)
     return AnnealingReport(
         rows=cooled.mean(axis=0),
         changes=np.abs(cooled[:, :, 4] - cooled[:, -1:, 4]).mean(axis=0),
-        energies={name: values[:, 0] for name, values in found.items()},
-        seconds={name: float(values[:, 1].mean()) for name, values in found.items()},
+        anneals={
+            name: anneal_slowly(hamiltonian, shape, lattices, each, seed, workers=workers)
+            for name, each in schedules.items()
+        },
         sweeps_of_halving=schedule.temperatures * schedule.sweeps / halvings if halvings else math.inf,
     )
 

@@ -50,12 +50,13 @@ def anneal_slowly(
     schedule: AnnealingSchedule = SLOW_SCHEDULE,
     seed: int = 1,
     before: Anneals | None = None,
+    workers: int | None = None,
 ) -> Anneals:
     """Adds `count` slow anneals to those before; seed 0 is that of datasets and certificates. See `anneal_many`."""
     clock = time.process_time() - (before.cpu_seconds if before else 0.0)
     energies, lowest = (before.energies.tolist(), before.spins) if before else ([], np.zeros((*shape, 3)))
     best = min(energies, default=math.inf)
-    annealed = anneal_many(hamiltonian, shape, count, schedule, seed, start=len(energies))
+    annealed = anneal_many(hamiltonian, shape, count, schedule, seed, workers, len(energies))
     for spins in progress_bar(annealed, "slow anneals", count, unit="lattice"):
         energies.append(precise_energy(spins, hamiltonian))
         if energies[-1] < best:

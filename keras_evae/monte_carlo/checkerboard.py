@@ -55,10 +55,7 @@ class MonteCarlo:
     @property
     def spins(self) -> np.ndarray:
         """The spins as unit vectors, zero vectors outside of the mask: a new array `(y, x, 3)` of float32."""
-        spins = np.empty((*self.shape, 3), np.float32)
-        for target, (colour, *place) in self._sublattices():
-            spins[target] = np.moveaxis(self._planes[(colour, slice(None), *place)], 0, -1)
-        return _turn(finished_spins(self.hamiltonian, spins), self.hamiltonian, 1)
+        return _turn(finished_spins(self.hamiltonian, self._gather()), self.hamiltonian, 1)
 
     @spins.setter
     def spins(self, spins: np.ndarray) -> None:
@@ -66,6 +63,23 @@ class MonteCarlo:
         for source, (colour, *place) in self._sublattices():
             self._planes[(colour, slice(None), *place)] = np.moveaxis(spins[source], -1, 0)
         kernels.wrap(self._black, self._white, self._sites, self.hamiltonian.periodic)
+
+    def _gather(self) -> np.ndarray:
+        spins = np.empty((*self.shape, 3), np.float32)
+        for target, (colour, *place) in self._sublattices():
+            spins[target] = np.moveaxis(self._planes[(colour, slice(None), *place)], 0, -1)
+        return spins
+
+    def charge(self) -> float:
+        """Topological charge of the spins, staggered for J < 0, good to 1e-3; NaN where it is not clear.
+
+        `keras_evae.analysis.charge_of` is better, and tens of times slower.
+        """
+        spins = self._gather()
+        if self.hamiltonian.J < 0:
+            spins[::2, ::2] *= -1.0
+            spins[1::2, 1::2] *= -1.0
+        return round(float(kernels.winding_number(spins, self.hamiltonian.periodic)), 3)
 
     def heat_bath(self, temperature: float | np.ndarray, sweeps: int = 1, over_relaxation: int = 0) -> None:
         """Heat-bath sweeps, each followed by over-relaxation sweeps.

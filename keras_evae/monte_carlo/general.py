@@ -56,7 +56,7 @@ class GeneralMonteCarlo(MonteCarlo):
     @property
     def spins(self) -> np.ndarray:
         """The spins as unit vectors, zero vectors outside of the mask: a new array `(y, x, 3)` of float32."""
-        return finished_spins(self.hamiltonian, self._view().copy())
+        return finished_spins(self.hamiltonian, self._gather())
 
     @spins.setter
     def spins(self, spins: np.ndarray) -> None:
@@ -121,6 +121,9 @@ class GeneralMonteCarlo(MonteCarlo):
 
     def _largest_torque(self) -> float:
         return float(self.hamiltonian.torque(self.spins).max())
+
+    def _gather(self) -> np.ndarray:
+        return self._view().copy()
 
     def _view(self) -> np.ndarray:
         return self._spins[:-1].reshape(*self.shape, 3)

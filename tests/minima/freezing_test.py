@@ -7,6 +7,7 @@ import pytest
 
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.minima.freezing import AnnealingReport, annealing_report
+from keras_evae.minima.slow_anneals import Anneals
 from keras_evae.monte_carlo.schedule import AnnealingSchedule
 from tests.helpers.commands import call
 from tests.helpers.dataset_cases import CONFIG
@@ -31,8 +32,9 @@ def test_a_fast_cooling_is_too_fast():
 def test_where_it_freezes(changes, freezing, words):
     rows = np.zeros((4, 7))
     rows[:, 0] = 1.0, 0.7, 0.4, 0.1
-    energies = {"this": np.array([-2.0, -2.1]), "slow": np.array([-2.06, -2.06])}
-    report = AnnealingReport(rows, np.array(changes), energies, {"this": 1.0, "slow": 2.0}, 10.0)
+    energies = {"this": [-2.0, -2.1], "slow": [-2.06, -2.06]}
+    anneals = {name: Anneals(np.array(found), np.empty(0), -2.0, 1.0) for name, found in energies.items()}
+    report = AnnealingReport(rows, np.array(changes), anneals, 10.0)
     assert report.freezing == freezing and words in str(report)
     assert report.best == "this" and "Slow enough" in str(report)
 
