@@ -45,6 +45,7 @@ def anneal(
     """One annealed configuration, `index` of the stream `seed`.
 
     Args:
+        hamiltonian: The Hamiltonian.
         shape: Rows and columns `(y, x)`, see `MonteCarlo` and `GeneralMonteCarlo`.
         schedule: The cooling, or the name of a preset: `default`, `quench`, `slow`.
         seed: Integer from 0 to 2^64 - 1.
@@ -81,6 +82,7 @@ def anneal_many(
 
     Args:
         hamiltonian, shape, schedule, seed: As for `anneal`.
+        count: Number of configurations.
         workers: Number of threads; one for each usable core if None. They are two configurations each ahead at most.
         start: Index of the first configuration.
 
@@ -100,6 +102,7 @@ def relax(
     """Relax given spins at zero temperature into the nearest minimum of the energy, many configurations on all cores.
 
     Args:
+        hamiltonian: The Hamiltonian.
         spins: Unit vectors, `(..., y, x, 3)`.
         torque_tolerance: Done when the largest |S x h| is below this.
         max_sweeps: Done after this number of sweeps in any case.

@@ -10,9 +10,12 @@ PLATEAU = 0.1
 
 @dataclasses.dataclass(frozen=True)
 class Barrier:
-    """A peak of the energy along a path: its index, its height above the baseline, and its full width at half of it.
+    """A peak of the energy along a path.
 
-    The width is in steps of the path, linearly interpolated. The paper sets R = 0 at the peak.
+    Args:
+        peak: Index of the highest energy: where the paper sets R = 0.
+        height: Energy of the peak above the baseline, in the units of the energies.
+        width: Full width at half this height, in steps of the path, from linear interpolation.
     """
 
     peak: int
@@ -27,11 +30,22 @@ def plateau_energies(energies: np.ndarray) -> tuple[float, float]:
 
 
 def find_barrier(energies: np.ndarray) -> Barrier | None:
-    """Height and full width at half maximum of the barrier between the plateaus of a path, at least 3 energies `(n,)`.
+    """Height and full width at half maximum of the barrier between the two plateaus of a path.
 
-    The baseline is the straight line through the mean energies of the first and of the last tenth of the path. None
-    where the highest energy lies on a plateau, as on a monotone or a constant curve, or not above the baseline. A
-    `ValueError` for energies that are no path or not finite.
+    The baseline is the straight line through the two plateaus: through their mean energies at the middle of the first
+    and of the last tenth of the path.
+
+    Args:
+        energies: Energies at equal steps along the path, `(n,)`, n at least 3.
+
+    Returns:
+        The barrier, or None where there is none: the highest energy lies on a plateau, as on a monotone or a constant
+        curve, or not above the baseline.
+
+    Raises:
+        ValueError: For energies that are no path or not finite.
+
+    Example:
 
     >>> find_barrier(np.array([0.0, 0.0, 0.0, 2.0, 4.0, 2.0, 0.0, 0.0, 0.0]))
     Barrier(peak=4, height=4.0, width=2.0)

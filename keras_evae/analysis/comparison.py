@@ -16,8 +16,10 @@ NEWTON_STEPS = 20
 class Alignment:
     """The symmetry that brings one configuration closest to another.
 
-    `distance` is the mean of |S - S'|^2 over the sites that carry a spin after it, from 0 to 4. The translation `shift`
-    `(y, x)`, in sites, follows the operation, an element of the joint point group of lattice and spins.
+    Args:
+        distance: Mean over the sites that carry a spin of |S - S'|^2 after it, between 0 and 4.
+        shift: Translation `(y, x)` in sites, after the point operation.
+        operation: Element of the joint point group of lattice and spins.
     """
 
     distance: float
@@ -26,16 +28,27 @@ class Alignment:
 
 
 def align(spins: np.ndarray, target: np.ndarray, hamiltonian: Hamiltonian, sliding: bool = False) -> Alignment:
-    """Smallest distance of a configuration `(y, x, 3)` from another one over all symmetries of the energy.
+    """Smallest distance of a configuration from another one over all symmetries of the energy.
 
     The symmetries are the joint point group of lattice and spins, and all translations by whole sites along periodic
     axes, as far as they leave the mask as it is. The sum over sites of S . S' for all translations at once is a
     cross-correlation, from three Fourier transforms; since |S - S'|^2 = 2 - 2 S . S', its maximum is exactly the
     smallest distance. Of several symmetries that do equally well the first of the group is taken, so a translation
-    alone wherever that is enough. With `sliding` the translation is refined to fractions of a site, by Newton's method
-    on Fourier series: a smooth texture slides between the sites at almost no cost of energy.
+    alone wherever that is enough.
 
-    A `ValueError` for configurations of different shapes.
+    A smooth texture that is large against the sites can also slide by fractions of one at almost no cost of energy,
+    which no symmetry of the lattice undoes. With `sliding` the best translation is refined to fractions of a site:
+    configurations are continued between the sites by their Fourier series.
+
+    Args:
+        spins, target: Unit vectors of one configuration each, `(y, x, 3)`.
+        hamiltonian: Gives boundary and type of interaction, and with them the symmetries.
+        sliding: Take fractions of a site as translations too.
+
+    Raises:
+        ValueError: For configurations that do not have the same shape `(y, x, 3)`.
+
+    Example:
 
     >>> state = np.random.default_rng(0).normal(size=(16, 32, 3))
     >>> state /= np.linalg.norm(state, axis=-1, keepdims=True)

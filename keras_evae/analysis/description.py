@@ -51,7 +51,12 @@ def skyrmions_and_bonds(spins: np.ndarray, hamiltonian: Hamiltonian) -> tuple[Sk
 
 
 def describe_state(spins: np.ndarray, hamiltonian: Hamiltonian) -> StateDescription:
-    """Measures one configuration `(y, x, 3)`; means and quantiles are over the sites that carry a spin."""
+    """Measures one configuration.
+
+    Args:
+        spins: Unit vectors, `(y, x, 3)`.
+        hamiltonian: Gives energy, field, boundary and mask; means and quantiles are over the sites that carry a spin.
+    """
     spins = np.asarray(spins, np.float64)
     shape = spins.shape[0], spins.shape[1]
     theta = np.degrees(hamiltonian.on_sites(field_angle(spins, hamiltonian)))

@@ -10,13 +10,20 @@ def wasserstein(
 ) -> tuple[float, float]:
     """Wasserstein distance of two distributions, W = integral of |F_1(v) - F_2(v)| dv, and its standard error.
 
-    F is the share of values below v, W the mean distance over which values must be moved, in their units. The error is
-    the standard deviation of W over bootstrap samples of whole configurations, whose values are not independent. Two
-    finite samples of one distribution have a W above zero. NaN for both if one side has no value at all.
+    F is the share of values below v, all values of all configurations taken together. W has the units of the values;
+    it is the mean distance over which values must be moved to make one distribution of the other. The error is the
+    standard deviation of W over bootstrap samples, in which whole configurations are drawn with replacement, for
+    values of one configuration are not independent. Two finite samples of one distribution have a W above zero.
 
     Args:
         first, second: For each configuration its values, any number of them, none too.
-        resamples, seed: Number and seed of the bootstrap samples.
+        resamples: Number of bootstrap samples.
+        seed: Seed of the bootstrap samples.
+
+    Returns:
+        W and its error; NaN if one side has no value at all.
+
+    Example:
 
     >>> wasserstein([np.array([0.0, 1.0])], [np.array([0.5, 1.5])])
     (0.5, 0.0)
@@ -42,11 +49,20 @@ def _distance(first: Sequence[np.ndarray], second: Sequence[np.ndarray]) -> floa
 
 
 def fft_mse(spins: np.ndarray, complex: bool = False) -> float:
-    """Mean squared difference between the Fourier transforms of S_z of at least two states `(n, y, x, 3)`.
+    """Mean squared difference between the Fourier transforms of S_z, over all pairs of states.
 
-    `FFT-MSE = < mean_k (a_k - b_k)^2 >` over all pairs of different states, with `a = |FFT2(S_z)| / N` and N the number
-    of sites that carry a spin. It is zero when all states are the same up to a translation, to which the magnitude is
-    blind. With `complex` the transforms themselves are compared, `|a_k - b_k|^2`, which also sees translations.
+    `FFT-MSE = < mean_k (a_k - b_k)^2 >` over all pairs of different states, with `a = |FFT2(S_z)| / N` and N
+    the number of sites that carry a spin. The magnitude makes it blind to translations. It is zero when all states are
+    the same, up to a translation.
+
+    Args:
+        spins: At least two states, `(n, y, x, 3)`; zero vectors where there is no spin.
+        complex: Compare the transforms themselves, `|a_k - b_k|^2`, which also sees translations.
+
+    Returns:
+        A non-negative number.
+
+    Example:
 
     >>> state = np.random.default_rng(0).normal(size=(32, 32, 3))
     >>> bool(fft_mse(np.stack([state, np.roll(state, 5, axis=0)])) < 1e-30)

@@ -14,9 +14,13 @@ PEAK_SMOOTHING = 0.1
 
 @dataclasses.dataclass(frozen=True)
 class AngleDistribution:
-    """Density `(bins,)` of angles, per degree, with the integral 1, and edges of its bins `(bins + 1,)` in degrees.
+    """Normalised density of angles between 0 and 180 degrees.
 
-    Mean and standard deviation, in degrees, are exact.
+    Args:
+        edges: Edges of the bins, `(bins + 1,)`, in degrees.
+        density: Share of the angles in each bin divided by its width, `(bins,)`, per degree; its integral is 1.
+        mean: Mean angle in degrees, exact.
+        deviation: Standard deviation in degrees, exact.
     """
 
     edges: np.ndarray
@@ -33,7 +37,8 @@ class AngleDistribution:
     def peak(self) -> float:
         """Angle in degrees at which the density is largest, to half a bin.
 
-        A Gaussian of a tenth of the mean angle smooths it first: no peak is the luckiest of many equal bins.
+        The density is smoothed by a Gaussian with a tenth of the mean angle, so that the peak of a broad
+        distribution is not the luckiest of many equal bins.
         """
         bins = PEAK_SMOOTHING * self.mean / (self.edges[1] - self.edges[0])
         return float(self.centres[np.argmax(gaussian_filter1d(self.density, max(bins, 1e-3), mode="constant"))])
@@ -47,7 +52,13 @@ class AngleDistribution:
 def angle_distribution(pieces: Iterable[np.ndarray]) -> AngleDistribution:
     """Distribution of all angles of some arrays, of which only one is in memory at a time.
 
-    Arrays of any shape, in radians between 0 and pi; NaN, of absent sites, does not count. A `ValueError` without any.
+    Args:
+        pieces: Arrays of angles in radians, of any shape, between 0 and pi; NaN, of absent sites, does not count.
+
+    Raises:
+        ValueError: If there is no angle.
+
+    Example:
 
     >>> angle_distribution([np.array([0.1, 0.3]), np.array([0.2])]).mean.__round__(6)
     11.459156

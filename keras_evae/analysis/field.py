@@ -11,9 +11,14 @@ def field_angle(spins: np.ndarray, hamiltonian: Hamiltonian) -> np.ndarray:
     `theta = atan2(|S x h|, S.h)`: as exact at small angles as the spins themselves. An arc cosine would not be; near 1
     a float32 cosine knows the angle to 3e-4 only.
 
-    Of spins `(..., y, x, 3)` angles `(..., y, x)` in radians, between 0 and pi; 0 everywhere in a relaxed state, and
-    pi/2 where the field vanishes and no angle is defined. NaN on sites that the Hamiltonian's mask leaves out: take
-    means of `hamiltonian.on_sites(angle)`.
+    Args:
+        spins: Unit vectors, `(..., y, x, 3)`.
+        hamiltonian: Gives the effective field.
+
+    Returns:
+        Angles `(..., y, x)` in radians, between 0 and pi; 0 everywhere in a relaxed state, and pi/2 where the field
+        vanishes and no angle is defined. NaN on sites that the Hamiltonian's mask leaves out: take means of
+        `hamiltonian.on_sites(angle)`.
     """
     field = hamiltonian.effective_field(spins)
     torque = hamiltonian.torque(spins, field)

@@ -17,8 +17,20 @@ CHUNK = 16
 def symmetric_distances(states: np.ndarray, others: np.ndarray, hamiltonian: Hamiltonian) -> np.ndarray:
     """Mean over sites of |S - S'|^2 for each state and each other one, where the symmetries bring both closest.
 
-    Of states `(n, y, x, 3)` and others `(m, y, x, 3)` distances `(n, m)` float64, from 0 to 4. Symmetries and
-    cross-correlation are those of `keras_evae.analysis.align`, which between the sites is continued by parabolas.
+    The symmetries are those of `keras_evae.analysis.align`: the joint point group of lattice and spins, and the
+    translations along closed axes. The sum over sites of S . S' for all translations at once is a cross-correlation,
+    from three Fourier transforms; its maximum gives the distance. Between the sites it is continued by parabolas:
+    smooth states slide by fractions of a site at almost no cost of energy.
+
+    Args:
+        states: `(n, y, x, 3)`.
+        others: `(m, y, x, 3)`.
+        hamiltonian: Gives the symmetries, and the sites that carry a spin.
+
+    Returns:
+        Distances, `(n, m)` float64, from 0 to 4.
+
+    Example:
 
     >>> state = np.random.default_rng(0).normal(size=(1, 16, 32, 3))
     >>> state /= np.linalg.norm(state, axis=-1, keepdims=True)
@@ -37,9 +49,14 @@ def nearest_distances(
 ) -> np.ndarray:
     """Distance of each state from the nearest of many others, as `symmetric_distances` has it, `(n,)` float64.
 
-    All others are compared by their long waves, |q_y| and |q_x| below pi / 2, at every second site; so many
-    `candidates` that come closest there by all waves at all sites, and with a mask or open edges all others. The result
-    is never below the true distance. Half the memory of the others is needed besides.
+    All others are compared by their long waves, |q_y| and |q_x| below pi / 2, at every second site; the candidates
+    that come closest there by all waves at all sites. The result is never below the true distance.
+
+    Args:
+        states: `(n, y, x, 3)`.
+        others: `(m, y, x, 3)`; half their memory is needed besides.
+        hamiltonian: Gives the symmetries. With a mask or open edges all others are compared in full.
+        candidates: Others that are compared in full.
     """
     height, width = states.shape[1:3]
     if len(others) <= candidates or translation_steps(hamiltonian, (height, width)) != (1, 1):

@@ -21,10 +21,12 @@ LONGEST_GAP = 1.5
 class Bonds:
     """Bonds from points to their neighbours in the Delaunay triangulation, each from both of its ends.
 
-    On a torus a point has 6 neighbours on average, if no four points lie on one circle; at an edge it has fewer.
+    On a torus a point has 6 neighbours on average, as long as no four points lie on one circle. On open axes, and with
+    a mask, points at the edge have fewer.
 
     Args:
-        points, owners: Number of points; indices of those from which the bonds start, `(m,)`, in order.
+        points: Number of points.
+        owners: Indices of the points from which the bonds start, `(m,)`, in order.
         vectors: Vectors to the neighbours, `(m, 2)` as (y, x), in sites.
         edges: Lengths of the edges between the Voronoi cells of both ends, `(m,)`, in sites; 0 for the diagonals of a
             square lattice. At the rim, where cells have no end, only the part inside of the triangles counts.
@@ -39,7 +41,10 @@ class Bonds:
 
     @property
     def arbitrary(self) -> np.ndarray:
-        """Bonds that the other diagonal of their four points could replace, as in a square lattice, `(m,)` Boolean."""
+        """Bonds that the other diagonal of their four points could replace, `(m,)` Boolean.
+
+        Those of the square lattice, whose points have four neighbours and a diagonal or two by chance.
+        """
         return self.edges < ARBITRARY * np.linalg.norm(self.vectors, axis=-1)
 
     @property
@@ -50,12 +55,21 @@ class Bonds:
     def order(self, fold: int = 6, weighted: bool = False) -> np.ndarray:
         """psi_n of each point k: sum_j w_kj exp(n i phi_kj) / sum_j w_kj over its neighbours j at the angles phi_kj.
 
-        Complex numbers, `(points,)`; 0 for a point without neighbours. |psi6| with weights of 1 is 1 at the centre of a
-        regular hexagon, and about 0.4 on average for points placed at random; its phase is six times the orientation.
+        |psi6| with equal weights is 1 where the neighbours stand at the corners of a regular hexagon, whatever its
+        orientation, and about 0.4 on average for points placed at random. The phase of psi6 is six times the
+        orientation.
 
-        The triangulation of a square lattice has one of two diagonals by chance. For psi4 take the bonds `weighted` by
-        the edges between the Voronoi cells: these diagonals then count nothing. |psi4| so weighted is 1 in a square
-        lattice and 0 in a triangular one.
+        In a square lattice four points lie on one circle, and the triangulation makes one of the two diagonals a bond
+        by chance. For psi4 weigh the bonds by the edges between the Voronoi cells: these diagonals then count nothing,
+        and small displacements change psi4 little. |psi4| so weighted is 1 in a square lattice and 0 in a triangular
+        one.
+
+        Args:
+            fold: n, the number of directions that are alike.
+            weighted: Whether w_kj is the length of the edge between the Voronoi cells of k and j; 1 by default.
+
+        Returns:
+            Complex numbers, `(points,)`, no units; 0 for a point without neighbours.
 
         Reference:
             - Nelson and Halperin, Phys. Rev. B 19, 2457 (1979).
@@ -70,7 +84,8 @@ class Bonds:
     def lattice_order(self) -> tuple[np.ndarray, np.ndarray]:
         """|psi6| with equal weights and |psi4| weighted by edges of the points that have neighbours, `(k,)` both.
 
-        Triangular lattice: psi6 = 1, psi4 = 0. Square lattice: psi4 = 1, psi6 at most 1/3.
+        The larger one tells the lattice.
+        Triangular: psi6 = 1, psi4 = 0. Square: psi4 = 1, psi6 at most 1/3.
         """
         bound = self.counts > 0
         return np.abs(self.order())[bound], np.abs(self.order(4, weighted=True))[bound]
@@ -85,13 +100,16 @@ def delaunay_bonds(
     """Bonds of the Delaunay triangulation, but for flat triangles at the rim (an angle above 150 degrees opposite it).
 
     On closed axes the points are repeated on both sides, so that the triangulation goes on across the edge; images of a
-    point, its own among them, are neighbours like any other. There are no bonds where no triangle exists: fewer than
-    three points, images included, or all points on one line.
+    point, its own among them, are neighbours like any other.
 
     Args:
         positions: Points `(n, 2)` as (y, x), in sites.
-        shape, periodic: Rows and columns `(y, x)` of the lattice; whether the y and the x axis close on themselves.
+        shape: Rows and columns `(y, x)` of the lattice.
+        periodic: Whether the y and the x axis close on themselves.
         mask: Sites that carry a spin, Boolean `(y, x)`; no triangle lies over a gap between them. None: all.
+
+    Returns:
+        No bonds where no triangle exists: fewer than three points, images included, or all points on one line.
     """
     positions = np.asarray(positions, np.float64).reshape(-1, 2)
     # The original points come first.
@@ -156,7 +174,12 @@ def _over_gap(starts: np.ndarray, vectors: np.ndarray, mask: np.ndarray) -> np.n
 
 
 def defect_share(counts: np.ndarray) -> float:
-    """Share of points without six neighbours, of `Bonds.counts[Bonds.surrounded]`; 0 where there is no point.
+    """Share of points without six neighbours: 0 in a triangular lattice, and by definition where there is no point.
+
+    Args:
+        counts: Numbers of neighbours, `(n,)`: `Bonds.counts[Bonds.surrounded]`, since points at the rim have fewer.
+
+    Example:
 
     >>> defect_share(np.array([6, 6, 5, 7]))
     0.5

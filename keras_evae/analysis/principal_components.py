@@ -34,7 +34,8 @@ def critical_beta(spins: np.ndarray, periodic: tuple[bool, bool]) -> float:
     Either way the largest of many components that are equal by symmetry lies somewhat above their common value.
 
     Args:
-        spins: Unit vectors `(n, y, x, 3)`; zero vectors where there is no spin, which ends the symmetry.
+        spins: Unit vectors `(n, y, x, 3)`; `SAMPLES` of them are enough. Zero vectors where there is no spin; then
+            translations are no symmetry, and the covariance is taken as it is.
         periodic: Whether the y and the x axis close on themselves.
     """
     present = spins[0].any(axis=-1)
@@ -45,8 +46,10 @@ def critical_beta(spins: np.ndarray, periodic: tuple[bool, bool]) -> float:
 def largest_component(spins: np.ndarray) -> float:
     """Largest eigenvalue of the covariance of the flattened spins, divided by the number of sites.
 
-    Found from the `(n, n)` matrix of scalar products between samples `(n, y, x, 3)`, which has the same eigenvalues.
-    The time grows as n^2 y x, so take at most about a thousand.
+    Found from the `(n, n)` matrix of scalar products between samples, which has the same eigenvalues.
+
+    Args:
+        spins: `(n, y, x, 3)`; the time grows as n^2 y x, so take at most about a thousand samples.
     """
     count, height, width, _ = spins.shape
     products = np.zeros((count, count))
@@ -60,11 +63,18 @@ def largest_component(spins: np.ndarray) -> float:
 
 
 def largest_fourier_component(spins: np.ndarray, batch_size: int = 100) -> float:
-    """The same for samples `(n, y, x, 3)`, periodic along both axes, and all their translations, which are not formed.
+    """The same for the samples and all their translations, which are not formed.
 
     The components are then plane waves. With the transforms S_a(q) = sum_r S_a(r) exp(-i q r), the mean taken out at
     q = 0, the eigenvalues are those of the 3x3 matrices < S_a(q)* S_b(q) > / N at each q. A wave at q and the one at -q
     have the same matrix up to conjugation: together they are two real components, each with the whole eigenvalue.
+
+    Args:
+        spins: `(n, y, x, 3)`, periodic along both axes.
+        batch_size: Configurations that are transformed at once.
+
+    Returns:
+        The maximum over q of the largest eigenvalue, divided by the number of sites N.
     """
     count, height, width, _ = spins.shape
     sites = height * width

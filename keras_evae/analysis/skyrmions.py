@@ -21,7 +21,8 @@ class Skyrmions:
     """Skyrmions of one configuration; `len` gives their number.
 
     Args:
-        positions: Centres of mass of |S_z| over the cores, `(n, 2)` as (y, x), in sites; on closed axes from 0 on.
+        positions: Centres of mass of |S_z| over the cores, `(n, 2)` as (y, x), in sites. On closed axes they lie from 0
+            to the side of the lattice.
         radii: Radii of discs with the area of the cores, sqrt(sites of the core / pi), `(n,)`, in sites.
         background: 1 for cores that are down in an up background, -1 for cores that are up in a down background.
     """
@@ -45,20 +46,25 @@ def find_skyrmions(
     """Skyrmions and antiskyrmions of one configuration, counted by their topological charge.
 
     A core is a connected region of spins against the background, S_z < 0 in an up background. Its charge is that of all
-    triangles with a corner in it, and of those that close them with the direction of the background: on a closed
-    lattice an integer, which add up to the charge of the state. At open edges, that of a mask too, only triangles of
-    sites that exist count.
+    triangles with a corner in it, and of those that close them with the direction of the background. On a closed
+    lattice it is an integer, and the charges of all regions add up to the charge of the state. At open edges, that of
+    a mask too, only triangles of sites that exist count.
 
-    A region is a skyrmion if its charge rounds to 1 or -1. Others are left out: bubbles and domains without winding,
-    skyrmions grown together, regions that go round a closed axis or reach from end to end of the sample both ways, and
-    those more than twice as long as wide (stripes).
+    A region is a skyrmion if its charge rounds to 1 or -1: at an edge at least half of it must be there. Others are
+    left out: bubbles and domains without winding, skyrmions grown together, regions that go round a closed axis or
+    reach from end to end of the sample both ways, and those more than twice as long as wide (stripes).
 
     Args:
-        spins: One configuration `(y, x, 3)`, else a `ValueError`; zero vectors where there is no spin. Of
-            antiferromagnets give `keras_evae.analysis.stagger(spins)`.
+        spins: Unit vectors, `(y, x, 3)`; zero vectors where there is no spin. Of antiferromagnets give
+            `keras_evae.analysis.stagger(spins)`.
         periodic: Whether the y and the x axis close on themselves.
         background: 1 for up, -1 for down; None: that whose skyrmions account for more of the charge, and of two that
             are equal the direction of the mean spin. The result says which.
+
+    Raises:
+        ValueError: For spins that are not one configuration.
+
+    Example:
 
     >>> up = np.zeros((16, 32, 3)); up[..., 2] = 1.0
     >>> len(find_skyrmions(up))

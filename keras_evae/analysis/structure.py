@@ -17,7 +17,8 @@ class BraggPeaks:
     Args:
         wave_number: |q| of the ring: mean of |q|, weighted with S(q), over the annulus; 1/site.
         wave_vectors: The six highest peaks of the annulus, 30 degrees apart at least, `(6, 2)` as (q_y, q_x); 1/site.
-        height: Mean S(q) of these peaks over that of the annulus, 1 for an even ring.
+        height: Mean S(q) of these peaks over the mean of S(q) in the annulus: 1 for an even ring, at most its number
+            of wave vectors over 6.
         contrast: |sum S(q) exp(6 i phi)| / sum S(q) over the annulus, with the angle phi of q: 1 for six peaks 60
             degrees apart, about 0 for an even ring.
     """
@@ -38,7 +39,11 @@ def structure_factor(spins: np.ndarray) -> np.ndarray:
     of S(r) - m, and N m^2 stands at q = 0; without absent sites this is the formula above. The mean over all q is then
     1 - m^2 + N m^2 / (y x).
 
-    Of spins `(..., y, x, 3)`, zero vectors where there is none, S at `wave_vectors(shape)`, `(..., y, x)` float64.
+    Args:
+        spins: Unit vectors, `(..., y, x, 3)`; zero vectors where there is no spin.
+
+    Returns:
+        S(q) at `wave_vectors(shape)`, `(..., y, x)`, float64, no units.
     """
     spins = np.asarray(spins, np.float64)
     present = spins.any(axis=-1, keepdims=True)

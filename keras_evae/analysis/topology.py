@@ -23,9 +23,12 @@ def topological_charge(
     opposite have no charge: NaN. In an antiferromagnet all neighbours are; its charge is the staggered one.
 
     Args:
-        spins: Unit vectors, `(..., y, x, 3)`; zero vectors where there is no spin. Charges are `(...,)` float64.
+        spins: Unit vectors, `(..., y, x, 3)`; zero vectors where there is no spin.
         periodic: Whether the y and the x axis close on themselves.
         staggered: The charge of `stagger(spins)`, for antiferromagnets (J < 0).
+
+    Returns:
+        Charges, `(...,)`, float64; NaN where they are not defined.
 
     Reference:
         - Berg and Luescher, Nucl. Phys. B 190, 412 (1981).
@@ -72,9 +75,12 @@ def _signs(shape: tuple[int, ...], periodic: tuple[bool, bool]) -> np.ndarray:
 def solid_angles(planes: np.ndarray, periodic: tuple[bool, bool]) -> np.ndarray:
     """Signed solid angles of the triangles, `(2, ..., y, x)`: of (s1, s2, s3) and of (s3, s4, s1) of each square.
 
-    Of spins with components first, `(3, ..., y, x)`. s1 is the site itself, s2 its right neighbour, s3 the one across
-    the square and s4 the one above. Triangles with an absent corner, or beyond an open edge, have 0; those with
-    opposite corners NaN.
+    s1 is the site itself, s2 its right neighbour, s3 the one across the square and s4 the one above. Triangles with an
+    absent corner, or beyond an open edge, have 0; those with opposite corners NaN.
+
+    Args:
+        planes: Unit vectors, components first, `(3, ..., y, x)`.
+        periodic: Whether the y and the x axis close on themselves.
     """
     s1, s2, s3, s4 = _squares(planes)
     diagonal = _dot(s1, s3)

@@ -16,9 +16,11 @@ COLLAPSED_KL = math.log(2.0)
 
 @dataclasses.dataclass(frozen=True)
 class Transition:
-    """A transition: the last weight of a ladder before it, and the first one beyond it.
+    """A transition between two neighbouring weights of a ladder.
 
-    `before` is 0 if the first weight of the ladder lies beyond it already.
+    Args:
+        before: Last weight before it; 0 if the first weight of the ladder lies beyond it already.
+        after: First weight beyond it.
     """
 
     before: float
@@ -35,14 +37,22 @@ def posterior_collapse(
 ) -> Transition | None:
     """Critical beta of the posterior collapse: from it on, L_KL stays below ln 2.
 
-    Takes rising betas and L_KL at each, in nats; None if the ladder ends before the collapse. L_KL bounds the mutual
-    information between inputs and latent vectors from above. Below ln 2, one bit, the latent vector cannot answer a
-    single yes-no question about the input. The bound is absolute because a share of the value at the smallest beta
-    would move with the beginning of the ladder. L_KL is several to hundreds of nats before the collapse, and below 0.1
-    beyond it.
+    L_KL bounds the mutual information between inputs and latent vectors from above, in nats. Below ln 2, one bit, the
+    latent vector cannot answer a single yes-no question about the input. The bound is absolute because a share of the
+    value at the smallest beta would move with the beginning of the ladder. L_KL is several to hundreds of nats before
+    the collapse, and below 0.1 beyond it.
+
+    Args:
+        betas, kl_losses: Weights of the ladder, rising, and L_KL at each, in nats.
+        bound: L_KL below which a stage has collapsed; ln 2 by default.
+
+    Returns:
+        The interval, or None if the ladder ends before the collapse.
 
     Reference:
         - Hoffman and Johnson, "ELBO surgery", NIPS workshop (2016): mean L_KL = mutual information + a positive rest.
+
+    Example:
 
     >>> posterior_collapse([1e-3, 1e-2, 1e-1], [107.0, 26.0, 0.01])
     Transition(before=0.01, after=0.1)
@@ -55,9 +65,17 @@ def reconstruction_rise(
 ) -> Transition | None:
     """Gamma from which on L_RC stays more than 1.5 times above its plateau, the dashed line of Figure 2B.
 
-    Takes rising gammas, usually from 0, and L_RC at each; None if L_RC does not rise. The plateau at each gamma is the
-    smallest L_RC at smaller ones: in short stages L_RC still falls along the plateau, or wanders by some per cent.
-    Beyond, it doubles in half a decade.
+    The plateau at each gamma is the smallest L_RC at smaller ones: in short stages L_RC still falls along the plateau,
+    or wanders by some per cent. Beyond, it doubles in half a decade.
+
+    Args:
+        gammas, reconstruction_losses: Weights of the ladder, rising, usually from 0, and L_RC at each.
+        factor: How far above the plateau.
+
+    Returns:
+        The interval, or None if L_RC does not rise.
+
+    Example:
 
     >>> reconstruction_rise([0, 10, 100, 1000], [0.184, 0.160, 0.773, 1.371])
     Transition(before=10, after=100)
@@ -72,8 +90,17 @@ def generation_collapse(
 ) -> Transition | None:
     """Critical gamma of the collapse to one state: from it on, FFT-MSE stays 30 times below its first value.
 
-    Takes rising gammas and FFT-MSE of generated states at each, see `keras_evae.analysis.fft_mse`, which may reach 0.
-    The first value, at gamma = 0, is the diversity of the standard VAE. None if the ladder ends before the collapse.
+    The first value of the ladder, at gamma = 0, is the diversity of the standard VAE.
+
+    Args:
+        gammas, fft_mses: Weights of the ladder, rising, the first one usually 0, and FFT-MSE of generated states at
+            each, see `keras_evae.analysis.fft_mse`; it may reach 0.
+        factor: How far below the first value.
+
+    Returns:
+        The interval, or None if the ladder ends before the collapse.
+
+    Example:
 
     >>> generation_collapse([0, 100, 1000, 3000], [3.1e-6, 6.9e-6, 5.0e-6, 3.0e-8])
     Transition(before=1000, after=3000)
