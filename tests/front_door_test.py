@@ -43,7 +43,8 @@ def test_each_name_loads_what_it_needs():
     without_tensorflow = [name for name in ev.__all__ if name not in ("EVAE", "train")]
     assert not {"tensorflow", "keras", "distributed"} & loaded_by(*without_tensorflow)
     use = "ev.EVAE((16, 16), latent_dim=2).generate(1); print(sys.modules['keras_evae.machine'].onednn_is_on())"
-    assert {"tensorflow", str("x86_64" in os.uname().machine)} <= loaded_by("train", use=use)
+    loaded = loaded_by("train", use=use)
+    assert "tensorflow" in loaded and ("True" in loaded or "x86_64" not in os.uname().machine)
 
 
 def test_names():

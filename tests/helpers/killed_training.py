@@ -5,9 +5,10 @@ python -m tests.helpers.killed_training
 Reads requests from standard input, a JSON list of words in each line, and answers each with a JSON object in a line. A
 request is a moment and then the arguments of train.py, which runs in a process forked from this one:
 
-write N ...    SIGKILL when the N-th checkpoint is half written
-term N ...     SIGTERM at the N-th step
-never 0 ...    left alone
+write N OPERATION ...    SIGKILL at an operation of the N-th checkpoint's writing
+saved N ...              SIGKILL when the N-th stage's folder has just appeared
+term N ...               SIGTERM at the N-th step
+never 0 ...              left alone
 """
 
 import itertools
@@ -23,6 +24,9 @@ from keras_evae.training import trainer
 from tests.helpers.dataset_kills import Tripwire, fork
 from tests.helpers.training_cases import ROOT
 
+# What `files.write_whole` does to the disk, in order; the last is the folder's fsync, after the renaming.
+OPERATIONS = ("opened", "half written", "written", "synced", "renamed")
+
 
 def count(module, name, number, act):
     """Calls `act` before the n-th call of a function of a module."""
@@ -36,18 +40,20 @@ def count(module, name, number, act):
     setattr(module, name, counting)
 
 
-def arm():
-    # After the opening of the file.
-    tripwire = Tripwire(2)
+def arm(operation):
+    tripwire = Tripwire(OPERATIONS.index(operation) + 1)
     for name in ("fsync", "replace"):
         setattr(os, name, tripwire.guard(getattr(os, name)))
     files.open = tripwire.open
 
 
-def prepare(moment, number):
-    """Sets the trap."""
+def prepare(moment, number, arguments):
+    """Sets the trap; the arguments for train.py are what is left."""
     if moment == "write":
-        count(trainer, "write_checkpoint", number, arm)
+        operation = arguments.pop(0)
+        count(trainer, "write_checkpoint", number, lambda: arm(operation))
+    if moment == "saved":
+        count(trainer, "remove_checkpoint", number, lambda: os.kill(os.getpid(), signal.SIGKILL))
     if moment == "term":
         count(trainer.StopOnNonFinite, "on_train_batch_end", number, lambda: os.kill(os.getpid(), signal.SIGTERM))
 
@@ -57,7 +63,7 @@ def run_train(words, output, errors):
     for descriptor, file in ((1, output), (2, errors)):
         os.dup2(file.fileno(), descriptor)
     moment, number, *arguments = words
-    prepare(moment, int(number))
+    prepare(moment, int(number), arguments)
     sys.argv = [str(ROOT / "train.py"), *arguments]
     try:
         runpy.run_path(sys.argv[0], run_name="__main__")

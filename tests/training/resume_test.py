@@ -52,13 +52,16 @@ def test_killed_at_epochs_and_between_stages_and_stopped(folder, train):
 
     run = folder / "runs" / "killed"
     # In the middle of writing the checkpoint of the second epoch.
-    assert train("killed", "write", 2).returncode == -signal.SIGKILL
+    assert train("killed", "write", 2, "half written").returncode == -signal.SIGKILL
     assert not list((run / "stages").iterdir())
-    # SIGTERM at the third step of the second epoch of the second stage.
-    stopped = train("killed", "term", 13, options=["--set", "training.checkpoint_minutes=60"])
-    assert stopped.returncode == 143
-    assert f"Going on     in {stages[0]} after 1 of 2 epochs" in stopped.stdout
+    # When the first stage is there, and the checkpoint of its last epoch too.
+    resumed = train("killed", "saved", 1)
+    assert resumed.returncode == -signal.SIGKILL
+    assert f"Going on     in {stages[0]} after 1 of 2 epochs" in resumed.stdout
     assert [path.name for path in (run / "stages").iterdir()] == stages[:1] and (run / "checkpoint.npz").exists()
+    # SIGTERM at the third step of the second epoch of the second stage.
+    stopped = train("killed", "term", 8, options=["--set", "training.checkpoint_minutes=60"])
+    assert stopped.returncode == 143
     assert stopped.stderr.splitlines()[-1].startswith("error: terminated; finished work is kept")
     resumed = train("killed")
     assert resumed.returncode == 0, resumed.stderr
