@@ -7,7 +7,9 @@ request is a moment and then the arguments of train.py, which runs in a process 
 
 write N OPERATION ...    SIGKILL at an operation of the N-th checkpoint's writing
 saved N ...              SIGKILL when the N-th stage's folder has just appeared
+evaluate N ...           SIGINT when the N-th stage is trained and not yet evaluated
 term N ...               SIGTERM at the N-th step
+step N ...               SIGKILL at the N-th step
 never 0 ...              left alone
 """
 
@@ -54,8 +56,11 @@ def prepare(moment, number, arguments):
         count(trainer, "write_checkpoint", number, lambda: arm(operation))
     if moment == "saved":
         count(trainer, "remove_checkpoint", number, lambda: os.kill(os.getpid(), signal.SIGKILL))
-    if moment == "term":
-        count(trainer.StopOnNonFinite, "on_train_batch_end", number, lambda: os.kill(os.getpid(), signal.SIGTERM))
+    if moment == "evaluate":
+        count(trainer, "evaluate_stage", number, lambda: os.kill(os.getpid(), signal.SIGINT))
+    if moment in ("term", "step"):
+        number_of_signal = signal.SIGTERM if moment == "term" else signal.SIGKILL
+        count(trainer.StopOnNonFinite, "on_train_batch_end", number, lambda: os.kill(os.getpid(), number_of_signal))
 
 
 def run_train(words, output, errors):

@@ -54,10 +54,14 @@ def test_killed_at_epochs_and_between_stages_and_stopped(folder, train):
     # In the middle of writing the checkpoint of the second epoch.
     assert train("killed", "write", 2, "half written").returncode == -signal.SIGKILL
     assert not list((run / "stages").iterdir())
+    # Ctrl-C while the first stage is evaluated.
+    resumed = train("killed", "evaluate", 1)
+    assert resumed.returncode == 130
+    assert f"Going on     in {stages[0]} after 1 of 2 epochs" in resumed.stdout
     # When the first stage is there, and the checkpoint of its last epoch too.
     resumed = train("killed", "saved", 1)
     assert resumed.returncode == -signal.SIGKILL
-    assert f"Going on     in {stages[0]} after 1 of 2 epochs" in resumed.stdout
+    assert f"Going on     in {stages[0]} after 2 of 2 epochs" in resumed.stdout
     assert [path.name for path in (run / "stages").iterdir()] == stages[:1] and (run / "checkpoint.npz").exists()
     # SIGTERM at the third step of the second epoch of the second stage.
     stopped = train("killed", "term", 8, options=["--set", "training.checkpoint_minutes=60"])
@@ -73,3 +77,20 @@ def test_killed_at_epochs_and_between_stages_and_stopped(folder, train):
     for split in ("train", "validation"):
         steps = [step for step, value in read_events(run / "tensorboard" / split) if value.tag == "1 losses/loss"]
         assert steps == list(range(EPOCHS))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["each", "random"])
+@pytest.mark.timeout(3600)
+def test_many_kills(folder, mode):
+    result = subprocess.run(
+        python("-m", "tests.helpers.training_kills", mode, "run.yaml"),
+        cwd=folder,
+        env=python_environment(),
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stderr
+    record = json.loads(result.stdout.splitlines()[-1])
+    assert record["kills"] >= 20 and record["runs"] == record["equal"]
+    print(record)
