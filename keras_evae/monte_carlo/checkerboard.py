@@ -16,7 +16,12 @@ import numpy as np
 from keras_evae.errors import as_integer, as_number
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.monte_carlo import kernels
-from keras_evae.monte_carlo.checks import check_shape, check_temperatures, finished_spins, given_spins
+from keras_evae.monte_carlo.checks import (
+    check_shape,
+    check_temperatures,
+    finished_spins,
+    given_spins,
+)
 from keras_evae.monte_carlo.streams import random_state
 
 
@@ -24,6 +29,7 @@ class MonteCarlo:
     """A lattice in the layout of the kernels, with its random number streams.
 
     Args:
+        hamiltonian: The Hamiltonian.
         shape: Rows and columns `(y, x)`. Columns are even; so are the rows where y is periodic. Periodic sides are 4
             at least, so that no two sites share two bonds.
         seed, index: Stream `index` of `seed`.
@@ -55,12 +61,20 @@ class MonteCarlo:
     @property
     def spins(self) -> np.ndarray:
         """The spins as unit vectors, zero vectors outside of the mask: a new array `(y, x, 3)` of float32."""
+<<<<<<< HEAD
         return _turn(finished_spins(self.hamiltonian, self._gather()), self.hamiltonian, 1)
+=======
+        rows, _ = self.shape
+        spins = np.empty((*self.shape, 3), np.float32)
+        for target, (colour, *place) in self._sublattices(rows):
+            spins[target] = np.moveaxis(self._planes[(colour, slice(None), *place)], 0, -1)
+        return _turn(finished_spins(self.hamiltonian, spins), self.hamiltonian, 1)
+>>>>>>> ad47a535f8d901c071e69e5c78a59ea6393b6a91
 
     @spins.setter
     def spins(self, spins: np.ndarray) -> None:
         spins = _turn(given_spins(self.hamiltonian, self.shape, spins), self.hamiltonian, -1)
-        for source, (colour, *place) in self._sublattices():
+        for source, (colour, *place) in self._sublattices(self.shape[0]):
             self._planes[(colour, slice(None), *place)] = np.moveaxis(spins[source], -1, 0)
         kernels.wrap(self._black, self._white, self._sites, self.hamiltonian.periodic)
 
@@ -102,6 +116,7 @@ class MonteCarlo:
         Args:
             temperature: Matters for K != 0 only, where a reflection is accepted with probability
                 min(1, exp(K (S_z'^2 - S_z^2) / T)).
+            sweeps: Number of sweeps.
         """
         self._thermal(temperature, (as_integer("sweeps", sweeps, 0), 0, 1))
 
@@ -167,16 +182,16 @@ class MonteCarlo:
     def _mask_planes(self, mask: np.ndarray, plane: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
         """1 for sites with a spin and 0 for others, in the layout of the kernels, for each colour."""
         planes = _aligned_zeros((2, *plane))
-        for source, target in self._sublattices():
+        for source, target in self._sublattices(self.shape[0]):
             planes[target] = mask[source]
         return planes[0], planes[1]
 
-    def _sublattices(self) -> Iterator[tuple[tuple, tuple]]:
+    def _sublattices(self, rows: int) -> Iterator[tuple[tuple, tuple]]:
         """Pairs of slices, into `(y, x)` and into the planes `(colour, y, x)`, of even and odd rows of each colour."""
         margin = kernels.VECTOR
         for colour, first in itertools.product((0, 1), (0, 1)):
             lattice = slice(first, None, 2), slice((first + colour) & 1, None, 2)
-            yield lattice, (colour, slice(1 + first, self.shape[0] + 1, 2), slice(margin, margin + self._sites))
+            yield lattice, (colour, slice(1 + first, rows + 1, 2), slice(margin, margin + self._sites))
 
 
 def greedy_shift(K: float) -> tuple[np.float32, np.float32]:
