@@ -169,7 +169,8 @@ class _Chain:
         return series, history
 
     def charge(self, lattice: MonteCarlo) -> float:
-        charge = lattice.charge()
+        # That of antiferromagnets is the staggered one.
+        charge = np.nan if self.hamiltonian.J < 0 else lattice.charge()
         return charge if np.isfinite(charge) else float(charge_of(lattice.spins, self.hamiltonian))
 
     def count(self, spins: np.ndarray, charge: float) -> tuple[float, float]:

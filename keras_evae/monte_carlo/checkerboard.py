@@ -85,15 +85,11 @@ class MonteCarlo:
         return spins
 
     def charge(self) -> float:
-        """Topological charge of the spins, staggered for J < 0, good to 1e-3; NaN where it is not clear.
+        """Topological charge of the spins, good to 1e-3; NaN where it is not clear.
 
-        `keras_evae.analysis.charge_of` is better, and tens of times slower.
+        `keras_evae.analysis.topological_charge` is better, and tens of times slower.
         """
-        spins = self._gather()
-        if self.hamiltonian.J < 0:
-            spins[::2, ::2] *= -1.0
-            spins[1::2, 1::2] *= -1.0
-        return round(float(kernels.winding_number(spins, self.hamiltonian.periodic)), 3)
+        return round(float(kernels.winding_number(self._gather(), self.hamiltonian.periodic)), 3) + 0.0
 
     def heat_bath(self, temperature: float | np.ndarray, sweeps: int = 1, over_relaxation: int = 0) -> None:
         """Heat-bath sweeps, each followed by over-relaxation sweeps.
