@@ -61,15 +61,7 @@ class MonteCarlo:
     @property
     def spins(self) -> np.ndarray:
         """The spins as unit vectors, zero vectors outside of the mask: a new array `(y, x, 3)` of float32."""
-<<<<<<< HEAD
         return _turn(finished_spins(self.hamiltonian, self._gather()), self.hamiltonian, 1)
-=======
-        rows, _ = self.shape
-        spins = np.empty((*self.shape, 3), np.float32)
-        for target, (colour, *place) in self._sublattices(rows):
-            spins[target] = np.moveaxis(self._planes[(colour, slice(None), *place)], 0, -1)
-        return _turn(finished_spins(self.hamiltonian, spins), self.hamiltonian, 1)
->>>>>>> ad47a535f8d901c071e69e5c78a59ea6393b6a91
 
     @spins.setter
     def spins(self, spins: np.ndarray) -> None:
@@ -80,7 +72,7 @@ class MonteCarlo:
 
     def _gather(self) -> np.ndarray:
         spins = np.empty((*self.shape, 3), np.float32)
-        for target, (colour, *place) in self._sublattices():
+        for target, (colour, *place) in self._sublattices(self.shape[0]):
             spins[target] = np.moveaxis(self._planes[(colour, slice(None), *place)], 0, -1)
         return spins
 
