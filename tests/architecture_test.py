@@ -60,12 +60,13 @@ OF_NO_MODULE = {
         "doctest",
         "front_door",
         "packaging",
+        "private_names",
         "readme",
         "dataset/slurm",
         "training/resume",
         "dataset/formats/interoperability",
     ),
-    *("evaluation/masked", "evaluation/own_terms"),
+    *("evaluation/masked", "evaluation/own_terms", "evaluation/ground_state_resume"),
 }
 
 
