@@ -1,12 +1,36 @@
 """Writing and locks where the system has less than Linux, modes, JSON that every reader takes."""
 
 import json
+import os
 
 import numpy as np
 import pytest
 
+from keras_evae import files
 from keras_evae.errors import DataError, validate_json
-from keras_evae.files import append_line, json_text
+from keras_evae.files import append_line, hold_lock, json_text, sync_folder, write_whole
+
+
+def test_without_locks_and_folder_fsync(tmp_path, monkeypatch, caplog):
+    """As on Windows: one line says what is missing, the rest works."""
+    monkeypatch.setattr(files, "fcntl", None)
+    monkeypatch.delattr(os, "O_DIRECTORY")
+    with hold_lock(tmp_path / "run" / ".lock"):
+        write_whole(tmp_path / "run" / "file", b"content")
+        sync_folder(tmp_path / "run")
+    assert [file.name for file in (tmp_path / "run").iterdir()] == ["file"]
+    assert caplog.messages == [
+        f"{tmp_path / 'run'}: this system has no locks; let no other process work in this folder"
+    ]
+
+
+def test_lock_files_follow_the_umask(tmp_path):
+    before = os.umask(0o002)
+    try:
+        with hold_lock(tmp_path / ".lock"):
+            assert (tmp_path / ".lock").stat().st_mode & 0o777 == 0o664
+    finally:
+        os.umask(before)
 
 
 def test_json_has_no_infinity():

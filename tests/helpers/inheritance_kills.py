@@ -1,10 +1,14 @@
 """Kills the taking over of stages at each operation on the disk in turn, and takes them again.
 
-python -m tests.helpers.inheritance_kills SOURCE CONFIG    writes a JSON record as its last line
+python -m tests.helpers.inheritance_kills SOURCE CONFIG [copy]    writes a JSON record as its last line
+
+With `copy`, as on a disk without links.
 """
 
+import errno
 import json
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -13,6 +17,8 @@ from keras_evae.runs.run_folder import open_run_folder
 from keras_evae.runs.taken_stages import shared_stages, take_stages
 from tests.helpers.dataset_kills import Tripwire, fork, killed
 
+copy_file = shutil.copyfile
+
 
 def contents(stages):
     """Every file of every stage that has appeared."""
@@ -20,10 +26,21 @@ def contents(stages):
     return {str(file.relative_to(stages)): file.read_bytes() for file in sorted(files)}
 
 
+def refuse_link(origin, link):
+    raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+
+
 def take_until(folder, source, stages, last):
     tripwire = Tripwire(last)
-    for name in ("mkdir", "fsync", "replace", "rename", "link"):
+    for name in ("mkdir", "fsync", "replace", "rename", *(["link"] if os.link is not refuse_link else [])):
         setattr(os, name, tripwire.guard(getattr(os, name)))
+
+    def copy(origin, copied):
+        half = origin.read_bytes()[: origin.stat().st_size // 2]
+        tripwire(lambda: copied.write_bytes(half))
+        return copy_file(origin, copied)
+
+    shutil.copyfile = copy
     take_stages(folder, source, stages)
 
 
@@ -46,4 +63,6 @@ def each(source, config):
 
 
 if __name__ == "__main__":
+    if sys.argv[3:] == ["copy"]:
+        os.link = refuse_link
     print(json.dumps(each(Path(sys.argv[1]), load_config(sys.argv[2]))))

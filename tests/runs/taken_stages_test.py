@@ -2,15 +2,17 @@
 
 import json
 import logging
+import shutil
 import subprocess
 
 import pytest
 
-from keras_evae.config import load_config
+from keras_evae.config import dump_config, load_config
 from keras_evae.errors import DataError, MismatchError
 from keras_evae.runs.checkpoints import CHECKPOINT
 from keras_evae.runs.from_config import planned_stages
-from keras_evae.runs.run_folder import open_run_folder
+from keras_evae.runs.run_folder import decided_by, open_run_folder
+from keras_evae.runs.stage_folder import CHECKED, finished_stages
 from keras_evae.runs.taken_stages import describe_taken_stages, shared_stages, take_stages
 from keras_evae.training.recipe import train
 from tests.helpers.run_folders import record_version, write_stage
@@ -59,6 +61,21 @@ def test_shared_stages_are_taken_and_named(tmp_path, source, folder):
             assert (folder / "stages" / name / file.name).read_bytes() == file.read_bytes()
     (line,) = describe_taken_stages(folder)
     assert all(part in line for part in ("Taken over", *NAMES, str(source)))
+
+
+def test_only_what_is_finished_is_taken_also_when_more_is_later(tmp_path, source, folder):
+    """The run has gone on by itself in the meantime."""
+    for name in names(source)[1:]:
+        (source / "stages" / name).rename(tmp_path / name)
+    take(folder, source, configured(tmp_path))
+    assert names(folder) == NAMES[:1]
+    (tmp_path / NAMES[1]).rename(source / "stages" / NAMES[1])
+    (folder / CHECKPOINT).touch()
+    take(folder, source, configured(tmp_path))
+    assert names(folder) == NAMES[:1]
+
+
+def test_other_epochs_of_a_later_stage(tmp_path, source, folder):
     assert [stage.name for stage in shared_stages(source, configured(tmp_path, "vae.epochs=[2, 3]"))] == NAMES[:1]
     with pytest.raises(MismatchError, match=r"vae: no shared stage: expected .*epochs=3.* first, found .*epochs=2"):
         shared_stages(source, configured(tmp_path, "vae.epochs=3"))
@@ -81,12 +98,58 @@ def test_other_training_is_refused_and_nothing_changes(tmp_path, source, overrid
     assert not (tmp_path / "other").exists()
 
 
+def test_stages_of_another_version_are_refused_and_nothing_changes(tmp_path, source):
+    record_version(source, None)
+    with pytest.raises(MismatchError, match="vae: written by a version before 0.1.0.*Leave out --stages-from"):
+        train(configured(tmp_path), tmp_path / "other", stages_from=source)
+    assert not (tmp_path / "other").exists()
+
+
+def test_source_whose_configuration_was_changed_is_refused(tmp_path, source):
+    """Its stages say what they were trained with, whatever the manifest said."""
+    for stage in planned_stages(configured(tmp_path, *VAE)):
+        shutil.rmtree(source / "stages" / stage.name)
+        write_stage(source, stage, decided_by(configured(tmp_path)))
+    changed = configured(tmp_path, *VAE, "hamiltonian.J=2")
+    (source / "config.yaml").write_text(dump_config(changed))
+    (source / "manifest.sha256").unlink()
+    with pytest.raises(
+        MismatchError, match="hamiltonian.J: trained with 1.0, but the configuration of the run says 2.0"
+    ):
+        shared_stages(source, changed)
+
+
+def test_time_between_checkpoints_is_free(tmp_path, source):
+    assert len(shared_stages(source, configured(tmp_path, "training.checkpoint_minutes=1"))) == 2
+
+
+def test_run_without_a_finished_stage_and_no_run(tmp_path, folder):
+    with pytest.raises(DataError, match=f"expected a finished stage such as {NAMES[0]}, found none"):
+        shared_stages(folder, configured(tmp_path))
+    with pytest.raises(DataError, match="expected a run folder"):
+        shared_stages(tmp_path, configured(tmp_path))
+
+
 @pytest.mark.parametrize("begun", [CHECKPOINT, f"stages/{NAMES[0]}"])
 def test_run_that_has_begun_is_refused(tmp_path, source, folder, begun):
     (folder / begun).mkdir()
     with pytest.raises(MismatchError, match="expected a run that has not begun a stage, found"):
         take(folder, source, configured(tmp_path))
     assert "stages_from" not in json.loads((folder / "environment.json").read_text())
+
+
+def test_run_that_has_trained_them_itself_goes_on(tmp_path, source, folder):
+    for stage in planned_stages(configured(tmp_path)):
+        write_stage(folder, stage)
+    take(folder, source, configured(tmp_path))
+    assert list(describe_taken_stages(folder)) == []
+
+
+def test_another_source_is_refused(tmp_path, source, folder):
+    take(folder, source, configured(tmp_path))
+    source.rename(tmp_path / "renamed")
+    with pytest.raises(MismatchError, match="--stages-from: expected .*vae as at first, found .*renamed"):
+        take(folder, tmp_path / "renamed", configured(tmp_path))
 
 
 @pytest.mark.parametrize("name", ["model.weights.h5", "metrics.json", "history.csv", "checksums.sha256"])
@@ -98,15 +161,33 @@ def test_damage_is_noticed_and_not_copied(tmp_path, source, folder, name):
     assert NAMES[1] not in names(folder)
 
 
-def test_kill_at_each_moment(tmp_path, source):
+@pytest.mark.parametrize("disk", [[], ["copy"]], ids=["links", "copies"])
+def test_kill_at_each_moment(tmp_path, source, disk):
     (tmp_path / "evae.yaml").write_text(CONFIG.replace("data/spins.h5", f"{tmp_path}/spins.h5"))
-    line = python("-m", "tests.helpers.inheritance_kills", source, tmp_path / "evae.yaml")
+    line = python("-m", "tests.helpers.inheritance_kills", source, tmp_path / "evae.yaml", *disk)
     result = subprocess.run(line, cwd=ROOT, env=python_environment(), capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     record = json.loads(result.stdout.splitlines()[-1])
-    # A folder's creation, four links, five fsyncs, the renaming and its fsync, for each of two stages.
+    # A folder's creation, four links or copies, five fsyncs, the renaming and its fsync, for each of two stages.
     assert record["kills"] >= 24 and record["kills"] == record["whole"] == record["equal"]
     assert set(record["seen"]) == {0, 4, 8}
+
+
+def test_links_need_no_room_and_each_run_may_go(tmp_path, source, folder):
+    """What is deleted or written anew in one run stays as it was in the other."""
+    take(folder, source, configured(tmp_path))
+    pairs = [(source / "stages" / name / file, folder / "stages" / name / file) for name in NAMES for file in CHECKED]
+    assert all(own.stat().st_nlink == 2 and own.samefile(origin) for origin, own in pairs)
+    before = [own.read_bytes() for _, own in pairs]
+    for stage in finished_stages(source, planned_stages(configured(tmp_path, *VAE))):
+        shutil.rmtree(stage.path)
+        write_stage(source, stage.stage)
+        (stage.path / "metrics.json").write_text("{}")
+    assert [own.read_bytes() for _, own in pairs] == before
+    copy = open_run_folder(tmp_path / "copy", configured(tmp_path))
+    take(copy, folder, configured(tmp_path))
+    shutil.rmtree(folder)
+    assert len(finished_stages(copy, planned_stages(configured(tmp_path)))) == 2
 
 
 @pytest.mark.slow
@@ -120,10 +201,3 @@ def test_result_is_that_of_a_run_that_trained_everything_itself(tmp_path, caplog
     assert fingerprint(tmp_path / "taken") == fingerprint(tmp_path / "whole")
     train(configured(tmp_path), tmp_path / "taken", stages_from=tmp_path / "vae")
     assert fingerprint(tmp_path / "taken") == fingerprint(tmp_path / "whole")
-
-
-def test_stages_of_another_version_are_refused_and_nothing_changes(tmp_path, source):
-    record_version(source, None)
-    with pytest.raises(MismatchError, match="vae: written by a version before 0.1.0.*Leave out --stages-from"):
-        train(configured(tmp_path), tmp_path / "other", stages_from=source)
-    assert not (tmp_path / "other").exists()
