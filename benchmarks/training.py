@@ -208,19 +208,16 @@ def _fused_normalization(features: tf.Tensor, norm: keras.Layer, bias: tf.Tensor
 def _fused_batch_norm() -> AbstractContextManager:
     """TensorFlow's own batch normalisation, before the pooling, in all blocks of convolutions."""
 
-    def phase_block(features, convolution, norm, periodic, training):  # type: ignore[no-untyped-def]
-        image = polyphase._convolve(
-            tf.nn.space_to_depth(features, 2), polyphase.phase_kernel(convolution.kernel), periodic
-        )
-        image = _fused_normalization(image, norm, convolution.bias, training)
+    def block(features, convolution, norm, periodic, training):  # type: ignore[no-untyped-def]
+        phases = features.shape[-1] <= polyphase.PHASE_CHANNELS
+        image = tf.nn.space_to_depth(features, 2) if phases else features
+        kernel = polyphase.phase_kernel(convolution.kernel) if phases else convolution.kernel
+        image = _fused_normalization(polyphase._convolve(image, kernel, periodic), norm, convolution.bias, training)
+        if not phases:
+            return polyphase._leaky_relu(tf.nn.max_pool2d(image, 2, 2, "VALID"))
         _, height, width, channels = image.shape
         rows = tf.reshape(image, (-1, height, 4 * width, channels // 4))
         return polyphase._leaky_relu(tf.nn.max_pool2d(rows, (1, 4), (1, 4), "VALID"))
-
-    def plain_block(features, convolution, norm, periodic, training):  # type: ignore[no-untyped-def]
-        image = polyphase._convolve(features, convolution.kernel, periodic)
-        image = _fused_normalization(image, norm, convolution.bias, training)
-        return polyphase._leaky_relu(tf.nn.max_pool2d(image, 2, 2, "VALID"))
 
     original = polyphase._normalization, polyphase._scale_and_shift
 
@@ -234,8 +231,7 @@ def _fused_batch_norm() -> AbstractContextManager:
 
     return patch.multiple(
         polyphase,
-        _phase_block=phase_block,
-        _plain_block=plain_block,
+        _convolution_block=block,
         _normalization=normalization,
         _scale_and_shift=scale_and_shift,
     )

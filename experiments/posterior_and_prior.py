@@ -26,7 +26,7 @@ import numpy as np
 
 from keras_evae.analysis import fft_mse, wasserstein
 from keras_evae.dataset import read_split
-from keras_evae.evaluation.measured_samples import measure
+from keras_evae.evaluation.generated_states import measure
 from keras_evae.evaluation.stage_states import load_stage
 from keras_evae.runs.run import load_run
 

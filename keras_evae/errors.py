@@ -56,13 +56,7 @@ def changed_fields(instance: Any, always: Sequence[str] = (), **texts: str) -> s
 
 
 class ArgumentError(ValueError):
-    """An argument that cannot be used, by its name: a configuration reports it under that of the key.
-
-    Args:
-        name: Of the argument.
-        expected: What it must be, in words.
-        found: What it is.
-    """
+    """An argument that cannot be used, with what was expected in words: a configuration reports it under its key."""
 
     def __init__(self, name: str, expected: str, found: Any) -> None:
         super().__init__(f"`{name}` must be {expected}. Received: {name}={in_brief(found)}")
@@ -161,11 +155,9 @@ def reading_errors(path: str | Path, remedy: str = RESTORE) -> Iterator[None]:
 
 
 def reading_fault(path: str | Path, error: Exception, remedy: str = RESTORE) -> EVAEError:
-    """What has kept a library from reading a file.
+    """What has kept a library from reading a file, from the error that the library has raised.
 
     Args:
-        path: The file.
-        error: What the library has raised.
         remedy: What mends the file if it is damaged: said only where a checksum or the format shows the damage.
 
     Returns:

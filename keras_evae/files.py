@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
+import io
 import json
 import logging
 import math
@@ -17,14 +18,14 @@ import shutil
 import socket
 import time
 import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
 from keras_evae.errors import BUSY, RESTORE, DataError, DiskError, LockedError, in_brief, reading_errors
-from keras_evae.machine import available_memory, check_memory
+from keras_evae.machine import check_memory
 
 try:
     import fcntl
@@ -36,7 +37,7 @@ logger = logging.getLogger(__name__)
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 FULL_IN_WORDS = ("No space left", "Disk quota exceeded", "File too large")
-DIGEST_BYTES = 32
+CHECKSUM_LINE = re.compile(r"[0-9a-f]{64}  .+\n")
 
 
 def checksum(content: bytes | memoryview) -> str:
@@ -48,6 +49,12 @@ def file_checksum(path: Path) -> str:
     """SHA-256 of the content of a file, in hexadecimal."""
     with open(path, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def read_checksums(path: Path) -> list[tuple[str, str]]:
+    """Names and checksums in a file as `sha256sum` reads it, if it is there; a torn line is no line."""
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True) if path.exists() else []
+    return [(line[66:-1], line[:64]) for line in lines if CHECKSUM_LINE.fullmatch(line)]
 
 
 def expand_path(path: str | Path) -> Path:
@@ -117,22 +124,25 @@ def read_sealed(path: Path) -> bytes | None:
         whole = path.read_bytes()
     except FileNotFoundError:
         return None
-    content, digest = whole[:-DIGEST_BYTES], whole[-DIGEST_BYTES:]
+    content, digest = whole[:-32], whole[-32:]
     if checksum(content) != digest.hex():
         raise ValueError("truncated or damaged (its checksum is not the one written with it)")
     return content
 
 
+def as_npz(arrays: Mapping[str, np.ndarray]) -> bytes:
+    """The content of an uncompressed `.npz` file."""
+    content = io.BytesIO()
+    np.savez(content, **arrays)  # type: ignore[arg-type]
+    return content.getvalue()
+
+
 def load_arrays(
-    path: Path,
-    stream: IO[bytes],
-    names: Sequence[str] | None = None,
-    remedy: str = RESTORE,
-    memory: Callable[[], int] = available_memory,
+    path: Path, stream: IO[bytes], names: Sequence[str] | None = None, remedy: str = RESTORE
 ) -> dict[str, np.ndarray]:
     """Reads arrays of an open `.npz` file by their names, all by default; nothing but arrays, and none of objects.
 
-    `path` and `remedy` are as in `keras_evae.errors.reading_fault`; `memory` gives the bytes that are available.
+    `path` and `remedy` are as in `keras_evae.errors.reading_fault`.
 
     Raises:
         DataError: If an array is missing, has no room in memory, or is not what its header says.
@@ -142,7 +152,7 @@ def load_arrays(
         if missing := set(names or ()) - headers.keys():
             raise DataError(f"{path}: expected an array {min(missing)!r}, found {in_brief(sorted(headers))}")
         wanted = headers if names is None else names
-        check_memory(path, sum(math.prod(headers[name][0]) * headers[name][1].itemsize for name in wanted), memory)
+        check_memory(path, sum(math.prod(headers[name][0]) * headers[name][1].itemsize for name in wanted))
         arrays = {}
         for name in wanted:
             with archive.open(f"{name}.npy") as member:
@@ -264,9 +274,14 @@ def _acquire(path: Path) -> int:
             continue
         try:
             _lock(descriptor, path)
-            if _is_current(descriptor, path):
-                _introduce(descriptor)
-                return descriptor
+            # The last holder may have removed the file under this name.
+            with contextlib.suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(descriptor), os.stat(path)):
+                    started = time.strftime("%Y-%m-%d %H:%M:%S %z")
+                    holder = f"process {os.getpid()} on {socket.gethostname()}, started {started}\n"
+                    os.ftruncate(descriptor, 0)
+                    os.pwrite(descriptor, holder.encode(), 0)
+                    return descriptor
         except BaseException:
             os.close(descriptor)
             raise
@@ -283,17 +298,3 @@ def _lock(descriptor: int, path: Path) -> None:
         raise LockedError(
             f"{path.parent.absolute()}: expected no other process at work here, found {holder}; wait for it or stop it"
         ) from error
-
-
-def _is_current(descriptor: int, path: Path) -> bool:
-    """Whether the locked file still is the one under its name, and not one that its last holder removed."""
-    try:
-        return os.path.samestat(os.fstat(descriptor), os.stat(path))
-    except FileNotFoundError:
-        return False
-
-
-def _introduce(descriptor: int) -> None:
-    started = time.strftime("%Y-%m-%d %H:%M:%S %z")
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}, started {started}\n".encode(), 0)

@@ -195,18 +195,13 @@ def connected_regions(
 
 def encode_mask(mask: np.ndarray) -> str:
     """The text of a mask."""
-    flat = np.concatenate([[False], mask.ravel()])
-    starts = np.flatnonzero(flat[1:] != flat[:-1])
-    runs = np.diff(np.concatenate([[0], starts, [mask.size]]))
+    starts = np.flatnonzero(np.diff(mask.ravel(), prepend=False))
+    runs = np.diff(starts, prepend=0, append=mask.size)
     return " ".join([f"{mask.shape[0]}x{mask.shape[1]}", *map(str, runs)])
 
 
 def decode_mask(text: str) -> np.ndarray:
-    """The mask of a text.
-
-    Raises:
-        ValueError: If the text is none that `encode_mask` gives.
-    """
+    """The mask of a text; `ValueError` if the text is none that `encode_mask` gives."""
     if re.fullmatch(r"[0-9]{1,4}x[0-9]{1,4}( [0-9]{1,8})+", text):
         head, *lengths = text.split()
         height, width = map(int, head.split("x"))

@@ -9,7 +9,7 @@ from typing import Any
 from keras_evae.errors import ArgumentError
 from keras_evae.files import disk_errors, write_whole
 from keras_evae.hamiltonian import Hamiltonian
-from keras_evae.units import MU_0, CellUnits, SiTable
+from keras_evae.units import BOND_SIGN, MU_0, CellUnits, SiTable
 
 WHY_NO_DEMAGNETIZATION = (
     "No demagnetizing field: the Hamiltonian has none; that of a thin film, Ku - mu0 Ms^2/2, belongs in Ku."
@@ -49,11 +49,11 @@ def from_si(
     (-0.1, 0.019621)
     """
     units = CellUnits(A, Ms, cell, thin_film_demagnetization)
-    if dmi not in ("neel", "bloch"):
-        raise ArgumentError("dmi", "'neel' or 'bloch'", dmi)
     effective = Ku - MU_0 * Ms**2 / 2 if thin_film_demagnetization else Ku
-    numbers = units.lattice_numbers(D, effective, B, dmi)
-    hamiltonian = Hamiltonian(1.0, numbers["D"], numbers["B"], numbers["K"], dmi, boundary)
+    side, doubled = units.cell[0], 2 * A
+    # Another type than these two is refused by the Hamiltonian.
+    bond = BOND_SIGN.get(dmi, 1.0) * D * side / doubled + 0.0
+    hamiltonian = Hamiltonian(1.0, bond, Ms * B * side**2 / doubled, effective * side**2 / doubled, dmi, boundary)
     object.__setattr__(hamiltonian, "units", units)
     return hamiltonian
 
@@ -78,15 +78,12 @@ def export_hamiltonian(
     if program not in WRITERS:
         raise ArgumentError("program", f"one of {', '.join(WRITERS)}", program)
     atomistic = program == "spirit"
-    refused = [("mask", hamiltonian.mask is not None), ("terms", bool(hamiltonian.terms))]
-    if not atomistic:
-        refused += [("J2", bool(hamiltonian.J2))]
-        refused += [("boundary", bool(hamiltonian.D) and not all(hamiltonian.periodic))]
-    for name, given in refused:
-        if given:
-            edge = " with D: micromagnetic codes set another condition at an edge than missing bonds"
-            reason = f"periodic{edge}" if name == "boundary" else f"a Hamiltonian without {name} for {program}"
-            raise ArgumentError(name, reason, getattr(hamiltonian, name))
+    for name in ("mask", "terms") if atomistic else ("mask", "terms", "J2"):
+        if given := hamiltonian.to_config()[name]:
+            raise ArgumentError(name, f"a Hamiltonian without {name} for {program}", given)
+    if not atomistic and hamiltonian.D and not all(hamiltonian.periodic):
+        expected = "periodic with D: micromagnetic codes set another condition at an edge than missing bonds"
+        raise ArgumentError("boundary", expected, hamiltonian.boundary)
     if atomistic:
         units = {"J_meV": 1.0, "moment_muB": 1.0, **units}
     table = hamiltonian.in_si(**units)

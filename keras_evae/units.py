@@ -15,8 +15,11 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 
-from keras_evae.errors import ArgumentError
+import numpy as np
+
+from keras_evae.errors import ArgumentError, as_number
 
 MU_0 = 1.25663706127e-6
 BOLTZMANN = 1.380649e-23
@@ -61,11 +64,9 @@ class CellUnits:
     demagnetization: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("A", "Ms"):
-            _check_positive(name, getattr(self, name))
-        cell = tuple(map(float, self.cell))
-        if len(cell) != 3 or not all(0 < side < math.inf for side in cell):
-            raise ArgumentError("cell", "three lengths (dx, dy, dz) above 0, in metres", self.cell)
+        as_number("A", self.A, positive=True)
+        as_number("Ms", self.Ms, positive=True)
+        cell = as_cell(self.cell)
         if not math.isclose(cell[0], cell[1], rel_tol=1e-9):
             raise ArgumentError("cell", "square in the plane, dx = dy, as the lattice is", self.cell)
         object.__setattr__(self, "cell", cell)
@@ -75,18 +76,9 @@ class CellUnits:
         shape = ", with the demagnetization of a thin film in K" if self.demagnetization else ""
         return f", in units of {2 * self.A * self.cell[2]:.4g} J{shape}"
 
-    def lattice_numbers(self, D: float, Ku: float, B: float, dmi: str) -> dict[str, float]:
-        """D, B and K in units of 2 A t, from D in J/m2, Ku in J/m3 and B in tesla."""
-        side, doubled = self.cell[0], 2 * self.A
-        return {
-            "D": BOND_SIGN[dmi] * D * side / doubled,
-            "B": self.Ms * B * side**2 / doubled,
-            "K": Ku * side**2 / doubled,
-        }
-
     def table(self, J: float, D: float, B: float, K: float, dmi: str) -> SiTable:
         """A, D, Ms, Ku, B and the unit of energy in joule, of numbers of the lattice."""
-        _check_positive("J", J)
+        as_number("J", J, positive=True)
         side, _, thickness = self.cell
         unit = 2 * self.A * thickness / J
         rows = {
@@ -103,7 +95,7 @@ class CellUnits:
 def atomistic_table(J: float, D: float, B: float, K: float, J2: float, J_meV: float, moment_muB: float) -> SiTable:
     """J, D, K and J2 in meV, B in tesla, and the unit of temperature in kelvin, for atoms of a moment in mu_B."""
     for name, value in (("J", J), ("J_meV", J_meV), ("moment_muB", moment_muB)):
-        _check_positive(name, value)
+        as_number(name, value, positive=True)
     unit = J_meV / J
     rows = {name: (value * unit, "meV") for name, value in (("J", J), ("D", D), ("K", K), ("J2", J2))}
     rows["B"] = (B * unit * MILLI_ELECTRONVOLT / (moment_muB * BOHR_MAGNETON), "T")
@@ -112,6 +104,8 @@ def atomistic_table(J: float, D: float, B: float, K: float, J2: float, J_meV: fl
     return SiTable(rows)
 
 
-def _check_positive(name: str, value: float) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
-        raise ArgumentError(name, "a number above 0", value)
+def as_cell(cell: Sequence[float]) -> tuple[float, float, float]:
+    """Size of a cell, `(dx, dy, dz)` in metres; an `ArgumentError` for anything but three lengths above 0."""
+    if np.shape(cell) != (3,) or not all(0 < side < math.inf for side in cell):
+        raise ArgumentError("cell", "three lengths (dx, dy, dz) above 0, in metres", cell)
+    return float(cell[0]), float(cell[1]), float(cell[2])

@@ -15,7 +15,7 @@ QUICK = AnnealingSchedule(start_temperature=1.0, end_temperature=0.05, temperatu
 # Whole lattices and samples for the fast sampler, then the general one.
 FAST = [(hamiltonian, (24, 32)) for hamiltonian in (Hamiltonian(), *HAMILTONIANS)]
 CASES = FAST + [(hamiltonian, hamiltonian.mask.shape) for hamiltonian in SAMPLES] + GENERAL
-OF_EACH_KIND = [CASES[0], *CASES[len(FAST) + 1 : len(FAST) + 2], GENERAL[2], GENERAL[3]]
+OF_EACH_KIND = [CASES[0], CASES[len(FAST) + 1], GENERAL[3]]
 
 
 @pytest.mark.parametrize(("hamiltonian", "shape"), CASES)
@@ -74,28 +74,33 @@ def test_bits_follow_from_seed_and_index(hamiltonian, shape):
     assert len({state.tobytes() for state in one} | {anneal(hamiltonian, shape, schedule, 9, 3).tobytes()}) == 5
 
 
-def test_schedules_have_names():
+def test_schedules():
     quench = AnnealingSchedule(2.0, 0.05, temperatures=150, over_relaxation=0)
     np.testing.assert_array_equal(anneal(Hamiltonian(), (8, 8), "quench"), anneal(Hamiltonian(), (8, 8), quench))
     for name in (anneal, anneal_many):
         with pytest.raises(ValueError, match="`schedule` must be one of default, quench, slow. Received: schedule='fa"):
             name(Hamiltonian(), (8, 8), schedule="fast")
+    schedule = AnnealingSchedule(2.0, 0.02, temperatures=3, sweeps=4, over_relaxation=5)
+    np.testing.assert_allclose(schedule.temperature_steps(), [2.0, 0.2, 0.02])
+    assert schedule.thermal_sweeps == 3 * 4 * 6
 
 
-def test_iterator_can_be_left_early():
+def test_iterator_left_early_no_interaction_and_overflow():
     iterator = anneal_many(Hamiltonian(), (8, 8), 10**9, QUICK, workers=2)
     assert next(iterator).shape == (8, 8, 3)
     iterator.close()
     assert list(anneal_many(Hamiltonian(), (8, 8), 0)) == []
-
-
-def test_without_any_interaction_states_are_finite():
     assert np.isfinite(anneal(Hamiltonian(J=0.0, D=0.0, B=0.0), (4, 4), QUICK)).all()
-
-
-def test_overflow_is_reported():
     with pytest.raises(NumericalError, match="single precision"):
         anneal(Hamiltonian(terms=[ThirdNeighbours(1e30)]), (4, 4), QUICK)
+    with pytest.raises(ValueError, match="seed below 2\\^64"):
+        anneal(Hamiltonian(), (4, 4), seed=2**64)
+    with pytest.raises(ValueError, match="`workers`"):
+        anneal_many(Hamiltonian(), (4, 4), workers=0)
+    with pytest.raises(ValueError, match="unit vectors"):
+        relax(Hamiltonian(), np.full((4, 4, 3), 0.5))
+    with pytest.raises(ConfigError, match="own site"):
+        anneal_many(Hamiltonian(terms=[CubicAnisotropy(0.1)]), (8, 8), 1)
 
 
 MASK = np.ones((4, 5), bool)
@@ -125,38 +130,3 @@ def test_shapes_that_do_not_fit(arguments, shape, message):
         anneal(Hamiltonian(**arguments), shape)
     with pytest.raises(ValueError, match="Received: "):
         anneal_many(Hamiltonian(**arguments), shape, 1)
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        {"start_temperature": 0.0},
-        {"end_temperature": float("nan")},
-        {"start_temperature": 0.1, "end_temperature": 0.2},
-        {"temperatures": 0},
-        {"sweeps": 1.5},
-        {"over_relaxation": -1},
-        {"torque_tolerance": 0.0},
-        {"max_greedy_sweeps": True},
-    ],
-)
-def test_schedules_that_make_no_sense(arguments):
-    with pytest.raises(ValueError, match=rf"`{list(arguments)[-1]}` must .* Received: "):
-        AnnealingSchedule(**arguments)
-
-
-def test_other_errors():
-    with pytest.raises(ValueError, match="seed below 2\\^64"):
-        anneal(Hamiltonian(), (4, 4), seed=2**64)
-    with pytest.raises(ValueError, match="`workers`"):
-        anneal_many(Hamiltonian(), (4, 4), workers=0)
-    with pytest.raises(ValueError, match="unit vectors"):
-        relax(Hamiltonian(), np.full((4, 4, 3), 0.5))
-    with pytest.raises(ConfigError, match="own site"):
-        anneal_many(Hamiltonian(terms=[CubicAnisotropy(0.1)]), (8, 8), 1)
-
-
-def test_schedule_counts_its_sweeps():
-    schedule = AnnealingSchedule(2.0, 0.02, temperatures=3, sweeps=4, over_relaxation=5)
-    np.testing.assert_allclose(schedule.temperature_steps(), [2.0, 0.2, 0.02])
-    assert schedule.thermal_sweeps == 3 * 4 * 6

@@ -127,7 +127,7 @@ def test_imports_run_downwards(file):
             assert ORDER.index(room(found)) <= ORDER.index(room(file)), f"{file} imports {found}"
 
 
-def test_the_front_door_is_imported_for_the_version_alone():
+def test_no_circle_and_the_front_door_for_the_version_alone():
     for file, tree in FILES.items():
         for node in ast.walk(tree):
             if isinstance(node, ast.ImportFrom) and node.module == "keras_evae":
@@ -135,35 +135,26 @@ def test_the_front_door_is_imported_for_the_version_alone():
                 assert names <= {"__version__"}, file
             if isinstance(node, ast.Attribute) and getattr(node.value, "id", "") == "keras_evae":
                 assert node.attr == "__version__", file
-
-
-def test_no_circle_of_files():
     after = {file: set(imported_files(file)) - {"__init__.py", file} for file in FILES if file != "__init__.py"}
     # An error names the files of a circle.
     assert list(graphlib.TopologicalSorter(after).static_order())
 
 
-def test_names_are_used_once():
+def test_names_are_used_once_and_files_are_short():
     modules = collections.Counter(Path(file).stem for file in FILES if not file.endswith("__init__.py"))
     folders = {room(file) for file in FILES if "/" in file}
     assert {name: count for name, count in modules.items() if count > 1 or name in folders} == {}
     taken = modules.keys() | folders
     assert {(file, name) for file in FILES for name in defined_names(file) if name in taken} == set()
     assert set(keras_evae.__all__) & set(ORDER) == set()
-
-
-def test_each_folder_says_what_belongs_in_it():
     assert [file for file in FILES if file.endswith("__init__.py") and not ast.get_docstring(FILES[file])] == []
+    lengths = {file: len((PACKAGE / file).read_text().splitlines()) for file in FILES}
+    assert {file: lines for file, lines in lengths.items() if lines > MOST_LINES and file not in LONG_FILES} == {}
 
 
 def test_the_configuration_ends_where_it_becomes_objects():
     assert {file for file in FILES if holds_config(file)} <= WITH_CONFIG
     assert len(WITH_CONFIG) <= 13
-
-
-def test_a_file_is_read_in_one_sitting():
-    lengths = {file: len((PACKAGE / file).read_text().splitlines()) for file in FILES}
-    assert {file: lines for file, lines in lengths.items() if lines > MOST_LINES and file not in LONG_FILES} == {}
 
 
 def test_tests_stand_where_their_modules_stand():

@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 
 from keras_evae.config import Config, dump_config, load_config
-from keras_evae.config_sections import AnnealingConfig, HamiltonianConfig
+from keras_evae.config_sections import HamiltonianConfig
 from keras_evae.errors import ConfigError
 from keras_evae.hamiltonian import Hamiltonian
-from keras_evae.model.evae import EVAE
 from keras_evae.monte_carlo.schedule import AnnealingSchedule
 from keras_evae.runs.from_config import dataset_specification, planned_stages
 
@@ -40,11 +39,6 @@ def test_defaults_are_the_paper(load):
     assert (config.vae.epochs, config.training.batch_size, config.training.learning_rate) == (100, 100, 1e-3)
 
 
-def test_defaults_agree_with_the_classes_they_configure():
-    assert Hamiltonian(**Config().hamiltonian.model_dump()) == Hamiltonian()
-    assert Config().dataset.schedule.model_dump() == dataclasses.asdict(AnnealingSchedule())
-
-
 def test_a_schedule_by_its_name_becomes_its_numbers(load):
     quench = AnnealingSchedule.preset("quench")
     for config in (load("dataset: {schedule: quench}"), load("", "dataset.schedule=quench")):
@@ -61,27 +55,6 @@ def test_shipped_configurations_are_valid_and_survive_a_round_trip(path, load):
     assert planned_stages(config)
 
 
-def test_width_of_the_network_stands_in_files_only_where_it_is_given(load):
-    """So that a run folder of the paper's network says what it has always said."""
-    assert "dense_units" not in dump_config(load("")) and "dense_units" not in EVAE((16, 16), 4).get_config()
-    narrow = load("network: {dense_units: 40}")
-    assert load(dump_config(narrow)) == narrow and narrow.network.dense_units == 40
-    model = EVAE((16, 16), 4, dense_units=40)
-    assert EVAE.from_config(model.get_config()).count_params() == model.count_params()
-
-
-def test_words_are_words(load):
-    for word in ("nullspace.h5", "true_data.h5", "falsework.h5", "~x.h5"):
-        assert str(load(f"dataset: {{path: {word}}}").dataset.path) == word
-    assert load("dataset: {path: ~/spins.h5}").dataset.path == Path.home() / "spins.h5"
-
-
-def test_variables_of_a_path(load, monkeypatch):
-    monkeypatch.setenv("SCRATCH", "/scratch/me")
-    assert load("dataset: {path: $SCRATCH/spins.h5}").dataset.path == Path("/scratch/me/spins.h5")
-    assert load("dataset: {path: '${SCRATCH}/spins.h5'}").dataset.path == Path("/scratch/me/spins.h5")
-
-
 def test_overrides(load):
     config = load(
         "evae: {beta: 1e-3}", "evae.beta=1e-4", "vae.betas=[1e-4]", "dataset.schedule.sweeps=7", "training.seed=3"
@@ -94,52 +67,30 @@ def test_overrides(load):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("vae: {beta: 3}", "vae.beta: unknown key, did you mean 'betas'?"),
         ("nonsense: 1", "nonsense: unknown key, expected one of: hamiltonian, geometry, dataset"),
-        ("dataset: {train: ten}", "dataset.train: expected a valid integer, found 'ten'"),
         ("dataset: {shape: [100, 128]}", "dataset.shape.0: expected a multiple of 16, such as 96 or 112, found 100"),
-        ("dataset: {shape: [128]}", "dataset.shape.1: expected a value, found none"),
         ("dataset: {schedule: {start_temperature: 0.01}}", "dataset.schedule.end_temperature: expected at most"),
         ("dataset: {schedule: fast}", "schedule: expected one of default, quench, slow, or a section with keys, found"),
         ("vae: {betas: [0, 1e-3]}", "vae.betas.0: expected greater than or equal to 0.000000000000001, found 0"),
         ("dataset: {train: 10}", "training.batch_size: expected at most dataset.train = 10, found 100"),
-        ("hamiltonian: {J: true}", "hamiltonian.J: expected a valid number, found True"),
         ("hamiltonian: {B: .nan}", "hamiltonian.B: expected a finite number, found nan"),
         ("hamiltonian: {boundary: wrap}", "hamiltonian.boundary: expected 'periodic' or 'open', or a pair of "),
-        ("dataset: {schedule: {sweeps: 0}}", "dataset.schedule.sweeps: expected an integer of at least 1, found 0"),
-        ("hamiltonian: {boundary: [open]}", "boundary: expected a valid string, found ['open'] (and 1 more)"),
         ("training: {phases: fast}", "training.phases: expected 'auto', True or False, found 'fast'"),
-        ("dataset: {cache: half}", "dataset.cache: expected 'auto', True or False, found 'half'"),
         ("evae: {beta: 3}", "evae.beta: expected one of vae.betas"),
         ("vae: {betas: [1, 0.1]}", "vae.betas: expected increasing values"),
-        ("vae: {epochs: [1, 2]}", "vae.epochs: expected one number, or 7 of them"),
-        ("vae: 3", "vae: expected a section with keys, found 3"),
-        ("vae: {betas: 1}", "vae.betas: expected a list, such as [1, 2], found 1"),
         ("geometry: {shape: disk, size: 9}", "geometry.shape: expected 'square', 'rectangle', "),
-        ("geometry: {shape: disc}", "geometry: expected shape and size, or a file"),
-        ("geometry: {file: absent.png}", "absent.png: expected a mask"),
         (
             "geometry: {shape: disc, size: 9}\nhamiltonian: {mask: 16x16 0 256}",
             "hamiltonian.mask: expected the mask of",
         ),
         ("hamiltonian: {mask: 16x16 0 256}", "hamiltonian.mask: expected a mask of dataset.shape = [128, 128], found"),
-        ("hamiltonian: {mask: 16x16 0 255}", "hamiltonian.mask: expected a mask as text"),
         ("- 3", "expected sections with keys"),
         ("dataset: {shape: [65536, 16]}", "dataset.shape.0: expected less than or equal to 4096, found 65536"),
-        ("dataset: {train: 1000000000000}", "dataset.train: expected less than or equal to 100000000"),
-        ("network: {latent_dim: 100000000}", "network.latent_dim: expected less than or equal to 1000000"),
         ("hamiltonian: {mask: 100000x100000 0 10000000000}", "hamiltonian.mask: expected a mask as text"),
-        ("dataset: {schedule: {temperatures: 1000000000}}", "schedule.temperatures: expected an integer of at most"),
-        ("dataset: {schedule: {sweeps: 1000000000000000000}}", "schedule.sweeps: expected an integer of at most"),
         ("dataset: {schedule: {sweeps: 9000000}}", "schedule.sweeps: expected a number with which there are at most"),
         ("dataset: {schedule: {end_temperature: 1e-50}}", "schedule.end_temperature: expected between 1e-12 and"),
-        ("vae: {betas: [1e-50, 1]}", "vae.betas.0: expected greater than or equal to"),
-        ("vae: {betas: [1, 1e39]}", "vae.betas.1: expected less than or equal to"),
         ("vae: {betas: [1, 1.0000000001]}", "vae.betas: expected values that differ in their first six digits"),
-        ("hamiltonian: {J: 1e39}", "hamiltonian.J: expected less than or equal to 1000000"),
-        ("hamiltonian: {K: 1e308}", "hamiltonian.K: expected less than or equal to 1000000"),
         ('dataset: {path: "a\\0b.h5"}', "dataset.path: expected a path of characters that a file name can have"),
-        ('dataset: {path: "a\\ud800b.h5"}', "dataset.path: expected a path of characters that a file name can have"),
         (
             "dataset: {path: $NOWHERE_SET/x.h5}",
             "dataset.path: expected a path whose variables are set ($NOWHERE_SET is",
@@ -152,12 +103,6 @@ def test_bad_files_are_answered_in_one_line(load, text, message):
         load(text)
     assert message in str(error.value) and ("more" in str(error.value)) == ("more" in message)
     assert "run.yaml" in str(error.value) and "\n" not in str(error.value)
-
-
-@pytest.mark.parametrize("override", ["training", "=3", "training.=3", "vae.betas.x=3"])
-def test_bad_overrides(load, override):
-    with pytest.raises(ConfigError, match="--set"):
-        load("vae: {betas: [1]}", override)
 
 
 @pytest.mark.parametrize("name", ["absent.yaml", "quickstrat"])
@@ -176,13 +121,6 @@ def test_configurations_have_names(tmp_path, monkeypatch):
     assert load_config("smoke") == load_config(ROOT / "configs" / "smoke.yaml")
     (tmp_path / "vae").write_text("training: {seed: 7}")
     assert load_config("vae").training.seed == 7
-
-
-def test_repr_shows_what_differs_from_the_defaults(load):
-    assert repr(Config()) == "Config()"
-    config = load("training: {seed: 3}\nevae: {gammas: [1.0]}")
-    assert repr(config) == "Config(training=TrainingConfig(seed=3), evae=EVAEConfig(gammas=(1.0,)))"
-    assert len(repr(load("geometry: {shape: disc, size: 200}"))) < 250
 
 
 def test_every_key_is_read_somewhere():
@@ -215,13 +153,6 @@ def test_the_physics_reaches_the_dataset(load, override):
     assert dataclasses.replace(found, **{part: getattr(default, part)}) == default
     changed, before = getattr(found, part), getattr(default, part)
     assert changed != before and dataclasses.replace(changed, **{key: getattr(before, key)}) == before
-
-
-def test_the_physics_is_tested_in_all_its_keys():
-    (mark,) = test_the_physics_reaches_the_dataset.pytestmark
-    tested = {override.partition("=")[0] for override in mark.args[1]}
-    # Terms come from Python alone.
-    assert tested == {*HamiltonianConfig.model_fields, *AnnealingConfig.model_fields} - {"terms"}
 
 
 @pytest.mark.parametrize(
@@ -260,5 +191,10 @@ def test_run_folder_keeps_the_mask_of_a_file(load, tmp_path):
         load(dump_config(load("geometry: {shape: disc, size: 40}")), "geometry.size=44")
 
 
-def test_one_override_needs_no_list():
-    assert load_config("smoke", "training.seed=7").training.seed == 7
+def test_words_and_variables_of_a_path(load, monkeypatch):
+    for word in ("nullspace.h5", "true_data.h5", "falsework.h5", "~x.h5"):
+        assert str(load(f"dataset: {{path: {word}}}").dataset.path) == word
+    assert load("dataset: {path: ~/spins.h5}").dataset.path == Path.home() / "spins.h5"
+    monkeypatch.setenv("SCRATCH", "/scratch/me")
+    assert load("dataset: {path: $SCRATCH/spins.h5}").dataset.path == Path("/scratch/me/spins.h5")
+    assert load("dataset: {path: '${SCRATCH}/spins.h5'}").dataset.path == Path("/scratch/me/spins.h5")

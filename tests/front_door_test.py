@@ -1,7 +1,6 @@
 """`import keras_evae as ev`: the names that it offers, and what each of them loads."""
 
 import os
-import re
 import subprocess
 import sys
 
@@ -11,9 +10,10 @@ import pytest
 from matplotlib.figure import Figure
 
 import keras_evae as ev
+from keras_evae.machine import ONEDNN
 from keras_evae.plotting.colors import spin_colors
 from tests.helpers.commands import ROOT
-from tests.helpers.states import random_spins, uniform
+from tests.helpers.states import random_spins
 
 LIGHT = ("Hamiltonian", "EnergyTerm", "AnnealingSchedule", "anneal", "anneal_many", "relax", "topological_charge",
          "find_skyrmions", "fft_mse")  # fmt: skip
@@ -22,7 +22,7 @@ HEAVY = {"tensorflow", "keras", "matplotlib", "pydantic", "h5py", "distributed",
 
 
 # What keeps TensorFlow's notes away where tests run, not where users do.
-SILENCERS = ("TF_CPP_MIN_LOG_LEVEL", "CUDA_VISIBLE_DEVICES")
+SILENCERS = ("TF_CPP_MIN_LOG_LEVEL", "CUDA_VISIBLE_DEVICES", ONEDNN)
 
 
 def loaded_by(*names, use=""):
@@ -36,11 +36,15 @@ def loaded_by(*names, use=""):
 
 
 def test_each_name_loads_what_it_needs():
-    assert {name for name in loaded_by() if name.startswith("keras_evae")} == {"keras_evae"}
+    """And oneDNN is switched on with TensorFlow, no earlier."""
+    early = loaded_by(use=f"import os; assert {ONEDNN!r} not in os.environ")
+    assert {name for name in early if name.startswith("keras_evae")} == {"keras_evae"}
     assert not HEAVY & loaded_by(*LIGHT)
     without_tensorflow = [name for name in ev.__all__ if name not in ("EVAE", "train")]
     assert not {"tensorflow", "keras", "distributed"} & loaded_by(*without_tensorflow)
-    assert "tensorflow" in loaded_by("train", use="ev.EVAE((16, 16), latent_dim=2).generate(1)")
+    use = "ev.EVAE((16, 16), latent_dim=2).generate(1); print(sys.modules['keras_evae.machine'].onednn_is_on())"
+    loaded = loaded_by("train", use=use)
+    assert "tensorflow" in loaded and ("True" in loaded or "x86_64" not in os.uname().machine)
 
 
 def test_names():
@@ -65,56 +69,3 @@ def test_plot_of_one_configuration_and_of_many():
             np.testing.assert_array_equal(axes.images[0].get_array(), spin_colors(state))
     # The user's backend and look stay, and no figure is left open.
     assert (plt.get_backend(), dict(plt.rcParams), plt.get_fignums()) == (backend, parameters, figures)
-
-
-# As that of a notebook, it changes settings when the first figure is opened.
-BACKEND = """
-import matplotlib
-from matplotlib.backends.backend_agg import FigureCanvasAgg as FigureCanvas
-matplotlib.interactive(True)
-"""
-
-
-def test_plot_leaves_the_settings_of_a_notebook(tmp_path):
-    (tmp_path / "notebook.py").write_text(BACKEND)
-    code = (
-        "import numpy, keras_evae, matplotlib as m; keras_evae.plot(numpy.ones((8, 8, 3))); print(m.is_interactive())"
-    )
-    environment = {**os.environ, "MPLBACKEND": "module://notebook", "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"}
-    result = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
-    assert result.stdout == "True\n", result.stderr
-
-
-@pytest.mark.parametrize(
-    "shape, options",
-    [((16, 32), {}), ((2, 16, 16, 2), {}), ((0, 16, 16, 3), {}), ((2, 16, 16, 3), {"titles": ["one"]}),
-     ((2, 16, 16, 3), {"columns": 0})],
-)  # fmt: skip
-def test_plot_refuses(shape, options):
-    with pytest.raises(ValueError, match="Received: "):
-        ev.plot(np.ones(shape), **options)
-
-
-def test_reprs_are_short():
-    assert repr(ev.Hamiltonian()) == "Hamiltonian(J=1.0, D=0.3, B=0.05, K=0.0)"
-    open_edges = ev.Hamiltonian(D=0.2, boundary=("open", "periodic"))
-    assert eval(repr(open_edges), {"Hamiltonian": ev.Hamiltonian}) == open_edges
-    disc = ev.Hamiltonian(mask=np.tri(16, 32, dtype=bool))
-    assert repr(disc) == "Hamiltonian(J=1.0, D=0.3, B=0.05, K=0.0, mask=<136 of 16 x 32 sites>)"
-    assert "temperatures=60, sweeps=3" in repr(ev.AnnealingSchedule(sweeps=3))
-    assert repr(ev.find_skyrmions(uniform())) == "<0 skyrmions>"
-
-
-def test_reprs_of_a_run(smoke_folder):
-    run = ev.load_run(smoke_folder / "runs" / "smoke")
-    last = "03_beta_0.001_gamma_1000"
-    assert repr(run) == f"<Run {run.path}: 4 of 4 stages finished, selected {last}>"
-    assert repr(run.stages[-1]) == f"<FinishedStage {last}>"
-    assert re.fullmatch("<EVAE name=[^>]*>", repr(run.model))
-
-
-def test_train_takes_the_name_of_a_configuration_and_returns_the_run(smoke_folder, monkeypatch):
-    """Of a finished run there is nothing left to train."""
-    monkeypatch.chdir(smoke_folder)
-    run = ev.train("smoke", "runs/smoke")
-    assert run.path.name == "smoke" and len(run.stages) == 4 and run.config == ev.load_config("smoke")

@@ -49,7 +49,7 @@ def test_neighbours_site_by_site(number, periodic):
 
 @pytest.mark.parametrize("periodic", EDGES)
 @pytest.mark.parametrize("number", range(4))
-def test_sums(number, periodic):
+def test_sums_of_present_sites(number, periodic):
     lattice, random = random_lattice(number, periodic)
     first, second = random.normal(size=(2, 2, *lattice.shape, 3))
     present = np.ones(lattice.shape, bool) if lattice.mask is None else lattice.mask

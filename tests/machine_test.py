@@ -5,7 +5,6 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import keras
 import pytest
@@ -13,57 +12,29 @@ import tensorflow as tf
 from tensorflow.python.eager import context
 
 from keras_evae.config_sections import TrainingConfig
-from keras_evae.machine import ONEDNN, describe_arithmetic, prepare_tensorflow, processor_kind, repeatable_sums
+from keras_evae.machine import ONEDNN, repeatable_sums
 from keras_evae.model.evae import EVAE
 from keras_evae.training.trainer import compile_model
 from tests.helpers.states import random_spins
 from tests.helpers.training_cases import python_environment
 
-CPUINFO = """processor\t: 0
-model name\t: Intel(R) Core(TM) i7-8550U CPU @ 1.80GHz
-flags\t\t: fpu avx avx2{}
-
-processor\t: 1
-model name\t: another
-"""
-FRONT_DOOR = "assert {name!r} not in os.environ, 'set too early'\nev.EVAE\nprint(os.environ[{name!r}], onednn_is_on())"
 # As by a processor for which TensorFlow leaves oneDNN off.
-TOO_LATE = (
-    "os.environ[{name!r}] = '0'\nimport keras\ndel os.environ[{name!r}]\nimport keras_evae.layers\nev.EVAE\nev.train"
-)
-
-
-def run_python(code, **options):
-    environment = {key: value for key, value in python_environment().items() if key != ONEDNN}
-    start = "import os, keras_evae as ev\nfrom keras_evae.machine import onednn_is_on\n"
-    line = [sys.executable, "-c", start + code.format(name=ONEDNN)]
-    return subprocess.run(line, env=environment, capture_output=True, text=True, check=True)
+TOO_LATE = f"""
+import os, keras_evae as ev
+os.environ[{ONEDNN!r}] = "0"
+import keras
+del os.environ[{ONEDNN!r}]
+import keras_evae.layers
+ev.EVAE, ev.train
+"""
 
 
 @pytest.mark.skipif("x86_64" not in os.uname().machine, reason="elsewhere oneDNN is TensorFlow's own affair")
-def test_onednn_is_on_unless_tensorflow_came_first():
-    assert run_python(FRONT_DOOR).stdout == "1 True\n"
-    (line,) = [line for line in run_python(TOO_LATE).stderr.splitlines() if line.startswith("TensorFlow was imported")]
+def test_tensorflow_without_onednn_that_came_first_is_said():
+    line = [sys.executable, "-c", TOO_LATE]
+    result = subprocess.run(line, env=python_environment(), capture_output=True, text=True, check=True)
+    (line,) = [line for line in result.stderr.splitlines() if line.startswith("TensorFlow was imported")]
     assert line.endswith(f"Set {ONEDNN}=1 before TensorFlow or Keras is imported")
-
-
-def test_choice_of_the_user_stays(monkeypatch):
-    monkeypatch.setenv(ONEDNN, "0")
-    prepare_tensorflow.__wrapped__()
-    assert os.environ[ONEDNN] == "0"
-
-
-@pytest.mark.parametrize(("flags", "vectors"), [("", "AVX2"), (" avx512f", "AVX-512")])
-def test_kind_of_processor(monkeypatch, flags, vectors):
-    monkeypatch.setattr(Path, "read_text", lambda path, encoding: CPUINFO.format(flags))
-    assert processor_kind() == f"Intel(R) Core(TM) i7-8550U CPU @ 1.80GHz, {vectors}"
-
-
-def test_threads_as_tensorflow_takes_them(monkeypatch):
-    monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "7")
-    assert describe_arithmetic()["threads"] == 7
-    monkeypatch.delenv("TF_NUM_INTRAOP_THREADS")
-    assert describe_arithmetic()["threads"] >= 1
 
 
 @pytest.mark.parametrize("chosen", [None, True, False])
@@ -114,12 +85,7 @@ def fits_beside_a_load(onednn, times):
     return found["results"]
 
 
-@pytest.mark.parametrize("onednn", ["1", pytest.param("0", marks=pytest.mark.slow)])
-def test_fits_beside_a_load_end_with_the_same_bits(onednn):
-    assert fits_beside_a_load(onednn, times=3) == 1
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("onednn", ["1", "0"])
-def test_many_fits_beside_a_load_end_with_the_same_bits(onednn):
+def test_fits_beside_a_load_end_with_the_same_bits(onednn):
     assert fits_beside_a_load(onednn, times=20) == 1

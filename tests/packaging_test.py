@@ -1,11 +1,9 @@
-"""Wheel, editable installation and checkout: what is in them, and that one can follow the other."""
+"""What is installed, and a wheel that is used where no checkout is."""
 
 import ast
 import configparser
-import importlib
 import os
 import shutil
-import site
 import subprocess
 import sys
 import zipfile
@@ -27,24 +25,16 @@ print(pathlib.Path(keras_evae.__file__).parent)
 """
 
 
-@pytest.fixture(scope="module")
-def setup():
-    parser = configparser.ConfigParser()
-    parser.read(ROOT / "setup.cfg")
-    return parser
-
-
 def entries(text):
     return [line for line in text.splitlines() if line and not line.startswith("#")]
 
 
-def test_every_folder_of_the_package_is_installed(setup):
+def test_all_is_installed():
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
     folders = {path.parent.relative_to(ROOT) for path in PACKAGE.rglob("*.py")}
     names = {".".join(folder.parts) for folder in folders} | {"keras_evae.configs"}
     assert set(entries(setup["options"]["packages"])) == names
-
-
-def test_every_other_file_is_installed(setup):
     data = {name: entries(patterns) for name, patterns in setup["options.package_data"].items()}
     named = {
         file
@@ -54,64 +44,14 @@ def test_every_other_file_is_installed(setup):
     }
     others = {file for file in PACKAGE.rglob("*") if file.is_file() and file.suffix not in (".py", ".pyc")}
     assert named == others and data["keras_evae.configs"] == ["*.yaml"]
-
-
-def test_commands_exist(setup):
-    for command in entries(setup["options.entry_points"]["console_scripts"]):
-        module, _, name = command.partition(" = ")[2].partition(":")
-        assert callable(getattr(importlib.import_module(module), name))
-
-
-def test_front_door_of_type_checkers_is_that_of_the_interpreter():
     tree = ast.parse(Path(keras_evae.__file__).with_suffix(".pyi").read_text())
     imports = [node for node in tree.body if isinstance(node, ast.ImportFrom)]
     assert {alias.asname: node.module for node in imports for alias in node.names} == keras_evae._MODULES
     assert dir(keras_evae) == sorted(keras_evae.__all__)
 
 
-class Environment:
-    """A virtual environment with the packages of this one, but for keras_evae."""
-
-    def __init__(self, folder):
-        self.folder = folder / "environment"
-        subprocess.run([sys.executable, "-m", "venv", "--without-pip", self.folder], check=True)
-        self.python = self.folder / "bin" / "python"
-        self.packages = next(self.folder.glob("lib/python*/site-packages"))
-        others = folder / "others"
-        others.mkdir()
-        for place in site.getsitepackages():
-            for path in Path(place).glob("*"):
-                if "keras_evae" not in path.name and path.suffix != ".pth":
-                    (others / path.name).symlink_to(path)
-        (self.packages / "others.pth").write_text(f"{others}\n")
-        self.elsewhere = folder / "elsewhere"
-        self.elsewhere.mkdir()
-        self.settings = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | {
-            "PIP_NO_INDEX": "1",
-            "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-            "XDG_CACHE_HOME": str(folder / "cache"),
-        }
-
-    def run(self, *line):
-        result = subprocess.run(line, cwd=self.elsewhere, env=self.settings, capture_output=True, text=True)
-        assert result.returncode == 0, result.stdout + result.stderr
-        return result.stdout.strip()
-
-    def pip(self, *arguments):
-        self.run(sys.executable, "-m", "pip", "--python", self.python, *arguments)
-
-    def install(self, *arguments):
-        self.pip("install", "--no-deps", "--no-build-isolation", *arguments)
-
-    def place(self):
-        """Where the package is found, after one use."""
-        return Path(self.run(self.python, "-W", "error", "-c", USE))
-
-
-@pytest.fixture
-def checkout(tmp_path):
-    """A copy of what a wheel is made of, without what earlier ones have left behind."""
-    folder = tmp_path / "checkout"
+def copy_checkout(folder):
+    """What a wheel is made of, without what earlier ones have left behind."""
     for name in ("keras_evae", "configs"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
@@ -119,37 +59,24 @@ def checkout(tmp_path):
     return folder
 
 
-@pytest.fixture
-def environment(tmp_path):
+def test_wheel_brings_configurations_and_commands(tmp_path):
     pytest.importorskip("pip")
-    return Environment(tmp_path)
+    site, checkout = tmp_path / "site", copy_checkout(tmp_path / "checkout")
+    settings = {"PYTHONPATH": str(site), "PIP_NO_INDEX": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    settings["XDG_CACHE_HOME"] = str(tmp_path / "cache")
 
+    def run(*line):
+        result = subprocess.run(line, cwd=tmp_path, env=os.environ | settings, capture_output=True, text=True)
+        assert result.returncode == 0, result.stdout + result.stderr
+        return result.stdout.strip()
 
-@pytest.mark.slow
-def test_installations_follow_each_other(environment, checkout):
-    installed = environment.packages / "keras_evae"
-    for mode, place in [((), installed), (("-e",), checkout / "keras_evae"), ((), installed)]:
-        environment.install(*mode, str(checkout))
-        assert environment.place() == place
-    environment.pip("uninstall", "--yes", "keras_evae")
-    assert not installed.exists()
-
-
-def test_wheel_brings_configurations_and_commands(environment, checkout):
-    environment.pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", checkout / "wheels", checkout)
+    pip = sys.executable, "-m", "pip"
+    run(*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", checkout / "wheels", checkout)
     (wheel,) = (checkout / "wheels").glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
     assert {f"keras_evae/configs/{path.name}" for path in (ROOT / "configs").glob("*.yaml")} <= set(names)
     assert not [name for name in names if name.startswith(("tests/", "configs/", "experiments/"))]
-    environment.install(str(wheel))
+    run(*pip, "install", "--no-deps", "--target", site, wheel)
+    assert run(sys.executable, "-W", "error", "-c", USE) == str(site / "keras_evae")
     for command in ("evae-train", "evae-evaluate", "evae-anneal", "evae-generate", "evae-ground-state", "evae-thermal"):
-        assert environment.run(environment.folder / "bin" / command, "--version").endswith(keras_evae.__version__)
-
-
-@pytest.mark.slow
-def test_run_with_a_wheel_in_an_empty_folder(environment, checkout):
-    environment.install(str(checkout))
-    programs = environment.folder / "bin"
-    environment.run(programs / "evae-train", "--config", "smoke", "--output", "runs/x")
-    environment.run(programs / "evae-evaluate", "--run", "runs/x")
-    assert (environment.elsewhere / "runs" / "x" / "evaluation" / "report.html").is_file()
+        assert run(site / "bin" / command, "--version").endswith(keras_evae.__version__)

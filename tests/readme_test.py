@@ -41,21 +41,6 @@ def test_pages_are_short():
     assert len((ROOT / "docs" / "reproduction.md").read_text().splitlines()) <= 300
 
 
-def test_verdicts_have_their_place():
-    page = (ROOT / "docs" / "reproduction.md").read_text()
-    begin, end = "<!-- verdicts: written by python -m experiments.reproduction -->", "<!-- end of verdicts -->"
-    assert page.count(begin) == page.count(end) == 1
-    table = page.partition(begin)[2].partition(end)[0]
-    rows = [line for line in table.splitlines() if re.match(r"\| *\d+ *\|", line)]
-    assert len(rows) == 39
-
-
-def test_one_line_installs_and_tests():
-    lines = re.findall(r"^python3 -m venv .*$", README.read_text(), re.MULTILINE)
-    assert len(lines) == 2 and lines[1].endswith("pytest")
-    assert "evae-train --config quickstart" in lines[0] and "evae-evaluate --all" in lines[0]
-
-
 @pages
 def test_files_that_texts_name_exist(page):
     text = page.read_text()
@@ -118,7 +103,7 @@ def test_names_of_the_front_door():
     assert used and used <= set(keras_evae.__all__)
 
 
-def test_example_of_the_readme(monkeypatch, capsys):
+def test_example_of_the_readme_and_of_annealing(monkeypatch, capsys):
     monkeypatch.setenv("MPLBACKEND", "agg")
     example, run = examples(README)
     small = example.replace("shape=(128, 128)", "shape=(32, 32)")
@@ -126,9 +111,6 @@ def test_example_of_the_readme(monkeypatch, capsys):
     exec(compile(small, "README.md", "exec", dont_inherit=True), {"__name__": "readme"})
     energy, charge, skyrmions = (float(word) for word in capsys.readouterr().out.split())
     assert -2.06 < energy < -2.0 and round(charge) == -int(skyrmions)
-
-
-def test_example_of_the_page_on_annealing():
     page: dict = {"__name__": "page"}
     (example,) = examples(ROOT / "docs" / "annealing.md")
     exec(compile(example, "docs/annealing.md", "exec", dont_inherit=True), page)

@@ -1,7 +1,5 @@
 """Thermal averages against closed forms and quadratures, within four standard errors; exchange; errors; repetition."""
 
-import logging
-
 import numpy as np
 import pytest
 from scipy import special
@@ -173,22 +171,6 @@ def test_same_bits_for_any_workers(hamiltonian, exchange):
                                if exchange else energies, rtol=1e-5)  # fmt: skip
 
 
-def test_masks_and_bloch_directions():
-    geometry = make_geometry("disc", 12)
-    hamiltonian = Hamiltonian(mask=geometry.mask, boundary=geometry.boundary, dmi="bloch", B=0.3, K=-0.5)
-    result = sample(hamiltonian, geometry.mask.shape, [0.3, 0.6], 300, 50, keep=1)
-    spins = result.spins[:, -1].astype(np.float64)
-    np.testing.assert_allclose(result.series[:, -1, 1:4], spins.sum(axis=(1, 2)), atol=1e-4)
-    np.testing.assert_allclose(result.series[:, -1, 4], (hamiltonian.torque(spins) ** 2).sum(axis=(1, 2)), rtol=1e-5)
-
-
-def test_too_few_sweeps_are_said(caplog):
-    with caplog.at_level(logging.WARNING):
-        sample(Hamiltonian(D=0, B=0), (16, 16), [0.3], 40, 0, interval=1, charge_interval=40, over_relaxation=0)
-    (message,) = caplog.messages
-    assert "expected" in message and "ten autocorrelation times at T = 0.3, found 40" in message
-
-
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -204,3 +186,12 @@ def test_too_few_sweeps_are_said(caplog):
 def test_bad_arguments(arguments, words):
     with pytest.raises(ValueError, match=words):
         sample(Hamiltonian(), (8, 8), **{"temperatures": [0.5, 1.0], "sweeps": 600} | arguments)
+
+
+def test_masks_and_bloch_directions():
+    geometry = make_geometry("disc", 12)
+    hamiltonian = Hamiltonian(mask=geometry.mask, boundary=geometry.boundary, dmi="bloch", B=0.3, K=-0.5)
+    result = sample(hamiltonian, geometry.mask.shape, [0.3, 0.6], 300, 50, keep=1)
+    spins = result.spins[:, -1].astype(np.float64)
+    np.testing.assert_allclose(result.series[:, -1, 1:4], spins.sum(axis=(1, 2)), atol=1e-4)
+    np.testing.assert_allclose(result.series[:, -1, 4], (hamiltonian.torque(spins) ** 2).sum(axis=(1, 2)), rtol=1e-5)

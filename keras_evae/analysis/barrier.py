@@ -1,7 +1,5 @@
 """The energy barrier on a path between two states (Figure 4B of the paper)."""
 
-from __future__ import annotations
-
 import dataclasses
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Whether two configurations are one state, up to the symmetries of the energy."""
 
-from __future__ import annotations
-
 import dataclasses
 
 import numpy as np
@@ -98,10 +96,9 @@ def _best_translation(
 def _slide(
     spectrum: np.ndarray, start: tuple[int, int], squares: float, free: tuple[bool, bool], sites: int
 ) -> tuple[float, tuple[float, float]]:
-    """The smallest distance within a site of `start` for the Fourier series of both configurations, by Newton's method.
+    """The smallest distance within a site of `start`, moved along the `free` axes.
 
-    `spectrum` is the Fourier transform of their cross-correlation, `squares` the sum of their squares; only along the
-    `free` axes they may be moved.
+    `spectrum` is the Fourier transform of the cross-correlation, `squares` the sum of the squares of both.
     """
     shift = np.array(start, float)
     for _ in range(NEWTON_STEPS):

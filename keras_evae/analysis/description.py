@@ -1,13 +1,11 @@
 """All that is measured on one configuration."""
 
-from __future__ import annotations
-
 import dataclasses
 
 import numpy as np
 
 from keras_evae.analysis.field import field_angle
-from keras_evae.analysis.neighbours import delaunay_bonds
+from keras_evae.analysis.neighbours import Bonds, delaunay_bonds
 from keras_evae.analysis.skyrmions import Skyrmions, skyrmions_of
 from keras_evae.analysis.structure import BraggPeaks, bragg_peaks, structure_factor
 from keras_evae.analysis.topology import charge_of
@@ -46,6 +44,12 @@ class StateDescription:
     peaks: BraggPeaks
 
 
+def skyrmions_and_bonds(spins: np.ndarray, hamiltonian: Hamiltonian) -> tuple[Skyrmions, Bonds]:
+    """Skyrmions of one configuration `(y, x, 3)`, and the bonds between neighbours among them."""
+    skyrmions, shape = skyrmions_of(spins, hamiltonian), (spins.shape[0], spins.shape[1])
+    return skyrmions, delaunay_bonds(skyrmions.positions, shape, hamiltonian.periodic, hamiltonian.mask)
+
+
 def describe_state(spins: np.ndarray, hamiltonian: Hamiltonian) -> StateDescription:
     """Measures one configuration.
 
@@ -56,8 +60,7 @@ def describe_state(spins: np.ndarray, hamiltonian: Hamiltonian) -> StateDescript
     spins = np.asarray(spins, np.float64)
     shape = spins.shape[0], spins.shape[1]
     theta = np.degrees(hamiltonian.on_sites(field_angle(spins, hamiltonian)))
-    skyrmions = skyrmions_of(spins, hamiltonian)
-    bonds = delaunay_bonds(skyrmions.positions, shape, hamiltonian.periodic, hamiltonian.mask)
+    skyrmions, bonds = skyrmions_and_bonds(spins, hamiltonian)
     psi6, psi4 = bonds.lattice_order()
     return StateDescription(
         energy_per_site=float(hamiltonian.energy_per_site(spins)),

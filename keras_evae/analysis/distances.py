@@ -1,7 +1,5 @@
 """How alike sets of states are: FFT-MSE of Figure 5B, Wasserstein distances of what is measured on them."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Distribution of angles, collected from pieces that need not fit into memory together."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Iterable
 

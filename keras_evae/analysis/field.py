@@ -1,7 +1,5 @@
 """Spins against their effective fields (Figure 3 of the paper): the angles between them, and their cosines."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from keras_evae.hamiltonian import Hamiltonian

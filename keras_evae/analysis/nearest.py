@@ -1,7 +1,5 @@
 """How far many states are from many others, up to the symmetries of the energy: copies of given states show."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -90,10 +88,7 @@ def _of_each(states: np.ndarray, hamiltonian: Hamiltonian, measure: Callable[[np
 def _overlaps(images: np.ndarray, others: np.ndarray, shape: tuple[int, int], steps: tuple[int, int]) -> np.ndarray:
     """Largest sum over sites of S . S' over images and translations by multiples of the steps, `(m,)`.
 
-    Args:
-        images, others: Transforms, `(operations, 3, ...)` and `(m, 3, ...)`.
-        shape: `(y, x)` of the lattice that they are transforms on.
-        steps: Smallest translations.
+    Both are transforms, `(operations, 3, ...)` and `(m, 3, ...)`, on a lattice of this shape `(y, x)`.
     """
     best = np.full(len(others), -np.inf)
     for image in images.conj():

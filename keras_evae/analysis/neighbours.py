@@ -1,7 +1,5 @@
 """Neighbours of skyrmions: how many each has, and how nearly they stand at the corners of a hexagon or a square."""
 
-from __future__ import annotations
-
 import dataclasses
 import itertools
 
@@ -137,16 +135,10 @@ def delaunay_bonds(
 
 
 def _half_edges(corners: np.ndarray) -> np.ndarray:
-    """Distances from the centre of each triangle's circumcircle to its sides 01, 12 and 20, triangle by triangle.
+    """Distances from the centre of each triangle's circumcircle to its sides 01, 12 and 20, of corners `(t, 3, 2)`.
 
-    |side| / 2 times the cotangent of the opposite angle, negative beyond the side. The two triangles at a side add up
-    to the edge between the Voronoi cells of its ends.
-
-    Args:
-        corners: Places of the corners, `(t, 3, 2)`.
-
-    Returns:
-        `(3t,)`, in sites.
+    `(3t,)`: |side| / 2 times the cotangent of the opposite angle, negative beyond the side. The two triangles at a side
+    add up to the edge between the Voronoi cells of its ends.
     """
     # From the corner opposite each side to both of its ends.
     first, second = (np.roll(corners, -step, axis=1) - np.roll(corners, -2, axis=1) for step in (0, 1))
@@ -158,10 +150,7 @@ def _half_edges(corners: np.ndarray) -> np.ndarray:
 def _without_slivers(triangulation: Delaunay, mask: np.ndarray | None) -> np.ndarray:
     """Corners of the triangles, `(t, 3)`, without those over gaps of the sample and flat ones at the rim.
 
-    Flat is an angle opposite the rim of nearly 180 degrees.
-
-    Skyrmions along an open edge stand in a line but for tiny deviations. The convex hull makes flat triangles of these,
-    with bonds over several skyrmions.
+    Skyrmions along an open edge stand nearly in a line, of which the convex hull makes bonds over several skyrmions.
     """
     corners = triangulation.points[triangulation.simplices]
     sides = [np.roll(corners, -step, axis=1) - corners for step in (1, 2)]

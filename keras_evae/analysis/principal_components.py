@@ -18,8 +18,6 @@ Reference:
     - Tipping and Bishop, "Probabilistic principal component analysis", J. R. Stat. Soc. B 61, 611 (1999).
 """
 
-from __future__ import annotations
-
 import numpy as np
 from scipy.linalg import eigh
 

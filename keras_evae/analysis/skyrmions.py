@@ -1,7 +1,5 @@
 """Skyrmions of a configuration: how many, where, how large."""
 
-from __future__ import annotations
-
 import dataclasses
 
 import numpy as np
@@ -142,7 +140,6 @@ def _closing_angles(spins: np.ndarray) -> np.ndarray:
     x, y, z = np.moveaxis(spins, -1, 0)
 
     def angle(dy: int, dx: int) -> np.ndarray:
-        """From each site to its neighbour."""
         x2, y2, z2 = (np.roll(values, (-dy, -dx), (0, 1)) for values in (x, y, z))
         angles = 2.0 * np.arctan2(x * y2 - y * x2, 1.0 + x * x2 + y * y2 + z * z2 + z + z2)
         return np.where((z >= 0) & (z2 >= 0), angles, 0.0)
@@ -154,7 +151,7 @@ def _closing_angles(spins: np.ndarray) -> np.ndarray:
 def _unfold(sites: np.ndarray, present: np.ndarray, periodic: tuple[bool, bool]) -> np.ndarray | None:
     """The sites, moved by whole sides along closed axes so that they lie together.
 
-    None if they take up all rows of a closed axis, or all rows and columns of the sample: then they are no core.
+    None, for no core takes up all rows of a closed axis, or all rows and columns of the sample.
     """
     unfolded, filled = sites.copy(), []
     for axis, side in enumerate(present.shape):

@@ -1,7 +1,5 @@
 """Structure factor of spin configurations: the ring of a spiral and the six Bragg peaks of a skyrmion lattice."""
 
-from __future__ import annotations
-
 import dataclasses
 
 import numpy as np
@@ -65,8 +63,8 @@ def wave_vectors(shape: tuple[int, ...]) -> np.ndarray:
 def ring_average(factor: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean of S(q) over rings of equal |q|, without q = 0.
 
-    The rings lie around multiples of 2 pi / (shorter side) and are as wide, up to |q| = pi. The result are their |q|,
-    1/site, and the means of S(q), both `(rings,)`.
+    The rings lie around multiples of 2 pi / (shorter side) and are as wide, up to |q| = pi. Returns their |q|, 1/site,
+    and the means of S(q), both `(rings,)`.
     """
     rings, step = _rings(factor.shape)
     number = min(factor.shape) // 2

@@ -1,7 +1,5 @@
 """Topological charge of a spin configuration on the lattice."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from keras_evae.hamiltonian import Hamiltonian

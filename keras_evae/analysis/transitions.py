@@ -4,8 +4,6 @@ A ladder is a list of weights, beta or gamma, in rising order, with one number m
 between two neighbours of the ladder and cannot be known better than that.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import math
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """Anneals the dataset of a configuration: on all cores of this machine, or on a Dask cluster."""
 
-from __future__ import annotations
-
 import argparse
 import logging
 from pathlib import Path
@@ -73,7 +71,6 @@ def _anneal(options: argparse.Namespace) -> None:
 
 
 def _report(specification: DatasetSpecification, path: Path, workers: int | None) -> None:
-    """Says how the schedule cools, and draws it beside the dataset."""
     of = specification
     report = annealing_report(of.hamiltonian, of.shape, of.schedule, seed=of.seed, workers=workers)
     logger.info("%s", report)

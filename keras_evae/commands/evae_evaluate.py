@@ -1,7 +1,5 @@
 """Makes the paper's figures, with tables and numbers, from trained runs."""
 
-from __future__ import annotations
-
 import argparse
 import logging
 from collections.abc import Sequence
@@ -55,9 +53,8 @@ def make_parser() -> argparse.ArgumentParser:
     generation.add_argument("--gammas", type=number(Weight), nargs="+", metavar="GAMMA", help=gammas_help)
     priors_help = "ways to draw latent vectors: normal, posterior, flow (default: all)"
     generation.add_argument("--priors", nargs="+", metavar="NAME", help=priors_help)
-    generation.add_argument(
-        "--number", type=number(Units), dest="count", metavar="N", help="states of each kind (default: 200)"
-    )
+    number_help = "states of each kind (default: 200)"
+    generation.add_argument("--number", type=number(Units), dest="count", metavar="N", help=number_help)
     parser.add_argument("--report", action="store_true", help="one HTML page of all results in the output folder")
     all_help = "everything that the runs have the stages for, and the report (default)"
     parser.add_argument("--all", action="store_true", help=all_help)
@@ -87,12 +84,9 @@ def _evaluate_runs(given: argparse.Namespace) -> None:
     if given.all:
         recipes = [name for name in RECIPES if name in (*ALL, *recipes)]
     chosen = {name: getattr(given, name) for name in GENERATION_OPTIONS if getattr(given, name) is not None}
-    output = given.output or folders[0] / "evaluation"
-    evaluate(
-        folders, recipes, output, report=given.report or given.all, tolerant=given.all, options={"generation": chosen},
-        tables=given.tables or not given.all,
-    )  # fmt: skip
-    if given.all and not given.tables:
+    output, tables = given.output or folders[0] / "evaluation", given.tables or not given.all
+    evaluate(folders, recipes, output, given.report or given.all, given.all, {"generation": chosen}, tables)
+    if not tables:
         logger.info("tables: in %s and in the report; --tables prints them", output)
     for path in sorted(output.glob("states*.h5")) if given.export else ():
         export_states(path, given.export)

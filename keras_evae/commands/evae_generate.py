@@ -1,7 +1,5 @@
 """Generates certified states from a trained run: drawn, relaxed at T = 0, measured, kept if they fulfil conditions."""
 
-from __future__ import annotations
-
 import argparse
 import math
 from pathlib import Path
@@ -41,9 +39,8 @@ def make_parser() -> argparse.ArgumentParser:
     defects_help = "only states with at most so many skyrmions without six neighbours"
     parser.add_argument("--defects", type=number(int), metavar="N", help=defects_help)
     parser.add_argument("--energy-below", type=number(Coupling), metavar="E", help="only states with an E/N below this")
-    parser.add_argument(
-        "--limit", type=number(Count), metavar="N", help="draws at most, in hundreds (default: 1000 for each state)"
-    )
+    limit_help = "draws at most, in hundreds (default: 1000 for each state)"
+    parser.add_argument("--limit", type=number(Count), metavar="N", help=limit_help)
     return parser
 
 
@@ -57,18 +54,9 @@ def _generate(options: argparse.Namespace) -> None:
 
     if options.prior not in PRIORS:
         raise ConfigError(f"--prior: expected one of {', '.join(PRIORS)}, found {options.prior}")
-    write_stable(
-        run if options.stage else last_before_collapse(run),
-        options.output,
-        options.number,
-        options.seed,
-        options.prior,
-        not options.no_relax,
-        options.limit,
-        charge=options.charge,
-        defects=options.defects,
-        energy_below=options.energy_below,
-    )
+    run = run if options.stage else last_before_collapse(run)
+    drawn = {name: getattr(options, name) for name in ("seed", "prior", "limit", "charge", "defects", "energy_below")}
+    write_stable(run, options.output, options.number, relax=not options.no_relax, **drawn)
     export_states(options.output, options.export, run.hamiltonian)
 
 

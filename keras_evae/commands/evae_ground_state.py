@@ -1,7 +1,5 @@
 """Searches the lowest state of a system: collapse of the E-VAE, slow anneals, placed lattices of skyrmions."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 
@@ -35,9 +33,8 @@ def make_parser() -> argparse.ArgumentParser:
     add_overrides(parser, "evae.epochs=20 for short probes")
     help = "default: runs/<name of the configuration or run>_ground_state"
     parser.add_argument("--output", type=Path, metavar="DIR", help=help)
-    parser.add_argument(
-        "--seeds", type=number(Workers), metavar="N", help="independent trials at each beta (default: 3)"
-    )
+    help = "independent trials at each beta (default: 3)"
+    parser.add_argument("--seeds", type=number(Workers), metavar="N", help=help)
     help = "also the critical gamma at these values of beta: table phase_curve_trials"
     parser.add_argument("--betas", type=number(Positive), nargs="+", default=[], metavar="BETA", help=help)
     add_export(parser)

@@ -1,7 +1,5 @@
 """Makes a dataset of a user's own spin configurations, which evae-train takes as it takes annealed ones."""
 
-from __future__ import annotations
-
 import argparse
 
 from keras_evae.commands.options import add_config, add_overrides, make_main, new_parser

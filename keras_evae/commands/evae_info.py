@@ -1,7 +1,5 @@
 """What a report of a problem needs: versions, processor, oneDNN, GPUs, threads, memory, folder of compiled kernels."""
 
-from __future__ import annotations
-
 import argparse
 import logging
 import os

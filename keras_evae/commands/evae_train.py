@@ -1,7 +1,5 @@
 """Trains an E-VAE: anneals the dataset if it is missing, then trains the VAE's and the E-VAE's stages."""
 
-from __future__ import annotations
-
 import argparse
 import logging
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What the commands have in common: how they are explained, their numbers, the options that name a configuration."""
 
-from __future__ import annotations
-
 import argparse
 import contextlib
 import sys

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
+import functools
 import gc
 import logging
 from collections.abc import Callable, Iterator
@@ -18,9 +19,7 @@ from keras_evae.errors import ClusterError, ConfigError
 if TYPE_CHECKING:
     import distributed
 
-
 logger = logging.getLogger(__name__)
-
 
 LOOPBACK = "127.0.0.1"
 Started = TypeVar("Started")
@@ -45,22 +44,8 @@ def connect(scheduler: str, workers: int | None = None, seconds: float = 10.0) -
         ) from error
     # Dask logs pages about what the command says in one line.
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
-    with contextlib.ExitStack() as stack:
-        address: str | distributed.LocalCluster = scheduler
-        try:
-            if scheduler == "local":
-                address = stack.enter_context(_start(lambda: _local_cluster(workers)))
-            client = _start(lambda: distributed.Client(address, timeout=seconds))
-        except (OSError, ValueError, TypeError, RuntimeError, AssertionError) as error:
-            reason = (str(error).splitlines() or [f"{type(error).__name__}: is this machine too busy?"])[0]
-            raise ConfigError(f"--scheduler {scheduler}: expected a Dask scheduler, found none ({reason})") from error
-        yield stack.enter_context(client)
-
-
-def _local_cluster(workers: int | None) -> distributed.LocalCluster:
-    import distributed
-
-    return distributed.LocalCluster(
+    local = functools.partial(
+        distributed.LocalCluster,
         n_workers=workers,
         threads_per_worker=1,
         processes=True,
@@ -68,6 +53,16 @@ def _local_cluster(workers: int | None) -> distributed.LocalCluster:
         dashboard_address=f"{LOOPBACK}:0",
         silence_logs=logging.CRITICAL,
     )
+    with contextlib.ExitStack() as stack:
+        address: str | distributed.LocalCluster = scheduler
+        try:
+            if scheduler == "local":
+                address = stack.enter_context(_start(local))
+            client = _start(lambda: distributed.Client(address, timeout=seconds))
+        except (OSError, ValueError, TypeError, RuntimeError, AssertionError) as error:
+            reason = (str(error).splitlines() or [f"{type(error).__name__}: is this machine too busy?"])[0]
+            raise ConfigError(f"--scheduler {scheduler}: expected a Dask scheduler, found none ({reason})") from error
+        yield stack.enter_context(client)
 
 
 def _start(make: Callable[[], Started], attempts: int = 6) -> Started:

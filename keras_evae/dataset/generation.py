@@ -30,9 +30,7 @@ from keras_evae.machine import usable_cores
 if TYPE_CHECKING:
     import distributed
 
-
 logger = logging.getLogger(__name__)
-
 
 # Shards at work or waiting, for each thread of each worker; they bound the memory.
 WINDOW = 2
@@ -78,7 +76,6 @@ def generate_dataset(
 
     Args:
         path: File to be made; must not exist.
-        specification: What to anneal.
         workers: Threads; all cores by default. The result does not depend on it.
         client: Dask client, whose workers anneal instead of threads here. The result does not depend on it.
         longest_shard: Configurations in a shard at most: what a kill can lose. The result does not depend on it.
@@ -133,16 +130,9 @@ def _make_missing(parts: ShardFolder, pool: Pool) -> None:
     if finished:
         logger.info("Going on: %d of %d shards are there", finished, len(parts.shards))
     todo = sum(len(parts.shards[shard]) for shard in missing)
+    count = parts.specification.count
     with (
-        progress_bar(
-            description="annealing",
-            total=parts.specification.count,
-            initial=parts.specification.count - todo,
-            unit="lattice",
-            leave=False,
-            # Nothing moves where the output is no terminal.
-            disable=None,
-        ) as progress,
+        progress_bar(None, "annealing", count, initial=count - todo, unit="lattice") as progress,
         pool as (executor, threads),
     ):
         for shard, arrays in _annealed(parts, missing, executor, threads):

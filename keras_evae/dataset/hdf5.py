@@ -28,14 +28,14 @@ import numpy as np
 import keras_evae
 from keras_evae.annealing import KERNEL_VERSION
 from keras_evae.console import progress_bar
-from keras_evae.dataset.reading import MOST_NAMES, StoredArray, StoredFile, open_hdf5, read_single
+from keras_evae.dataset.reading import MOST_NAMES, PART, StoredArray, StoredFile, open_hdf5
 from keras_evae.dataset.specification import SPLITS, DatasetSpecification, check_split, describe_difference
 from keras_evae.errors import DataError, MismatchError, in_brief, reading_errors, validate_json
 from keras_evae.files import json_text
 from keras_evae.lattice import decode_mask
+from keras_evae.machine import check_memory
 
 logger = logging.getLogger(__name__)
-
 
 FORMAT_VERSION = 1
 VERSIONS = {"keras_evae": keras_evae.__version__, "kernel": KERNEL_VERSION}
@@ -82,7 +82,6 @@ def write_dataset(
     Its bytes follow from the specification and the versions of the software alone, if the states are annealed.
 
     Args:
-        path, specification: What is made.
         shards: The arrays, of consecutive configurations or in another `order`, which gives the place of each.
         origin: Where a user's own states come from, kept as JSON.
 
@@ -194,7 +193,17 @@ def read_split(path: str | Path, split: str, count: int | None = None) -> np.nda
     """Spins `(n, y, x, 3)`, float32, of the first `count` configurations of a split (all by default)."""
     check_split(split)
     with open_dataset(path) as file:
-        return read_single(path, file[split]["spins"], count)
+        spins = file[split]["spins"]
+        shape = (len(range(len(spins))[:count]), *spins.shape[1:])
+        check_memory(path, 4 * math.prod(shape))
+        values = np.empty(shape, np.float32)
+        step = max(1, PART // max(1, 4 * math.prod(shape[1:])))
+        for start in range(0, len(values), step):
+            with np.errstate(over="ignore", invalid="ignore"):
+                values[start : start + step] = spins[start : min(start + step, len(values))]
+    if not np.isfinite(values).all():
+        raise DataError(f"{path}: expected finite spins in single precision, found NaN, Inf or larger ones; {AGAIN}")
+    return values
 
 
 def stream_split(path: str | Path, split: str, batch_size: int) -> Iterator[np.ndarray]:
@@ -247,7 +256,6 @@ def create_file(path: Path, room: int) -> None:
     """An empty HDF5 file in the latest format, which checksums the file's structure too, not only its data.
 
     Args:
-        path: Where it is made.
         room: Bytes reserved on the disk. HDF5 does not survive a full disk: it loses what it holds, and its process.
     """
     access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)

@@ -7,8 +7,6 @@ the states come, with their SHA-256 and number of states, and how far from minim
 
 from __future__ import annotations
 
-import contextlib
-import functools
 import glob
 import logging
 from collections.abc import Iterable, Iterator
@@ -16,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_evae.analysis import topological_charge
 from keras_evae.dataset.formats.spin_files import SUFFIXES, open_states, split_source, unit_vectors
 from keras_evae.dataset.hdf5 import check_dataset, write_dataset
 from keras_evae.dataset.shard_folder import LOCK, PACKED, parts_path, remove_parts
+from keras_evae.dataset.shards import measured
 from keras_evae.dataset.specification import SPLITS, DatasetSpecification
 from keras_evae.errors import DataError, MismatchError, in_brief
 from keras_evae.files import disk_errors, expand_path, file_checksum, hold_lock, publish
@@ -37,20 +35,20 @@ def find_sources(patterns: Iterable[str]) -> list[str]:
     Raises:
         DataError: For a pattern that names none.
     """
-    known, found = sum(SUFFIXES.values(), ()), dict[str, None]()
+    found = dict[str, None]()
     for pattern in patterns:
         try:
             path = expand_path(pattern)
         except ValueError as error:
             raise DataError(f"{in_brief(pattern)}: expected {error}") from error
         if path.is_dir():
-            names = sorted(str(file) for file in path.rglob("*") if file.suffix in known and file.is_file())
+            names = sorted(str(file) for file in path.rglob("*") if file.suffix in SUFFIXES and file.is_file())
         else:
             names = [str(path)] if path.exists() else sorted(glob.glob(str(path), recursive=True))
             if not names and split_source(str(path))[0].is_file():
                 names = [str(path)]
         if not names:
-            raise DataError(f"{path.absolute()}: expected files of spins ({', '.join(known)}), found none")
+            raise DataError(f"{path.absolute()}: expected files of spins ({', '.join(SUFFIXES)}), found none")
         found |= dict.fromkeys(names)
     return list(found)
 
@@ -70,51 +68,43 @@ def import_states(path: Path, specification: DatasetSpecification) -> None:
         )
     sources = find_sources(specification.files)
     counts = [_check_source(source, specification) for source in sources]
-    total, wanted = sum(counts), specification.count
-    if total < wanted:
-        raise DataError(
-            f"{path}: expected {wanted} states for train, validation and test, found {total} in {len(sources)} files; "
-            f"set {', '.join(f'dataset.{split}={size}' for split, size in _smaller_sizes(total, specification))}"
-        )
-    if total > wanted:
-        logger.info("%s: %d of %d states are used, as dataset.train, validation and test say", path, wanted, total)
-    # The place of each state in the dataset; states beyond its size are left out.
-    places = np.argsort(np.random.default_rng(specification.seed).permutation(total))
+    places = _choose_places(path, counts, specification)
     digests = (file_checksum(split_source(source)[0]) for source in sources)
     made_of = zip(sources, counts, digests, strict=True)
     files = {name: {"states": count, "sha256": digest} for name, count, digest in made_of}
-    parts = parts_path(path)
-    with disk_errors(path), _work_folder(path):
-        torque = _largest_torque(sources, specification)
-        origin = {"files": files, "largest_torque": torque}
-        used = places[places < wanted].tolist()
-        write_dataset(parts / PACKED, specification, _measured(sources, specification, places), used, origin)
-        check_dataset(parts / PACKED, specification)
-        publish(parts / PACKED, path)
-    logger.info("%s: %d states of %d files", path, wanted, len(sources))
+    packed = parts_path(path) / PACKED
+    with disk_errors(path):
+        try:
+            with hold_lock(packed.with_name(LOCK)):
+                torque = _largest_torque(sources, specification)
+                used = places[places < specification.count].tolist()
+                arrays, origin = _measured(sources, specification, places), {"files": files, "largest_torque": torque}
+                write_dataset(packed, specification, arrays, used, origin)
+                check_dataset(packed, specification)
+                publish(packed, path)
+        finally:
+            remove_parts(path)
+    logger.info("%s: %d states of %d files", path, specification.count, len(sources))
     if torque > TORQUE:
         logger.warning(
-            "%s: the largest torque |S x h| is %.2g, so states are no minima of this Hamiltonian; training takes them "
-            "as they are, keras_evae.relax makes minima of them",
-            path,
-            torque,
+            f"{path}: the largest torque |S x h| is {torque:.2g}, so states are no minima of this Hamiltonian; "
+            f"training takes them as they are, keras_evae.relax makes minima of them"
         )
 
 
-@contextlib.contextmanager
-def _work_folder(path: Path) -> Iterator[None]:
-    """Holds the lock of a dataset that is made; nothing but the dataset is left of the work."""
-    try:
-        with hold_lock(parts_path(path) / LOCK):
-            yield
-    finally:
-        remove_parts(path)
-
-
-def _smaller_sizes(total: int, specification: DatasetSpecification) -> list[tuple[str, int]]:
-    """Sizes of the splits, in about their proportions, for fewer states."""
-    small = [max(1, total * size // specification.count) for size in specification.sizes[1:]]
-    return list(zip(SPLITS, [max(1, total - sum(small)), *small], strict=True))
+def _choose_places(path: Path, counts: list[int], specification: DatasetSpecification) -> np.ndarray:
+    """The place of each state of the files in the dataset; states whose place lies beyond its size are left out."""
+    total, wanted = sum(counts), specification.count
+    if total < wanted:
+        small = [max(1, total * size // wanted) for size in specification.sizes[1:]]
+        sizes = zip(SPLITS, [max(1, total - sum(small)), *small], strict=True)
+        raise DataError(
+            f"{path}: expected {wanted} states for train, validation and test, found {total} in {len(counts)} files; "
+            f"set {', '.join(f'dataset.{split}={size}' for split, size in sizes)}"
+        )
+    if total > wanted:
+        logger.info("%s: %d of %d states are used, as dataset.train, validation and test say", path, wanted, total)
+    return np.argsort(np.random.default_rng(specification.seed).permutation(total))
 
 
 def _check_source(source: str, specification: DatasetSpecification) -> int:
@@ -154,7 +144,7 @@ def _offer(found: tuple[int, int], periodic: tuple[bool, bool]) -> str:
     return f"{rule}: {', or '.join(offers)}" if offers else f"{rule} and these are too small; simulate a larger lattice"
 
 
-def _fitted_parts(sources: Iterable[str], specification: DatasetSpecification) -> Iterator[tuple[str, np.ndarray]]:
+def _fitted_parts(sources: Iterable[str], specification: DatasetSpecification) -> Iterator[np.ndarray]:
     """All states of the files, in their order, on the lattice of the specification, in parts."""
     height, width = specification.shape
     mask = specification.hamiltonian.mask
@@ -173,22 +163,20 @@ def _fitted_parts(sources: Iterable[str], specification: DatasetSpecification) -
                         f"others in state {start + int(np.argmax(wrong))}; save the sites of one state with "
                         f"np.save('mask.npy', spins[0].any(axis=-1)) and set geometry.file=mask.npy, or leave it out"
                     )
-                yield source, spins
+                yield spins
 
 
 def _measured(
     sources: Iterable[str], specification: DatasetSpecification, places: np.ndarray
 ) -> Iterator[dict[str, np.ndarray]]:
     """The states that are used, with their energies and charges, in parts."""
-    hamiltonian, start = specification.hamiltonian, 0
-    charge = functools.partial(topological_charge, periodic=hamiltonian.periodic)
-    for _, spins in _fitted_parts(sources, specification):
-        spins = spins[places[start : (start := start + len(spins))] < specification.count]
-        energy = np.array([hamiltonian.energy(state.astype(np.float64)) for state in spins], np.float64)
-        charges = np.array([charge(state) for state in spins], np.float64)
-        yield {"spins": spins.astype(specification.storage), "energy": energy, "charge": charges}
+    start = 0
+    for spins in _fitted_parts(sources, specification):
+        used = spins[places[start : start + len(spins)] < specification.count]
+        start += len(spins)
+        yield measured(specification, used, len(used))
 
 
 def _largest_torque(sources: Iterable[str], specification: DatasetSpecification) -> float:
-    parts = _fitted_parts(sources, specification)
-    return max(float(specification.hamiltonian.torque(state).max()) for _, spins in parts for state in spins)
+    torque = specification.hamiltonian.torque
+    return max(float(torque(state).max()) for spins in _fitted_parts(sources, specification) for state in spins)

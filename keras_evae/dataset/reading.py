@@ -14,7 +14,7 @@ import math
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Any
 
 import h5py
 import numpy as np
@@ -29,18 +29,6 @@ HDF5, NPZ, NPY = (".h5", ".hdf5"), (".npz",), (".npy",)
 # Names in a message.
 MOST_NAMES = 6
 Memory = Callable[[], int]
-
-
-class Readable(Protocol):
-    """An array `(n, ...)` of which parts can be read: `array[start:stop]`."""
-
-    @property
-    def shape(self) -> tuple[int, ...]: ...
-
-    @property
-    def dtype(self) -> np.dtype: ...
-
-    def __getitem__(self, key: Any) -> np.ndarray: ...
 
 
 class StoredArray:
@@ -97,9 +85,8 @@ class StoredFile(Mapping[str, StoredArray]):
 
     def __getitem__(self, name: str) -> StoredArray:
         if name not in self._arrays:
-            raise DataError(
-                f"{self.path}: expected an array {name!r}, found {some_names(list(self))}{self._link(name)}"
-            )
+            link = "; a link of that name leads elsewhere and was not followed" if name in self.links else ""
+            raise DataError(f"{self.path}: expected an array {name!r}, found {some_names(list(self))}{link}")
         return self._arrays[name]
 
     def __contains__(self, name: object) -> bool:
@@ -116,9 +103,6 @@ class StoredFile(Mapping[str, StoredArray]):
         with reading_errors(self.path, self._remedy):
             return self._file.attrs.get(name, default)
 
-    def _link(self, name: str) -> str:
-        return "; a link of that name leads elsewhere and was not followed" if name in self.links else ""
-
 
 @contextlib.contextmanager
 def open_hdf5(
@@ -126,20 +110,24 @@ def open_hdf5(
 ) -> Iterator[StoredFile]:
     """Opens an HDF5 file for reading. What the caller raises in the block is raised as it is.
 
-    Args:
-        path: The file.
-        remedy: What mends a damaged file, see `keras_evae.errors.reading_fault`.
-        memory: Gives the bytes that are available.
+    `remedy` is what mends a damaged file; `memory` gives the bytes that are available.
 
     Raises:
-        DataError, DiskError, LockedError: As `reading_fault` says, here and where an array is read.
+        DataError, DiskError, LockedError: As `errors.reading_fault` says, here and where an array is read.
     """
     path = Path(path).absolute()
+    with opened(path, lambda: h5py.File(path, "r"), remedy) as file:
+        yield StoredFile(path, file, remedy, memory)
+
+
+@contextlib.contextmanager
+def opened(path: Path, opening: Callable[[], Any], remedy: str = RESTORE) -> Iterator[Any]:
+    """What a library gives for a file, closed behind the block; errors of opening it as `reading_fault` says."""
     with contextlib.ExitStack() as stack:
         with reading_errors(path, remedy):
             check_file(path)
-            file = stack.enter_context(h5py.File(path, "r"))
-        yield StoredFile(path, file, remedy, memory)
+            file = stack.enter_context(opening())
+        yield file
 
 
 @contextlib.contextmanager
@@ -153,10 +141,8 @@ def open_arrays(path: Path, memory: Callable[[], int] = available_memory) -> Ite
         with open_hdf5(path, memory=memory) as file:
             yield file
         return
-    with contextlib.ExitStack() as stack:
+    with opened(path, lambda: open(path, "rb")) as stream:
         with reading_errors(path):
-            check_file(path)
-            stream = stack.enter_context(open(path, "rb"))
             found = _archived(path, stream, memory) if path.suffix in NPZ else {path.stem: map_array(path, stream)}
         yield found
 
@@ -199,35 +185,12 @@ class _ArchivedArray:
         return self._read(rows.start * row, len(rows) * row).reshape(len(rows), *self.shape[1:])
 
 
+Readable = StoredArray | _ArchivedArray | np.ndarray
+
+
 def _archived(path: Path, stream: IO[bytes], memory: Memory) -> dict[str, Readable]:
     archive = zipfile.ZipFile(stream)
     return {name: _ArchivedArray(path, archive, f"{name}.npy", memory) for name in array_headers(path, archive)}
-
-
-def read_single(source: str | Path, array: Readable, stop: int | None = None, memory: Memory = available_memory) -> Any:
-    """Reads the first `stop` entries of an array `(n, ...)`, all by default, in parts, as float32.
-
-    Raises:
-        DataError: If they are no floating-point numbers, have no room, or one of them is NaN, Inf or beyond float32.
-    """
-    rows = len(range(array.shape[0])[:stop])
-    if array.dtype.kind != "f":
-        raise DataError(f"{source}: expected floating-point numbers, found {array.dtype}; convert them with astype")
-    row = math.prod(array.shape[1:])
-    check_memory(source, (rows * 4 + array.dtype.itemsize) * row, memory)
-    values = np.empty((rows, *array.shape[1:]), np.float32)
-    step = max(1, PART // max(1, row * array.dtype.itemsize))
-    for start in range(0, rows, step):
-        part = slice(start, min(start + step, rows))
-        with np.errstate(over="ignore", under="ignore"):
-            values[part] = array[part]
-        if not np.isfinite(values[part]).all():
-            first = (start, *(0 for _ in array.shape[1:])) + np.argwhere(~np.isfinite(values[part]))[0]
-            raise DataError(
-                f"{source}: expected finite numbers in single precision, found NaN, Inf or a larger one, first at "
-                f"{tuple(map(int, first))}"
-            )
-    return values
 
 
 def some_names(names: list[str]) -> str:
@@ -277,10 +240,7 @@ def _refusal(stored: h5py.Dataset) -> str:
 
 def _selected(shape: tuple[int, ...], key: Any) -> int:
     """Number of entries that indices and slices take from an array of a shape."""
-    keys = key if isinstance(key, tuple) else (key,)
-    if Ellipsis in keys:
-        return math.prod(shape)
-    taken = 1
+    keys, taken = key if isinstance(key, tuple) else (key,), 1
     for length, part in zip(shape, (*keys, *[slice(None)] * (len(shape) - len(keys))), strict=True):
         taken *= len(range(length)[part]) if isinstance(part, slice) else np.size(part)
     return taken

@@ -15,7 +15,6 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,17 +23,26 @@ import numpy as np
 
 from keras_evae.annealing import KERNEL_VERSION
 from keras_evae.console import progress_bar
-from keras_evae.dataset.shards import LONGEST_SHARD, encode_shard, shard_indices, shard_length
+from keras_evae.dataset.shards import LONGEST_SHARD, shard_indices, shard_length
 from keras_evae.dataset.specification import DatasetSpecification, describe_difference
 from keras_evae.errors import DataError, MismatchError, in_brief, reading_errors, validate_json
-from keras_evae.files import append_line, checksum, hold_lock, json_text, load_arrays, sync_folder, write_whole
+from keras_evae.files import (
+    append_line,
+    as_npz,
+    checksum,
+    hold_lock,
+    json_text,
+    load_arrays,
+    read_checksums,
+    sync_folder,
+    write_whole,
+)
 
 logger = logging.getLogger(__name__)
 
-
 LOCK, SPECIFICATION, MANIFEST, PACKED = "lock", "specification.json", "manifest.sha256", "packed.h5.partial"
 Folder = TypeVar("Folder", bound="PartsFolder")
-SHARD_PATTERN, MANIFEST_LINE = "[0-9]*.npz", re.compile(r"([0-9a-f]{64})  ([0-9]{6,}\.npz)\n")
+SHARD_PATTERN = "[0-9]*.npz"
 
 
 def parts_path(target: Path) -> Path:
@@ -103,7 +111,7 @@ class PartsFolder:
         """Checks the specification and every shard that is there; what is not whole is removed."""
         if (self.path / SPECIFICATION).exists():
             self._check_specification()
-            self._checksums = self._verified(self._read_manifest())
+            self._checksums = self._verified(dict(read_checksums(self.path / MANIFEST)))
         _remove(self.path, keep=(LOCK, SPECIFICATION, MANIFEST, *self._checksums))
         lines = [f"{digest}  {name}\n" for name, digest in self._checksums.items()]
         write_whole(self.path / MANIFEST, "".join(lines).encode())
@@ -117,18 +125,14 @@ class PartsFolder:
 
     def write(self, shard: int, arrays: Mapping[str, np.ndarray]) -> None:
         """Writes a finished shard, then its line in the manifest."""
-        name, content = _shard_name(shard), encode_shard(arrays)
+        name, content = _shard_name(shard), as_npz(arrays)
         digest = checksum(content)
         write_whole(self.path / name, content)
         append_line(self.path / MANIFEST, f"{digest}  {name}")
         self._checksums[name] = digest
 
     def read(self, shard: int) -> dict[str, np.ndarray]:
-        """The arrays of a finished shard.
-
-        Raises:
-            DataError: If the file is not what was written, to the last bit.
-        """
+        """The arrays of a finished shard; `DataError` if the file is not what was written, to the last bit."""
         name = _shard_name(shard)
         content = _read_verified(self.path / name, self._checksums[name])
         if content is None:
@@ -153,12 +157,6 @@ class PartsFolder:
                 f"{self.path}: {difference} in this unfinished generation; nothing was changed. "
                 f"Mend the configuration, choose another dataset.path, or delete that folder"
             )
-
-    def _read_manifest(self) -> dict[str, str]:
-        file = self.path / MANIFEST
-        lines = file.read_text(errors="replace").splitlines(keepends=True) if file.exists() else []
-        matches = (MANIFEST_LINE.fullmatch(line) for line in lines)
-        return {match[2]: match[1] for match in matches if match}
 
     def _verified(self, checksums: dict[str, str]) -> dict[str, str]:
         known = {_shard_name(shard) for shard in range(self.count)}

@@ -6,8 +6,7 @@ A shard is a pure function of the specification and its number. As a file it is 
 
 from __future__ import annotations
 
-import io
-from collections.abc import Mapping
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -54,18 +53,16 @@ def anneal_shard(specification: DatasetSpecification, indices: range, kernel_ver
             f"worker; install the same version of keras_evae everywhere"
         )
     hamiltonian, shape, schedule = specification.hamiltonian, specification.shape, specification.schedule
-    spins = np.empty((len(indices), *shape, 3), specification.storage)
-    energy, charge = np.empty((2, len(indices)))
-    for row, index in enumerate(indices):
-        annealed = anneal(hamiltonian, shape, schedule, specification.seed, index)
-        spins[row] = annealed
-        energy[row] = hamiltonian.energy(annealed.astype(np.float64))
-        charge[row] = charge_of(annealed, hamiltonian)
+    states = (anneal(hamiltonian, shape, schedule, specification.seed, index) for index in indices)
+    return measured(specification, states, len(indices))
+
+
+def measured(specification: DatasetSpecification, states: Iterable[np.ndarray], count: int) -> dict[str, np.ndarray]:
+    """The arrays of `anneal_shard` of so many states `(y, x, 3)` float32."""
+    spins, hamiltonian = np.empty((count, *specification.shape, 3), specification.storage), specification.hamiltonian
+    energy, charge = np.empty((2, count))
+    for row, state in enumerate(states):
+        spins[row] = state
+        energy[row] = hamiltonian.energy(state.astype(np.float64))
+        charge[row] = charge_of(state, hamiltonian)
     return {"spins": spins, "energy": energy, "charge": charge}
-
-
-def encode_shard(arrays: Mapping[str, np.ndarray]) -> bytes:
-    """The content of a shard's file."""
-    content = io.BytesIO()
-    np.savez(content, **arrays)  # type: ignore[arg-type]
-    return content.getvalue()

@@ -1,7 +1,5 @@
 """Whether stages were long enough: what doubling their length changed, and what noise is left."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -50,9 +48,7 @@ def change_on_doubling(values: Sequence[float]) -> float | None:
     half = len(values) // 2
     if not half:
         return None
-    # Means over the last tenth.
-    parts = (values[:half], values)
-    before, end = (float(np.mean(part[-max(1, round(AVERAGED * len(part))) :])) for part in parts)
+    before, end = (float(np.mean(part[-max(1, round(AVERAGED * len(part))) :])) for part in (values[:half], values))
     return (end - before) / abs(end) if end else None
 
 

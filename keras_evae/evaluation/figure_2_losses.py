@@ -1,7 +1,5 @@
 """Figure 2: the three losses after each stage, and where they change their behaviour."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -12,15 +10,8 @@ from matplotlib.lines import Line2D
 from keras_evae import plotting
 from keras_evae.analysis import critical_beta
 from keras_evae.analysis.principal_components import SAMPLES
-from keras_evae.evaluation.results import Cell, Picture, Section, Table
-from keras_evae.evaluation.stage_selection import (
-    by_label,
-    ends_and_mark,
-    ladder_of_beta,
-    ladder_of_gamma,
-    picture_titles,
-    transitions_of,
-)
+from keras_evae.evaluation import stage_selection as select
+from keras_evae.evaluation.results import Picture, Record, Section, Table
 from keras_evae.runs.run import Run
 from keras_evae.runs.stage_folder import FinishedStage
 from keras_evae.runs.stage_plan import in_words
@@ -48,18 +39,18 @@ MARKS = {
 
 def make_losses(runs: Sequence[Run], output: Path) -> Section:
     """The three losses against beta for the VAE and against gamma for each E-VAE, in one picture."""
-    named = by_label(runs)
+    named = select.by_label(runs)
     vaes = _shown_vaes(named)
     means = {name: run.data_energy() for name, run in named.items()}
-    betas = {name: ladder_of_beta(run) for name, run in vaes.items()}
-    gammas = {name: ladder_of_gamma(run) for name, run in named.items() if any(stage.gamma for stage in run.stages)}
+    betas = {name: select.ladder_of_beta(run) for name, run in vaes.items()}
+    gammas = {name: select.ladder_of_gamma(run) for name, run in named.items() if any(s.gamma for s in run.stages)}
     estimates = {
         name: critical_beta(run.read_split("train", SAMPLES), run.hamiltonian.periodic) for name, run in vaes.items()
     }
-    titles = picture_titles(runs)
+    titles = select.picture_titles(runs)
     titled_betas, titled_gammas = ({titles[name]: part[name] for name in part} for part in (betas, gammas))
     _draw(titled_betas, titled_gammas, {titles[name]: mean for name, mean in means.items()}, output / "losses.png")
-    numbers: dict[str, dict[str, Cell]] = {
+    numbers: dict[str, Record] = {
         name: {
             "data_hamiltonian_loss": means[name],
             "data_mean_spin": _mean_spin(run),
@@ -70,15 +61,14 @@ def make_losses(runs: Sequence[Run], output: Path) -> Section:
         }
         for name, run in named.items()
     }
+    tables = [_loss_table(run, means[name]).of_run(name, runs) for name, run in named.items()]
+    caption = "Losses against beta (VAE, left) and against gamma (E-VAE, right)"
     return Section(
         "losses",
         "Figure 2: losses",
         TEXT,
-        [
-            *(_loss_table(run, means[name]).of_run(name, runs) for name, run in named.items()),
-            _transition_table(betas, gammas, estimates),
-        ],
-        [Picture("losses.png", "Losses against beta (VAE, left) and against gamma (E-VAE, right)", "losses")],
+        [*tables, _transition_table(betas, gammas, estimates)],
+        [Picture("losses.png", caption, "losses")],
         numbers=numbers,
     )
 
@@ -86,14 +76,13 @@ def make_losses(runs: Sequence[Run], output: Path) -> Section:
 def _shown_vaes(named: Mapping[str, Run]) -> dict[str, Run]:
     """Whose ladders of beta are shown: the VAEs', or the longest of the E-VAEs', whose ladders end at their beta."""
     vaes = {name: run for name, run in named.items() if run.evae_beta is None}
-    longest = max(named, key=lambda name: len(ladder_of_beta(named[name])))
+    longest = max(named, key=lambda name: len(select.ladder_of_beta(named[name])))
     return vaes or {longest: named[longest]}
 
 
 def _mean_spin(run: Run) -> float:
     """Length of the mean spin of the data over states and all sites that symmetry makes equal; mean over the others."""
-    spins = run.read_split("train", SAMPLES)
-    hamiltonian = run.hamiltonian
+    spins, hamiltonian = run.read_split("train", SAMPLES), run.hamiltonian
     equal = [axis for axis, closed in enumerate(hamiltonian.periodic) if closed and hamiltonian.mask is None]
     mean = spins.mean(axis=(0, *(1 + axis for axis in equal)), dtype=np.float64, keepdims=True)[0]
     lengths = np.broadcast_to(np.linalg.norm(mean, axis=-1), run.shape)
@@ -112,10 +101,11 @@ def _loss_table(run: Run, data_mean: float) -> Table:
 
 
 def _transition_table(betas: Ladders, gammas: Ladders, estimates: Mapping[str, float]) -> Table:
-    rows: list[list[Cell]] = []
+    rows = []
     for weight, ladders in {"beta": betas, "gamma": gammas}.items():
         for name, stages in ladders.items():
-            rows += [[name, symbol, *ends_and_mark(found)] for symbol, found in transitions_of(stages, weight).items()]
+            found = select.transitions_of(stages, weight)
+            rows += [[name, symbol, *select.ends_and_mark(interval)] for symbol, interval in found.items()]
             if weight == "beta":
                 rows.append([name, "beta_c estimated", None, None, estimates[name]])
     caption = "Transitions: last stage before, first stage beyond, geometric mean"
@@ -123,23 +113,27 @@ def _transition_table(betas: Ladders, gammas: Ladders, estimates: Mapping[str, f
 
 
 def _draw(betas: Ladders, gammas: Ladders, means: Mapping[str, float], path: Path) -> None:
-    """A column for the ladders of beta and one for those of gamma, a row for each loss."""
     columns = [("beta", betas, "VAE")]
     if gammas:
         fixed = sorted({stages[0].beta for stages in gammas.values()})
         columns.append(("gamma", gammas, r"E-VAE, $\beta$ = " + " and ".join(map(in_words, fixed))))
-    rows = len(plotting.LOSS_LABELS)
     colors = plotting.run_colors(list(means))
     # The legends of many runs are higher than a panel needs to be.
-    height = max(1.9, 0.45 * max(len(betas), len(gammas)))
-    figure, axes = plotting.new_figure(rows, len(columns), size=(3.7, height), shared=True)
+    size = (3.7, max(1.9, 0.45 * max(len(betas), len(gammas))))
+    figure, axes = plotting.new_figure(len(plotting.LOSS_LABELS), len(columns), size, shared=True)
     for column, (weight, ladders, title) in enumerate(columns):
         axes[0, column].set_title(title)
         # A legend of several runs stands beside the panels.
         place = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)} if len(ladders) > 1 else {}
-        for row, loss in enumerate(plotting.LOSS_LABELS):
-            cell = axes[row, column]
-            plotting.plot_loss(cell, _curves(ladders, weight, loss), weight, loss, colors)
+        for cell, loss in zip(axes[:, column], plotting.LOSS_LABELS, strict=True):
+            curves = {
+                name: (
+                    [getattr(stage, weight) for stage in stages],
+                    {split: [stage.metrics[split][loss] for stage in stages] for split in SPLITS},
+                )
+                for name, stages in ladders.items()
+            }
+            plotting.plot_loss(cell, curves, weight, loss, colors)
             marks = _mark_transitions(cell, ladders, weight, colors)
             if loss == "reconstruction_loss":
                 cell.legend(handles=[line for line in cell.lines if line not in marks], **place)
@@ -151,26 +145,15 @@ def _draw(betas: Ladders, gammas: Ladders, means: Mapping[str, float], path: Pat
     plotting.save_figure(figure, path)
 
 
-def _curves(ladders: Ladders, weight: str, loss: str) -> plotting.LossCurves:
-    return {
-        name: (
-            [getattr(stage, weight) for stage in stages],
-            {split: [stage.metrics[split][loss] for stage in stages] for split in SPLITS},
-        )
-        for name, stages in ladders.items()
-    }
-
-
 def _mark_transitions(axes: Axes, ladders: Ladders, weight: str, colors: Mapping[str, str]) -> list[Line2D]:
     """Bands, and broken lines labelled with their value; lines of several runs in the colours of the runs."""
     lines = []
     for name, stages in ladders.items():
         of_run = f", {plotting.as_label(name)}" if len(ladders) > 1 else ""
-        for key, found in transitions_of(stages, weight).items():
+        for key, found in select.transitions_of(stages, weight).items():
             if found:
                 symbol, style, color = MARKS[key]
                 pair = color, colors[name] if len(ladders) > 1 else color
                 label = f"{symbol} = {float(f'{found.mark:.2g}'):g}{of_run}"
-                interval = found.before, found.after
-                lines.append(plotting.mark_transition(axes, interval, found.mark, pair, style, label))
+                lines.append(plotting.mark_transition(axes, found, pair, style, label))
     return lines

@@ -1,7 +1,5 @@
 """Figures 3A and 3B: how well spins follow their effective fields."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -10,7 +8,7 @@ import numpy as np
 from keras_evae import plotting
 from keras_evae.analysis import AngleDistribution, angle_distribution, field_angle, local_correlation
 from keras_evae.console import progress_bar
-from keras_evae.evaluation.results import Cell, Picture, Record, Section, Table, for_each_run
+from keras_evae.evaluation.results import Picture, Record, Section, Table, for_each_run
 from keras_evae.evaluation.stage_selection import awaits_nearer, nearest_gammas
 from keras_evae.evaluation.stage_states import generate, reconstruct, stream_generated, stream_reconstructed
 from keras_evae.hamiltonian import Hamiltonian
@@ -35,23 +33,25 @@ Distributions = dict[tuple[str, float | None], AngleDistribution]
 
 def make_local_correlation(runs: Sequence[Run], output: Path, gammas: Sequence[float] = GAMMAS) -> Section:
     """X_In, X_Out and X'_Out with their maps of cos(theta), for several gamma, in one grey scale for all runs."""
-    lowest = min(_black_end(run, nearest_gammas(run, gammas)[0][0]) for run in runs)
-    return _make_local_correlation(runs, output, gammas=gammas, lowest=lowest)
-
-
-def _black_end(run: Run, stage: FinishedStage) -> float:
-    """cos(theta) that most reconstructions of a stage do not fall below."""
-    spins = reconstruct(run, stage, run.read_split("test", COUNT))
-    reference = run.hamiltonian.on_sites(local_correlation(spins, run.hamiltonian))
-    return min(float(np.percentile(reference, BLACK_SHARE)), 1.0 - 1e-6)
+    lowest = [1.0 - 1e-6]
+    for run in runs:
+        stage = nearest_gammas(run, gammas)[0][0]
+        spins = reconstruct(run, stage, run.read_split("test", COUNT))
+        reference = run.hamiltonian.on_sites(local_correlation(spins, run.hamiltonian))
+        lowest.append(float(np.percentile(reference, BLACK_SHARE)))
+    return _make_local_correlation(runs, output, gammas=gammas, lowest=min(lowest))
 
 
 @for_each_run
 def _make_local_correlation(run: Run, output: Path, file: str, gammas: Sequence[float], lowest: float) -> Section:
     stages, notes = nearest_gammas(run, gammas)
-    rows = _collect(run, stages)
-    angles = [_numbers(gamma, kind, spins, run.hamiltonian) for gamma, row in rows for kind, spins in row.items()]
-    caption = f"angle theta between spins and effective fields, {len(rows[0][1]['X_In'])} states of each kind"
+    spins = run.read_split("test", COUNT)
+    rows: list[Row] = [(None, {"X_In": spins})]
+    for stage in progress_bar(stages, "local correlation", unit="stage"):
+        outputs = {"X_Out": reconstruct(run, stage, spins), "X'_Out": generate(run, stage, len(spins))}
+        rows.append((stage.gamma, outputs))
+    angles = [_numbers(gamma, kind, states, run.hamiltonian) for gamma, row in rows for kind, states in row.items()]
+    caption = f"angle theta between spins and effective fields, {len(spins)} states of each kind"
     _draw_maps(rows, run.hamiltonian, lowest, output / f"{file}.png")
     black = f"black: cos(theta) of {lowest:.4g} and below, {np.degrees(np.arccos(lowest)):.2g} degrees and more"
     absent = "" if run.hamiltonian.mask is None else "; pale blue: no spin"
@@ -70,16 +70,6 @@ def _make_local_correlation(run: Run, output: Path, file: str, gammas: Sequence[
     )
 
 
-def _collect(run: Run, stages: Sequence[FinishedStage]) -> list[Row]:
-    """Test configurations, then what each stage makes of them and what it generates."""
-    spins = run.read_split("test", COUNT)
-    rows: list[Row] = [(None, {"X_In": spins})]
-    for stage in progress_bar(stages, "local correlation", unit="stage"):
-        outputs = {"X_Out": reconstruct(run, stage, spins), "X'_Out": generate(run, stage, len(spins))}
-        rows.append((stage.gamma, outputs))
-    return rows
-
-
 def _numbers(gamma: float | None, kind: str, spins: np.ndarray, hamiltonian: Hamiltonian) -> Record:
     angles = hamiltonian.on_sites(field_angle(spins, hamiltonian)).astype(np.float64)
     degrees = np.degrees(angles)
@@ -93,7 +83,6 @@ def _numbers(gamma: float | None, kind: str, spins: np.ndarray, hamiltonian: Ham
 
 
 def _draw_maps(rows: Sequence[Row], hamiltonian: Hamiltonian, lowest: float, path: Path) -> None:
-    """Each state beside its map, in a grey scale that is black from `lowest` downwards."""
     figure, axes = plotting.new_figure(len(rows), 4 * EXAMPLES, size=(1.1, 1.2), blank=True)
     for line, (gamma, row) in zip(axes, rows, strict=True):
         shown = [(kind, spins[index]) for kind, spins in row.items() for index in range(min(EXAMPLES, len(spins)))]
@@ -115,6 +104,18 @@ def make_theta(run: Run, output: Path, file: str, gammas: Sequence[float] = GAMM
     # Thousands of rows: a file, but no part of what is shown.
     _densities(f"{file}_densities", found).write(output)
     _draw_densities(found, output / f"{file}.png")
+    caption = "theta of all sites; peak and percentile are known to a bin of 0.05 degrees"
+    records: list[Record] = [
+        {
+            "states": kind,
+            "gamma": gamma,
+            "peak_degrees": values.peak,
+            "mean_degrees": values.mean,
+            "standard_deviation_degrees": values.deviation,
+            "percentile_99_degrees": values.percentile(99),
+        }
+        for (kind, gamma), values in found.items()
+    ]
     return Section(
         "theta",
         "Figure 3B: angles between spins and effective fields",
@@ -122,7 +123,7 @@ def make_theta(run: Run, output: Path, file: str, gammas: Sequence[float] = GAMM
         "generated states X'_Out. Each density has the integral 1; *_densities.csv has it in bins of 0.05 degrees. The "
         "peak is that of the density smoothed by a tenth of the mean. The annealed data are relaxed: their theta is "
         "zero but for the tolerance of the annealing and the precision of the file.",
-        [_summary(found)],
+        [Table.of_records("theta", caption, records)],
         [Picture(f"{file}.png", "densities of theta, X_Out (left) and X'_Out (right)", "theta")],
         notes,
         {"": {"awaits_nearer_stages": awaits_nearer(run, gammas)}},
@@ -140,27 +141,14 @@ def _collect_angles(run: Run, stages: Sequence[FinishedStage]) -> Distributions:
     return found
 
 
-def _summary(found: Distributions) -> Table:
-    header = ["states", "gamma", "peak_degrees", "mean_degrees", "standard_deviation_degrees", "percentile_99_degrees"]
-    rows: list[list[Cell]] = [
-        [kind, gamma, values.peak, values.mean, values.deviation, values.percentile(99)]
-        for (kind, gamma), values in found.items()
-    ]
-    return Table("theta", "theta of all sites; peak and percentile are known to a bin of 0.05 degrees", header, rows)
-
-
 def _densities(file: str, found: Distributions) -> Table:
-    """All densities up to the largest angle, a column each."""
     names = [kind if gamma is None else f"{kind} gamma={gamma:g}" for kind, gamma in found]
-    columns = np.stack([values.density for values in found.values()], axis=-1)
-    centres = next(iter(found.values())).centres
-    last = int(np.flatnonzero(columns.any(axis=-1)).max()) + 1
-    rows = [[float(angle), *map(float, row)] for angle, row in zip(centres[:last], columns[:last], strict=True)]
+    columns = np.stack([found["X_In", None].centres, *(values.density for values in found.values())], axis=-1)
+    rows = columns[: int(np.flatnonzero(columns[:, 1:].any(axis=-1)).max()) + 1].tolist()
     return Table("theta_densities", "density of theta per degree", ["theta_degrees", *names], rows, file=file)
 
 
 def _draw_densities(found: Distributions, path: Path) -> None:
-    """A panel for X_Out and one for X'_Out, with equal axes."""
     figure, axes = plotting.new_figure(1, len(OUTPUTS), size=(3.7, 2.8), shared=True)
     data = found["X_In", None]
     outputs = [values for (kind, _), values in found.items() if kind in OUTPUTS]

@@ -1,31 +1,24 @@
 """Figures 5A and 5B: the collapse of the E-VAE to one state, and whether trainings collapse to the same one."""
 
-from __future__ import annotations
-
+import dataclasses
+import itertools
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from keras_evae import plotting
+from keras_evae.analysis import align, charge_of
 from keras_evae.annealing import relax
-from keras_evae.evaluation.compared_states import compare_all, final_states
-from keras_evae.evaluation.results import Cell, Picture, Record, Section, Table
-from keras_evae.evaluation.stage_selection import (
-    by_label,
-    critical_gamma,
-    ends_and_mark,
-    first_collapsed,
-    generated_fft_mse,
-    has_collapsed,
-    is_finished,
-    ladder_of_gamma,
-    nearest_gammas,
-    picture_titles,
-)
+from keras_evae.evaluation import stage_selection as select
+from keras_evae.evaluation.results import Picture, Record, Section, Table
+from keras_evae.evaluation.stage_selection import by_label, ladder_of_gamma
 from keras_evae.evaluation.stage_states import generate
-from keras_evae.minima.certificate import precise_energy
 from keras_evae.minima.distinct import SAME_STATE
+from keras_evae.minima.relaxation import precise_energy
 from keras_evae.runs.run import Run
-from keras_evae.runs.stage_folder import FinishedStage
+from keras_evae.symmetry import NAMES
 
 # Stages in the picture before the first collapsed one, and from it on: 500, 1000, 1500 | 2000, 5000 in the paper.
 BEFORE, AFTER = 3, 2
@@ -51,24 +44,14 @@ def make_collapse(runs: Sequence[Run], output: Path, count: int = 100) -> Sectio
     of_pairs = "generated states of two runs; shift (sites), operation and energy difference after relaxation"
     tables = [Table.of_records("collapse", of_states, states)]
     tables += [Table.of_records("collapse_pairs", of_pairs, pairs)] if pairs else []
-    return Section(
-        "collapse",
-        "Figure 5A: the collapse to one state",
-        TEXT,
-        tables,
-        [
-            Picture(
-                "collapse.png",
-                "Generated states around the collapse and of the last stage, a row for each run",
-                "collapse",
-            )
-        ],
-        notes + differ,
-        {
-            name: {"last_stage_finished": is_finished(run), "collapsed": has_collapsed(run)}
-            for name, run in by_label(runs).items()
-        },
-    )
+    numbers: dict[str, Record] = {
+        name: {"last_stage_finished": select.is_finished(run), "collapsed": select.has_collapsed(run)}
+        for name, run in by_label(runs).items()
+    }
+    caption = "Generated states around the collapse and of the last stage, a row for each run"
+    pictures = [Picture("collapse.png", caption, "collapse")]
+    title = "Figure 5A: the collapse to one state"
+    return Section("collapse", title, TEXT, tables, pictures, notes + differ, numbers)
 
 
 def _stages_around(runs: Sequence[Run]) -> list[float]:
@@ -76,7 +59,7 @@ def _stages_around(runs: Sequence[Run]) -> list[float]:
     windows = []
     for run in runs:
         stages = ladder_of_gamma(run)
-        first = first_collapsed(stages)
+        first = select.first_collapsed(stages)
         middle = stages.index(first) if first else len(stages)
         start = max(min(middle - BEFORE, len(stages) - BEFORE - AFTER), 0)
         windows.append([stage.gamma for stage in stages[start : start + BEFORE + AFTER]])
@@ -85,14 +68,17 @@ def _stages_around(runs: Sequence[Run]) -> list[float]:
 
 def _draw(runs: Sequence[Run], path: Path) -> list[str]:
     """Draws the picture; gives a sentence for each stage that stands for another one."""
-    gammas = _stages_around(runs)
-    runs_by, titles = by_label(runs), picture_titles(runs)
-    chosen = {name: nearest_gammas(run, gammas) for name, run in runs_by.items()}
-    shown = {name: _with_last(stages, runs_by[name]) for name, (stages, _) in chosen.items()}
-    columns = max(map(len, shown.values())) + 1
-    figure, axes = plotting.new_figure(len(runs), columns + 1, size=(1.6, 1.9), blank=True)
-    for row, (name, run) in zip(axes, runs_by.items(), strict=True):
-        states = [(rf"$\gamma$ = {stage.gamma:g}", generate(run, stage, 1)[0]) for stage in shown[name]]
+    gammas, titles = _stages_around(runs), select.picture_titles(runs)
+    shown, notes = {}, []
+    for name, run in by_label(runs).items():
+        stages, substitutes = select.nearest_gammas(run, gammas)
+        last = ladder_of_gamma(run)[-1]
+        shown[name] = run, [*stages, *([last] if last not in stages else [])]
+        notes += substitutes
+    columns = max(len(stages) for _, stages in shown.values()) + 2
+    figure, axes = plotting.new_figure(len(runs), columns, size=(1.6, 1.9), blank=True)
+    for row, (name, (run, stages)) in zip(axes, shown.items(), strict=True):
+        states = [(rf"$\gamma$ = {stage.gamma:g}", generate(run, stage, 1)[0]) for stage in stages]
         states.append(("the last one, relaxed", relax(run.hamiltonian, states[-1][1])[0]))
         for cell, (title, spins) in zip(row, states, strict=False):
             plotting.plot_spins(cell, spins, title)
@@ -100,29 +86,36 @@ def _draw(runs: Sequence[Run], path: Path) -> list[str]:
         row[0].set_ylabel(plotting.as_label(titles[name]))
     plotting.plot_color_wheel(axes[0, -1])
     plotting.save_figure(figure, path)
-    return [note for _, notes in chosen.values() for note in notes]
-
-
-def _with_last(stages: Sequence[FinishedStage], run: Run) -> list[FinishedStage]:
-    last = ladder_of_gamma(run)[-1]
-    return [*stages, *([last] if last not in stages else [])]
+    return notes
 
 
 def make_fft_mse(runs: Sequence[Run], output: Path) -> Section:
     """Figure 5B: FFT-MSE of 100 generated states against gamma, one curve a run."""
     named = by_label(runs)
     ladders = {name: ladder_of_gamma(run) for name, run in named.items()}
-    rows: list[list[Cell]] = [
-        [name, stage.beta, stage.gamma, *(stage.metrics["generated"][key] for key in GENERATED)]
+    rows = [
+        {"run": name, "beta": stage.beta, "gamma": stage.gamma}
+        | {key: stage.metrics["generated"][key] for key in GENERATED}
         for name, stages in ladders.items()
         for stage in stages
     ]
-    titles = picture_titles(runs)
+    titles = select.picture_titles(runs)
     curves = {
-        titles[name]: ([stage.gamma for stage in stages], [generated_fft_mse(stage) for stage in stages])
+        titles[name]: ([stage.gamma for stage in stages], [select.generated_fft_mse(stage) for stage in stages])
         for name, stages in ladders.items()
     }
     systems = {(run.hamiltonian, run.shape, tuple(stage.gamma for stage in run.planned if stage.gamma)) for run in runs}
+    numbers: dict[str, Record] = {}
+    for name, run in named.items():
+        before, after, mark = select.ends_and_mark(select.critical_gamma(ladders[name]))
+        numbers[name] = {
+            "last_stage_finished": select.is_finished(run),
+            "lowest_annealed_energy_per_site": run.lowest_annealed() if ladders[name][-1].gamma else None,
+            "gamma_c_before": before,
+            "gamma_c_after": after,
+            "gamma_c": mark,
+        }
+    numbers[""] = {"runs_alike_in_lattice_energy_and_gammas": len(systems) == 1}
     figure, axes = plotting.new_figure(size=(5.5, 3.6))
     plotting.plot_fft_mse(axes[0, 0], curves)
     plotting.save_figure(figure, output / "fft_mse.png")
@@ -131,20 +124,76 @@ def make_fft_mse(runs: Sequence[Run], output: Path) -> Section:
         "Figure 5B: likeness of generated states",
         "FFT-MSE: mean over all pairs of 100 generated states of the mean squared difference of |FFT2(S_z)| / N. "
         "It does not see translations, and is zero when all states are one.",
-        [Table("fft_mse", "100 generated states of each stage", ["run", "beta", "gamma", *GENERATED], rows)],
+        [Table.of_records("fft_mse", "100 generated states of each stage", rows)],
         [Picture("fft_mse.png", "FFT-MSE of 100 generated states against gamma", "fft_mse")],
-        numbers={name: _numbers(run, ladders[name]) for name, run in named.items()}
-        | {"": {"runs_alike_in_lattice_energy_and_gammas": len(systems) == 1}},
+        numbers=numbers,
     )
 
 
-def _numbers(run: Run, stages: Sequence[FinishedStage]) -> Record:
-    """What says how far the run's collapse has come."""
-    before, after, mark = ends_and_mark(critical_gamma(stages))
-    return {
-        "last_stage_finished": is_finished(run),
-        "lowest_annealed_energy_per_site": run.lowest_annealed() if stages[-1].gamma else None,
-        "gamma_c_before": before,
-        "gamma_c_after": after,
-        "gamma_c": mark,
+@dataclasses.dataclass(frozen=True)
+class FinalState:
+    """A state that the last stage of a run generates, and the same relaxed at T = 0, `(y, x, 3)`."""
+
+    name: str
+    run: Run
+    spins: np.ndarray
+    relaxed: np.ndarray
+
+
+def final_states(runs: Sequence[Run], count: int = 100) -> tuple[list[FinalState], list[Record]]:
+    """The first generated state of the last stage of each run, and a row of how much `count` of them differ."""
+    states, records = zip(*(_final_state(run, name, count) for name, run in by_label(runs).items()), strict=True)
+    return list(states), list(records)
+
+
+def compare_all(finals: Sequence[FinalState]) -> tuple[list[Record], list[str]]:
+    """A row for each pair of runs of one system, and a sentence if there are pairs of different ones."""
+    pairs = list(itertools.combinations(finals, 2))
+    alike = [pair for pair in pairs if len({(final.run.hamiltonian, final.run.shape) for final in pair}) == 1]
+    differ = "Runs of different lattices or Hamiltonians are not compared with each other"
+    return [_compare(*pair) for pair in alike], [differ] if len(alike) < len(pairs) else []
+
+
+def _final_state(run: Run, name: str, count: int) -> tuple[FinalState, Record]:
+    hamiltonian, stage = run.hamiltonian, ladder_of_gamma(run)[-1]
+    spins = generate(run, stage, count)
+    relaxed, _ = relax(hamiltonian, spins[0])
+    aligned = [align(state, spins[0], hamiltonian, sliding=True) for state in spins[1:]]
+    return FinalState(name, run, spins[0], relaxed), {
+        "run": name,
+        "beta": stage.beta,
+        "gamma": stage.gamma,
+        "fft_mse": stage.metrics["generated"]["fft_mse"],
+        "largest_distance": _largest_distance(spins, hamiltonian.count_sites(run.shape)),
+        "largest_aligned_distance": max(found.distance for found in aligned),
+        "largest_slide": max(math.hypot(*found.shift) for found in aligned),
+        "energy_per_site": precise_energy(spins[0], hamiltonian),
+        "relaxed_energy_per_site": precise_energy(relaxed, hamiltonian),
+        "charge": float(charge_of(relaxed, hamiltonian)),
     }
+
+
+def _compare(one: FinalState, other: FinalState) -> Record:
+    hamiltonian = one.run.hamiltonian
+    found = align(one.relaxed, other.relaxed, hamiltonian, sliding=True)
+    (y, x), operation = found.shift, NAMES[found.operation]
+    energies = [precise_energy(final.relaxed, hamiltonian) for final in (one, other)]
+    same = f"same state, shifted by ({y:.1f}, {x:.1f}), {operation}"
+    return {
+        "run": one.name,
+        "other_run": other.name,
+        "distance": float(hamiltonian.on_sites(np.sum((one.spins - other.spins) ** 2, axis=-1)).mean()),
+        "aligned_distance": align(one.spins, other.spins, hamiltonian).distance,
+        "relaxed_distance": found.distance,
+        "shift_y": y,
+        "shift_x": x,
+        "operation": operation,
+        "energy_difference_per_site": energies[1] - energies[0],
+        "verdict": same if found.distance <= SAME_STATE else "another state",
+    }
+
+
+def _largest_distance(spins: np.ndarray, sites: int) -> float:
+    """Largest mean of |S - S'|^2 over `sites` of all pairs of states `(n, y, x, 3)`, as they are."""
+    flat = spins.reshape(len(spins), -1)
+    return max(float(np.sum((flat - state) ** 2, axis=1).max()) for state in flat) / sites

@@ -1,7 +1,5 @@
 """Figure S1: a test configuration and what the model of each stage makes of it."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,7 +8,7 @@ from matplotlib.axes import Axes
 
 from keras_evae import plotting
 from keras_evae.console import progress_bar
-from keras_evae.evaluation.results import Cell, Picture, Section, Table, for_each_run
+from keras_evae.evaluation.results import Picture, Record, Section, Table, for_each_run
 from keras_evae.evaluation.stage_states import generate, reconstruct
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.runs.run import Run
@@ -21,7 +19,6 @@ from keras_evae.runs.stage_plan import in_words
 COLUMNS = 7
 # A state is called uniform from this length of its mean spin on.
 UNIFORM = 0.99
-HEADER = ["beta", "gamma", "reconstruction_loss", "magnetization_z", "uniform", "generated_magnetization_z"]
 
 
 @for_each_run
@@ -31,7 +28,7 @@ def make_reconstructions(run: Run, output: Path, file: str) -> Section:
     stages = progress_bar(run.stages, "stages", unit="stage")
     states = [(reconstruct(run, stage, spins)[0], generate(run, stage, 1)[0]) for stage in stages]
     caption = f"one test configuration (m_z = {_mean_spin(spins[0], run.hamiltonian)[2]:.4f}) and its reconstruction"
-    rows = [_row(stage, run.hamiltonian, spins[0], *pair) for stage, pair in zip(run.stages, states, strict=True)]
+    records = [_record(run, stage, spins[0], *pair) for stage, pair in zip(run.stages, states, strict=True)]
     _draw(run, spins[0], states, output / f"{file}.png")
     return Section(
         "reconstructions",
@@ -39,18 +36,21 @@ def make_reconstructions(run: Run, output: Path, file: str) -> Section:
         "One configuration of the test split, its reconstruction X_Out and a generated state X'_Out after each stage. "
         "m_z is the mean of S_z over the sites that carry a spin; a state whose mean spin is longer than "
         f"{UNIFORM} is called uniform.",
-        [Table("reconstructions", caption, HEADER, rows)],
+        [Table.of_records("reconstructions", caption, records)],
         [Picture(f"{file}.png", "X_In, and X_Out above X'_Out for each stage; m_z of X_Out", "reconstructions")],
     )
 
 
-def _row(
-    stage: FinishedStage, hamiltonian: Hamiltonian, spins: np.ndarray, reconstructed: np.ndarray, generated: np.ndarray
-) -> list[Cell]:
-    loss = float(hamiltonian.on_sites(np.sum((reconstructed - spins) ** 2, axis=-1)).mean())
-    mean, mean_generated = (_mean_spin(state, hamiltonian) for state in (reconstructed, generated))
-    uniform = "yes" if _is_uniform(mean) else "no"
-    return [stage.beta, stage.gamma, loss, float(mean[2]), uniform, float(mean_generated[2])]
+def _record(run: Run, stage: FinishedStage, spins: np.ndarray, output: np.ndarray, generated: np.ndarray) -> Record:
+    mean = _mean_spin(output, run.hamiltonian)
+    return {
+        "beta": stage.beta,
+        "gamma": stage.gamma,
+        "reconstruction_loss": float(run.hamiltonian.on_sites(np.sum((output - spins) ** 2, axis=-1)).mean()),
+        "magnetization_z": float(mean[2]),
+        "uniform": "yes" if _is_uniform(mean) else "no",
+        "generated_magnetization_z": float(_mean_spin(generated, run.hamiltonian)[2]),
+    }
 
 
 def _mean_spin(spins: np.ndarray, hamiltonian: Hamiltonian) -> np.ndarray:
@@ -63,39 +63,26 @@ def _is_uniform(mean_spin: np.ndarray) -> bool:
 
 
 def _draw(run: Run, spins: np.ndarray, states: Sequence[tuple[np.ndarray, np.ndarray]], path: Path) -> None:
-    """Bands of stages, those of the VAE before those of the E-VAE; each stage has X_Out above X'_Out.
-
-    The first column has the input and the colour wheel.
-    """
-    bands = _bands(run.stages)
-    columns = max(map(len, bands))
-    height, width = run.shape
+    parts = [[i for i, stage in enumerate(run.stages) if bool(stage.gamma) == evae] for evae in (False, True)]
+    bands = [part[start : start + COLUMNS] for part in parts for start in range(0, len(part), COLUMNS)]
     # Room for the colour wheel and two lines of a title in any case.
-    size = (1.1, max(0.3 + 0.92 * height / width, 0.9))
-    figure, axes = plotting.new_figure(2 * len(bands), columns + 1, size=size, blank=True)
+    size = (1.1, max(0.3 + 0.92 * run.shape[0] / run.shape[1], 0.9))
+    figure, axes = plotting.new_figure(2 * len(bands), 1 + max(map(len, bands)), size, blank=True)
     _show(axes[0, 0], spins, run.hamiltonian, "$X_{In}$")
     plotting.plot_color_wheel(axes[1, 0])
     for row, band in enumerate(bands):
         for column, index in enumerate(band, start=1):
-            above, below = axes[2 * row : 2 * row + 2, column]
-            (reconstructed, generated), stage = states[index], run.stages[index]
+            stage, (output, generated) = run.stages[index], states[index]
             weight = rf"$\gamma$ = {stage.gamma:g}" if stage.gamma else rf"$\beta$ = {in_words(stage.beta)}"
-            _show(above, reconstructed, run.hamiltonian, weight)
-            _show(below, generated, run.hamiltonian)
+            _show(axes[2 * row, column], output, run.hamiltonian, weight)
+            _show(axes[2 * row + 1, column], generated, run.hamiltonian)
         axes[2 * row, 1].set_ylabel("$X_{Out}$")
         axes[2 * row + 1, 1].set_ylabel("$X'_{Out}$")
     plotting.save_figure(figure, path)
 
 
 def _show(axes: Axes, spins: np.ndarray, hamiltonian: Hamiltonian, title: str = "") -> None:
-    """A state; below its title, if it has one, its m_z."""
     mean = _mean_spin(spins, hamiltonian)
     kind = "uniform, " if _is_uniform(mean) else ""
     plotting.plot_spins(axes, spins, title and f"{title}\n{kind}$m_z$ = {mean[2]:.2f}")
     axes.title.set_fontsize("small")
-
-
-def _bands(stages: Sequence[FinishedStage]) -> list[list[int]]:
-    """Indices of the stages in each band of the picture: at most `COLUMNS`, VAE and E-VAE apart."""
-    parts = [[i for i, stage in enumerate(stages) if bool(stage.gamma) == evae] for evae in (False, True)]
-    return [part[start : start + COLUMNS] for part in parts for start in range(0, len(part), COLUMNS)]

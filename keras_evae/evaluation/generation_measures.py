@@ -1,7 +1,5 @@
 """What the table of generation measures on sets of states, with standard errors."""
 
-from __future__ import annotations
-
 import dataclasses
 import math
 from collections.abc import Mapping
@@ -22,13 +20,11 @@ RESAMPLES = 100
 
 @dataclasses.dataclass(frozen=True)
 class MeasuredSet:
-    """States of one origin.
+    """States of one origin, `(n, y, x, 3)`.
 
-    Args:
-        spins: The states, `(n, y, x, 3)`.
-        values: Numbers `(n,)` of each state by the names of the quantities; NaN in a state that has none. `fft_mse` is
-            the state's part in the FFT-MSE, which is their mean.
-        rings: Shares of S(q) on rings of equal |q|, q = 0 first, `(n, rings)`; their sum is 1.
+    `values` are numbers `(n,)` of each state by the names of the quantities; NaN in a state that has none. `fft_mse` is
+    the state's part in the FFT-MSE, which is their mean. `rings` `(n, rings)` are the shares of S(q) on rings of equal
+    |q|, q = 0 first.
     """
 
     spins: np.ndarray
@@ -36,7 +32,6 @@ class MeasuredSet:
     rings: np.ndarray
 
     def mean(self, quantity: str) -> Estimate:
-        """Mean over the states, and its standard error."""
         return estimate(self.values[quantity])
 
 
@@ -47,7 +42,11 @@ def measure_set(spins: np.ndarray, hamiltonian: Hamiltonian) -> MeasuredSet:
     transforms = np.abs(np.fft.fft2(spins[..., 2].astype(np.float64))) / hamiltonian.count_sites(spins.shape[1:3])
     deviations = np.mean((transforms - transforms.mean(axis=0)) ** 2, axis=(1, 2))
     values["fft_mse"] = 2.0 * len(spins) / (len(spins) - 1) * deviations
-    return MeasuredSet(spins, values, np.stack([_ring_shares(structure_factor(state)) for state in spins]))
+    rings = []
+    for factor in map(structure_factor, spins):
+        weights = np.concatenate((factor[:1, 0], ring_average(factor)[1] * np.arange(1, min(factor.shape) // 2 + 1)))
+        rings.append(weights / weights.sum())
+    return MeasuredSet(spins, values, np.stack(rings))
 
 
 def estimate(values: np.ndarray) -> Estimate:
@@ -66,29 +65,30 @@ def ratio(first: Estimate, second: Estimate) -> Estimate:
     return value, math.hypot(first[1], value * second[1]) / abs(second[0])
 
 
-def structure_distance(states: MeasuredSet, reference: MeasuredSet) -> Estimate:
+def structure_distance(rings: np.ndarray, reference: np.ndarray) -> Estimate:
     """Share of the weight of the mean S(q) that lies on other rings than that of the reference, from 0 to 1.
 
-    The error is that of bootstrap samples. Two finite samples of one distribution have a distance above zero.
+    Both are `MeasuredSet.rings`. The error is that of bootstrap samples. Two finite samples of one distribution have a
+    distance above zero.
     """
     random = np.random.default_rng(0)
 
-    def resampled(rings: np.ndarray) -> np.ndarray:
-        return rings[random.integers(len(rings), size=len(rings))].mean(axis=0)
-
-    def distance(first: np.ndarray, second: np.ndarray) -> float:
+    def distance(*both: np.ndarray) -> float:
+        first, second = (part.mean(axis=0) for part in both)
         return 0.5 * float(np.abs(first - second).sum())
 
-    samples = [distance(resampled(states.rings), resampled(reference.rings)) for _ in range(RESAMPLES)]
-    return distance(states.rings.mean(axis=0), reference.rings.mean(axis=0)), float(np.std(samples))
+    samples = [
+        distance(*(part[random.integers(len(part), size=len(part))] for part in (rings, reference)))
+        for _ in range(RESAMPLES)
+    ]
+    return distance(rings, reference), float(np.std(samples))
 
 
 def same_lattice(states: np.ndarray, hamiltonian: Hamiltonian) -> Estimate:
     """Share of the pairs of the first states that are one lattice up to translation and point operation."""
     count = min(len(states), PAIRED)
     same = symmetric_distances(states[:count], states[:count], hamiltonian) <= SAME_STATE
-    shares = (same.sum(axis=1) - 1) / (count - 1)
-    mean, error = estimate(shares)
+    mean, error = estimate((same.sum(axis=1) - 1) / (count - 1))
     # Each pair counts for both of its states.
     return mean, 2.0 * error
 
@@ -112,8 +112,3 @@ def _measure_state(state: np.ndarray, hamiltonian: Hamiltonian) -> dict[str, flo
         "psi6": estimate(found.psi6)[0],
         "defects": defect_share(found.neighbours) if len(found.skyrmions) else math.nan,
     }
-
-
-def _ring_shares(factor: np.ndarray) -> np.ndarray:
-    means = np.concatenate((factor[:1, 0], ring_average(factor)[1] * np.arange(1, min(factor.shape) // 2 + 1)))
-    return means / means.sum()

@@ -1,8 +1,6 @@
 """How good generated states are, and how fast they come, beside test data, outputs of the network and the annealer."""
 
-from __future__ import annotations
-
-import dataclasses
+import functools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -11,32 +9,14 @@ import numpy as np
 
 from keras_evae import plotting
 from keras_evae.console import progress_bar
-from keras_evae.evaluation.generation_measures import (
-    NEAREST,
-    PAIRED,
-    Estimate,
-    MeasuredSet,
-    nearest_training,
-    ratio,
-    same_charge,
-    same_lattice,
-    structure_distance,
-)
-from keras_evae.evaluation.generation_rows import (
-    DIVERSE,
-    OUTPUTS,
-    TEST,
-    Row,
-    best_generating,
-    generating_stages,
-    measure_rows,
-)
-from keras_evae.evaluation.generation_speed import AnnealerPoint, annealer_rate, measure_annealer
+from keras_evae.evaluation import generation_measures as measures
+from keras_evae.evaluation import generation_rows as sets
+from keras_evae.evaluation.generation_measures import Estimate, MeasuredSet
+from keras_evae.evaluation.generation_rows import OUTPUTS, TEST, AnnealerPoint, Row
 from keras_evae.evaluation.results import Cell, Picture, Record, Section, Table, for_each_run
 from keras_evae.evaluation.stage_selection import nearest_gammas
 from keras_evae.machine import describe_environment, usable_cores
 from keras_evae.minima.certificate import SAME_ENERGY, Candidate, best_known
-from keras_evae.plotting.quality import plot_quality_against_speed
 from keras_evae.runs.resources import SPIN_BYTES, check_memory
 from keras_evae.runs.run import Run
 from keras_evae.runs.stage_plan import in_words
@@ -74,82 +54,68 @@ def make_generation(
     Args:
         run, output, file: As for every recipe of one run.
         gammas: The stages nearest to these; by default those before the collapse with gamma > 0, and the last.
-        priors: Ways to draw latent vectors; a density that is missing is fitted first.
-        count: States of each set.
-        seconds: Time that the annealer gets for each schedule.
-        anneals: Slow anneals for the lowest known energy, see `best_known`.
+        priors, count: Ways to draw latent vectors, of which a missing density is fitted first; states of each set.
+        seconds, anneals: Time of each schedule of the annealer; slow anneals, see `best_known`.
     """
-    stages, notes = nearest_gammas(run, gammas) if gammas else (generating_stages(run), [])
+    stages, notes = nearest_gammas(run, gammas) if gammas else (sets.generating_stages(run), [])
     # Raw and relaxed, of the outputs and of each way.
     states = 2 * count * len(stages) * (1 + len(priors))
     check_memory(states * math.prod(run.shape) * SPIN_BYTES, f"{states} states", "take a smaller --number")
-    rows = list(measure_rows(run, stages, priors, count))
-    annealer = measure_annealer(run.hamiltonian, run.shape, seconds)
+    rows = list(sets.measure_rows(run, stages, priors, count))
+    annealer = sets.measure_annealer(run.hamiltonian, run.shape, seconds)
     energies = [float(row.relaxed.values["energy_per_site"].min()) for row in rows]
     others = [Candidate(run.data_kind, run.lowest_annealed(), ""), Candidate("relaxed states", min(energies), "")]
-    lowest = best_known(run.hamiltonian, run.shape, output, others, anneals).energy_per_site
+    lowest = best_known(run.hamiltonian, run.shape, output, others, anneals)[0].energy_per_site
     training = run.read_split("train", MOST_TRAINING)
-    best = best_generating(rows)
+    best = sets.best_generating(rows)
+    likeness = functools.partial(_likeness, rows[0], training, run)
+    speeds = [_speed(row, annealer, lowest) for row in rows[1:]]
     tables = [
-        _of_rows(file, f"{count} states of each kind", rows, _quality(rows[0])),
-        _of_rows(f"{file}_diversity", "copies and repetitions", rows, _likeness(run, rows[0], training)),
+        _of_rows(file, f"{count} states of each kind", rows, functools.partial(_quality, rows[0])),
+        _of_rows(f"{file}_diversity", "copies and repetitions", rows, likeness),
         Table.of_records(f"{file}_limits", "what limits a stage", list(_limits(rows))),
-        Table.of_records(f"{file}_speed", "states per second", [_speed(row, annealer, lowest) for row in rows[1:]]),
+        Table.of_records(f"{file}_speed", "states per second", speeds),
         Table.of_records(f"{file}_annealer", "the annealer", [_schedule(point, lowest) for point in annealer]),
     ]
     caption = "Mean E/N above the lowest known against states per second: hollow raw, filled relaxed"
-    draw_quality(tables[0], tables[3], tables[4], lowest, output / f"{file}.png")
+    _draw(tables[0], tables[3], tables[4], lowest, output / f"{file}.png")
     numbers: dict[str, Cell] = {
         "lowest_energy_per_site": lowest,
-        "best_beta": best.stage.beta if best and best.stage else None,
-        "best_gamma": best.stage.gamma if best and best.stage else None,
+        **{f"best_{weight}": getattr(best.stage, weight) if best else None for weight in ("beta", "gamma")},
         "best_vectors": best.way if best else None,
     }
-    return Section(
-        "generation", "Quality and speed of generation", TEXT, tables, [Picture(f"{file}.png", caption)],
-        [*notes, *_notes(best, len(training))], {"": numbers},
-    )  # fmt: skip
+    pictures, notes = [Picture(f"{file}.png", caption)], [*notes, *_notes(best, len(training))]
+    return Section("generation", "Quality and speed of generation", TEXT, tables, pictures, notes, {"": numbers})
 
 
 def _of_rows(
     name: str, caption: str, rows: Sequence[Row], measure: Callable[[Row, MeasuredSet], Mapping[str, Estimate]]
 ) -> Table:
-    """A table with a line for each row and kind, an error beside each number."""
     records = []
-    lines = [(row, kind, states) for row in rows for kind, states in row.kinds.items()]
-    for row, kind, states in progress_bar(lines, name, unit="line"):
-        record: Record = {**row.identity, "states": kind}
-        for quantity, pair in measure(row, states).items():
-            record |= zip((quantity, f"{quantity}_error"), pair, strict=True)
-        records.append(record)
+    for row in progress_bar(rows, name, unit="set"):
+        for kind, states in row.kinds.items():
+            record: Record = {**row.identity, "states": kind}
+            for quantity, pair in measure(row, states).items():
+                record |= zip((quantity, f"{quantity}_error"), pair, strict=True)
+            records.append(record)
     return Table.of_records(name, caption, records)
 
 
-def _quality(test: Row) -> Callable[[Row, MeasuredSet], Mapping[str, Estimate]]:
-    half = len(test.raw.rings) // 2
-
-    def measure(row: Row, states: MeasuredSet) -> dict[str, Estimate]:
-        first, second = states, test.raw
-        if row is test:
-            first, second = (
-                dataclasses.replace(states, rings=part) for part in (states.rings[:half], states.rings[half:])
-            )
-        return {name: states.mean(name) for name in STATISTICS} | {"structure": structure_distance(first, second)}
-
-    return measure
+def _quality(test: Row, row: Row, states: MeasuredSet) -> dict[str, Estimate]:
+    rings, half = states.rings, len(states.rings) // 2
+    pair = (rings[:half], rings[half:]) if row is test else (rings, test.raw.rings)
+    return {name: states.mean(name) for name in STATISTICS} | {"structure": measures.structure_distance(*pair)}
 
 
-def _likeness(run: Run, test: Row, training: np.ndarray) -> Callable[[Row, MeasuredSet], Mapping[str, Estimate]]:
-    def measure(row: Row, states: MeasuredSet) -> dict[str, Estimate]:
-        return {
-            # Of the pair, so it stands once.
-            "same_charge": same_charge(row.raw, row.relaxed) if states is row.relaxed else (math.nan, math.nan),
-            "diversity": ratio(states.mean("fft_mse"), test.raw.mean("fft_mse")),
-            "one_lattice": same_lattice(states.spins, run.hamiltonian),
-            "nearest": nearest_training(states.spins, training, run.hamiltonian),
-        }
-
-    return measure
+def _likeness(test: Row, training: np.ndarray, run: Run, row: Row, states: MeasuredSet) -> dict[str, Estimate]:
+    # The charges are those of the pair, so their share stands once.
+    pair = measures.same_charge(row.raw, row.relaxed) if states is row.relaxed else (math.nan, math.nan)
+    return {
+        "same_charge": pair,
+        "diversity": measures.ratio(states.mean("fft_mse"), test.raw.mean("fft_mse")),
+        "one_lattice": measures.same_lattice(states.spins, run.hamiltonian),
+        "nearest": measures.nearest_training(states.spins, training, run.hamiltonian),
+    }
 
 
 def _limits(rows: Sequence[Row]) -> Iterator[Record]:
@@ -187,29 +153,27 @@ def _speed(row: Row, annealer: Sequence[AnnealerPoint], lowest: float) -> Record
     record |= zip(("decoded", "generated", "generated_and_relaxed"), rates, strict=True)
     record["relaxation_alone"] = 1.0 / row.relaxation
     for (kind, states), rate in zip(row.kinds.items(), rates[1:], strict=True):
-        equal = annealer_rate(states.mean("energy_per_site")[0], annealer, lowest)
+        equal = sets.annealer_rate(states.mean("energy_per_site")[0], annealer, lowest)
         record[f"annealer_as_low_as_{kind}"] = equal
         record[f"times_annealer_{kind}"] = rate / equal if rate and equal else None
     return record
 
 
 def _schedule(point: AnnealerPoint, lowest: float) -> Record:
-    energy, error = point.energy
     return {
         "schedule": point.name,
         "thermal_sweeps": point.schedule.thermal_sweeps,
         "states": point.states,
-        "energy_per_site": energy,
-        "energy_per_site_error": error,
-        "above_lowest": energy - lowest,
+        "energy_per_site": point.energy[0],
+        "energy_per_site_error": point.energy[1],
+        "above_lowest": point.energy[0] - lowest,
         "states_per_second": point.rate,
         "cores": usable_cores(),
         "core_seconds_per_state": usable_cores() / point.rate,
     }
 
 
-def draw_quality(quality: Table, speed: Table, annealer: Table, lowest: float, path: Path) -> None:
-    """Draws heights above the lowest E/N against speeds, both of the tables of a section."""
+def _draw(quality: Table, speed: Table, annealer: Table, lowest: float, path: Path) -> None:
     heights = {
         (row["gamma"], row["vectors"], row["states"]): row["energy_per_site"] - lowest for row in quality.records
     }
@@ -223,18 +187,17 @@ def draw_quality(quality: Table, speed: Table, annealer: Table, lowest: float, p
     }
     schedules = {row["schedule"]: (row["states_per_second"], row["above_lowest"]) for row in annealer.records}
     figure, axes = plotting.new_figure(size=(7.0, 4.2))
-    plot_quality_against_speed(axes[0, 0], schedules, generators, heights[None, TEST, "raw"], SAME_ENERGY)
+    plotting.plot_quality_against_speed(axes[0, 0], schedules, generators, heights[None, TEST, "raw"], SAME_ENERGY)
     axes[0, 0].legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=7)
     plotting.save_figure(figure, path)
 
 
 def _notes(best: Row | None, training: int) -> list[str]:
-    machine = describe_environment()
     found = f"at {best.stage.stage.weights_in_words} from {best.way} vectors" if best and best.stage else "at no stage"
     return [
-        f"the best generating states, the lowest that keep {DIVERSE:.0%} of the test data's diversity: {found}",
-        f"nearest: the first {NEAREST} states of each kind, among {training} training states; "
-        f"one_lattice: the pairs of the first {PAIRED}",
-        f"speeds were measured on the machine as it was, beside whatever else ran: {machine['processor']}, "
-        f"{usable_cores()} cores",
+        f"the best generating states, the lowest that keep {sets.DIVERSE:.0%} of the test data's diversity: {found}",
+        f"nearest: the first {measures.NEAREST} states of each kind, among {training} training states; "
+        f"one_lattice: the pairs of the first {measures.PAIRED}",
+        "speeds were measured on the machine as it was, beside whatever else ran: "
+        f"{describe_environment()['processor']}, {usable_cores()} cores",
     ]

@@ -57,6 +57,8 @@ def find_ground_state(
 ) -> Section:
     """Searches the lowest state of a configuration's Hamiltonian by slow anneals, placed lattices and the E-VAE.
 
+    Returns tables, pictures and numbers, which are also written to the folder.
+
     Args:
         config: As for `train`. The collapse is sought between the first and the last of `evae.gammas`, at `evae.beta`,
             with probes, trainings at one gamma, of as many epochs as the longest stage of the E-VAE.
@@ -68,17 +70,13 @@ def find_ground_state(
         anneal_seconds: CPU time of the slow anneals; by default that of the whole search with the E-VAE.
         bound, factor: What counts as collapse, see `keras_evae.training.search_trial.Trial`.
 
-    Returns:
-        Tables, pictures and numbers, which are also written to the folder.
-
     Raises:
         ConfigError, DataError, MismatchError: If the configuration, a run or what is in the folder cannot be used.
     """
     seeds, count = as_integer("seeds", seeds, 0 if runs else 1), as_integer("count", count, 1)
     betas = [as_number("betas", beta, positive=True) for beta in betas]
     anneal_seconds = None if anneal_seconds is None else as_number("anneal_seconds", anneal_seconds)
-    if not isinstance(config, Config):
-        config = load_config(config)
+    config = config if isinstance(config, Config) else load_config(config)
     beta, output = searched_evae(config).beta, Path(output)
     # A folder that is named twice is one trial.
     given = [_open_run(path, config) for path in {Path(path).resolve(): path for path in runs}.values()]
@@ -99,8 +97,7 @@ def find_ground_state(
         curve = [trial(other, f"seed_{k}").search(bound, settle=False) for other, k in others]
         states, methods = _compare_methods(config, output, trials, count, anneal_seconds)
         section = make_section(trials, curve, states, methods)
-        section.write(output)
-        section.log(output)
+        section.publish(output)
         headline = make_headline(section, methods, trials[0].run, output.resolve().name)
         write_report([found.run for found in trials], [section], {}, output, [headline])
         return section
@@ -149,7 +146,7 @@ def _compare_methods(
     config: Config, output: Path, trials: Sequence[Trial], count: int, anneal_seconds: float | None
 ) -> tuple[list[Record], list[Record]]:
     """The lowest distinct states, which go to a file and a picture, and what each method has found."""
-    specification, clock = dataset_specification(config), time.process_time()
+    specification, run, clock = dataset_specification(config), trials[0].run, time.process_time()
     hamiltonian, shape = specification.hamiltonian, specification.shape
     generated, origins = _generate(trials, count)
     relaxed = relax_states(generated, hamiltonian)
@@ -160,7 +157,6 @@ def _compare_methods(
     lattices, placed = relaxed_lattices(hamiltonian, shape)
     placing = time.process_time() - clock
 
-    run = trials[0].run
     annealed = relax_states(run.lowest_annealed_state()[None], hamiltonian)
     spins = np.concatenate([relaxed, anneals.spins[None], annealed, placed[:1]])
     energies = hamiltonian.energy_per_site(spins.astype(np.float64))
@@ -221,9 +217,8 @@ def _cpu_seconds(specification: DatasetSpecification, trials: Sequence[Trial], t
         list(anneal_many(specification.hamiltonian, specification.shape, number, specification.schedule))
     data = (time.process_time() - clock) / timed * specification.count
     probes = [(trial.run, probe) for trial in trials for probe in trial.probes]
-    records = [probe.record for _, probe in probes]
     samples = sum(run.samples(probe.stage.stage) for run, probe in probes)
-    measured, cpu = (sum(record[name] for record in records) for name in ("measured_samples", "cpu_seconds"))
+    measured, cpu = (sum(probe.record[name] for _, probe in probes) for name in ("measured_samples", "cpu_seconds"))
     pace = cpu / (measured or samples)
     before = sum(trial.run.samples(stage.stage) for trial in trials for stage in trial.run.stages)
     return {"data": data, "training before the probes": before * pace, "probes": samples * pace}

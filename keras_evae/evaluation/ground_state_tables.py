@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 NAME = "ground_state"
 MEASURED = ("energy_per_site_mean", "energy_per_site_std", "fft_mse")
+INTERVAL = ("gamma_before", "gamma_after", "gamma_c")
 TEXT = (
     "The lowest state is that of all methods together. Slow anneals take the CPU time of the whole search with the "
     "E-VAE, its data included. Placed lattices are triangular lattices of skyrmions. Beyond a critical gamma the E-VAE "
@@ -35,13 +36,7 @@ TEXT = (
 def make_section(
     trials: Sequence[Trial], others: Sequence[Trial], states: Sequence[Record], methods: Sequence[Record]
 ) -> Section:
-    """Results of the trials, of others at further beta, and of all methods.
-
-    Args:
-        trials, others: At the beta of the search, and at others.
-        states: Rows of the distinct states, the lowest first.
-        methods: Rows of the methods.
-    """
+    """Results of trials, of others at further beta, of the distinct states, the lowest first, and of all methods."""
     captions = {
         NAME: ("the lowest state found by any method, with its certificate", states[:1]),
         f"{NAME}_methods": ("how each method did, by its lowest state", methods),
@@ -49,7 +44,11 @@ def make_section(
         f"{NAME}_probes": ("probes in the order of training, 100 generated states of each", _probes(trials)),
         "phase_curve_trials": (
             "each trial: last gamma before the collapse, first gamma beyond it, their geometric mean gamma_c",
-            [_collapse(trial) for trial in sorted([*trials, *others], key=lambda trial: trial.beta)],
+            [
+                {"beta": trial.beta, "trial": trial.name}
+                | dict(zip(INTERVAL, ends_and_mark(trial.transition), strict=True))
+                for trial in sorted([*trials, *others], key=lambda trial: trial.beta)
+            ],
         ),
     }
     tables = [Table.of_records(name, caption, rows) for name, (caption, rows) in captions.items()]
@@ -66,13 +65,13 @@ def make_section(
 def make_headline(section: Section, methods: Sequence[Record], run: Run, name: str) -> Headline:
     """The first lines of the report: the lowest state with its certificate, and how far above it each method came."""
     lowest = section.tables[0]
-    gaps = {row["method"]: row["gap"] for row in methods}
-    heights = "; ".join(
-        f"{name} {'as low' if gap <= SAME_ENERGY else f'{gap:.1e} higher'}" for name, gap in gaps.items()
-    )
+    heights = [
+        f"{row['method']} {'as low' if row['gap'] <= SAME_ENERGY else '{:.1e} higher'.format(row['gap'])}"
+        for row in methods
+    ]
     sentences = [
         f"Lowest state found: E/N = {lowest.rows[0][0]:.7f}, by {lowest.rows[0][-1]}.",
-        f"The lowest of each method: {heights}.",
+        f"The lowest of each method: {'; '.join(heights)}.",
     ]
     facts = [(column.replace("_", " "), cell) for column, cell in zip(lowest.header, lowest.cells[0], strict=True)]
     return Headline(name, run.hamiltonian.describe(), sentences, facts)
@@ -102,8 +101,3 @@ def _probes(trials: Sequence[Trial]) -> list[Record]:
         for trial in trials
         for probe in trial.probes
     ]
-
-
-def _collapse(trial: Trial) -> Record:
-    before, after, mark = ends_and_mark(trial.transition)
-    return {"beta": trial.beta, "trial": trial.name, "gamma_before": before, "gamma_after": after, "gamma_c": mark}

@@ -13,6 +13,7 @@ from keras_evae.analysis.barrier import Barrier, find_barrier, plateau_energies
 from keras_evae.console import progress_bar
 from keras_evae.evaluation.stage_states import load_stage
 from keras_evae.minima.interstitial import Targets
+from keras_evae.minima.relaxation import precise_energy
 from keras_evae.runs.run import Run
 from keras_evae.runs.stage_folder import FinishedStage
 
@@ -34,42 +35,35 @@ REACHED = 0.25
 COMPARED_GAMMA = 100.0
 # Steps from the peak at which Figure 4C finds the interstitial still there at gamma = 0, and gone at gamma = 100.
 STEPS_BEYOND = 2
+# Of a barrier.
+MEASURES = ("barrier_height", "fwhm_steps", "fwhm_share", "plateau_initial", "plateau_final")
 
 
 @dataclasses.dataclass(frozen=True)
 class LatentPath:
-    """A straight path in latent space from the initial to the final target, in one stage.
+    """A straight path in latent space from the initial to the final target, in one stage."""
 
-    Args:
-        losses: L_T-O of the initial and the final state during the inverse mapping, `(steps + 1, 2)`.
-        distance: |z1 - z0| of the ends.
-        energies: E/N along the path, `(POINTS,)`.
-        charges: Topological charges of the same states.
-        reached: Whether both decoded ends are the targets: by L_T-O and by the topological charge.
-        barrier: None where the path has none or its ends are not the targets.
-        shown: States near the peak, for those of SHOWN_STEPS that lie on the path; empty without a barrier.
-    """
-
+    # L_T-O of the initial and the final state during the inverse mapping, (steps + 1, 2).
     losses: np.ndarray
+    # |z1 - z0| of the ends.
     distance: float
+    # E/N and topological charges along the path, (POINTS,).
     energies: np.ndarray
     charges: np.ndarray
+    # Whether both decoded ends are the targets: by L_T-O and by the topological charge.
     reached: bool
+    # None where the path has none or its ends are not the targets.
     barrier: Barrier | None
+    # States near the peak, for those of SHOWN_STEPS that lie on the path; empty without a barrier.
     shown: Mapping[int, np.ndarray]
 
     def measures(self) -> dict[str, float]:
         """Energies per site, the width in steps and as a share of the path; empty without a barrier."""
         if self.barrier is None:
             return {}
-        initial, final = plateau_energies(self.energies)
-        return {
-            "barrier_height": self.barrier.height,
-            "fwhm_steps": self.barrier.width,
-            "fwhm_share": self.barrier.width / (len(self.energies) - 1),
-            "plateau_initial": initial,
-            "plateau_final": final,
-        }
+        height, width = self.barrier.height, self.barrier.width
+        values = height, width, width / (len(self.energies) - 1), *plateau_energies(self.energies)
+        return dict(zip(MEASURES, values, strict=True))
 
     def share_left(self, step: int) -> float | None:
         """What is left of the barrier at R = step (or the end of the path), as a share; None without a barrier."""
@@ -100,24 +94,15 @@ def find_latent_paths(
 ) -> tuple[list[Targets], dict[float, list[LatentPath]]]:
     """Maps images of the targets into the latent space of each stage, and follows the paths between them.
 
-    The images, the same for all stages, are translations and point operations of both targets together. Those are
-    taken whose L_T-O before the mapping, the sum of both targets and the largest of the stages, is lowest.
-
-    Args:
-        run, stages: A run and some of its stages.
-        targets: The two states.
-        candidates, count: Images that are tried through the encoder, and that are mapped.
-        max_steps: Steps of the mapping at most.
-
-    Returns:
-        The images, that with the lowest L_T-O after the mapping first, and for gamma of each stage their paths.
+    The images, the same for all stages, are translations and point operations of both targets together. Of so many
+    `candidates` those `count` are taken whose L_T-O before the mapping, the sum of both targets and the largest of the
+    stages, is lowest. Returns the images, that with the lowest L_T-O after the mapping first, and for gamma of each
+    stage their paths.
     """
     tried = [targets.image(run.hamiltonian, seed) for seed in range(candidates)]
     images = _nearest_images(run, stages, tried, count)
-    latent_paths = {
-        stage.gamma: _pass(run, stage, images, max_steps)
-        for stage in progress_bar(stages, "interpolation", unit="stage")
-    }
+    progress = progress_bar(stages, "interpolation", unit="stage")
+    latent_paths = {stage.gamma: _pass(run, stage, images, max_steps) for stage in progress}
     remaining = [sum(kept[index].losses[-1].sum() for kept in latent_paths.values()) for index in range(len(images))]
     order = np.argsort(remaining)
     ordered = {gamma: [kept[index] for index in order] for gamma, kept in latent_paths.items()}
@@ -149,10 +134,10 @@ def _follow(model: EVAE, image: Targets, ends: np.ndarray, losses: np.ndarray) -
     from keras_evae.model.latent import interpolate
 
     spins = model.decode_many(interpolate(ends[0], ends[1], POINTS))
-    energies = np.array([model.hamiltonian.energy_per_site(state.astype(np.float64)) for state in spins])
+    energies = np.array([precise_energy(state, model.hamiltonian) for state in spins])
     charges = topological_charge(spins)
-    found, wanted = (np.rint(values).astype(int) for values in (charges[[0, -1]], topological_charge(image.states)))
-    reached = bool(np.all(losses[-1] < REACHED * image.distance) and np.all(found == wanted))
+    same_charges = np.rint(charges[[0, -1]]) == np.rint(topological_charge(image.states))
+    reached = bool(np.all(same_charges & (losses[-1] < REACHED * image.distance)))
     barrier = find_barrier(energies) if reached else None
     places = {step: barrier.peak + step for step in SHOWN_STEPS} if barrier else {}
     shown = {step: spins[place].copy() for step, place in places.items() if 0 <= place < POINTS}
@@ -171,4 +156,4 @@ def compared(latent_paths: LatentPaths) -> tuple[list[float], list[int]]:
         return [], []
     pair = [0.0, min(with_energy, key=lambda gamma: abs(np.log(gamma / COMPARED_GAMMA)))]
     found = zip(*(latent_paths[gamma] for gamma in pair), strict=True)
-    return pair, [image for image, both in enumerate(found) if all(latent_path.barrier for latent_path in both)]
+    return pair, [image for image, both in enumerate(found) if all(path.barrier for path in both)]

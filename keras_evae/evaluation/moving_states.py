@@ -1,15 +1,14 @@
 """Movies: the interpolation between two skyrmion lattices, and generated states along gamma."""
 
-from __future__ import annotations
-
+import dataclasses
 from pathlib import Path
 
 import numpy as np
 
 from keras_evae.errors import DataError
 from keras_evae.evaluation.interpolation_paths import COMPARED_GAMMA
-from keras_evae.evaluation.results import Section, Table, for_each_run
-from keras_evae.evaluation.stage_selection import first_collapsed, ladder_of_gamma
+from keras_evae.evaluation.results import Section, for_each_run
+from keras_evae.evaluation.stage_selection import before_collapse, ladder_of_gamma
 from keras_evae.evaluation.stage_states import generate, load_stage
 from keras_evae.minima.interstitial import make_targets
 from keras_evae.plotting.movie import write_movie
@@ -22,31 +21,24 @@ POINTS, STAGE_SECONDS = 61, 0.8
 @for_each_run
 def make_movie(run: Run, output: Path, file: str) -> Section:
     """Writes `<file>_gamma.gif`, and `<file>_interpolation.gif` where the lattice has room for the two targets."""
-    notes, stages = [], ladder_of_gamma(run)
+    section = Section("movie", "Movies", "Generated states along gamma, and an interpolation.")
+    stages = ladder_of_gamma(run)
     states = np.concatenate([generate(run, stage, 1) for stage in stages])
     labels = [f"gamma = {stage.gamma:g}" for stage in stages]
     write_movie(output / f"{file}_gamma.gif", states, labels, STAGE_SECONDS)
-    notes.append(f"a state of each stage, from the same latent vector: {file}_gamma.gif")
+    notes = [f"a state of each stage, from the same latent vector: {file}_gamma.gif"]
     try:
         targets = make_targets(run.hamiltonian, run.shape)
     except DataError as error:
-        return _section([*notes, f"no movie of an interpolation: {error}"])
-    first = first_collapsed(stages)
-    usable = [stage for stage in stages if first is None or stage.gamma < first.gamma]
-    stage = min(usable, key=lambda stage: abs(stage.gamma - COMPARED_GAMMA))
+        return dataclasses.replace(section, notes=[*notes, f"no movie of an interpolation: {error}"])
+    stage = min(before_collapse(run), key=lambda stage: abs(stage.gamma - COMPARED_GAMMA))
     from keras_evae.model.latent import interpolate
 
     model = load_stage(run, stage)
     ends = np.asarray(model.encode(np.asarray(targets.states, np.float32))[0])
     path = model.decode_many(interpolate(ends[0], ends[1], POINTS))
-    energies = run.hamiltonian.energy_per_site(path.astype(np.float64))
-    shares = np.linspace(0, 1, POINTS)
-    labels = [f"R = {share:.2f}, E/N = {energy:.4f}" for share, energy in zip(shares, energies, strict=True)]
+    energies = zip(np.linspace(0, 1, POINTS), run.hamiltonian.energy_per_site(path.astype(np.float64)), strict=True)
+    labels = [f"R = {share:.2f}, E/N = {energy:.4f}" for share, energy in energies]
     write_movie(output / f"{file}_interpolation.gif", path, labels)
     notes.append(f"between the encoded targets of Figure 4, gamma = {stage.gamma:g}: {file}_interpolation.gif")
-    return _section(notes)
-
-
-def _section(notes: list[str]) -> Section:
-    tables: list[Table] = []
-    return Section("movie", "Movies", "Generated states along gamma, and an interpolation.", tables, notes=notes)
+    return dataclasses.replace(section, notes=notes)

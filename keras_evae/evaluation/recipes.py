@@ -1,7 +1,5 @@
 """The recipes of `evae-evaluate`: each makes one figure of the paper, or an analysis, from runs."""
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 import importlib
@@ -27,13 +25,9 @@ logger = logging.getLogger(__name__)
 class Recipe:
     """One row of the register; the recipe itself is the function `make_<name>(runs, output) -> Section` of a module.
 
-    Args:
-        name: Key of the register, and name of the JSON file.
-        module: Module of this package. It is imported when the recipe is called: the list of recipes needs neither
-            Matplotlib nor TensorFlow.
-        title, help: What it makes, in a few words; what that shows.
-        needs_gamma: Whether it is made of the runs that have a ladder of gamma; a VAE has none.
-        in_all: Whether `evae-evaluate --all` makes it.
+    The module is imported when the recipe is called: the list of recipes needs neither Matplotlib nor TensorFlow.
+    `needs_gamma`: it is made of the runs that have a ladder of gamma; a VAE has none.
+    `in_all`: `evae-evaluate --all` makes it.
     """
 
     name: str
@@ -49,8 +43,7 @@ class Recipe:
 
     def __call__(self, runs: Sequence[Run], output: Path, **options: Any) -> Section:
         module = importlib.import_module(f"keras_evae.evaluation.{self.module}")
-        section: Section = getattr(module, f"make_{self.name}")(runs, output, **options)
-        return section
+        return getattr(module, f"make_{self.name}")(runs, output, **options)  # type: ignore[no-any-return]
 
 
 # In the order of the paper.
@@ -106,8 +99,7 @@ def evaluate(
         options: Arguments of recipes, by their names: `{"generation": {"gammas": [10, 100]}}`.
         tables: Log all tables; they stand in the files in any case.
 
-    Returns:
-        What each recipe found, in the order of `recipes`.
+    Returns what each recipe found, in the order of `recipes`.
     """
     runs = [runs] if isinstance(runs, str | Path | Run) else runs
     recipes = [recipes] if isinstance(recipes, str) else recipes
@@ -128,10 +120,8 @@ def evaluate(
                     raise
                 gaps[name] = str(error)
                 logger.info("left out: %s: %s", RECIPES[name].flag, error)
-            else:
-                section.write(output)
-                section.log(output, tables)
-                sections.append(section)
+                continue
+            sections.append(section.publish(output, tables))
     if report:
         from keras_evae.evaluation.report import collect_sections, write_report
 
@@ -146,15 +136,11 @@ def evaluate_file(spins: str, hamiltonian: Hamiltonian, output: Path, run: str |
 
     compared = load_run(run) if isinstance(run, str | Path) else run
     with results_folder(output):
-        section = analyse_file(spins, hamiltonian, compared, output)
-        section.write(output)
-        section.log(output)
-    return section
+        return analyse_file(spins, hamiltonian, compared, output).publish(output)
 
 
 def _open_run(run: str | Path | Run) -> Run:
-    if not isinstance(run, Run):
-        run = load_run(run)
+    run = run if isinstance(run, Run) else load_run(run)
     if not run.stages:
         raise DataError(
             f"{run.path}: no stage is finished yet; let evae-train go on, it says how long the first stage takes"

@@ -1,7 +1,5 @@
 """Generated states relaxed at T = 0, before and after, with certificates in a file."""
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 import itertools
@@ -11,22 +9,21 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from keras_evae.analysis.neighbours import delaunay_bonds
-from keras_evae.analysis.skyrmions import skyrmions_of
+from keras_evae.analysis.description import skyrmions_and_bonds
 from keras_evae.console import progress_bar
 from keras_evae.dataset.hdf5 import METADATA_BYTES, VERSIONS, create_file, write_attribute
-from keras_evae.evaluation.results import Cell, Record, Section, Table, for_each_run
+from keras_evae.evaluation.results import Record, Section, Table, for_each_run
 from keras_evae.evaluation.stage_selection import is_finished
 from keras_evae.evaluation.stage_states import generate
 from keras_evae.files import disk_errors, publish
 from keras_evae.hamiltonian import Hamiltonian
-from keras_evae.minima.certificate import CERTIFICATE, SAME_ENERGY, BestKnown, Candidate, best_known, certify
+from keras_evae.minima.certificate import CERTIFICATE, SAME_ENERGY, Candidate, best_known, certify
 from keras_evae.minima.relaxation import relax_states
 from keras_evae.runs.run import Run
 
 FORMAT_VERSION = 1
 KINDS = ("generated", "relaxed")
-# Certificates of the two kinds of states of one stage.
+# Certificates of the kinds of states of one stage.
 Certificates = dict[str, np.ndarray]
 
 
@@ -35,11 +32,7 @@ def make_relax(run: Run, output: Path, file: str, count: int = 100, anneals: int
     """Energy of generated states of each stage before and after relaxation; writes the states with certificates."""
     path = output / f"states{file.removeprefix('relax')}.h5"
     certificates, best, changes = export_states(run, path, count, anneals)
-    numbers: dict[str, Cell] = {
-        "last_stage_finished": is_finished(run),
-        "best_known_energy_per_site": best.energy_per_site,
-        "states_of_each_stage": count,
-    }
+    numbers: Record = {"last_stage_finished": is_finished(run), "best_known_energy_per_site": best[0].energy_per_site}
     return Section(
         "relax",
         "Relaxation of generated states, and their certificates",
@@ -51,22 +44,21 @@ def make_relax(run: Run, output: Path, file: str, count: int = 100, anneals: int
         "the edge between the Voronoi cells.",
         [*_tables(run, certificates, changes, count), _best_known_table(run, best)],
         notes=[f"all states with their certificates: {path.name}"],
-        numbers={"": numbers},
+        numbers={"": numbers | {"states_of_each_stage": count}},
     )
 
 
 @contextlib.contextmanager
 def new_states_file(path: Path, hamiltonian: Hamiltonian, counts: Sequence[int], shape: tuple[int, int]) -> Iterator:
-    """An open HDF5 file for states with certificates, which appears under its name when the block has filled it.
+    """An open HDF5 file for groups of so many states, which appears under its name when the block has filled it.
 
     Its attributes hold the Hamiltonian and the versions of the software, as JSON, and the version of the format.
-    `counts` are the numbers of states of each group, for the room on the disk.
     """
     partial = path.with_name(f"{path.name}.partial")
     state_bytes = 4 * 3 * shape[0] * shape[1] + CERTIFICATE.itemsize + METADATA_BYTES
     with disk_errors(path):
-        # 64 KiB a group for what HDF5 writes beside the arrays.
         try:
+            # 64 KiB a group for what HDF5 writes beside the arrays.
             create_file(partial, sum(count * state_bytes + 2**16 for count in counts))
         except OSError:
             partial.unlink(missing_ok=True)
@@ -91,8 +83,7 @@ def write_states(
 ) -> None:
     """Writes states with their certificates to an HDF5 file, and where each of them comes from as JSON.
 
-    Layout: `spins` (n, y, x, 3) float32, checksummed (fletcher32); `energy_per_site` (n,), and so `torque`, `charge`,
-    `skyrmions`, `gap`, see `certify`.
+    Layout: `spins` (n, y, x, 3) float32, checksummed (fletcher32), and the fields of `certify`, each (n,).
     """
     with new_states_file(path, hamiltonian, [len(spins)], spins.shape[1:3]) as file:
         write_group(file, spins, certificates)
@@ -101,14 +92,12 @@ def write_states(
 
 def export_states(
     run: Run, path: Path, count: int = 100, anneals: int | None = None
-) -> tuple[dict[str, Certificates], BestKnown, dict[str, Record]]:
+) -> tuple[dict[str, Certificates], list[Candidate], dict[str, Record]]:
     """Writes generated and relaxed states of each finished stage with their certificates, to an HDF5 file.
 
     Layout: `<stage>/generated` and `<stage>/relaxed` as in `write_states`. The attributes of the file hold the best
-    known energies, too; those of a stage its beta and gamma.
-
-    Returns:
-        The certificates of each stage, the best known energies, and of each stage what relaxation changes.
+    known energies, too; those of a stage its beta and gamma. Returns the certificates of each stage, the best known
+    energies, and of each stage what relaxation changes.
     """
     hamiltonian = run.hamiltonian
     certificates: dict[str, Certificates] = {}
@@ -124,17 +113,17 @@ def export_states(
             group.attrs["beta"], group.attrs["gamma"] = stage.beta, stage.gamma
             for kind, spins in states.items():
                 write_group(group.create_group(kind), spins, certificates[stage.name][kind])
-        lowest = {name: float(found["relaxed"]["energy_per_site"].min()) for name, found in certificates.items()}
-        stage_name = min(lowest, key=lowest.__getitem__)
+        relaxed = ((float(found["relaxed"]["energy_per_site"].min()), name) for name, found in certificates.items())
+        lowest, stage_name = min(relaxed)
         others = [
             Candidate(run.data_kind, run.lowest_annealed(), f"all splits of {run.dataset_path}"),
-            Candidate("relaxed generated states", lowest[stage_name], f"{count} of stage {stage_name} of {run.name}"),
+            Candidate("relaxed generated states", lowest, f"{count} of stage {stage_name} of {run.name}"),
         ]
         best = best_known(hamiltonian, run.shape, path.parent, others, anneals)
         for name, kind in itertools.product(certificates, KINDS):
-            certificates[name][kind]["gap"] -= best.energy_per_site
+            certificates[name][kind]["gap"] -= best[0].energy_per_site
             file[name][kind]["gap"][:] = certificates[name][kind]["gap"]
-        write_attribute(file, "best_known", dataclasses.asdict(best))
+        write_attribute(file, "best_known", {"candidates": list(map(dataclasses.asdict, best))})
         write_attribute(file, "run", {"name": run.name, "shape": list(run.shape)})
     return certificates, best, changes
 
@@ -142,26 +131,21 @@ def export_states(
 def _changes(generated: np.ndarray, relaxed: np.ndarray, hamiltonian: Hamiltonian) -> Record:
     """What relaxation changes in states `(n, y, x, 3)`, and how skyrmions stand then: None where no state has one."""
     change = np.asarray(np.sum((generated - relaxed) ** 2, axis=-1, dtype=np.float64))
-    shape = relaxed.shape[1], relaxed.shape[2]
-    places = [skyrmions_of(spins, hamiltonian).positions for spins in relaxed]
-    orders = [
-        np.array(delaunay_bonds(place, shape, hamiltonian.periodic, hamiltonian.mask).lattice_order())
-        for place in places
-    ]
+    orders = [np.array(skyrmions_and_bonds(spins, hamiltonian)[1].lattice_order()) for spins in relaxed]
     psi6, psi4 = (float(values.mean()) if values.size else None for values in np.concatenate(orders, axis=1))
     return {"change": float(hamiltonian.on_sites(change).mean()), "psi6_relaxed": psi6, "psi4_relaxed": psi4}
 
 
 def _tables(run: Run, certificates: dict[str, Certificates], changes: dict[str, Record], count: int) -> list[Table]:
-    """Energies and what else the certificates say, a row for each stage."""
     energies: list[Record] = []
     qualities: list[Record] = []
     for stage in run.stages:
         weights, found = {"beta": stage.beta, "gamma": stage.gamma}, certificates[stage.name]
-        gaps, charges = found["relaxed"]["gap"], {**_of_kinds(found, "charge"), **_of_kinds(found, "skyrmions")}
+        gaps = found["relaxed"]["gap"]
         best = {"lowest_gap": float(gaps.min()), "share_at_best_known": float(np.mean(gaps <= SAME_ENERGY))}
-        energies.append({**weights, **_of_kinds(found, "energy_per_site", "energy"), **_of_kinds(found, "gap"), **best})
-        qualities.append({**weights, **_of_kinds(found, "torque", measure=np.max), **charges, **changes[stage.name]})
+        energies.append(weights | _of_kinds(found, "energy_per_site", "energy") | _of_kinds(found, "gap") | best)
+        charges = _of_kinds(found, "charge") | _of_kinds(found, "skyrmions")
+        qualities.append(weights | _of_kinds(found, "torque", measure=np.max) | charges | changes[stage.name])
     caption = f"{count} generated states of each stage"
     measured = f"{caption}, largest torque, and means of what else is measured"
     return [
@@ -174,12 +158,9 @@ def _of_kinds(certificates: Certificates, field: str, name: str = "", measure: C
     return {f"{name or field}_{kind}": float(measure(certificates[kind][field])) for kind in KINDS}
 
 
-def _best_known_table(run: Run, best: BestKnown) -> Table:
-    energy, header = best.energy_per_site, ["search", "energy_per_site", "gap", "detail"]
-    rows: list[list[Cell]] = [
-        [found.search, found.energy_per_site, found.energy_per_site - energy, found.detail] for found in best.candidates
-    ]
-    height, width = run.shape
-    present = "" if run.hamiltonian.mask is None else f", {run.hamiltonian.count_sites((height, width))} with a spin"
-    caption = f"best known energy on {height} x {width} sites{present}: {energy:.8f}"
-    return Table("best_known", caption, header, rows)
+def _best_known_table(run: Run, best: Sequence[Candidate]) -> Table:
+    lowest, (height, width) = best[0].energy_per_site, run.shape
+    rows = [(of.search, of.energy_per_site, of.energy_per_site - lowest, of.detail) for of in best]
+    present = "" if run.hamiltonian.mask is None else f", {run.hamiltonian.count_sites(run.shape)} with a spin"
+    caption = f"best known energy on {height} x {width} sites{present}: {lowest:.8f}"
+    return Table("best_known", caption, ["search", "energy_per_site", "gap", "detail"], rows)

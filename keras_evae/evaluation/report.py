@@ -3,8 +3,6 @@
 The page holds everything that it shows; it runs no script and asks no server for anything.
 """
 
-from __future__ import annotations
-
 import base64
 import dataclasses
 import datetime
@@ -30,7 +28,6 @@ from keras_evae.runs.run import Run
 
 logger = logging.getLogger(__name__)
 
-
 TEMPLATE, REPORT = "report.html.jinja", "report.html"
 # Of a report that the terminal has a sentence for.
 MOST_RUNS = 5
@@ -49,11 +46,10 @@ class Headline:
 
 def headline(run: Run, name: str, sections: Sequence[Section] = ()) -> Headline:
     """The headline of a run with at least one finished stage; `name` is its label in the tables of the sections."""
-    height, width = run.shape
     last = run.stages[-1]
-    present = "" if run.hamiltonian.mask is None else f", spins on {run.hamiltonian.count_sites((height, width))} sites"
+    present = "" if run.hamiltonian.mask is None else f", spins on {run.hamiltonian.count_sites(run.shape)} sites"
     facts = [
-        ("Lattice", f"{height} × {width}{present}"),
+        ("Lattice", f"{run.shape[0]} × {run.shape[1]}{present}"),
         *([("Data", run.data_origin)] if run.data_kind != "annealed data" else []),
         ("Stages", f"{len(run.stages)} of {len(run.planned)} finished"),
         ("Last stage", f"β = {last.beta:g}, γ = {last.gamma:g}"),
@@ -66,8 +62,7 @@ def headline(run: Run, name: str, sections: Sequence[Section] = ()) -> Headline:
 def collect_sections(made: Sequence[Section], names: Iterable[str], output: Path) -> list[Section]:
     """Sections of these recipes, in their order: those just made, and for the others those that are in the folder.
 
-    Raises:
-        DataError: If a file in the folder is damaged.
+    A `DataError` if a file in the folder is damaged.
     """
     new = {section.name: section for section in made}
     files = {name: output / f"{name}.json" for name in names}
@@ -81,27 +76,25 @@ def write_report(
     output: Path,
     headlines: Sequence[Headline] | None = None,
 ) -> Path:
-    """Writes the page; says its first sentences, and where it is.
+    """Writes `<output>/report.html` on results of runs with their pictures there; says its first sentences.
 
-    Args:
-        runs, sections: Results of these runs, with their pictures in `output`.
-        gaps: For each recipe that could not be made, why.
-        output: Folder of the results and of the page.
-        headlines: What the page begins with; by default a headline for each run, from the sections that are made of
-            all its stages.
-
-    Returns:
-        `<output>/report.html`.
-
-    Raises:
-        DataError: If there is nothing to report, or a picture is missing or damaged.
+    `gaps` tells why a recipe could not be made. By default each run has a headline, from the sections that are made of
+    all its stages. A `DataError` if there is nothing to report, or a picture is missing or damaged.
     """
     if not sections and not gaps:
         raise DataError(f"{output}: expected results to report, found none; make them with: evae-evaluate --all")
-    path, outdated = output / REPORT, _outdated(runs, sections)
+    # Those that were made before the last stage of a run was finished.
+    now = {run.stages_checksum for run in runs}
+    outdated = [section.name for section in sections if section.made_from and not now <= set(section.made_from)]
+    path = output / REPORT
     current = [section for section in sections if section.name not in outdated]
     headlines = headlines or [headline(run, name, current) for name, run in by_label(runs).items()]
-    page = _template().render(
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.tests["number"] = lambda cell: isinstance(cell, int | float)
+    template = resources.files(__package__).joinpath(TEMPLATE).read_text(encoding="utf-8")
+    page = environment.from_string(template).render(
         headlines=headlines,
         sections=sections,
         outdated=outdated,
@@ -122,14 +115,6 @@ def write_report(
     return path
 
 
-def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.tests["number"] = lambda cell: isinstance(cell, int | float)
-    return environment.from_string(resources.files(__package__).joinpath(TEMPLATE).read_text(encoding="utf-8"))
-
-
 def _image(picture: Picture, section: Section, output: Path) -> dict[str, Any]:
     """The picture inside a URL, and its width in pixels."""
     # Only the name: the page shows no file from outside the folder of the results.
@@ -142,25 +127,18 @@ def _image(picture: Picture, section: Section, output: Path) -> dict[str, Any]:
     return {"url": "data:image/png;base64," + base64.b64encode(content).decode(), "width": width, "height": height}
 
 
-def _outdated(runs: Sequence[Run], sections: Sequence[Section]) -> list[str]:
-    """Names of sections that were made before the last stage of a run was finished."""
-    now = {run.stages_checksum for run in runs}
-    return [section.name for section in sections if section.made_from and not now <= set(section.made_from)]
-
-
 def _provenance(run: Run) -> dict[str, str]:
     seeds = {"seeds": ", ".join(f"{name} {seed}" for name, seed in run.seeds.items())}
     return seeds | _in_words(read_environment(run.path) or {"environment": None})
 
 
 def _in_words(environment: Mapping[str, Any]) -> dict[str, str]:
-    """The values of `describe_environment`, each in one line."""
-    return {name: _value_in_words(name, value) for name, value in environment.items()}
-
-
-def _value_in_words(name: str, value: Any) -> str:
-    if value is None:
-        return "not recorded"
-    if isinstance(value, Mapping):
-        return ", ".join(f"{key} {item}" for key, item in value.items())
-    return shlex.join(value) if name == "command" else str(value)
+    words = {}
+    for name, value in environment.items():
+        if value is None:
+            words[name] = "not recorded"
+        elif isinstance(value, Mapping):
+            words[name] = ", ".join(f"{key} {item}" for key, item in value.items())
+        else:
+            words[name] = shlex.join(value) if name == "command" else str(value)
+    return words

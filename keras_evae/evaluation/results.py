@@ -19,25 +19,19 @@ from keras_evae.runs.run import Run
 
 logger = logging.getLogger(__name__)
 
-
 AGAIN = "run this evaluation again"
 # None: a value that does not exist.
 Cell = float | int | str | None
-UNDEFINED = (math.inf, -math.inf)
 # A row of a table: its cells by the names of their columns.
 Record = dict[str, Any]
 
 
 @dataclasses.dataclass(frozen=True)
 class Table:
-    """Numbers of a figure.
+    """Numbers of a figure: rows of numbers and words under the names of the columns, which tell units.
 
-    Args:
-        name: What it is; the same for each run.
-        caption: What the rows are, one line.
-        header, rows: A name for each column, with its unit where it has one; numbers and words.
-        run: Label of its run; empty if it is on all of them.
-        file: Name of its CSV file without the suffix, by default the table's name.
+    `name` is the same for each run. `run` is the label of its run, empty if it is on all of them. `file` is the name of
+    its CSV file without the suffix, by default the table's name.
     """
 
     name: str
@@ -50,12 +44,14 @@ class Table:
     @classmethod
     def of_records(cls, name: str, caption: str, records: Sequence[Record]) -> Table:
         """A table of at least one record: its keys, those of all, become the header; NaN and infinity have no value."""
-        rows = [[None if cell in UNDEFINED or cell != cell else cell for cell in row.values()] for row in records]
+        rows = [
+            [None if isinstance(cell, float) and not math.isfinite(cell) else cell for cell in row.values()]
+            for row in records
+        ]
         return cls(name, caption, list(records[0]), rows)
 
     @property
     def csv_file(self) -> str:
-        """The name of its file."""
         return f"{self.file or self.name}.csv"
 
     def of_run(self, label: str, runs: Sequence[Run]) -> Table:
@@ -65,16 +61,13 @@ class Table:
 
     @property
     def records(self) -> list[Record]:
-        """The rows, each by the names of the columns."""
         return [dict(zip(self.header, row, strict=True)) for row in self.rows]
 
     @property
     def cells(self) -> list[list[str]]:
-        """The rows in words, numbers rounded for the eye."""
         return [[_in_words(cell) for cell in row] for row in self.rows]
 
     def to_text(self) -> str:
-        """Aligned columns for the terminal."""
         return f"{self.caption}\n" + format_table(self.header, self.cells)
 
     def write(self, folder: Path) -> None:
@@ -90,18 +83,20 @@ class Picture:
     caption: str
     name: str = ""
 
+    def of_run(self, label: str) -> Picture:
+        return dataclasses.replace(self, caption=f"{label}: {self.caption}")
+
 
 @dataclasses.dataclass(frozen=True)
 class Section:
     """One figure of the paper, made from one or more runs.
 
     Args:
-        name, title: Key of the recipe, name of the JSON file; heading.
-        text: What is measured, with formula and units; one paragraph.
+        name: Key of the recipe, and name of the JSON file.
+        title, text: Heading; what is measured, with formula and units, in one paragraph.
         tables, pictures: The results.
         notes: What a reader must know: stages that are missing, substitutes that were taken.
-        numbers: What stands in no table: for the label of each run its values by the names of the quantities, and
-            under "" those of all runs together.
+        numbers: What stands in no table: values by their names for the label of each run, and "" for all together.
         made_from: `Run.stages_checksum` of the runs: results of fewer stages are outdated.
     """
 
@@ -116,8 +111,12 @@ class Section:
 
     @property
     def files(self) -> list[str]:
-        """Names of the pictures and tables."""
-        return [picture.file for picture in self.pictures] + [table.csv_file for table in self.tables]
+        """Names of the pictures and tables, and of its own."""
+        return [
+            *(picture.file for picture in self.pictures),
+            *(table.csv_file for table in self.tables),
+            f"{self.name}.json",
+        ]
 
     def __repr__(self) -> str:
         return f"<Section {self.name}: {', '.join(self.files)}>"
@@ -126,22 +125,21 @@ class Section:
         """Writes the tables as CSV and the whole section as `<name>.json`, from which `read_section` makes it again."""
         for table in self.tables:
             table.write(folder)
-        for file in (picture.file for picture in self.pictures):
-            list_file(folder / file, file_checksum(folder / file))
+        for picture in self.pictures:
+            list_file(folder / picture.file, file_checksum(folder / picture.file))
         text = json_text(dataclasses.asdict(self), indent=1)
         write_listed(folder / f"{self.name}.json", text.encode() + b"\n")
 
-    def log(self, folder: Path, tables: bool = True) -> None:
-        """Says the section on the terminal, in one line without its tables."""
-        if not tables:
-            logger.info("%-54s %s", self.title, [*self.files, f"{self.name}.json"][0])
-            return
-        logger.info("\n%s", self.title)
-        for table in self.tables:
-            logger.info("%s", table.to_text())
-        for note in self.notes:
-            logger.info("note: %s", note)
-        logger.info("written to %s: %s", folder, ", ".join([*self.files, f"{self.name}.json"]))
+    def publish(self, folder: Path, tables: bool = True) -> Section:
+        """Writes the section and says it on the terminal, in one line without its tables; returns it."""
+        self.write(folder)
+        if tables:
+            texts = [table.to_text() for table in self.tables] + [f"note: {note}" for note in self.notes]
+            written = f"written to {folder}: {', '.join(self.files)}"
+            logger.info("%s", "\n".join([f"\n{self.title}", *texts, written]))
+        else:
+            logger.info("%-54s %s", self.title, self.files[0])
+        return self
 
 
 def for_each_run(make: Callable[..., Section]) -> Callable[..., Section]:
@@ -157,11 +155,10 @@ def for_each_run(make: Callable[..., Section]) -> Callable[..., Section]:
         made = [
             (label, make(run, output, file_name(name, label, runs), **options)) for label, run in by_label(runs).items()
         ]
-        pictures = [(label, picture) for label, part in made for picture in part.pictures]
         return dataclasses.replace(
             made[0][1],
             tables=[table.of_run(label, runs) for label, part in made for table in part.tables],
-            pictures=[dataclasses.replace(found, caption=f"{label}: {found.caption}") for label, found in pictures],
+            pictures=[picture.of_run(label) for label, part in made for picture in part.pictures],
             notes=[note for _, part in made for note in part.notes],
             numbers={label: part.numbers[""] for label, part in made if part.numbers},
         )
@@ -170,11 +167,7 @@ def for_each_run(make: Callable[..., Section]) -> Callable[..., Section]:
 
 
 def read_section(path: Path) -> Section:
-    """Reads what `Section.write` wrote.
-
-    Raises:
-        DataError: If the file is missing or is no section.
-    """
+    """Reads what `Section.write` wrote; a `DataError` if the file is missing or is no section."""
     section: Section = validate_json(path, read_listed(path, AGAIN), Section, AGAIN)
     if any(len(row) != len(table.header) for table in section.tables for row in table.rows):
         raise DataError(f"{path}: expected a cell for each column of its tables, found others; {AGAIN}")
@@ -183,7 +176,6 @@ def read_section(path: Path) -> Section:
 
 def _in_words(cell: Cell) -> str:
     if cell is None or cell != cell:
-        # None and NaN: not defined.
         return "-"
     if isinstance(cell, float):
         # Energies per site differ in the fifth decimal.

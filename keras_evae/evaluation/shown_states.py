@@ -1,7 +1,5 @@
 """Eight generated states of the stage that generates best, and of the last one if that has collapsed."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +7,9 @@ import numpy as np
 from keras_evae import plotting
 from keras_evae.evaluation.generation_measures import MeasuredSet, measure_set
 from keras_evae.evaluation.generation_rows import generating_stages
-from keras_evae.evaluation.results import Picture, Record, Section, Table, for_each_run, read_section
-from keras_evae.evaluation.stage_selection import first_collapsed, ladder_of_gamma
-from keras_evae.evaluation.stage_states import GENERATION_SEED, load_stage
+from keras_evae.evaluation.results import Picture, Section, Table, for_each_run, read_section
+from keras_evae.evaluation.stage_selection import has_collapsed
+from keras_evae.evaluation.stage_states import generate, load_stage
 from keras_evae.runs.run import Run
 from keras_evae.runs.stage_folder import FinishedStage
 
@@ -21,14 +19,16 @@ COUNT = 8
 @for_each_run
 def make_states(run: Run, output: Path, file: str) -> Section:
     """The picture, a row of states for each stage, with E/N and psi6."""
-    generating, prior = _best(run, output)
-    stages, collapsed = ladder_of_gamma(run, needed=False), run.stages[-1]
-    shown = [(generating, prior)]
-    if stages and first_collapsed(stages) and collapsed != generating:
-        shown.append((collapsed, "normal"))
-    sets = [_measured(run, stage, way) for stage, way in shown]
+    shown, last = [_best(run, output)], run.stages[-1]
+    if has_collapsed(run) and last != shown[0][0]:
+        shown.append((last, "normal"))
+    sets, records = [], []
+    for stage, way in shown:
+        found = measure_set(generate(run, stage, COUNT, way), run.hamiltonian)
+        means = {name: found.mean(name)[0] for name in ("energy_per_site", "charge", "psi6")}
+        records.append({"beta": stage.beta, "gamma": stage.gamma, "vectors": way, **means})
+        sets.append(found)
     _draw(shown, sets, output / f"{file}.png")
-    records = [_record(stage, way, states) for (stage, way), states in zip(shown, sets, strict=True)]
     caption = f"{COUNT} generated states of a stage, one row each, with E/N and mean psi6 of their skyrmions"
     use = "various states: take a stage before the collapse; the lowest state: take the last stage, which has collapsed"
     return Section(
@@ -50,27 +50,15 @@ def _best(run: Run, output: Path) -> tuple[FinishedStage, str]:
     found = numbers.get(str(run.path)) or numbers.get(run.name, {})
     wanted = (found.get("best_beta"), found.get("best_gamma"))
     stages = [stage for stage in run.stages if (stage.beta, stage.gamma) == wanted] or generating_stages(run)
-    if run.priors(stages[0], load_stage(run, stages[0])).read_flow():
-        return stages[0], "flow"
-    return stages[0], "posterior" if run.dataset_path.is_file() else "normal"
-
-
-def _measured(run: Run, stage: FinishedStage, way: str) -> MeasuredSet:
-    states = run.priors(stage, load_stage(run, stage)).generate(COUNT, way, GENERATION_SEED)
-    return measure_set(states, run.hamiltonian)
-
-
-def _record(stage: FinishedStage, way: str, states: MeasuredSet) -> Record:
-    means = {name: states.mean(name)[0] for name in ("energy_per_site", "charge", "psi6")}
-    return {"beta": stage.beta, "gamma": stage.gamma, "vectors": way, **means}
+    learned = run.priors(stages[0], load_stage(run, stages[0])).read_flow()
+    return stages[0], "flow" if learned else "posterior" if run.dataset_path.is_file() else "normal"
 
 
 def _draw(shown: list[tuple[FinishedStage, str]], sets: list[MeasuredSet], path: Path) -> None:
     figure, axes = plotting.new_figure(len(sets), COUNT + 1, size=(1.5, 1.8))
     for row, (stage, way), states in zip(axes, shown, sets, strict=True):
-        for cell, spins, energy, psi6 in zip(
-            row, states.spins, states.values["energy_per_site"], states.values["psi6"], strict=False
-        ):
+        measured = states.values["energy_per_site"], states.values["psi6"]
+        for cell, spins, energy, psi6 in zip(row, states.spins, *measured, strict=False):
             order = rf", $\psi_6$ {psi6:.2f}" if np.isfinite(psi6) else ""
             plotting.plot_spins(cell, spins, f"$E/N$ = {energy:.5f} $J${order}")
             cell.title.set_fontsize(6)

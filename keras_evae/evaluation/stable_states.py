@@ -4,21 +4,17 @@ States are drawn a chunk at a time. Chunk k follows from the stage, the prior, t
 interruption nor the number of states shows in what is drawn.
 """
 
-from __future__ import annotations
-
 import dataclasses
-import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
-from keras_evae.analysis.neighbours import delaunay_bonds
-from keras_evae.analysis.skyrmions import skyrmions_of
+from keras_evae.analysis.description import skyrmions_and_bonds
 from keras_evae.annealing import KERNEL_VERSION
 from keras_evae.console import progress_bar
 from keras_evae.errors import DataError, as_integer, as_number
-from keras_evae.evaluation.stage_selection import first_collapsed, ladder_of_gamma
+from keras_evae.evaluation.stage_selection import before_collapse, has_collapsed
 from keras_evae.files import file_checksum
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.minima.certificate import certify
@@ -48,10 +44,8 @@ RECORD = np.dtype([(name, kind) for name, (kind, _) in MEASURED.items()])
 class Conditions:
     """What a state must fulfil to be kept; None for what does not matter.
 
-    Args:
-        charge: Topological charge Q; where edges are open, rounded to a whole number.
-        defects: Largest number of skyrmions without six neighbours.
-        energy_below: Bound of E/N, in units of the exchange constant.
+    The topological charge, where edges are open rounded to a whole number; the largest number of skyrmions without six
+    neighbours; a bound of E/N, in units of the exchange constant.
     """
 
     charge: int | None = None
@@ -79,12 +73,7 @@ class Conditions:
 
 @dataclasses.dataclass(frozen=True)
 class StableStates:
-    """States with what was measured on them.
-
-    Args:
-        spins: Unit vectors, `(n, y, x, 3)` float32.
-        record: Structured array `(n,)` with the fields of `MEASURED`.
-    """
+    """States `(n, y, x, 3)` float32, and a structured array `(n,)` of what was measured on them, see `MEASURED`."""
 
     spins: np.ndarray
     record: np.ndarray
@@ -97,7 +86,7 @@ class StableStates:
 
 @dataclasses.dataclass(frozen=True)
 class StateSource:
-    """Where states are drawn from and which are kept; chunk k follows from these and k alone."""
+    """Where states are drawn from and which are kept."""
 
     run: Run
     seed: int
@@ -106,12 +95,10 @@ class StateSource:
     conditions: Conditions
 
     def chunk(self, number: int) -> StableStates:
-        """The states of one chunk that fulfil the conditions."""
-        hamiltonian = self.run.hamiltonian
         seed = int(np.random.SeedSequence((self.seed, number)).generate_state(1, np.uint64)[0])
         generated = self.run.generate(CHUNK, self.prior, seed)
-        spins = relax_states(generated, hamiltonian) if self.relax else generated
-        record = _measure(generated, spins, hamiltonian)
+        spins = relax_states(generated, self.run.hamiltonian) if self.relax else generated
+        record = _measure(generated, spins, self.run.hamiltonian)
         record["draw"] = CHUNK * number + np.arange(CHUNK)
         kept = self.conditions.fulfilled(record)
         if self.relax:
@@ -141,16 +128,14 @@ def generate_stable(
     """Draws states of a run's selected stage and relaxes them at T = 0, until `n` of them fulfil the conditions.
 
     Args:
-        run: A run; its selected stage draws.
-        n: Number of states.
+        run, n: A run, whose selected stage draws; number of states.
         seed: The same one gives the same states; None draws new ones at each call.
         prior: Where the latent vectors come from, see `Run.generate`.
         relax: Whether states are relaxed, to a torque below 1e-5; without, they are measured as they come.
         limit: Draws at most; 1000 for each wanted state by default.
         conditions: Of `Conditions`: `charge`, `defects`, `energy_below`.
 
-    Raises:
-        DataError: If so many draws do not give `n` states, with the number that fulfil the conditions.
+    A `DataError` if so many draws do not give `n` states, with the number that fulfil the conditions.
     """
     source = make_source(run, seed, prior, relax, conditions)
     source.request()
@@ -161,10 +146,7 @@ def generate_stable(
 
 def last_before_collapse(run: Run) -> Run:
     """The run with the last stage before the collapse selected; with its last one if the collapse is not known."""
-    ladder = ladder_of_gamma(run, needed=False)
-    collapsed = first_collapsed(ladder)
-    before = ladder[: ladder.index(collapsed)] if collapsed else ()
-    return dataclasses.replace(run, selected=before[-1]) if before else run
+    return dataclasses.replace(run, selected=before_collapse(run)[-1]) if has_collapsed(run) else run
 
 
 def make_source(run: Run, seed: int | None, prior: str, relax: bool, conditions: dict[str, Any]) -> StateSource:
@@ -179,12 +161,11 @@ def _measure(generated: np.ndarray, spins: np.ndarray, hamiltonian: Hamiltonian)
     for name in ("energy_per_site", "torque", "charge", "skyrmions"):
         record[name] = after[name]
     record["energy_generated"], record["charge_generated"] = before["energy_per_site"], before["charge"]
-    change = np.asarray(np.sum((spins - generated) ** 2, axis=-1, dtype=np.float64))
-    for number, state in enumerate(spins):
-        places = skyrmions_of(state, hamiltonian).positions
-        record["change"][number] = hamiltonian.on_sites(change[number]).mean()
-        bonds = delaunay_bonds(places, state.shape[:2], hamiltonian.periodic, hamiltonian.mask)
-        record["defects"][number] = np.count_nonzero(bonds.counts[bonds.surrounded] != 6)
+    changes = np.asarray(np.sum((spins - generated) ** 2, axis=-1, dtype=np.float64))
+    for row, change, state in zip(record, changes, spins, strict=True):
+        row["change"] = hamiltonian.on_sites(change).mean()
+        _, bonds = skyrmions_and_bonds(state, hamiltonian)
+        row["defects"] = np.count_nonzero(bonds.counts[bonds.surrounded] != 6)
     return record
 
 
@@ -194,15 +175,14 @@ def collect_chunks(n: int, limit: int | None, chunk: Callable[[int], StableState
     # A chunk is the same whatever the limit is, so it is never cut.
     most, found = DRAWS * n if limit is None else -(-limit // CHUNK) * CHUNK, 0
     with progress_bar(None, "stable states", n, unit="state") as progress:
-        for number in itertools.count():
-            if found >= n:
-                return
-            if CHUNK * number >= most:
-                raise DataError(
-                    f"expected {n} states that fulfil the conditions, found {found} among {CHUNK * number} draws; "
-                    f"loosen the conditions, or raise the limit of the draws, {most}"
-                )
-            part = chunk(number)
+        for draws in range(0, most, CHUNK):
+            part = chunk(draws // CHUNK)
             found += len(part.record)
             progress.update(min(len(part.record), n - progress.n))
             yield part
+            if found >= n:
+                return
+    raise DataError(
+        f"expected {n} states that fulfil the conditions, found {found} among {most} draws; "
+        f"loosen the conditions, or raise the limit of the draws, {most}"
+    )

@@ -4,14 +4,13 @@ On the way to a file the states that are kept lie in `<file>.parts/`: `request.j
 is followed by its SHA-256.
 """
 
-from __future__ import annotations
-
 import contextlib
+import functools
 import io
 import itertools
 import logging
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -58,19 +57,21 @@ def write_stable(
     source = make_source(run, seed, prior, relax, conditions)
     request, path = source.request(), path.absolute()
     parts = path.with_name(f"{path.name}.parts")
+    whole = {**request, "states": n}
     if path.exists():
-        _finish(path, parts, {**request, "states": n})
+        _finish(path, parts, whole)
         return
     with disk_errors(path), hold_lock(parts / LOCK):
         # Whoever held the lock before may have finished.
         if not path.exists():
             _claim(parts, request)
-            record = np.concatenate([chunk.record for chunk in collect_chunks(n, limit, _kept_in(parts, source))])[:n]
+            chunk = functools.partial(_kept_chunk, parts, source)
+            record = np.concatenate([found.record for found in collect_chunks(n, limit, chunk)])[:n]
             with new_states_file(path, run.hamiltonian, [n], run.shape) as file:
-                _fill(file, record, map(_kept_in(parts, source), itertools.count()), run.shape)
-                write_attribute(file, "request", {**request, "states": n})
+                _fill(file, record, map(chunk, itertools.count()), run.shape)
+                write_attribute(file, "request", whole)
             _report(path, record)
-        _finish(path, parts, {**request, "states": n})
+        _finish(path, parts, whole)
 
 
 def _finish(path: Path, parts: Path, request: Mapping[str, Any]) -> None:
@@ -83,22 +84,18 @@ def _finish(path: Path, parts: Path, request: Mapping[str, Any]) -> None:
             shutil.rmtree(parts)
 
 
-def _kept_in(parts: Path, source: StateSource) -> Callable[[int], StableStates]:
-    """Chunks from their files; one that is missing or damaged is drawn and written."""
-
-    def chunk(number: int) -> StableStates:
-        path = parts / f"{number:06d}.npz"
-        with contextlib.suppress(ValueError, DataError):
-            content = read_sealed(path)
-            if content is not None:
-                file = load_arrays(path, io.BytesIO(content), ("spins", "record"))
-                return StableStates(file["spins"], file["record"])
-        made, stream = source.chunk(number), io.BytesIO()
-        np.savez(stream, spins=made.spins, record=made.record)
-        write_sealed(path, stream.getbuffer())
-        return made
-
-    return chunk
+def _kept_chunk(parts: Path, source: StateSource, number: int) -> StableStates:
+    """A chunk from its file; one that is missing or damaged is drawn and written."""
+    path = parts / f"{number:06d}.npz"
+    with contextlib.suppress(ValueError, DataError):
+        content = read_sealed(path)
+        if content is not None:
+            file = load_arrays(path, io.BytesIO(content), ("spins", "record"))
+            return StableStates(file["spins"], file["record"])
+    made, stream = source.chunk(number), io.BytesIO()
+    np.savez(stream, spins=made.spins, record=made.record)
+    write_sealed(path, stream.getbuffer())
+    return made
 
 
 def _claim(parts: Path, request: Mapping[str, Any]) -> None:
@@ -114,7 +111,6 @@ def _claim(parts: Path, request: Mapping[str, Any]) -> None:
 
 
 def _check_file(path: Path, request: Mapping[str, Any]) -> None:
-    """Checks a finished file to the last bit."""
     remedy = "nothing was overwritten. Delete it or choose another file"
     with open_hdf5(path, remedy) as file:
         content = file.attribute("request")
@@ -128,13 +124,11 @@ def _check_file(path: Path, request: Mapping[str, Any]) -> None:
 
 
 def _compare(path: Path, found: Mapping[str, Any], request: Mapping[str, Any]) -> None:
-    difference = describe_difference(request, found)
-    if difference:
+    if difference := describe_difference(request, found):
         raise MismatchError(f"{path}: {difference}; nothing was changed. Choose another file, or delete this one")
 
 
 def _fill(file: h5py.File, record: np.ndarray, chunks: Iterator[StableStates], shape: tuple[int, int]) -> None:
-    """Writes as many states as the record has, chunk by chunk, and the record."""
     spins = file.create_dataset("spins", (len(record), *shape, 3), "f4", chunks=(1, *shape, 3), fletcher32=True)
     start = 0
     while start < len(record):

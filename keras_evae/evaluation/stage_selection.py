@@ -1,7 +1,5 @@
 """Which stages a figure is made of: ladders of gamma, nearest stages, transitions; names of runs in tables."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 
@@ -19,6 +17,13 @@ def first_collapsed(stages: Stages) -> FinishedStage | None:
     """The first stage beyond the critical gamma, if the ladder of gamma reaches it."""
     found = critical_gamma(stages)
     return next(stage for stage in stages if stage.gamma >= found.after) if found else None
+
+
+def before_collapse(run: Run) -> list[FinishedStage]:
+    """The stages of the ladder of gamma below the critical gamma; all of them if it is not known."""
+    stages = ladder_of_gamma(run, needed=False)
+    first = first_collapsed(stages)
+    return [stage for stage in stages if first is None or stage.gamma < first.gamma]
 
 
 def critical_gamma(stages: Stages) -> Transition | None:
@@ -41,11 +46,7 @@ def ladder_of_beta(run: Run) -> list[FinishedStage]:
 
 
 def ladder_of_gamma(run: Run, needed: bool = True) -> list[FinishedStage]:
-    """The gamma = 0 stage from which the E-VAE starts, and the E-VAE's stages.
-
-    Raises:
-        DataError: If the run has no E-VAE, or has not reached the stage from which it starts, and that is needed.
-    """
+    """The gamma = 0 stage from which the E-VAE starts, and the E-VAE's stages; if needed, a `DataError` without any."""
     stages = [stage for stage in run.stages if stage.beta == run.evae_beta]
     if needed and not stages:
         raise DataError(_why_no_ladder(run))
@@ -59,11 +60,7 @@ def _why_no_ladder(run: Run) -> str:
 
 
 def with_ladder_of_gamma(runs: Sequence[Run]) -> tuple[list[Run], list[str]]:
-    """The runs that have a ladder of gamma, and a sentence for each that has none.
-
-    Raises:
-        DataError: If none has one.
-    """
+    """The runs that have a ladder of gamma, and a sentence for each that has none; a `DataError` if none has one."""
     fit = [run for run in runs if ladder_of_gamma(run, needed=False)]
     if not fit:
         raise DataError(_why_no_ladder(runs[0]))
@@ -71,31 +68,29 @@ def with_ladder_of_gamma(runs: Sequence[Run]) -> tuple[list[Run], list[str]]:
 
 
 def nearest_gammas(run: Run, wanted: Sequence[float]) -> tuple[list[FinishedStage], list[str]]:
-    """The finished stages nearest to the wanted values of gamma, on a logarithmic scale, each once.
+    """The finished stages nearest to the wanted values of gamma, on a logarithmic scale, each once, as trained.
 
-    Returns:
-        The stages in the order of training, and a sentence for each wanted gamma that another one stands for.
+    With a sentence for each wanted gamma that another one stands for.
     """
     stages = ladder_of_gamma(run)
-    chosen, notes = set(), []
-    for gamma in wanted:
-        stage = min(stages, key=lambda stage: _decades(stage.gamma, gamma))
-        chosen.add(stage.name)
-        if stage.gamma != gamma:
-            notes.append(f"{run.name} has no finished stage at gamma = {gamma:g}; the nearest is {stage.gamma:g}")
-    return [stage for stage in stages if stage.name in chosen], notes
+    nearest = {gamma: min(stages, key=lambda stage: _decades(stage.gamma, gamma)) for gamma in wanted}
+    notes = [
+        f"{run.name} has no finished stage at gamma = {gamma:g}; the nearest is {stage.gamma:g}"
+        for gamma, stage in nearest.items()
+        if stage.gamma != gamma
+    ]
+    return [stage for stage in stages if stage in nearest.values()], notes
 
 
 def awaits_nearer(run: Run, wanted: Sequence[float]) -> bool:
     """Whether a stage that is planned, but not finished, is nearer to a wanted gamma than those that are."""
-    if run.evae_beta is None:
-        return False
     planned = [stage.gamma for stage in run.planned if stage.beta == run.evae_beta]
     finished = [stage.gamma for stage in ladder_of_gamma(run)]
-    return any(
-        min(_decades(other, gamma) for other in planned) < min(_decades(other, gamma) for other in finished)
-        for gamma in wanted
-    )
+
+    def nearest(gammas: Sequence[float], gamma: float) -> float:
+        return min(_decades(other, gamma) for other in gammas)
+
+    return any(nearest(planned, gamma) < nearest(finished, gamma) for gamma in wanted)
 
 
 def is_finished(run: Run) -> bool:
@@ -112,10 +107,10 @@ def by_label(runs: Sequence[Run]) -> dict[str, Run]:
 
 def picture_titles(runs: Sequence[Run]) -> dict[str, str]:
     """For the label of each run its title in a picture, with the label where two titles are the same."""
-    titles = {label: run.title for label, run in by_label(runs).items()}
+    titles = [run.title for run in runs]
     return {
-        label: title if list(titles.values()).count(title) == 1 else f"{title}, {label}"
-        for label, title in titles.items()
+        label: run.title if titles.count(run.title) == 1 else f"{run.title}, {label}"
+        for label, run in by_label(runs).items()
     }
 
 
@@ -134,16 +129,13 @@ def _decades(gamma: float, wanted: float) -> float:
 def transitions_of(stages: Stages, weight: str) -> Transitions:
     """Transitions on a ladder of `"beta"`, or on one of `"gamma"` that begins at gamma = 0."""
     if weight == "beta":
-        return {"beta_c": posterior_collapse([stage.beta for stage in stages], _losses(stages, "kl_loss"))}
-    rise = reconstruction_rise([stage.gamma for stage in stages], _losses(stages, "reconstruction_loss"))
+        losses = [stage.metrics["validation"]["kl_loss"] for stage in stages]
+        return {"beta_c": posterior_collapse([stage.beta for stage in stages], losses)}
+    losses = [stage.metrics["validation"]["reconstruction_loss"] for stage in stages]
+    rise = reconstruction_rise([stage.gamma for stage in stages], losses)
     return {"gamma_RC": rise, "gamma_c": critical_gamma(stages)}
 
 
 def ends_and_mark(found: Transition | None) -> tuple[float, float, float] | tuple[None, None, None]:
     """The last weight before a transition, the first one beyond it, and the mark between them; None without one."""
     return (found.before, found.after, found.mark) if found else (None, None, None)
-
-
-def _losses(stages: Stages, loss: str) -> list[float]:
-    """A loss of the validation split at each stage."""
-    return [stage.metrics["validation"][loss] for stage in stages]

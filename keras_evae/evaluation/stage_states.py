@@ -16,19 +16,17 @@ if TYPE_CHECKING:
 
 # Seed of the latent vectors of generated states: the same ones for each stage and run.
 GENERATION_SEED = 0
+BATCH = 100
 
 
 @functools.lru_cache(maxsize=1)
 def _model_of(run: Run) -> EVAE:
-    """A model for the run in hand; that of the run before is dropped."""
+    """A model for the run in hand, while `run.model` stays what it is; that of the run before is dropped."""
     return run.new_model()
 
 
 def load_stage(run: Run, stage: FinishedStage) -> EVAE:
-    """A model with the weights of a stage, and its noise where the stage left it, until the next stage is loaded.
-
-    It is the evaluation's own: `run.model` stays what it is.
-    """
+    """A model with the weights of a stage, and its noise where the stage left it, until the next stage is loaded."""
     model = _model_of(run)
     load_stage_weights(model, stage)
     return model
@@ -39,9 +37,9 @@ def release_models() -> None:
     _model_of.cache_clear()
 
 
-def reconstruct(run: Run, stage: FinishedStage, spins: np.ndarray, batch_size: int = 100) -> np.ndarray:
+def reconstruct(run: Run, stage: FinishedStage, spins: np.ndarray) -> np.ndarray:
     """X_Out of a stage for configurations `(n, y, x, 3)`, through sampled latent vectors."""
-    batches = (spins[start : start + batch_size] for start in range(0, len(spins), batch_size))
+    batches = (spins[start : start + BATCH] for start in range(0, len(spins), BATCH))
     return np.concatenate(list(stream_reconstructed(run, stage, batches)))
 
 
@@ -51,14 +49,13 @@ def generate(run: Run, stage: FinishedStage, count: int, prior: str = "normal") 
 
 
 def stream_reconstructed(run: Run, stage: FinishedStage, batches: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-    """X_Out of a stage for batches `(batch_size, y, x, 3)`, one after the other."""
+    """X_Out of a stage for batches `(n, y, x, 3)`, one after the other."""
     model = load_stage(run, stage)
     return (np.asarray(model(spins, training=False)) for spins in batches)
 
 
-def stream_generated(run: Run, stage: FinishedStage, count: int, batch_size: int = 100) -> Iterator[np.ndarray]:
+def stream_generated(run: Run, stage: FinishedStage, count: int, batch_size: int = BATCH) -> Iterator[np.ndarray]:
     """The states of `generate`, `(batch_size, y, x, 3)` at a time."""
     priors = run.priors(stage, load_stage(run, stage))
     latent = priors.draw(count, seed=GENERATION_SEED)
-    for start in range(0, count, batch_size):
-        yield priors.model.decode_many(latent[start : start + batch_size])
+    return (priors.model.decode_many(latent[start : start + batch_size]) for start in range(0, count, batch_size))

@@ -1,7 +1,5 @@
 """Three sentences on a run: has it collapsed, how far is its state above the lowest known, what does it relax into."""
 
-from __future__ import annotations
-
 import contextlib
 import shlex
 from collections.abc import Mapping, Sequence
@@ -22,27 +20,22 @@ ORDERED = 0.7
 
 
 def make_verdict(run: Run, label: str, sections: Sequence[Section]) -> tuple[str, str, str]:
-    """The three sentences.
+    """The three sentences on a run with at least one finished stage; the second and the third are on the last one.
 
-    Args:
-        run: A run with at least one finished stage; the second and the third sentence are on the last one.
-        label: Name of the run in the tables, see `keras_evae.evaluation.stage_selection.by_label`.
-        sections: Results. Those of the recipe `relax` are read; it need not be among them.
+    Of the sections those of the recipe `relax` are read, if there are any; the run has its `by_label` in their tables.
     """
-    last = run.stages[-1]
-    tables = [
-        table for section in sections if section.name == "relax" for table in section.tables if table.run == label
-    ]
-    rows = [row for table in tables for row in table.records]
-    of_stage = [row for row in rows if (row.get("beta"), row.get("gamma")) == (last.beta, last.gamma)]
-    relaxed = {name: cell for row in of_stage for name, cell in row.items()}
+    last, relaxed = run.stages[-1], dict[str, Any]()
+    tables = [table for section in sections if section.name == "relax" for table in section.tables]
+    rows = [row for table in tables if table.run == label for row in table.records]
+    for row in rows:
+        if (row.get("beta"), row.get("gamma")) == (last.beta, last.gamma):
+            relaxed |= row
     known = [(row["energy_per_site"], row["search"]) for row in rows if "search" in row]
     one, collapse = _collapse(run)
     return collapse, _height(run, one, known), _relaxation(run, one, relaxed)
 
 
 def _collapse(run: Run) -> tuple[bool, str]:
-    """Whether the last stage generates one state, and a sentence that says so."""
     if run.evae_beta is None:
         return False, "A VAE without Hamiltonian loss (γ = 0): there is no collapse to one state to look for."
     stages = ladder_of_gamma(run, needed=False)
@@ -61,7 +54,6 @@ def _collapse(run: Run) -> tuple[bool, str]:
 
 
 def _height(run: Run, one: bool, known: Sequence[tuple[Any, Any]]) -> str:
-    """Generated states of the last stage above the lowest energy known of any search."""
     energy = run.stages[-1].metrics["generated"]["energy_per_site_mean"]
     subject = "That state has" if one else "Generated states of the last stage have"
     text = f"{subject} E/N = {_number(energy)} on average"
@@ -84,10 +76,8 @@ def _relaxation(run: Run, one: bool, relaxed: Mapping[str, Any]) -> str:
     if "change" not in relaxed:
         command = f"evae-evaluate --run {shlex.quote(str(run.path))} --relax --report"
         return f"What {they} relax{'es' * one} into has not been measured; measure it with: {command}"
-    if relaxed["change"] > ANOTHER_STATE:
-        become = "becomes another state" if one else "become other states"
-    else:
-        become = "stays the same state" if one else "stay the same states"
+    changes = "becomes another state" if one else "become other states"
+    stays = "stays the same state" if one else "stay the same states"
     share = relaxed["share_at_best_known"]
     height = f"{_gap(relaxed['gap_relaxed'])} the lowest energy known"
     if share == 1.0:
@@ -95,13 +85,13 @@ def _relaxation(run: Run, one: bool, relaxed: Mapping[str, Any]) -> str:
     elif share > 0.0:
         height += f"; {share:.0%} of all reach it"
     return (
-        f"Relaxed at T = 0, {they} {become} (mean |S − S_relaxed|² = {relaxed['change']:.2g}): "
+        f"Relaxed at T = 0, {they} {changes if relaxed['change'] > ANOTHER_STATE else stays} "
+        f"(mean |S − S_relaxed|² = {relaxed['change']:.2g}): "
         f"{_lattice(relaxed, one)}, E/N = {_number(relaxed['energy_relaxed'])}, {height}."
     )
 
 
 def _lattice(relaxed: Mapping[str, Any], one: bool) -> str:
-    """Number and order of the skyrmions in relaxed states."""
     count, psi6, psi4 = (relaxed[name] for name in ("skyrmions_relaxed", "psi6_relaxed", "psi4_relaxed"))
     average = "" if one and float(count).is_integer() else "on average "
     text = f"{average}{count:.3g} skyrmion{'s' * (count != 1)}" if count else "no skyrmion"

@@ -6,8 +6,6 @@ with open edges or absent sites they are cut out), of the annealed data, and of 
 search found is kept in `best_known.json` beside the other results, for each Hamiltonian, lattice and setting of it.
 """
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 import json
@@ -25,7 +23,7 @@ from keras_evae.annealing import KERNEL_VERSION
 from keras_evae.errors import DataError, validate_json
 from keras_evae.files import checksum, json_text, write_whole
 from keras_evae.hamiltonian import Hamiltonian
-from keras_evae.minima.relaxation import TORQUE
+from keras_evae.minima.relaxation import TORQUE, precise_energy
 from keras_evae.minima.skyrmion_lattices import relaxed_lattices
 from keras_evae.minima.slow_anneals import anneal_slowly
 from keras_evae.monte_carlo.schedule import SLOW_SCHEDULE
@@ -51,31 +49,20 @@ class Candidate:
     detail: str
 
 
-@dataclasses.dataclass(frozen=True)
-class BestKnown:
-    """What the searches found, at least one; the lowest first."""
-
-    candidates: tuple[Candidate, ...]
-
-    @property
-    def energy_per_site(self) -> float:
-        """The best known E/N, in units of the exchange constant."""
-        return self.candidates[0].energy_per_site
-
-
 def certify(states: np.ndarray, hamiltonian: Hamiltonian, reference: float) -> np.ndarray:
-    """Certificates of states.
+    """Certificates of states `(n, y, x, 3)`; the reference is the best known E/N of the Hamiltonian on this lattice.
 
-    Args:
-        states: Unit vectors, `(n, y, x, 3)`.
-        hamiltonian: Their Hamiltonian.
-        reference: The best known E/N of the Hamiltonian on this lattice, of `best_known`.
-
-    Returns:
-        Structured array `(n,)` with the fields `energy_per_site`; `torque`, the largest |S x h|; `charge`, the
-        topological charge Q; `skyrmions`, the number with the core against the field; `gap`, E/N above the reference.
+    A structured array `(n,)` with the fields `energy_per_site`; `torque`, the largest |S x h|; `charge`, the
+    topological charge Q; `skyrmions`, the number with the core against the field; `gap`, E/N above the reference.
     """
-    return np.array([_certificate(spins, hamiltonian, reference) for spins in states], CERTIFICATE)
+    record = np.zeros(len(states), CERTIFICATE)
+    for row, spins in zip(record, np.asarray(states, np.float64), strict=True):
+        row["energy_per_site"] = precise_energy(spins, hamiltonian)
+        row["torque"] = hamiltonian.torque(spins).max()
+        row["charge"] = charge_of(spins, hamiltonian)
+        row["skyrmions"] = len(skyrmions_of(spins, hamiltonian))
+    record["gap"] = record["energy_per_site"] - reference
+    return record
 
 
 def best_known(
@@ -85,17 +72,15 @@ def best_known(
     others: Sequence[Candidate] = (),
     anneals: int | None = None,
     shares: tuple[float, float] = (0.3, 1.3),
-) -> BestKnown:
-    """The lowest energy that slow anneals, triangular lattices and others know of.
+) -> list[Candidate]:
+    """The lowest energies that slow anneals, triangular lattices and others know of, at least one; the lowest first.
 
     Args:
-        hamiltonian: The Hamiltonian.
-        shape: Rows and columns `(y, x)`, see `keras_evae.monte_carlo.checkerboard.MonteCarlo`.
+        hamiltonian, shape: The Hamiltonian; rows and columns `(y, x)`.
         folder: Keeps what the searches found; a second call with the same Hamiltonian and shape takes no time.
         others: What is known from elsewhere.
         anneals: Number of slow anneals; by default fewer for larger lattices.
-        shares: Numbers of skyrmions in the triangular lattices, as shares of the preferred number; stronger fields
-            leave fewer.
+        shares: Numbers of skyrmions in the triangular lattices, see `relaxed_lattices`.
     """
     count = anneals or min(max(ANNEALED_SITES // math.prod(shape), FEWEST_ANNEALS), MOST_ANNEALS)
     schedule = dataclasses.asdict(SLOW_SCHEDULE)
@@ -107,15 +92,7 @@ def best_known(
         _remembered(folder, placed, lambda: _triangular(hamiltonian, shape, shares)),
     ]
     found = [candidate for candidate in candidates if math.isfinite(candidate.energy_per_site)]
-    return BestKnown(tuple(sorted(found, key=lambda candidate: candidate.energy_per_site)))
-
-
-def _certificate(spins: np.ndarray, hamiltonian: Hamiltonian, reference: float) -> tuple[float, ...]:
-    spins = np.asarray(spins, np.float64)
-    energy = precise_energy(spins, hamiltonian)
-    charge = float(charge_of(spins, hamiltonian))
-    skyrmions, torque = len(skyrmions_of(spins, hamiltonian)), float(hamiltonian.torque(spins).max())
-    return energy, torque, charge, skyrmions, energy - reference
+    return sorted(found, key=lambda candidate: candidate.energy_per_site)
 
 
 def _slow(hamiltonian: Hamiltonian, shape: tuple[int, int], count: int) -> Candidate:
@@ -128,21 +105,16 @@ def _triangular(hamiltonian: Hamiltonian, shape: tuple[int, int], shares: tuple[
     if not lattices:
         return Candidate("triangular skyrmion lattices", math.inf, "none fits the lattice")
     (y1, x1), (y2, x2) = lattices[0].vectors
-    whole = hamiltonian.mask is None and all(hamiltonian.periodic)
     # At edges skyrmions get lost in the relaxation.
-    start = f"{'' if whole else 'cut out of a lattice of '}{len(lattices[0].positions)} skyrmions"
-    detail = f"{start}, vectors (y, x) = ({y1:.4g}, {x1:.4g}) and ({y2:.4g}, {x2:.4g})"
-    energy = precise_energy(spins[0], hamiltonian)
-    return Candidate("triangular skyrmion lattices", energy, f"best of {len(lattices)}: {detail}")
-
-
-def precise_energy(spins: np.ndarray, hamiltonian: Hamiltonian) -> float:
-    """E/N of one configuration `(y, x, 3)`, summed in double precision."""
-    return float(hamiltonian.energy_per_site(spins.astype(np.float64)))
+    cut = "" if hamiltonian.mask is None and all(hamiltonian.periodic) else "cut out of a lattice of "
+    detail = (
+        f"best of {len(lattices)}: {cut}{len(lattices[0].positions)} skyrmions, "
+        f"vectors (y, x) = ({y1:.4g}, {x1:.4g}) and ({y2:.4g}, {x2:.4g})"
+    )
+    return Candidate("triangular skyrmion lattices", precise_energy(spins[0], hamiltonian), detail)
 
 
 def _remembered(folder: Path, identity: Mapping[str, Any], search: Callable[[], Candidate]) -> Candidate:
-    """What an earlier search with the same identity found, or what it finds now."""
     path, key = folder / CACHE, json.dumps(identity, sort_keys=True)
     known = _read_known(path)
     if key not in known:

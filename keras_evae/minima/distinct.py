@@ -1,7 +1,5 @@
 """Which relaxed states are one, up to the symmetries of the energy."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from keras_evae.analysis import align
@@ -17,17 +15,10 @@ def distinct_states(
 ) -> list[list[int]]:
     """Groups states that are one up to translations, fractions of a site included, and the point group.
 
-    Two states are one if their energies agree, and the mean over sites of |S - S'|^2 is at most 0.01 where they fit
-    best. Each state joins the group of the first lowest state that it equals.
-
-    Args:
-        states: Relaxed states, `(n, y, x, 3)`.
-        energies: Their E/N, `(n,)`.
-        hamiltonian: Gives the symmetries.
-        same_energy: Difference of E/N up to which energies agree; single precision resolves about 2e-7.
-
-    Returns:
-        Indices of the states of each group, its lowest first; the lowest group first.
+    Two relaxed states of `(n, y, x, 3)` are one if their energies `(n,)` agree up to `same_energy`, of which single
+    precision resolves about 2e-7, and the mean over sites of |S - S'|^2 is at most 0.01 where they fit best. Each state
+    joins the group of the first lowest state that it equals. Returns the indices of the states of each group, its
+    lowest first; the lowest group first.
     """
     groups: list[list[int]] = []
     for index in map(int, np.argsort(energies, kind="stable")):

@@ -20,13 +20,10 @@ TORQUE, SINGLE_PRECISION_TORQUE = 1e-6, 5e-6
 
 @dataclasses.dataclass(frozen=True)
 class Targets:
-    """A skyrmion lattice with and without an interstitial, both minima of the energy.
+    """A skyrmion lattice with and without an interstitial, both minima of the energy, `(2, y, x, 3)` float64.
 
-    Args:
-        states: The initial (with the interstitial) and the final one (perfect), `(2, y, x, 3)` float64.
-        count: Number of skyrmions of the perfect lattice.
-        spacing: Their smallest distance, in sites.
-        torque: Largest |S x h| of both.
+    `count` is the number of skyrmions of the perfect lattice, `spacing` their smallest distance in sites, `torque` the
+    largest |S x h| of both.
     """
 
     states: np.ndarray
@@ -50,11 +47,8 @@ def make_targets(hamiltonian: Hamiltonian, shape: tuple[int, int]) -> Targets:
 
     The interstitial starts at the centre of a triangle of neighbours near the middle of the box. Both states are
     relaxed with the sweeps at zero temperature of the annealing, then in double precision. In a small box the lattice
-    with the interstitial rearranges itself, so the perfect one is put where it is most similar to it.
-
-    Raises:
-        DataError: If the lattice has edges or absent sites, no skyrmion lattice fits, or the interstitial does not
-            survive the relaxation.
+    with the interstitial rearranges itself, so the perfect one is put where it is most similar to it. A `DataError` if
+    the lattice has edges or absent sites, no skyrmion lattice fits, or the interstitial does not survive.
     """
     if hamiltonian.periodic != (True, True):
         raise DataError("the perfect skyrmion lattice needs periodic boundaries; the Hamiltonian has open ones")
@@ -68,8 +62,11 @@ def make_targets(hamiltonian: Hamiltonian, shape: tuple[int, int]) -> Targets:
     nearest = positions[np.argmin(np.linalg.norm(positions - np.array(shape) / 2, axis=-1))]
     hole = (nearest + lattice.vectors.sum(axis=0) / 3) % shape
     interstitial = place_skyrmions(np.vstack([positions, hole]), lattice.spacing / 4, shape, hamiltonian)
-    relaxed = [_relax(hamiltonian, spins) for spins in (interstitial, perfect)]
-    states = np.stack([relaxed[0], _nearest_image(relaxed[1], relaxed[0], hamiltonian)])
+    initial, final = (
+        minimise_energy(hamiltonian, relax(hamiltonian, spins, SINGLE_PRECISION_TORQUE)[0], TORQUE)
+        for spins in (interstitial, perfect)
+    )
+    states = np.stack([initial, _nearest_image(final, initial, hamiltonian)])
     torque = float(hamiltonian.torque(states).max())
     counts = np.rint(np.abs(topological_charge(states))).astype(int).tolist()
     if counts != [len(positions) + 1, len(positions)] or torque > TORQUE:
@@ -78,11 +75,6 @@ def make_targets(hamiltonian: Hamiltonian, shape: tuple[int, int]) -> Targets:
             f"{shape[1]} sites, found {counts[0]} and {counts[1]} with a torque of {torque:.1e}; use a larger lattice"
         )
     return Targets(states, len(positions), lattice.spacing, torque)
-
-
-def _relax(hamiltonian: Hamiltonian, spins: np.ndarray) -> np.ndarray:
-    swept, _ = relax(hamiltonian, spins, SINGLE_PRECISION_TORQUE)
-    return minimise_energy(hamiltonian, swept, TORQUE)
 
 
 def _nearest_image(spins: np.ndarray, reference: np.ndarray, hamiltonian: Hamiltonian) -> np.ndarray:

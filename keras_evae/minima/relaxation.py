@@ -1,7 +1,5 @@
 """Relaxation of many states, and in double precision, for states that shall be minima to many digits."""
 
-from __future__ import annotations
-
 import numpy as np
 from scipy.optimize import minimize
 
@@ -15,20 +13,12 @@ TORQUE = 1e-5
 
 
 def minimise_energy(hamiltonian: Hamiltonian, spins: np.ndarray, torque_tolerance: float = 1e-6) -> np.ndarray:
-    """Brings a nearly relaxed configuration into its minimum of the energy, in float64.
+    """Brings a nearly relaxed configuration `(y, x, 3)` into its minimum of the energy, in float64.
 
     The sweeps of `keras_evae.annealing.relax` in float32 end at torques of about 3e-6. From there L-BFGS (SciPy)
-    minimises E(v / |v|) over vectors v of any length, with the gradient -(h - (h.S) S) / |v|. From states far
-    from a minimum it may cross barriers: relax those with sweeps first.
-
-    Args:
-        hamiltonian: The Hamiltonian.
-        spins: Unit vectors, `(y, x, 3)`.
-        torque_tolerance: Done when no |S x h| is above this; rounding of the energy ends the search at some 2e-7 in any
-            case.
-
-    Returns:
-        The spins, `(y, x, 3)` float64.
+    minimises E(v / |v|) over vectors v of any length, with the gradient -(h - (h.S) S) / |v|, until no |S x h| is above
+    the tolerance; rounding of the energy ends it at some 2e-7 in any case. From states far from a minimum it may cross
+    barriers: relax those with sweeps first.
     """
     spins = np.asarray(spins, np.float64)
     # Lengths grow in the search and shrink the gradient: after one search, another from unit vectors.
@@ -68,3 +58,8 @@ def _lengths(vectors: np.ndarray) -> np.ndarray:
 def relax_states(states: np.ndarray, hamiltonian: Hamiltonian, torque: float = TORQUE) -> np.ndarray:
     """States `(n, y, x, 3)`, each relaxed at T = 0 into its nearest minimum, to torques below `torque`; float32."""
     return relax(hamiltonian, states, torque)[0]
+
+
+def precise_energy(spins: np.ndarray, hamiltonian: Hamiltonian) -> float:
+    """E/N of one configuration `(y, x, 3)`, summed in double precision."""
+    return float(hamiltonian.energy_per_site(spins.astype(np.float64)))

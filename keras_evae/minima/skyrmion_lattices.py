@@ -1,7 +1,6 @@
 """Spin states made of skyrmions at given places: the start of a relaxation, or a target to compare with."""
 
-from __future__ import annotations
-
+import contextlib
 import dataclasses
 import math
 
@@ -16,11 +15,9 @@ LARGEST_DISTORTION = 0.05
 
 @dataclasses.dataclass(frozen=True)
 class TriangularLattice:
-    """A nearly triangular lattice of points that fits on the torus.
+    """A nearly triangular lattice of points that fits on the torus, all as (y, x) in sites.
 
-    Args:
-        vectors: Two shortest lattice vectors that span a cell, `(2, 2)` as (y, x), in sites.
-        positions: Points, `(n, 2)` as (y, x), in sites, from 0 to the sides of the torus.
+    `vectors` `(2, 2)` are two shortest lattice vectors that span a cell, `positions` `(n, 2)` the points.
     """
 
     vectors: np.ndarray
@@ -47,14 +44,8 @@ def commensurate_lattices(shape: tuple[int, int], count: int) -> list[Triangular
 
     A lattice fits if the sides of the torus (Y, X) are lattice vectors. Every such lattice has the vectors
     (0, X/p) and (Y/q, j X/(p q)) with p q = count and one j from 0 to q - 1, and all of these are tried. Of two
-    lattices that are mirror images of each other one is given.
-
-    Args:
-        shape: Rows and columns `(y, x)` of the torus.
-        count: Number of points, at least 1.
-
-    Returns:
-        Lattices with a distortion below 0.05; one of the points lies at (0, 0). May be empty.
+    lattices that are mirror images of each other one is given. There may be none with a distortion below 0.05. One of
+    the points lies at (0, 0). A `ValueError` for a count below 1.
     """
     if count < 1:
         raise ValueError(f"`count` must be at least 1. Received: count={count}")
@@ -77,10 +68,8 @@ def preferred_spacing(hamiltonian: Hamiltonian) -> float:
     """Distance of skyrmions in a triangular lattice, in sites: 2/sqrt(3) periods of the spiral, 2 pi / atan(|D|/J').
 
     The spiral's period is that of the lowest energy without field; rows of the skyrmion lattice are one period apart.
-    Along an axis second neighbours act as J' = J + 2 J2. Terms of a user's own are left out.
-
-    Raises:
-        ValueError: Where the spiral is not a ferromagnet's: D = 0, or J or J' not above 0.
+    Along an axis second neighbours act as J' = J + 2 J2. Terms of a user's own are left out. A `ValueError` where the
+    spiral is not a ferromagnet's: D = 0, or J or J' not above 0.
     """
     exchange = hamiltonian.J + 2.0 * hamiltonian.J2
     if hamiltonian.D == 0 or hamiltonian.J <= 0 or exchange <= 0:
@@ -107,19 +96,13 @@ def triangular_skyrmions(
     """A triangular lattice of skyrmions that closes on the torus, not relaxed.
 
     Args:
-        hamiltonian: Gives the sense of rotation, and the preferred distance of skyrmions. The lattice fills the whole
-            torus; a mask cuts the sample out of it.
+        hamiltonian: Gives the sense of rotation, and the preferred distance of skyrmions; a mask cuts the sample out.
         shape: Rows and columns `(y, x)`.
         count: Number of skyrmions. By default the one near the preferred number whose lattice has the least `misfit`.
         shares: Numbers of skyrmions among which that is sought, as shares of the preferred one.
 
-    Returns:
-        Positions `(n, 2)` as (y, x) in sites, and spins `(y, x, 3)`, float64.
-
-    Raises:
-        ValueError: If no nearly triangular lattice of that number fits, or the Hamiltonian has no skyrmions.
-
-    Example:
+    Returns positions `(n, 2)` as (y, x) in sites, and spins `(y, x, 3)`, float64. A `ValueError` if no nearly
+    triangular lattice of that number fits, or the Hamiltonian has no skyrmions.
 
     >>> positions, spins = triangular_skyrmions(Hamiltonian(), (64, 64))
     >>> len(positions), spins.shape
@@ -147,14 +130,11 @@ def place_skyrmions(
 
     Args:
         positions: Centres, `(n, 2)` as (y, x), in sites; anywhere, fractions too.
-        radius: R in sites; at most a quarter of each periodic side. Skyrmions closer than 4 R to each other overlap.
-        shape: Rows and columns `(y, x)`.
-        hamiltonian: Gives the directions of the spins, the boundary and the mask.
+        radius: R in sites; at most a quarter of each periodic side, else a `ValueError`. Skyrmions closer than 4 R to
+            each other overlap.
+        shape, hamiltonian: Rows and columns `(y, x)`; gives the directions of the spins, the boundary and the mask.
 
-    Returns:
-        Unit vectors `(y, x, 3)`, float64; zero vectors outside of the mask.
-
-    Example:
+    Returns unit vectors `(y, x, 3)`, float64; zero vectors outside of the mask.
 
     >>> float(place_skyrmions([(8, 8)], 4.0, (16, 16), Hamiltonian())[8, 8, 2])
     -1.0
@@ -186,20 +166,14 @@ def relaxed_lattices(
 ) -> tuple[list[TriangularLattice], np.ndarray]:
     """Triangular lattices of skyrmions that fit on the torus, each relaxed; none for a Hamiltonian without skyrmions.
 
-    Args:
-        hamiltonian: The Hamiltonian.
-        shape: Rows and columns `(y, x)`.
-        shares: Smallest and largest number of skyrmions, as shares of the preferred one: stronger fields leave fewer.
-        most: For each number so many of the least distorted lattices.
-
-    Returns:
-        The lattices, and spins `(n, y, x, 3)`, the lowest energy first. At edges skyrmions get lost in the relaxation.
+    Smallest and largest number of skyrmions are `shares` of the preferred one: stronger fields leave fewer. Of each
+    number the `most` least distorted lattices are taken. Returns lattices, and spins `(n, y, x, 3)`, the lowest energy
+    first. At edges skyrmions get lost in the relaxation.
     """
-    try:
-        counts = _counts(hamiltonian, shape, shares)
-    except ValueError:
-        counts = range(0)
-    lattices = [lattice for count in counts for lattice in commensurate_lattices(shape, count)[:most]]
+    lattices: list[TriangularLattice] = []
+    with contextlib.suppress(ValueError):
+        for count in _counts(hamiltonian, shape, shares):
+            lattices += commensurate_lattices(shape, count)[:most]
     if not lattices:
         return [], np.zeros((0, *shape, 3), np.float32)
     placed = [place_skyrmions(found.positions, found.spacing / 4, shape, hamiltonian) for found in lattices]
@@ -209,7 +183,6 @@ def relaxed_lattices(
 
 
 def _counts(hamiltonian: Hamiltonian, shape: tuple[int, int], shares: tuple[float, float]) -> range:
-    """Numbers of skyrmions between two shares of the preferred one."""
     low, high = (share * preferred_density(hamiltonian) * math.prod(shape) for share in shares)
     return range(max(1, math.floor(low)), math.ceil(high) + 1)
 

@@ -1,7 +1,5 @@
 """Slow anneals by number, or as many as fit in a given CPU time: what a search for low states has to compare with."""
 
-from __future__ import annotations
-
 import dataclasses
 import io
 import json
@@ -16,7 +14,7 @@ from keras_evae.console import progress_bar
 from keras_evae.errors import DataError
 from keras_evae.files import disk_errors, load_arrays, write_whole
 from keras_evae.hamiltonian import Hamiltonian
-from keras_evae.minima.relaxation import TORQUE
+from keras_evae.minima.relaxation import TORQUE, precise_energy
 from keras_evae.monte_carlo.schedule import SLOW_SCHEDULE, AnnealingSchedule
 
 FILE = "anneals.npz"
@@ -24,13 +22,9 @@ FILE = "anneals.npz"
 
 @dataclasses.dataclass(frozen=True)
 class Anneals:
-    """Slow anneals of one Hamiltonian on one lattice.
+    """Slow anneals of one Hamiltonian on one lattice: E/N of each as it was annealed, `(n,)`, and the CPU time of all.
 
-    Args:
-        energies: E/N of each as it was annealed, `(n,)`, in the order of their indices.
-        spins: The lowest, relaxed further, `(y, x, 3)`.
-        energy_per_site: Its E/N.
-        cpu_seconds: CPU time of all.
+    `spins` `(y, x, 3)` is the lowest one relaxed further, `energy_per_site` its E/N.
     """
 
     energies: np.ndarray
@@ -64,12 +58,11 @@ def anneal_slowly(
     best = min(energies, default=math.inf)
     annealed = anneal_many(hamiltonian, shape, count, schedule, seed, workers, len(energies))
     for spins in progress_bar(annealed, "slow anneals", count, unit="lattice"):
-        energies.append(float(hamiltonian.energy_per_site(spins.astype(np.float64))))
+        energies.append(precise_energy(spins, hamiltonian))
         if energies[-1] < best:
             best, lowest = energies[-1], spins
     relaxed, _ = relax(hamiltonian, lowest, TORQUE)
-    energy = float(hamiltonian.energy_per_site(relaxed.astype(np.float64)))
-    return Anneals(np.array(energies), relaxed, energy, time.process_time() - clock)
+    return Anneals(np.array(energies), relaxed, precise_energy(relaxed, hamiltonian), time.process_time() - clock)
 
 
 def anneal_for(

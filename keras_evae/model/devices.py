@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from typing import Any
 
 import tensorflow as tf
 
@@ -29,13 +29,7 @@ def grow_memory() -> None:
     if "TF_FORCE_GPU_ALLOW_GROWTH" in os.environ:
         return
     for gpu in tf.config.get_visible_devices("GPU"):
-        _grow_memory(gpu)
-
-
-def _grow_memory(gpu: Any) -> None:
-    try:
-        if tf.config.experimental.get_memory_growth(gpu) is None:
-            tf.config.experimental.set_memory_growth(gpu, True)
-    except (RuntimeError, ValueError):
-        # The GPU is at work already, or shared out to virtual ones, whose memory the user has chosen.
-        return
+        # Refused where the GPU is at work already, or shared out to virtual ones, whose memory the user has chosen.
+        with contextlib.suppress(RuntimeError, ValueError):
+            if tf.config.experimental.get_memory_growth(gpu) is None:
+                tf.config.experimental.set_memory_growth(gpu, True)

@@ -163,8 +163,6 @@ class EVAE(SpinModel):
         Returns:
             `(n, y, x, 3)` float32 array of unit spins.
         """
-        if n < 1:
-            raise ValueError(f"`n` must be at least 1. Received: n={n}")
         return self.decode_many(normal_vectors(n, self.latent_dim, seed), batch_size)
 
     def decode_many(self, latent: np.ndarray, batch_size: int = 100) -> np.ndarray:

@@ -27,7 +27,6 @@ def inverse_mapping(
     are. The targets do not influence each other: a batch only saves time.
 
     Args:
-        model: A trained model.
         targets: Unit vectors, `(n, y, x, 3)`.
         learning_rate: Of Adam, in units of the root mean square of the encoder's mean for each target: models with a
             large L_KL need larger steps.

@@ -29,7 +29,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_evae.console import progress_bar
-from keras_evae.files import load_arrays
+from keras_evae.files import as_npz, load_arrays
 
 END = math.pi / 2
 
@@ -39,11 +39,7 @@ class FlowSettings:
     """Size of the network and length of its training.
 
     Args:
-        width: Units of its hidden layers.
-        blocks: Residual blocks.
         frequencies: Waves sin and cos that tell the network the angle.
-        steps: Steps of Adam.
-        batch_size: Codes of a step.
         learning_rate: The largest; it rises over the first twentieth of the steps and falls to zero like a cosine.
         codes: Posteriors that it learns from.
         integration_steps: Steps of Heun's method from a normal vector to a code.
@@ -65,13 +61,7 @@ class FlowSettings:
 
 
 class LatentFlow:
-    """The density of codes: fitted by `fit`, drawn from by `sample`.
-
-    Args:
-        dimension: Size of a code.
-        settings: Of the network and its training.
-        seed: Of the initial weights and of the training.
-    """
+    """The density of codes of so many dimensions: fitted by `fit`, drawn from by `sample`."""
 
     def __init__(self, dimension: int, settings: FlowSettings = FlowSettings(), seed: int = 0) -> None:
         self.dimension, self.settings, self.seed = dimension, settings, seed
@@ -103,11 +93,10 @@ class LatentFlow:
 
     def encode(self, record: Mapping[str, Any]) -> bytes:
         """The fitted density as an uncompressed `.npz` of arrays, with a record of plain values."""
-        arrays = [self.center, self.scale, *self.network.get_weights()]
         record = {**record, "settings": dataclasses.asdict(self.settings), "seed": self.seed}
-        content = io.BytesIO()
-        np.savez(content, *arrays, record=np.frombuffer(json.dumps(record).encode(), np.uint8))
-        return content.getvalue()
+        arrays = {"record": np.frombuffer(json.dumps(record).encode(), np.uint8)}
+        values = (self.center, self.scale, *self.network.get_weights())
+        return as_npz({**arrays, **{f"arr_{index}": array for index, array in enumerate(values)}})
 
     @classmethod
     def decode(cls, content: bytes, path: Path = Path("density")) -> tuple[LatentFlow, dict[str, Any]]:

@@ -40,9 +40,7 @@ def build_encoder(
 
     Args:
         lattice_shape: `(y, x)`, each a multiple of 16.
-        latent_dim: Size of the latent space.
         periodic: Whether the y and the x axis close on themselves; an open axis is padded with zeros.
-        seed: Seed of the initial weights.
         synchronized: Normalise with the statistics of the batch over all replicas of a `tf.distribute` strategy.
         dense_units: Width of the first dense layer.
     """

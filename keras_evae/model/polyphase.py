@@ -40,8 +40,7 @@ def encode(encoder: keras.Model, spins: tf.Tensor, periodic: tuple[bool, bool], 
     features = tf.convert_to_tensor(spins)
     norms = _layers(encoder, keras.layers.BatchNormalization)
     for convolution in _layers(encoder, keras.layers.Conv2D):
-        block = _phase_block if features.shape[-1] <= PHASE_CHANNELS else _plain_block
-        features = block(features, convolution, next(norms), periodic, training)
+        features = _convolution_block(features, convolution, next(norms), periodic, training)
     wide, narrow, mean, log_variance = _layers(encoder, keras.layers.Dense)
     features = tf.reshape(features, (-1, wide.kernel.shape[0]))
     features = _dense_block(features, wide, next(norms), training)
@@ -104,21 +103,18 @@ PHASE_TAPS = _both_axes("ucat,vdbs->uvcdabts", _phase_taps())
 UPSAMPLING_TAPS = _both_axes("uat,vbs->uvabts", _phase_taps().sum(axis=1))
 
 
-def _phase_block(features: tf.Tensor, convolution: Any, norm: Any, periodic: Any, training: bool) -> tf.Tensor:
+def _convolution_block(features: tf.Tensor, convolution: Any, norm: Any, periodic: Any, training: bool) -> tf.Tensor:
     sign = _sign(norm)
-    phases = _convolve(tf.nn.space_to_depth(features, 2), phase_kernel(convolution.kernel * sign), periodic)
-    _, height, width, channels = phases.shape
-    # The phases lie next to each other in memory: pooling over them is pooling along a row.
-    row_of_phases = tf.reshape(phases, (-1, height, 4 * width, channels // 4))
-    pooled = tf.nn.max_pool2d(row_of_phases, (1, 4), (1, 4), "VALID")
-    normalization = _normalization(phases, norm, convolution.bias, training, sign)
-    return _leaky_relu(_scale_and_shift(pooled, *normalization))
-
-
-def _plain_block(features: tf.Tensor, convolution: Any, norm: Any, periodic: Any, training: bool) -> tf.Tensor:
-    sign = _sign(norm)
-    features = _convolve(features, convolution.kernel * sign, periodic)
-    pooled = tf.nn.max_pool2d(features, 2, 2, "VALID")
+    kernel = convolution.kernel * sign
+    if features.shape[-1] <= PHASE_CHANNELS:
+        features = _convolve(tf.nn.space_to_depth(features, 2), phase_kernel(kernel), periodic)
+        _, height, width, channels = features.shape
+        # The phases lie next to each other in memory: pooling over them is pooling along a row.
+        row_of_phases = tf.reshape(features, (-1, height, 4 * width, channels // 4))
+        pooled = tf.nn.max_pool2d(row_of_phases, (1, 4), (1, 4), "VALID")
+    else:
+        features = _convolve(features, kernel, periodic)
+        pooled = tf.nn.max_pool2d(features, 2, 2, "VALID")
     normalization = _normalization(features, norm, convolution.bias, training, sign)
     return _leaky_relu(_scale_and_shift(pooled, *normalization))
 
@@ -140,8 +136,6 @@ def _normalization(
 
     Args:
         features: `(..., channels)`, or `(..., phases * channels)`: phases have their statistics in common.
-        norm: Keras' batch normalisation.
-        bias: Of the layer before it.
         training: Take the statistics of the features, and update the moving ones, unless the layer is frozen.
         sign: The factor of each channel by which the features differ from the layer's output.
     """

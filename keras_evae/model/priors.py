@@ -22,7 +22,7 @@ PRIORS = ("normal", "posterior", "flow")
 def normal_vectors(n: int, latent_dim: int, seed: int | None = None) -> np.ndarray:
     """`n` vectors `(n, latent_dim)` float32 of the standard normal; the first ones do not depend on `n`."""
     seed = None if seed is None else as_integer("seed", seed, 0)
-    return np.random.default_rng(seed).standard_normal((as_integer("n", n), latent_dim), dtype=np.float32)
+    return np.random.default_rng(seed).standard_normal((as_integer("n", n, 1), latent_dim), dtype=np.float32)
 
 
 def training_posteriors(
@@ -36,12 +36,8 @@ def training_posteriors(
     """Posteriors of `n` training states, drawn at random, as training sees them.
 
     Args:
-        model: A trained `EVAE`.
         spins: Training states `(count, y, x, 3)`, read one by one.
-        n: Number of posteriors.
-        random: Chooses the states, and moves each by a random symmetry of the Hamiltonian.
-        augment: Whether to move them.
-        batch_size: States that are encoded at once.
+        random: Chooses the states, and with `augment` moves each by a random symmetry of the Hamiltonian.
 
     Returns:
         Means and standard deviations, each `(n, latent_dim)` float32.

@@ -32,7 +32,6 @@ class GeneralMonteCarlo(MonteCarlo):
     """A lattice under Monte Carlo with any Hamiltonian: the moves of the fast sampler, in another layout.
 
     Args:
-        hamiltonian: The Hamiltonian.
         shape: Rows and columns `(y, x)`; periodic sides are longer than the interactions reach.
         seed, index: Stream `index` of `seed`.
 

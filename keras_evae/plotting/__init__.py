@@ -13,6 +13,7 @@ from keras_evae.plotting.curves import (
     plot_fft_mse,
     plot_interpolation,
     plot_loss,
+    plot_quality_against_speed,
     plot_target_loss,
     run_colors,
 )

@@ -1,7 +1,5 @@
 """Figures in the style of the package, and their files: without windows, whatever backend the user has chosen."""
 
-from __future__ import annotations
-
 import io
 import re
 from contextlib import AbstractContextManager
@@ -35,14 +33,11 @@ def new_figure(
 ) -> tuple[Figure, np.ndarray]:
     """Figure with a grid `(rows, columns)` of axes of `size` inches each.
 
-    Args:
-        shared: One x axis for each column, and one y axis for each row.
-        blank: Nothing is seen of axes without a configuration or a map.
+    `shared`: one x axis for each column, one y axis for each row. `blank`: nothing is seen of axes without a picture.
     """
     figure = Figure(figsize=(size[0] * columns, size[1] * rows))
-    axes = figure.subplots(
-        rows, columns, sharex="col" if shared else "none", sharey="row" if shared else "none", squeeze=False
-    )
+    x, y = ("col", "row") if shared else ("none", "none")
+    axes = figure.subplots(rows, columns, sharex=x, sharey=y, squeeze=False)  # type: ignore[call-overload]
     for cell in axes.flat if blank else ():
         cell.set_axis_off()
     return figure, axes

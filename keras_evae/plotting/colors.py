@@ -1,7 +1,5 @@
 """The one colour convention for spins: hue = in-plane angle (+x is red), lightness = S_z (+z is white)."""
 
-from __future__ import annotations
-
 import numpy as np
 
 # Of sites without a spin: no spin has a grey.

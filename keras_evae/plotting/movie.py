@@ -1,7 +1,5 @@
 """Movies of spin configurations, as GIF through Pillow."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,13 +15,9 @@ SIDE, LINE = 256, 16
 
 
 def write_movie(path: Path, states: np.ndarray, labels: Sequence[str] = (), seconds: float = 0.1) -> None:
-    """Writes a GIF of configurations, in the colours of `plot`, y upwards, that starts again at its end.
+    """Writes a GIF of states `(n, y, x, 3)`, in the colours of `plot`, y upwards, that starts again at its end.
 
-    Args:
-        path: File to be made.
-        states: Unit vectors `(n, y, x, 3)`, one for each picture.
-        labels: A line of text below each picture; none by default.
-        seconds: Each picture stays so long.
+    `labels` are lines of text below the pictures, of which each stays so many `seconds`.
     """
     scale = max(1, round(SIDE / max(states.shape[1:3])))
     frames = []

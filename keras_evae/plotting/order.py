@@ -1,7 +1,5 @@
 """Order of the skyrmions: structure factor, neighbours, and distributions over states."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np
@@ -27,17 +25,10 @@ def plot_structure_factor(
     ring: float | None = None,
     title: str = "",
 ) -> AxesImage:
-    """Map of S(q) on a logarithmic scale around q = 0, with a ring.
+    """Map of S(q) `(y, x)` on a logarithmic scale around q = 0 in its middle; NaN is left empty.
 
-    Args:
-        axes, title: Where to draw; above the map.
-        factor: S(q) with q = 0 in the middle, `(y, x)`; NaN is left empty.
-        reach: Largest |q_y| and |q_x| that are shown, 1/site.
-        limits: Lowest and highest S(q) of the colours.
-        ring: |q| of a dashed circle, 1/site.
-
-    Returns:
-        The image, for a colour bar.
+    `reach` are the largest |q_y| and |q_x| that are shown, `ring` the |q| of a dashed circle, both in 1/site. `limits`
+    are the lowest and highest S(q) of the colours. Returns the image, for a colour bar.
     """
     # Wave vectors lie in the middles of the pixels, the outermost at -pi.
     (bottom, top), (left, right) = ((-np.pi - np.pi / n, np.pi - np.pi / n) for n in factor.shape)
@@ -51,7 +42,7 @@ def plot_structure_factor(
     return image
 
 
-def plot_rings(axes: Axes, curves: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Axes:
+def plot_rings(axes: Axes, curves: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> None:
     """Radial averages of S(q), one curve for each sample: its values of |q| in 1/site, and of S.
 
     Values below 1e-14, the rounding of single precision, are drawn there.
@@ -60,7 +51,6 @@ def plot_rings(axes: Axes, curves: Mapping[str, tuple[np.ndarray, np.ndarray]]) 
         axes.plot(wave_numbers, np.maximum(means, 1e-14), label=as_label(name), marker=".", linestyle="-", color=color)
     axes.set(yscale="log", xlabel="$|q|$ (1/site)", ylabel="$S(q)$, ring average")
     axes.legend(loc="upper right")
-    return axes
 
 
 def plot_neighbours(
@@ -71,37 +61,35 @@ def plot_neighbours(
     arbitrary: np.ndarray,
     counts: np.ndarray,
     title: str = "",
-) -> Axes:
-    """One configuration, pale, with the bonds between neighbouring skyrmions, defects in colour.
-
-    Dotted bonds are there by chance: the other diagonal of their four points would be as good. A square lattice has
-    one in each square.
+) -> None:
+    """One configuration `(y, x, 3)`, pale, with bonds between neighbouring skyrmions, defects in colour.
 
     Args:
-        axes, title: Where to draw; above the picture.
-        spins, positions: `(y, x, 3)`; skyrmions `(n, 2)` as (y, x).
+        axes, spins, title: Where to draw; what; above the picture.
+        positions: Skyrmions `(n, 2)` as (y, x).
         bonds: Start and end of each bond, `(m, 2, 2)`; what leaves the lattice is cut.
-        arbitrary: Whether the other diagonal could replace the bond, `(m,)`; `Bonds.arbitrary`.
+        arbitrary: `Bonds.arbitrary`, `(m,)`: bonds that are there by chance, dotted.
         counts: Number of neighbours of each skyrmion, without arbitrary bonds, `(n,)`; -1 at the rim.
     """
     plot_spins(axes, spins, title)
     axes.images[-1].set_alpha(0.5)
     for chosen, line, label in ((~arbitrary, "-", "_"), (arbitrary, (0, (1, 2)), "diagonal by chance")):
-        if not chosen.any():
-            continue
-        lines = bonds[chosen][..., ::-1].tolist()
-        axes.add_collection(LineCollection(lines, colors="0.35", linewidths=0.7, linestyles=[line], label=label))
-    for label, (color, chosen) in _neighbour_classes(counts).items():
-        if not chosen.any():
-            continue
-        y, x = positions[chosen].T
-        axes.scatter(x, y, s=22, color=color, edgecolor="white", linewidth=0.6, label=label, zorder=3)
+        if chosen.any():
+            lines = bonds[chosen][..., ::-1].tolist()
+            axes.add_collection(LineCollection(lines, colors="0.35", linewidths=0.7, linestyles=[line], label=label))
+    known = {4: "#cc79a7", 5: "#0072b2", 6: "0.2", 7: "#d55e00"}
+    classes = {f"{number} neighbours": (color, counts == number) for number, color in known.items()}
+    classes["other"] = "#e6ab02", (counts >= 0) & ((counts < 4) | (counts > 7))
+    classes["at the rim"] = "0.75", counts < 0
+    for label, (color, chosen) in classes.items():
+        if chosen.any():
+            y, x = positions[chosen].T
+            axes.scatter(x, y, s=22, color=color, edgecolor="white", linewidth=0.6, label=label, zorder=3)
     height, width = spins.shape[:2]
     axes.set(xlim=(-0.5, width - 0.5), ylim=(-0.5, height - 0.5))
-    return axes
 
 
-def plot_distribution(axes: Axes, samples: Mapping[str, np.ndarray], label: str, bins: int = 40) -> Axes:
+def plot_distribution(axes: Axes, samples: Mapping[str, np.ndarray], label: str, bins: int = 40) -> None:
     """Histograms of one quantity as steps, each sample normalised to its number of values.
 
     The outermost bins hold all that lies beyond: 0.2 % of the values of all samples on each side.
@@ -117,12 +105,3 @@ def plot_distribution(axes: Axes, samples: Mapping[str, np.ndarray], label: str,
         axes.stairs(shares, edges, label=as_label(name), color=color)
     axes.set(xlabel=label, ylabel="share", ylim=(0, None))
     axes.locator_params(axis="x", nbins=4)
-    return axes
-
-
-def _neighbour_classes(counts: np.ndarray) -> dict[str, tuple[str, np.ndarray]]:
-    """Colours of skyrmions with four to seven and other numbers of neighbours, and which they are."""
-    known = {4: "#cc79a7", 5: "#0072b2", 6: "0.2", 7: "#d55e00"}
-    classes = {f"{number} neighbours": (color, counts == number) for number, color in known.items()}
-    others = (counts >= 0) & ((counts < 4) | (counts > 7))
-    return classes | {"other": ("#e6ab02", others), "at the rim": ("0.75", counts < 0)}

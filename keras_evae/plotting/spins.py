@@ -3,8 +3,6 @@
 Spins are shown in one colour convention everywhere: hue = in-plane angle (+x is red), lightness = S_z.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -50,15 +48,12 @@ def plot(
             both have a scale instead of the wheel.
         quiver: Arrows of the in-plane components too, some 24 along the longer side.
 
-    Returns:
-        The figure. A notebook shows it as the last value of a cell, `plt.show()` on a screen with windows;
-        `savefig` writes a file.
+    Returns the figure. A notebook shows it as the last value of a cell, `plt.show()` on a screen with windows;
+    `savefig` writes a file.
 
     Raises:
         ValueError: For another shape, quantity, or number of titles.
         DataError: If the file cannot be read.
-
-    Example:
 
     >>> up = np.zeros((16, 32, 3)); up[..., 2] = 1.0
     >>> figure = plot(up, "all up")
@@ -91,10 +86,10 @@ def plot(
             image = plot_map(axes, state, quantity, name)
             if quiver:
                 plot_arrows(axes, state)
+        scale = figure.add_subplot(grid[:, -1])
         if quantity == "spins":
-            plot_color_wheel(figure.add_subplot(grid[:, -1]))
+            plot_color_wheel(scale)
         else:
-            scale = figure.add_subplot(grid[:, -1])
             scale.set_box_aspect(8)
             figure.colorbar(image, cax=scale, label=QUANTITIES[quantity])
     if type(figure.canvas) is FigureCanvasAgg:
@@ -105,12 +100,8 @@ def plot(
 
 def plot_spins(axes: Axes, spins: np.ndarray, title: str = "") -> Axes:
     """One configuration `(y, x, 3)` in colour, y upwards; light grey where there is no spin."""
-    axes.set_axis_on()
-    axes.imshow(spin_colors(spins), **PIXELS)
-    axes.set(xticks=[], yticks=[], title=title)
-    axes.grid(False)
-    # A frame: a uniform state is white all over.
-    axes.spines[:].set(visible=True, linewidth=0.3, color="gray")
+    _show_sites(axes, spin_colors(spins), title)
+    axes.spines[:].set(color="gray")
     return axes
 
 
@@ -125,44 +116,45 @@ def plot_map(axes: Axes, spins: np.ndarray, quantity: str, title: str = "") -> A
     return axes.imshow(shown, cmap="RdBu_r", vmin=-limit, vmax=limit, **PIXELS)
 
 
-def plot_arrows(axes: Axes, spins: np.ndarray, count: int = 24) -> Axes:
+def plot_arrows(axes: Axes, spins: np.ndarray, count: int = 24) -> None:
     """Arrows of the in-plane components of one configuration, some `count` along its longer side."""
     step = max(1, round(max(spins.shape[:2]) / count))
     y, x = np.mgrid[step // 2 : spins.shape[0] : step, step // 2 : spins.shape[1] : step]
-    arrows = spins[y, x]
-    axes.quiver(x, y, arrows[..., 0], arrows[..., 1], pivot="mid", scale=1.0 / step, scale_units="xy", width=0.005)
-    return axes
+    scale = {"scale": 1.0 / step, "scale_units": "xy", "width": 0.005}
+    axes.quiver(x, y, spins[y, x, 0], spins[y, x, 1], pivot="mid", **scale)
 
 
-def plot_color_wheel(axes: Axes, pixels: int = 401) -> Axes:
+def plot_color_wheel(axes: Axes) -> Axes:
     """The colours of all directions, seen along -z: +z in the centre, in the plane half way out, -z at the rim."""
-    axes.imshow(wheel_colors(pixels), extent=(-1, 1, -1, 1), **PIXELS)
+    axes.imshow(wheel_colors(), extent=(-1, 1, -1, 1), **PIXELS)
     axes.set_axis_off()
     axes.set(xlim=(-1.55, 1.55), ylim=(-1.65, 1.45))
-    for text, place in {"$+x$": (1.35, 0), "$+y$": (0, 1.22), "$-x$": (-1.35, 0), "$-y$": (0, -1.2)}.items():
+    texts = {"$+x$": (1.35, 0), "$+y$": (0, 1.22), "$-x$": (-1.35, 0), "$-y$": (0, -1.2), "$+z$": (0, 0)}
+    for text, place in {**texts, "rim $-z$": (0, -1.57)}.items():
         axes.text(*place, text, ha="center", va="center", fontsize=7)
-    axes.text(0, 0, "$+z$", ha="center", va="center", fontsize=7)
-    axes.text(0, -1.57, "rim $-z$", ha="center", va="center", fontsize=7)
     return axes
 
 
 def plot_correlation(axes: Axes, correlation: np.ndarray, lowest: float, title: str = "") -> AxesImage:
     """Map `(y, x)` of cos(theta) in grey, y upwards: white at 1, black at `lowest` and below, pale blue at NaN."""
-    axes.set_axis_on()
     axes.set_facecolor("lightsteelblue")
-    image = axes.imshow(correlation, cmap="gray", vmin=lowest, vmax=1.0, **PIXELS)
-    axes.set(xticks=[], yticks=[], title=title)
+    image = _show_sites(axes, correlation, title, cmap="gray", vmin=lowest, vmax=1.0)
     if np.nanmin(correlation) >= np.cos(np.radians(NOTHING)):
         axes.text(0.5, 0.5, rf"$\theta$ < {NOTHING:g}°", ha="center", va="center", fontsize=6, transform=axes.transAxes)
-    axes.grid(False)
-    # A frame: the map of a relaxed state is white all over.
-    axes.spines[:].set(visible=True, linewidth=0.3)
     return image
 
 
-def plot_square(axes: Axes, side: float) -> Axes:
+def _show_sites(axes: Axes, values: np.ndarray, title: str, **look: Any) -> AxesImage:
+    """Sites as pixels, in a frame: a uniform state and the map of a relaxed one are white all over."""
+    axes.set_axis_on()
+    axes.set(xticks=[], yticks=[], title=title)
+    axes.grid(False)
+    axes.spines[:].set(visible=True, linewidth=0.3)
+    return axes.imshow(values, **look, **PIXELS)
+
+
+def plot_square(axes: Axes, side: float) -> None:
     """A dashed square of `side` sites in the middle of a configuration drawn by `plot_spins`."""
     width, height = np.sum(axes.get_xlim()), np.sum(axes.get_ylim())
     corner = (width - side) / 2, (height - side) / 2
     axes.add_patch(Rectangle(corner, side, side, fill=False, edgecolor="black", linestyle="--", linewidth=1.0))
-    return axes

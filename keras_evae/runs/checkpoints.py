@@ -18,12 +18,11 @@ import numpy as np
 from typing_extensions import TypedDict
 
 from keras_evae.errors import DataError, NumericalError, validate_json
-from keras_evae.files import disk_errors, json_text, load_arrays, read_sealed, write_sealed
+from keras_evae.files import as_npz, disk_errors, json_text, load_arrays, read_sealed, write_sealed
 from keras_evae.runs.stage_plan import Stage
 
 if TYPE_CHECKING:
     from keras_evae.model.evae import EVAE
-
 
 CHECKPOINT = "checkpoint.npz"
 # Of a damaged one.
@@ -44,7 +43,6 @@ class Checkpoint:
     """The state of a training between two epochs.
 
     Args:
-        stage: Name of the stage.
         epoch: The next epoch, counted over the whole run.
         history: Logs of the stage's finished epochs, a list for each name.
         values: Values of all variables, in the order of `training_variables`.
@@ -99,13 +97,11 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     Raises:
         DiskError: If the disk is full or cannot be written.
     """
-    record = {field.name: getattr(checkpoint, field.name) for field in dataclasses.fields(checkpoint)}
-    values = record.pop("values")
-    arrays = {str(index): value for index, value in enumerate(values)}
-    content = io.BytesIO()
-    np.savez(content, record=np.frombuffer(json_text(record).encode(), np.uint8), **arrays)  # type: ignore[arg-type]
+    record = {"stage": checkpoint.stage, "epoch": checkpoint.epoch, "history": checkpoint.history}
+    arrays = {"record": np.frombuffer(json_text(record).encode(), np.uint8)}
+    arrays |= {str(index): value for index, value in enumerate(checkpoint.values)}
     with disk_errors(path):
-        write_sealed(path, content.getbuffer())
+        write_sealed(path, as_npz(arrays))
 
 
 def read_checkpoint(path: Path) -> Checkpoint | None:

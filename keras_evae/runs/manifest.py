@@ -13,7 +13,6 @@ it, its files are taken as they are and get their lines.
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NotRequired
@@ -21,12 +20,11 @@ from typing import Any, NotRequired
 from typing_extensions import TypedDict
 
 from keras_evae.errors import RESTORE, DataError, MismatchError, in_brief, reading_errors
-from keras_evae.files import append_line, checksum, disk_errors, file_checksum, write_whole
+from keras_evae.files import append_line, checksum, disk_errors, file_checksum, read_checksums, write_whole
 
 logger = logging.getLogger(__name__)
 
 MANIFEST = "manifest.sha256"
-LINE = re.compile(r"([0-9a-f]{64})  (.+)")
 # Sections of a configuration that weights depend on, and their keys that weights do not depend on.
 DECISIVE = ("hamiltonian", "geometry", "dataset", "network", "training")
 INDIFFERENT = ("geometry.file", "dataset.path", "dataset.cache", "training.checkpoint_minutes")
@@ -104,10 +102,8 @@ def read_listed(path: Path, remedy: str = RESTORE) -> bytes:
 
 
 def _known(path: Path) -> list[str]:
-    """Checksums under which a file is listed; a torn line is no line."""
-    lines = (path.parent / MANIFEST).read_text(encoding="utf-8", errors="replace").splitlines()
-    matches = (LINE.fullmatch(line) for line in lines)
-    return [match[1] for match in matches if match and match[2] == path.name]
+    """Checksums under which a file is listed."""
+    return [digest for name, digest in read_checksums(path.parent / MANIFEST) if name == path.name]
 
 
 def decisive_keys(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -43,11 +43,7 @@ def parameters(shape: tuple[int, int], network: NetworkConfig) -> int:
 
 
 def check_annealing(specification: DatasetSpecification, path: Path, workers: int | None = None) -> None:
-    """Compares what annealing a dataset on this machine needs with what is there.
-
-    Raises:
-        ResourceError: If it cannot fit.
-    """
+    """Compares what annealing a dataset on this machine needs with what is there; `ResourceError` if it cannot fit."""
     threads = min(workers or usable_cores(), specification.count)
     needed = threads * math.prod(specification.shape) * ANNEALED_BYTES
     check_memory(needed, f"{threads} lattices annealed at once", "take fewer --workers, or a smaller dataset.shape")

@@ -85,11 +85,7 @@ def free_keys(config: Config) -> tuple[str, ...]:
 
 
 def read_config(file: Path) -> Config:
-    """The configuration in a run folder.
-
-    Raises:
-        DataError: If it is not what was written, to the last bit.
-    """
+    """The configuration in a run folder; `DataError` if it is not what was written, to the last bit."""
     read_listed(file, f"{RESTORE}, or delete {MANIFEST} if you have changed the file, and it is taken as it is")
     return load_config(file)
 

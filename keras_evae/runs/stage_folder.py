@@ -23,15 +23,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from keras_evae.console import format_csv
 from keras_evae.dataset.reading import open_hdf5
 from keras_evae.errors import DataError, in_brief, validate_json
-from keras_evae.files import disk_errors, file_checksum, json_text, sync_folder
+from keras_evae.files import disk_errors, file_checksum, json_text, read_checksums, sync_folder
 from keras_evae.runs.manifest import Numbers, StageRecord, check_decisive_keys, describe_plan
 from keras_evae.runs.stage_plan import Stage
 
 if TYPE_CHECKING:
     from keras_evae.model.evae import EVAE
-
 
 WEIGHTS, METRICS, HISTORY, CHECKSUMS = "model.weights.h5", "metrics.json", "history.csv", "checksums.sha256"
 CHECKED = (WEIGHTS, METRICS, HISTORY)
@@ -88,8 +88,6 @@ def finished_stages(
     """The planned stages of the run folder `path` that are there, up to the first that is missing.
 
     Args:
-        path: The run folder.
-        planned: Its stages.
         config: What weights depend on, by `run_folder.decided_by`; what is not in it is not compared.
 
     Raises:
@@ -147,11 +145,13 @@ def save_stage(
     with _appear_whole(path / "stages" / stage.name) as partial:
         reserve(partial / WEIGHTS, 2 * sum(value.nbytes for value in model.get_weights()) + 2**20)
         model.save_weights(partial / WEIGHTS)
-        _write_history(partial / HISTORY, stage, history)
+        rows = zip(*history.values(), strict=True)
+        epochs = ([epoch, *values] for epoch, values in enumerate(rows, start=stage.first_epoch))
+        (partial / HISTORY).write_bytes(format_csv(["epoch", *history], epochs))
         record = {**dataclasses.asdict(stage), "metrics": metrics, **made_from}
         (partial / METRICS).write_text(json_text(record, indent=2) + "\n", encoding="utf-8")
-        checksums = {name: file_checksum(partial / name) for name in CHECKED}
-        (partial / CHECKSUMS).write_text(_checksum_lines(checksums), encoding="utf-8")
+        lines = (f"{file_checksum(partial / name)}  {name}\n" for name in CHECKED)
+        (partial / CHECKSUMS).write_text("".join(lines), encoding="utf-8")
 
 
 def copy_stage(stage: FinishedStage, path: Path) -> None:
@@ -247,33 +247,19 @@ def _check_weights(file: Path) -> None:
 
 def _checksums(folder: Path) -> dict[str, str]:
     """Checksums of a stage's files, by name."""
-    file = folder / CHECKSUMS
     try:
-        text = file.read_text(encoding="utf-8")
-        checksums = {name: line[:64] for name, line in zip(CHECKED, text.splitlines(), strict=True)}
-        if text != _checksum_lines(checksums):
-            raise _damaged(file)
-        return checksums
-    except (OSError, ValueError) as error:
-        raise _damaged(file) from error
-
-
-def _checksum_lines(checksums: Mapping[str, str]) -> str:
-    return "".join(f"{checksum}  {name}\n" for name, checksum in checksums.items())
+        found = read_checksums(folder / CHECKSUMS)
+    except OSError as error:
+        raise _damaged(folder / CHECKSUMS) from error
+    if [name for name, _ in found] != list(CHECKED):
+        raise _damaged(folder / CHECKSUMS)
+    return dict(found)
 
 
 def _check(folder: Path, checksums: Mapping[str, str], names: Sequence[str] = CHECKED) -> None:
     for file in (folder / name for name in names):
         if not file.is_file() or file_checksum(file) != checksums[file.name]:
             raise _damaged(file)
-
-
-def _write_history(file: Path, stage: Stage, history: Mapping[str, list]) -> None:
-    with open(file, "w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(["epoch", *history])
-        for epoch, values in enumerate(zip(*history.values(), strict=True), start=stage.first_epoch):
-            writer.writerow([epoch, *values])
 
 
 def _read_record(file: Path) -> StageRecord:

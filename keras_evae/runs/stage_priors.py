@@ -36,13 +36,10 @@ FIT_SEED = 0
 
 @dataclasses.dataclass(frozen=True)
 class StagePriors:
-    """The ways to draw latent vectors for a stage.
+    """The ways to draw latent vectors for a finished stage, with a model that has its weights.
 
     Args:
-        stage: The finished stage.
-        model: A model with its weights.
-        dataset: File of its training data; the prior `normal`, and a density that is learned, do without.
-        specification: What that file must hold.
+        dataset: File of its training data, made by `specification`; `normal` and a learned density do without.
         augment: Whether it was trained on states that were moved by random symmetries.
     """
 

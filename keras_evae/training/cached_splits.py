@@ -9,23 +9,18 @@ from typing import Literal
 
 import numpy as np
 
-from keras_evae.dataset import open_dataset
+from keras_evae.dataset import open_dataset, read_split
 from keras_evae.dataset.hdf5 import StoredSpins
 from keras_evae.machine import available_memory
 from keras_evae.runs.resources import fits
-
-# Configurations read at once.
-BLOCK = 64
 
 
 class CachedSplits:
     """The splits of a dataset, kept in memory from the first use on, as long as this object lives.
 
     Args:
-        path: HDF5 dataset.
         cache: False: read from the file at each use. True: keep every split that is used. `"auto"`: keep those that
             take at most half of the memory that is available by then.
-        memory: Gives the bytes that are available.
     """
 
     def __init__(
@@ -38,11 +33,7 @@ class CachedSplits:
         self._kept: dict[str, np.ndarray] = {}
 
     def shape(self, split: str) -> tuple[int, int, int, int]:
-        """`(n, y, x, 3)` of a split.
-
-        Raises:
-            DataError: If the file is missing or damaged.
-        """
+        """`(n, y, x, 3)` of a split; `DataError` if the file is missing or damaged."""
         with self.open(split) as spins:
             return spins.shape
 
@@ -53,13 +44,8 @@ class CachedSplits:
             ConfigError: If it shall and does not fit; nothing was read.
             DataError: If the file is missing or damaged.
         """
-        if self._cache is False or split in self._kept or not fits(self.shape(split), self._cache, self._memory()):
-            return
-        with self.open(split) as stored:
-            kept = np.empty(stored.shape, stored.dtype)
-            for start in range(0, len(kept), BLOCK):
-                kept[start : start + BLOCK] = stored[start : start + BLOCK]
-        self._kept[split] = kept
+        if self._cache and split not in self._kept and fits(self.shape(split), self._cache, self._memory()):
+            self._kept[split] = read_split(self.path, split)
 
     @contextlib.contextmanager
     def open(self, split: str) -> Iterator[StoredSpins | np.ndarray]:

@@ -48,8 +48,7 @@ class _Stopwatch(keras.callbacks.Callback):
         # The first one compiles.
         self.model.stop_training = sum(self.steps[1:]) > self.seconds
 
-    def on_test_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        self.start = time.perf_counter()
+    on_test_batch_begin = on_train_batch_begin
 
     def on_test_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         self.evaluations.append(time.perf_counter() - self.start)
@@ -70,9 +69,6 @@ def describe_plan(
     training afterwards has the same bits, and uses what they have compiled.
 
     Args:
-        dataset, specification: File and content of the dataset.
-        model: The model to be trained.
-        batch_size: Samples of a step.
         stages: All stages, of which so many are `finished`.
         samples: Samples that are still to be trained on.
     """
@@ -150,9 +146,7 @@ def training_seconds(
 
     Args:
         model: Model and optimiser, which are the same afterwards, to the last bit.
-        batch_size: Samples of a step.
         sizes: Samples of the splits for training and validation, and perhaps others.
-        samples, epochs, stages: What is to be trained.
     """
     values = read_values(model)
     try:

@@ -46,15 +46,13 @@ def training_batches(
 
     Args:
         source: HDF5 dataset, or its splits, some of which may be in memory; the batches are the same.
-        batch_size: Configurations in a batch.
-        epochs: Numbers of the epochs to stream.
         seed: Seed of the order and the augmentation.
         augment: Hamiltonian under whose symmetries each sample is moved at random; None: as stored.
     """
     splits = _kept(source, "train")
 
     def batches() -> Iterator[np.ndarray]:
-        with splits.open("train") as spins, _Threads() as threads:
+        with splits.open("train") as spins, _threads() as threads:
             for epoch in epochs:
                 order = np.random.default_rng((seed, epoch, SHUFFLE)).permutation(len(spins))
                 random = np.random.default_rng((seed, epoch, AUGMENT))
@@ -82,10 +80,6 @@ def streaming_batches(
 
     Args:
         specification: Hamiltonian, lattice, schedule and seed of the configurations.
-        batch_size: Configurations in a batch.
-        epochs: Numbers of the epochs to stream.
-        samples: Configurations in an epoch.
-        seed: Seed of the augmentation.
         augment: As in `training_batches`.
         workers: Threads of the annealer; all cores by default. The result does not depend on it.
     """
@@ -104,7 +98,7 @@ def streaming_batches(
             start,
         )
         # Closed with this generator, when the iterator is dropped: its threads stop.
-        with contextlib.closing(configurations), _Threads() as threads:
+        with contextlib.closing(configurations), _threads() as threads:
             for epoch in epochs:
                 random = np.random.default_rng((seed, epoch, AUGMENT))
                 for _ in range(steps):
@@ -151,22 +145,14 @@ def _kept(source: CachedSplits | str | Path, split: str) -> CachedSplits:
     return splits
 
 
-class _Threads:
-    """A thread for each core, which share the rows of a batch; none of them outlives the block."""
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(usable_cores(), thread_name_prefix="batch")
 
-    def __init__(self) -> None:
-        self._pool = ThreadPoolExecutor(usable_cores(), thread_name_prefix="batch")
 
-    def __enter__(self) -> _Threads:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._pool.shutdown(wait=False)
-
-    def share(self, work: Callable[[slice], object], rows: int) -> None:
-        """Calls `work` with parts of so many rows, one for each thread."""
-        length = -(-rows // usable_cores())
-        list(self._pool.map(work, (slice(start, start + length) for start in range(0, rows, length))))
+def _share(threads: ThreadPoolExecutor, work: Callable[[slice], object], rows: int) -> None:
+    """Calls `work` with parts of so many rows, one for each core."""
+    length = -(-rows // usable_cores())
+    list(threads.map(work, (slice(start, start + length) for start in range(0, rows, length))))
 
 
 def _batch(
@@ -174,7 +160,7 @@ def _batch(
     chosen: np.ndarray,
     augment: Hamiltonian | None,
     random: np.random.Generator,
-    threads: _Threads,
+    threads: ThreadPoolExecutor,
 ) -> np.ndarray:
     """The chosen of some spins `(n, y, x, 3)`, each moved at random if asked for."""
     if isinstance(spins, StoredSpins):
@@ -183,7 +169,7 @@ def _batch(
             return spins
     batch = _aligned((len(chosen), *spins.shape[1:]))
     if augment is None:
-        threads.share(lambda rows: np.take(spins, chosen[rows], axis=0, out=batch[rows], mode="clip"), len(chosen))
+        _share(threads, lambda rows: np.take(spins, chosen[rows], 0, batch[rows], "clip"), len(chosen))
         return batch
     moves = draw_symmetries(augment, spins.shape[1:3], len(chosen), random)
     components = [moved_components(operation, augment.dmi) for operation, _ in moves]
@@ -194,7 +180,7 @@ def _batch(
         np.array([[source for source, _ in parts] for parts in components]),
         np.array([[sign for _, sign in parts] for parts in components], spins.dtype),
     )
-    threads.share(lambda rows: move_states(batch[rows], spins, *(values[rows] for values in given)), len(chosen))
+    _share(threads, lambda rows: move_states(batch[rows], spins, *(values[rows] for values in given)), len(chosen))
     return batch
 
 

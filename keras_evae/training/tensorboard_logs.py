@@ -23,12 +23,6 @@ from keras_evae.plotting.colors import spin_colors, wheel_colors
 LOSSES, STATES, OTHERS, STAGE, ANGLES = "1 losses", "2 states", "3 weights", "4 end of stage", "5 angles"
 
 
-def remove_logs(folder: Path, name: str) -> None:
-    """Removes the event files of a stage."""
-    for file in folder.rglob(f"events*.{name}"):
-        file.unlink()
-
-
 class EpochScalars(keras.callbacks.Callback):
     """Writes the logs of each epoch, the training's to `train/`, the validation's to `validation/`.
 
@@ -36,7 +30,6 @@ class EpochScalars(keras.callbacks.Callback):
 
     Args:
         folder, stage: TensorBoard's log folder; name of the stage: what it has written before is replaced.
-        first_epoch: First epoch of the stage.
         history: Logs of the stage's epochs that are done already.
     """
 
@@ -44,7 +37,8 @@ class EpochScalars(keras.callbacks.Callback):
         super().__init__()
         self.folder = folder
         with _writing(folder):
-            remove_logs(folder, stage)
+            for file in folder.rglob(f"events*.{stage}"):
+                file.unlink()
             self.writers = {split: _writer(folder / split, stage) for split in ("train", "validation")}
         for epoch, values in enumerate(zip(*history.values(), strict=True), start=first_epoch):
             self.on_epoch_end(epoch, dict(zip(history, values, strict=True)))

@@ -35,7 +35,14 @@ from keras_evae.runs.manifest import describe_plan
 from keras_evae.runs.stage_folder import FinishedStage, load_stage_weights, save_stage
 from keras_evae.runs.stage_plan import Stage
 from keras_evae.training.cached_splits import CachedSplits
-from keras_evae.training.callbacks import BetaScheduler, EpochHistory, GammaScheduler, KeepState, StopOnNonFinite
+from keras_evae.training.callbacks import (
+    AverageLastEpoch,
+    BetaScheduler,
+    EpochHistory,
+    GammaScheduler,
+    KeepState,
+    StopOnNonFinite,
+)
 from keras_evae.training.pipeline import errors_of_batches, evaluation_batches, streaming_batches, training_batches
 from keras_evae.training.progress import Metrics, Pace, StageProgress, log_stage_line
 from keras_evae.training.replicas import is_chief, share_batches, spans_hosts
@@ -127,42 +134,28 @@ class Trainer:
             checkpoint: Where the first missing one goes on; None: at its start.
             record: Gives what the metrics of a stage shall hold as well, when it is trained and measured.
         """
-        missing = stages[len(finished) :]
-        if is_chief(self.model.distribute_strategy):
+        missing, chief = stages[len(finished) :], is_chief(self.model.distribute_strategy)
+        if chief:
             record_arithmetic(self.folder, {**describe_arithmetic(), "replicas": self.model.replicas})
         pace = Pace(self.samples_to_go(missing, checkpoint))
         if finished and checkpoint is None:
             load_stage_weights(self.model, finished[-1])
-        with errors_of_batches():
-            self._train_missing(stages, finished, checkpoint, record, pace)
-
-    def _train_missing(
-        self,
-        stages: Sequence[Stage],
-        finished: Sequence[FinishedStage],
-        checkpoint: Checkpoint | None,
-        record: Callable[[], Metrics],
-        pace: Pace,
-    ) -> None:
         known: list[tuple[Stage, Metrics]] = [(stage.stage, stage.metrics) for stage in finished]
-        for stage in stages[len(finished) :]:
+        for stage in missing:
             start, left = time.perf_counter(), pace.left
             if stage.index and checkpoint is None and self._training.reset_optimizer:
                 reset_optimizer(self.model.optimizer)
-            history = self._fit(stage, f"stage {stage.index + 1}/{stages[-1].index + 1}", checkpoint, pace)
-            checkpoint, seconds = None, time.perf_counter() - start
-            before = stages[: stages.index(stage) + 1]
-            metrics = self._finish(stage, history, record, {"config": self._config, "stages": describe_plan(before)})
-            if is_chief(self.model.distribute_strategy):
+            with errors_of_batches():
+                history = self._fit(stage, f"stage {stage.index + 1}/{stages[-1].index + 1}", checkpoint, pace)
+                checkpoint, seconds = None, time.perf_counter() - start
+                plan = describe_plan(stages[: stages.index(stage) + 1])
+                metrics = self._finish(stage, history, record, {"config": self._config, "stages": plan})
+            if chief:
                 log_stage_line(stage, metrics, seconds, left - pace.left, known)
             known.append((stage, metrics))
 
     def _finish(
-        self,
-        stage: Stage,
-        history: dict[str, list[float]],
-        record: Callable[[], Metrics],
-        made_from: Mapping[str, Any],
+        self, stage: Stage, history: dict[str, list[float]], record: Callable[[], Metrics], made_from: Mapping[str, Any]
     ) -> Metrics:
         """Measures what the model has become; the chief writes the stage's folder and logs."""
         metrics, pictures, angles = evaluate_stage(self._splits, self._training.batch_size, self.model)
@@ -204,6 +197,8 @@ class Trainer:
                 batch_size = self._training.batch_size
                 progress = StageProgress(title, stage.weights_in_words, samples, done, batch_size, pace)
                 callbacks += [stack.enter_context(scalars), stack.enter_context(progress)]
+            if self._training.average_last_epoch:
+                callbacks.append(AverageLastEpoch(stage.last_epoch - 1))
             # Several hosts could read the variables only all at the same step: they keep finished stages alone.
             if not spans_hosts(self.model.distribute_strategy):
                 callbacks.append(keep := self._keep_state(stage, history))

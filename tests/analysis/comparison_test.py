@@ -62,19 +62,20 @@ def test_open_axes_do_not_move():
     assert found.shift == (0, 5) and found.distance < 1e-25
 
 
-def test_symmetric_state_is_moved_rather_than_turned():
+def test_symmetric_and_uniform_states():
     spins = skyrmion((32, 32))
     found = align(spins, np.roll(spins, (4, 0), axis=(0, 1)).astype(np.float32), Hamiltonian())
     assert NAMES[found.operation] == "not turned" and found.shift == (4, 0)
-
-
-def test_uniform_states():
     up, down = uniform(), uniform(direction=(0.0, 0.0, -1.0))
     found = align(up, up, Hamiltonian())
     assert (found.distance, found.shift, NAMES[found.operation]) == (0.0, (0, 0), "not turned")
     # No symmetry of the Hamiltonian turns the field over.
     assert align(up, down, Hamiltonian()).distance == 4.0
     assert align(up, up, Hamiltonian(), sliding=True).distance == 0.0
+    with pytest.raises(ValueError, match="one shape"):
+        align(random_spins(8, 12), random_spins(12, 8), Hamiltonian())
+    with pytest.raises(ValueError, match="one shape"):
+        align(random_spins(2, 8, 12), random_spins(2, 8, 12), Hamiltonian())
 
 
 @pytest.mark.parametrize("shape", [(32, 48), (48, 32)])
@@ -88,7 +89,7 @@ def test_sliding_by_fractions_of_a_site(shape):
     assert open_axis.shift[1] == 0 and open_axis.distance > 1e-4
 
 
-def test_annealed_states_differ_and_relaxed_noise_does_not():
+def test_noise_and_slides_of_annealed_states():
     """Two annealed states stay apart; one of them with noise, relaxed again, is the same state, slid a little."""
     h = Hamiltonian()
     # To a small torque: along its softest directions a state otherwise stops short of the minimum.
@@ -100,10 +101,7 @@ def test_annealed_states_differ_and_relaxed_noise_does_not():
     found = align(moved, one, h)
     assert found.shift == (-5, -7) and found.distance > 1e-3
     assert align(relax(h, moved, 1e-5)[0], one, h, sliding=True).distance < 1e-6
-
-
-def test_skyrmions_slide_freely_between_the_sites():
-    """Half a site costs less than single precision resolves, and relaxation leaves it there."""
+    # Half a site costs less than single precision resolves, and relaxation leaves it there.
     h = Hamiltonian()
     state = anneal(h, (48, 64)).astype(np.float64)
     between = slid(state, (0.5, 0.5))
@@ -112,13 +110,6 @@ def test_skyrmions_slide_freely_between_the_sites():
     relaxed = relax(h, between)[0]
     assert align(state, relaxed, h).distance > 1e-3
     assert align(state, relaxed, h, sliding=True).distance < 1e-6
-
-
-def test_shapes_that_do_not_fit():
-    with pytest.raises(ValueError, match="one shape"):
-        align(random_spins(8, 12), random_spins(12, 8), Hamiltonian())
-    with pytest.raises(ValueError, match="one shape"):
-        align(random_spins(2, 8, 12), random_spins(2, 8, 12), Hamiltonian())
 
 
 @pytest.mark.parametrize(("shape", "size", "shift"), [("disc", 12, (0, 0)), ("wire", (6, 16), (0, -5))])

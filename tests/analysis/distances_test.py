@@ -14,11 +14,23 @@ def configurations(mean, count=50, each=20, seed=0, spread=1.0):
     return [mean + spread * random.normal(size=each) for _ in range(count)]
 
 
-def test_shift_is_the_distance():
+def test_distances_of_given_values():
     values = configurations(0.0)
     distance, error = wasserstein(values, [part + 3.0 for part in values])
     assert distance == pytest.approx(3.0) and 0.0 < error < 0.2
     assert wasserstein(values, values)[0] == 0.0
+    once = [np.array([value]) for value in np.random.default_rng(0).normal(size=50)]
+    far = [value + 5.0 for value in once]
+    repeated = wasserstein([np.repeat(v, 20) for v in once], [np.repeat(v, 20) for v in far])
+    assert repeated == pytest.approx(wasserstein(once, far))
+    first, second = configurations(0.0), configurations(1.0, seed=1)
+    assert wasserstein(first, second, seed=3) == wasserstein(first, second, seed=3)
+    assert wasserstein(first, second, seed=3)[1] != wasserstein(first, second, seed=4)[1]
+    nothing = [np.zeros(0)] * 3
+    assert np.isnan(wasserstein(nothing, [np.ones(1)])).all()
+    assert np.isnan(wasserstein([], [np.ones(1)])).all()
+    distance, error = wasserstein([*nothing, np.zeros(1)], [np.ones(1)])
+    assert distance == 1.0 and error == 0.0
 
 
 def test_error_is_that_of_independent_draws():
@@ -27,28 +39,6 @@ def test_error_is_that_of_independent_draws():
     assert distances.mean() == pytest.approx(2.0, abs=0.02)
     # Here W is the difference of the means, so that the bootstrap is unbiased.
     assert errors.mean() == pytest.approx(distances.std(), rel=0.35)
-
-
-def test_values_of_one_configuration_are_not_independent():
-    # Each configuration has one value, said 20 times: the error must not shrink by sqrt(20).
-    once = [np.array([value]) for value in np.random.default_rng(0).normal(size=50)]
-    far = [value + 5.0 for value in once]
-    repeated = wasserstein([np.repeat(v, 20) for v in once], [np.repeat(v, 20) for v in far])
-    assert repeated == pytest.approx(wasserstein(once, far))
-
-
-def test_same_seed_same_error():
-    first, second = configurations(0.0), configurations(1.0, seed=1)
-    assert wasserstein(first, second, seed=3) == wasserstein(first, second, seed=3)
-    assert wasserstein(first, second, seed=3)[1] != wasserstein(first, second, seed=4)[1]
-
-
-def test_configurations_without_values():
-    nothing = [np.zeros(0)] * 3
-    assert np.isnan(wasserstein(nothing, [np.ones(1)])).all()
-    assert np.isnan(wasserstein([], [np.ones(1)])).all()
-    distance, error = wasserstein([*nothing, np.zeros(1)], [np.ones(1)])
-    assert distance == 1.0 and error == 0.0
 
 
 def by_pairs(spins, complex):
@@ -65,27 +55,16 @@ def test_fft_mse_equals_the_definition(complex):
     assert fft_mse(spins, complex=complex) == pytest.approx(by_pairs(spins, complex), rel=1e-12)
 
 
-def test_fft_mse_of_two_uniform_states():
-    # Only k = 0 differs, by 1: its square is averaged over all k.
+def test_fft_mse_in_closed_form():
     states = np.stack((uniform((4, 8), (0, 0, 1)), uniform((4, 8), (1, 0, 0))))
     assert fft_mse(states) == pytest.approx(1 / 32)
-
-
-def test_fft_mse_is_blind_to_translations_only_in_magnitude():
     state = skyrmion()
     states = np.stack([state, np.roll(state, (5, 9), axis=(0, 1))])
     assert fft_mse(states) < 1e-30
     assert fft_mse(states, complex=True) > 1e-4
-
-
-def test_fft_mse_of_equal_states_and_too_few_states():
     assert fft_mse(np.stack([uniform()] * 3)) == 0.0
     with pytest.raises(ValueError, match="at least two states.*Received"):
         fft_mse(uniform()[None])
-
-
-def test_fft_mse_without_absent_sites():
-    # Half of the sites carry a spin: m_z at k = 0 is that of the spins, 1 and 0.
     present = (np.arange(8) < 4)[:, None]
     states = np.stack((uniform((4, 8), (0, 0, 1)), uniform((4, 8), (1, 0, 0)))) * present
     transform = np.abs(np.fft.fft2(states[0, ..., 2])) / 16

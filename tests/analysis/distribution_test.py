@@ -19,28 +19,17 @@ def test_noise_across_the_field(deviation):
     assert found.percentile(99) == pytest.approx(deviation * np.sqrt(2 * np.log(100)), rel=0.02)
 
 
-def test_pieces_make_no_difference():
+def test_pieces_equal_angles_and_none():
     angles = rayleigh(3.0, 1000)
     whole, pieces = angle_distribution([angles]), angle_distribution([angles[:10], angles[10:].reshape(-1, 10)])
     np.testing.assert_array_equal(whole.density, pieces.density)
     assert whole.mean == pytest.approx(pieces.mean) and whole.deviation == pytest.approx(pieces.deviation)
-
-
-def test_all_angles_equal():
     for angle in (0.0, 1.0, np.float32(np.pi)):
         found = angle_distribution([np.full((2, 3), angle)])
         assert found.mean == pytest.approx(np.rad2deg(angle), abs=1e-4)
         assert found.deviation == pytest.approx(0.0, abs=1e-4)
         assert found.peak == pytest.approx(found.mean, abs=0.051)
         assert found.percentile(99) == pytest.approx(found.mean, abs=0.051)
-
-
-def test_no_angle():
-    with pytest.raises(ValueError, match="at least one angle"):
-        angle_distribution([np.zeros((0, 4))])
-
-
-def test_absent_sites_do_not_count():
     angles = rayleigh(3.0, 1000)
     with_gaps = np.insert(angles, [0, 5, 500], np.nan)
     assert angle_distribution([with_gaps]).mean == pytest.approx(angle_distribution([angles]).mean)

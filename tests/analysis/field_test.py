@@ -6,29 +6,16 @@ from keras_evae.hamiltonian import Hamiltonian
 from tests.helpers.states import random_spins, skyrmion, uniform
 
 
-def test_relaxed_reversed_and_tilted_states():
+def test_closed_forms():
     h = Hamiltonian()
     np.testing.assert_allclose(local_correlation(uniform(), h), 1.0)
     # Upwards the field is 4J + B, downwards the neighbours still win over B.
     np.testing.assert_allclose(local_correlation(uniform(direction=(0, 0, -1)), h), 1.0)
     in_plane = local_correlation(uniform(direction=(1, 0, 0)), h)
     np.testing.assert_allclose(in_plane, 4 / np.hypot(4, 0.05))
-
-
-def test_antiparallel_and_vanishing_field():
     for h, cosine in ((Hamiltonian(J=-1, D=0, B=0), -1.0), (Hamiltonian(J=0, D=0, B=0), 0.0)):
         np.testing.assert_allclose(local_correlation(uniform(), h), cosine, atol=1e-15)
         np.testing.assert_allclose(field_angle(uniform(), h), np.arccos(cosine))
-
-
-@pytest.mark.filterwarnings("error")
-def test_noise_is_uncorrelated():
-    correlation = local_correlation(random_spins(50, 16, 16), Hamiltonian())
-    assert correlation.shape == (50, 16, 16)
-    assert abs(correlation.mean()) < 4 * correlation.std() / np.sqrt(correlation.size)
-
-
-def test_absent_sites_have_no_angle():
     h = Hamiltonian(D=0.0, boundary="open", mask=np.arange(16 * 24).reshape(16, 24) % 5 > 0)
     correlation = local_correlation(np.stack([uniform(), -uniform()]), h)
     np.testing.assert_array_equal(np.isnan(correlation), np.broadcast_to(~h.mask, correlation.shape))
@@ -56,7 +43,7 @@ def test_angle_of_single_tilted_spins(angle):
         np.testing.assert_array_equal(found[2::4, 2::4], 0.0)
 
 
-def test_small_angles_in_single_precision():
+def test_small_angles_and_cosines():
     """The arc cosine loses angles below 3e-4; the arc tangent does not."""
     h, small = Hamiltonian(), 1e-4
     noise = small * np.random.default_rng(0).normal(size=(16, 24, 3))
@@ -65,9 +52,13 @@ def test_small_angles_in_single_precision():
     reference = field_angle(exact.astype(np.float64), h)
     np.testing.assert_allclose(field_angle(exact, h), reference, atol=1e-3 * small)
     assert np.abs(np.arccos(local_correlation(exact, h)) - reference).max() > small
-
-
-def test_angle_agrees_with_its_cosine():
     for spins in (random_spins(3, 16, 24), skyrmion((16, 24))):
         for h in (Hamiltonian(dmi="bloch"), Hamiltonian(boundary=("open", "periodic"), K=0.2)):
             np.testing.assert_allclose(np.cos(field_angle(spins, h)), local_correlation(spins, h), atol=1e-12)
+
+
+@pytest.mark.filterwarnings("error")
+def test_noise_is_uncorrelated():
+    correlation = local_correlation(random_spins(50, 16, 16), Hamiltonian())
+    assert correlation.shape == (50, 16, 16)
+    assert abs(correlation.mean()) < 4 * correlation.std() / np.sqrt(correlation.size)

@@ -34,13 +34,10 @@ def test_agrees_with_the_alignment_of_two_states():
     assert found[0] < 2e-4 < 1e-3 < align(slid, lattice, hamiltonian).distance and found[2] < 1e-5
 
 
-def test_open_edges_forbid_translations():
+def test_open_edges_and_uniform_states():
     hamiltonian, state = Hamiltonian(boundary="open"), random_spins(1, 16, 16)
     turned = random_symmetry(state[0], hamiltonian, np.random.default_rng(2))[None]
     assert symmetric_distances(turned, state, hamiltonian)[0, 0] < 1e-5
     assert symmetric_distances(np.roll(state, 1, axis=1), state, hamiltonian)[0, 0] > 1.5
-
-
-def test_uniform_states():
     up = uniform((16, 32))[None]
     np.testing.assert_allclose(symmetric_distances(np.concatenate((up, -up)), up, Hamiltonian()), [[0.0], [4.0]])

@@ -31,21 +31,15 @@ def test_cycloids_at_all_phases():
     assert critical_beta(cycloids[:1], (True, False)) == pytest.approx(0.0, abs=1e-6)
 
 
-def test_domains_up_and_down():
+def test_domains_noise_and_parts():
     """One uniform component, which carries all the variance; the mean is taken out."""
     spins = np.stack([uniform((4, 6)), -uniform((4, 6)), uniform((4, 6)), uniform((4, 6))])
     for component in (largest_component, largest_fourier_component):
         assert component(spins) == pytest.approx(1 - 0.5**2, rel=1e-12)
-
-
-def test_noise_has_no_large_component():
     spins = random_spins(400, 6, 8)
     # Variance 1/3 a component of a spin, each an eigenvalue; Marchenko-Pastur for the plain one.
     assert largest_fourier_component(spins) * 48 == pytest.approx(1 / 3, rel=0.3)
     assert largest_component(spins) * 48 == pytest.approx((1 + np.sqrt(144 / 400)) ** 2 / 3, rel=0.1)
-
-
-def test_more_samples_than_are_transformed_at_once():
     spins = random_spins(130, 4, 6)
     assert largest_fourier_component(spins) == pytest.approx(largest_fourier_component(spins[::-1]), rel=1e-12)
     assert largest_fourier_component(np.concatenate([spins] * 2)) == pytest.approx(

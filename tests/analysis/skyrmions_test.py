@@ -49,30 +49,35 @@ def sorted_rows(positions):
     return positions[np.lexsort(positions.T[::-1])]
 
 
-def test_triangular_lattice_has_six_neighbours_everywhere():
+def test_lattice_and_disc():
     found, counts = counts_of(skyrmions_at(LATTICE))
     np.testing.assert_allclose(sorted_rows(found.positions), sorted_rows(LATTICE), atol=1e-6)
     np.testing.assert_array_equal(counts, 6)
     assert defect_share(counts) == 0.0
-
-
-def test_radius_is_that_of_a_disc():
     spins = skyrmion((41, 61), radius=9.0)
     found = find_skyrmions(spins)
     assert found.radii == pytest.approx([9.0], rel=0.02)
     assert np.pi * found.radii**2 == pytest.approx([np.sum(spins[..., 2] < 0)])
     assert found.positions == pytest.approx(np.array([[20.0, 30.0]]))
+    spins = skyrmions_at([*LATTICE, INTERSTITIAL])
+    expected = sorted_rows((find_skyrmions(spins).positions + (23, 47)) % SHAPE)
+    np.testing.assert_allclose(sorted_rows(find_skyrmions(np.roll(spins, (23, 47), (0, 1))).positions), expected)
+    lattice = skyrmions_at(LATTICE)
+    for spins in (lattice, -lattice):
+        found = find_skyrmions(spins)
+        assert len(found) == 16 and found.background == np.sign(spins[..., 2].sum())
+        assert len(find_skyrmions(spins, background=-found.background)) == 0
+    found, counts = counts_of(uniform())
+    assert found.positions.shape == (0, 2) and found.radii.shape == (0,) and counts.shape == (0,)
+    assert defect_share(counts) == 0.0
 
 
-def test_added_skyrmion_makes_one_with_four_and_two_with_seven_neighbours():
+def test_one_skyrmion_more_and_one_less():
     found, counts = counts_of(skyrmions_at([*LATTICE, INTERSTITIAL]))
     assert len(found) == 17
     assert sorted(counts[counts != 6]) == [4, 7, 7]
     np.testing.assert_allclose(found.positions[counts == 4], [INTERSTITIAL], atol=1e-6)
     assert defect_share(counts) == pytest.approx(3 / 17)
-
-
-def test_removed_skyrmion_disturbs_its_former_neighbours_only():
     hole = LATTICE[5]
     found, counts = counts_of(skyrmions_at(np.delete(LATTICE, 5, axis=0)))
     assert len(found) == 15 and counts.sum() == 6 * 15
@@ -82,25 +87,23 @@ def test_removed_skyrmion_disturbs_its_former_neighbours_only():
     assert sorted(counts[counts != 6]) in ([5, 5, 7, 7], [5, 5, 8])
 
 
-def test_skyrmion_across_the_corner_is_one():
+def test_edges_cut_skyrmions():
     spins = np.roll(skyrmion((31, 41)), (-15 - 1, -20 + 2), axis=(0, 1))
     found = find_skyrmions(spins)
     np.testing.assert_allclose(found.positions, [[30.0, 2.0]], atol=1e-9)
-
-
-def test_open_edge_cuts_a_skyrmion():
     spins = np.roll(skyrmion((31, 41)), -13, axis=0)
     assert len(find_skyrmions(spins)) == 1
     # The centre is in row 2; what lies beyond the edge is a part without it.
     (centre,) = find_skyrmions(spins, periodic=(False, True)).positions
     assert centre[1] == pytest.approx(20.0) and 2.0 < centre[0] < 4.0
     assert len(find_skyrmions(spins[3:], periodic=(False, True))) == 0
-
-
-def test_shifts_move_the_centres():
-    spins = skyrmions_at([*LATTICE, INTERSTITIAL])
-    expected = sorted_rows((find_skyrmions(spins).positions + (23, 47)) % SHAPE)
-    np.testing.assert_allclose(sorted_rows(find_skyrmions(np.roll(spins, (23, 47), (0, 1))).positions), expected)
+    spins = skyrmions_at(LATTICE)
+    distance = np.hypot(*np.ogrid[-27.5:28, -31.5:32])
+    # The edge runs through skyrmions; those with their centre well inside count, those outside are gone.
+    inside = [position for position in LATTICE if np.hypot(*(position - (27.5, 31.5))) < 17]
+    found = find_skyrmions(spins * (distance < 20)[..., None], (False, False))
+    np.testing.assert_allclose(sorted_rows(found.positions)[: len(inside)], sorted_rows(inside), atol=0.3)
+    assert len(find_skyrmions(np.zeros((16, 24, 3)))) == 0
 
 
 def test_regions_that_are_no_skyrmions():
@@ -114,33 +117,21 @@ def test_regions_that_are_no_skyrmions():
     assert len(find_skyrmions(skyrmion(winding=-1))) == 1
 
 
-def test_no_skyrmion_at_all():
-    found, counts = counts_of(uniform())
-    assert found.positions.shape == (0, 2) and found.radii.shape == (0,) and counts.shape == (0,)
-    assert defect_share(counts) == 0.0
-
-
-def test_open_axes():
+def test_neighbours_of_given_points():
     line = [(5, 3), (5, 10), (5, 20)]
     np.testing.assert_array_equal(delaunay_bonds(line, SHAPE, (False, False)).counts, 0)
     np.testing.assert_array_equal(delaunay_bonds(line, SHAPE, (False, True)).counts, 0)
     square_and_centre = [(0, 0), (0, 10), (10, 0), (10, 10), (5, 5)]
     np.testing.assert_array_equal(delaunay_bonds(square_and_centre, SHAPE, (False, False)).counts, [3, 3, 3, 3, 4])
-
-
-def test_counts_have_the_mean_six_on_the_torus():
     points = np.random.default_rng(0).uniform((0, 0), SHAPE, (40, 2))
     assert delaunay_bonds(points, SHAPE).counts.sum() == 6 * 40
 
 
-def test_annealed_lattices_have_as_many_skyrmions_as_charge():
+def test_annealed_lattices():
     states = list(anneal_many(Hamiltonian(), (64, 96), 6, AnnealingSchedule(over_relaxation=5), workers=1))
     numbers = [len(find_skyrmions(spins)) for spins in states]
     np.testing.assert_array_equal(numbers, np.round(-topological_charge(np.stack(states))))
     assert min(numbers) >= 8
-
-
-def test_lowest_annealed_state_is_a_perfect_lattice():
     schedule = dataclasses.replace(SLOW_SCHEDULE, temperatures=60)
     states = np.stack(list(anneal_many(Hamiltonian(), (64, 64), 20, schedule, workers=1)))
     energies = Hamiltonian().energy_per_site(states.astype(np.float64))
@@ -180,12 +171,16 @@ def sample_of(kind, size, side=48, **couplings):
     return Hamiltonian(boundary="open", mask=geometry.mask, **couplings)
 
 
-def test_domains_at_the_edge_of_a_sample_are_no_skyrmions():
+def test_domains_and_antiferromagnets():
     hamiltonian = sample_of("square", 40, B=0.0, K=0.1)
     halves = np.where(np.arange(48)[:, None] < 24, (0.0, 0.0, 1.0), (0.0, 0.0, -1.0)) * np.ones((48, 1, 1))
     spins, _ = relax(hamiltonian, halves)
     assert abs(charge_of(spins, hamiltonian)) < 0.01 and (spins[..., 2] < -0.5).sum() > 600
     assert len(skyrmions_of(spins, hamiltonian)) == len(find_skyrmions(-spins, hamiltonian.periodic)) == 0
+    hamiltonian = Hamiltonian(J=-1.0, B=0.0)
+    spins = stagger(skyrmions_at(LATTICE))
+    assert len(skyrmions_of(spins, hamiltonian)) == 16 == -round(float(charge_of(spins, hamiltonian)))
+    assert len(skyrmions_of(spins[:-1], hamiltonian)) == 0
 
 
 @pytest.mark.parametrize("direction", [1.0, -1.0])
@@ -197,33 +192,3 @@ def test_one_skyrmion_in_a_disc(B, direction):
     found = skyrmions_of(direction * spins, dataclasses.replace(hamiltonian, B=B))
     assert len(found) == 1 and found.background == direction and found.radii < 7
     np.testing.assert_allclose(found.positions, [[23.5, 23.5]], atol=0.1)
-
-
-def test_background_that_is_asked_for():
-    lattice = skyrmions_at(LATTICE)
-    for spins in (lattice, -lattice):
-        found = find_skyrmions(spins)
-        assert len(found) == 16 and found.background == np.sign(spins[..., 2].sum())
-        assert len(find_skyrmions(spins, background=-found.background)) == 0
-
-
-def test_skyrmions_of_an_antiferromagnet():
-    hamiltonian = Hamiltonian(J=-1.0, B=0.0)
-    spins = stagger(skyrmions_at(LATTICE))
-    assert len(skyrmions_of(spins, hamiltonian)) == 16 == -round(float(charge_of(spins, hamiltonian)))
-    assert len(skyrmions_of(spins[:-1], hamiltonian)) == 0
-
-
-def test_shape_is_checked():
-    with pytest.raises(ValueError, match=r"\(y, x, 3\)"):
-        find_skyrmions(np.zeros((2, 8, 8, 3)))
-
-
-def test_masked_sample():
-    spins = skyrmions_at(LATTICE)
-    distance = np.hypot(*np.ogrid[-27.5:28, -31.5:32])
-    # The edge runs through skyrmions; those with their centre well inside count, those outside are gone.
-    inside = [position for position in LATTICE if np.hypot(*(position - (27.5, 31.5))) < 17]
-    found = find_skyrmions(spins * (distance < 20)[..., None], (False, False))
-    np.testing.assert_allclose(sorted_rows(found.positions)[: len(inside)], sorted_rows(inside), atol=0.3)
-    assert len(find_skyrmions(np.zeros((16, 24, 3)))) == 0

@@ -21,29 +21,52 @@ def sorted_rows(vectors):
     return vectors[np.lexsort(vectors.T)]
 
 
-def test_definition_on_one_component():
+def test_definition_sum_rule_and_symmetries():
     spins = random_spins(4, 6)
     q = wave_vectors((4, 6))[3, 2]
     np.testing.assert_allclose(q, (-np.pi / 2, 2 * np.pi / 3))
     y, x = np.mgrid[:4, :6]
     sums = [np.sum(spins[..., a] * np.exp(-1j * (q[0] * y + q[1] * x))) for a in range(3)]
     assert structure_factor(spins)[3, 2] == pytest.approx(sum(abs(value) ** 2 for value in sums) / 24)
-
-
-def test_sum_rule_and_random_spins():
     factor = structure_factor(random_spins(200, 16, 24))
     np.testing.assert_allclose(factor.mean(axis=(-2, -1)), 1.0)
     # Flat: the sum of three squared Gaussians, its mean over 200 states within five standard errors everywhere.
     assert np.abs(factor.mean(axis=0) - 1.0).max() < 5 * factor.std(axis=0).max() / np.sqrt(200)
     _, rings = ring_average(factor.mean(axis=0))
     np.testing.assert_allclose(rings, 1.0, atol=0.1)
+    _, spins = triangular()
+    turned = np.roll(spins, (5, 9), axis=(0, 1))[..., (1, 0, 2)]
+    np.testing.assert_allclose(structure_factor(turned), structure_factor(spins), atol=1e-9)
+    wave_numbers, means = ring_average(np.ones((16, 48)))
+    np.testing.assert_allclose(wave_numbers, 2 * np.pi / 16 * np.arange(1, 9))
+    np.testing.assert_array_equal(means, 1.0)
+    mask = make_geometry("disc", 20).mask[..., None]
+    spins = random_spins(32, 32) * mask
+    square = np.sum((spins.sum(axis=(0, 1)) / mask.sum()) ** 2)
+    assert structure_factor(spins).mean() == pytest.approx(1 - square + square * mask.mean())
 
 
-def test_random_spins_have_neither_ring_nor_peaks():
+def test_peaks_in_closed_form():
     peaks = [bragg_peaks(structure_factor(spins)) for spins in random_spins(20, 64, 64)]
     assert np.mean([peak.contrast for peak in peaks]) < 0.3
     triangular_peaks = bragg_peaks(structure_factor(triangular()[1]))
     assert triangular_peaks.height > 3 * np.mean([peak.height for peak in peaks])
+    factor = structure_factor(triangular()[1])
+    step = 2 * np.pi / min(SHAPE)
+    annulus = np.abs(np.rint(np.linalg.norm(wave_vectors(SHAPE), axis=-1) / step) - 8) <= 1
+    assert bragg_peaks(factor).height == pytest.approx(annulus.sum() / 6, rel=1e-6)
+    x = 2 * np.pi * 6 * np.arange(96) / 96 + np.zeros((64, 1))
+    factor = structure_factor(np.stack((np.sin(x), 0 * x, np.cos(x)), axis=-1))
+    assert factor[0, 6] == pytest.approx(64 * 96 / 2) == factor[0, -6]
+    assert factor.sum() == pytest.approx(64 * 96)
+    peaks = bragg_peaks(factor)
+    assert peaks.wave_number == pytest.approx(2 * np.pi * 6 / 96)
+    factor = structure_factor(uniform((16, 24), (0.6, 0.0, 0.8)))
+    assert factor[0, 0] == pytest.approx(16 * 24) and factor.sum() == pytest.approx(16 * 24)
+    peaks = bragg_peaks(factor)
+    assert np.isnan([peaks.wave_number, peaks.height, peaks.contrast]).all() and peaks.wave_vectors.shape == (6, 2)
+    spins = place_skyrmions([(32, 32)], 6.0, (64, 64), Hamiltonian())
+    assert bragg_peaks(structure_factor(spins)).contrast < 0.05
 
 
 @pytest.mark.parametrize("shape, count", [(SHAPE, 64), (SHAPE[::-1], 64), ((96, 128), 32)])
@@ -62,46 +85,6 @@ def test_triangular_lattice_has_six_peaks_at_the_reciprocal_lattice(shape, count
     assert abs(rings[means.argmax()] - peaks.wave_number) < rings[0]
 
 
-def test_peaks_hold_all_of_a_perfect_ring():
-    factor = structure_factor(triangular()[1])
-    step = 2 * np.pi / min(SHAPE)
-    annulus = np.abs(np.rint(np.linalg.norm(wave_vectors(SHAPE), axis=-1) / step) - 8) <= 1
-    assert bragg_peaks(factor).height == pytest.approx(annulus.sum() / 6, rel=1e-6)
-
-
-def test_cycloid_has_two_peaks_and_full_contrast_of_one_direction():
-    x = 2 * np.pi * 6 * np.arange(96) / 96 + np.zeros((64, 1))
-    factor = structure_factor(np.stack((np.sin(x), 0 * x, np.cos(x)), axis=-1))
-    assert factor[0, 6] == pytest.approx(64 * 96 / 2) == factor[0, -6]
-    assert factor.sum() == pytest.approx(64 * 96)
-    peaks = bragg_peaks(factor)
-    assert peaks.wave_number == pytest.approx(2 * np.pi * 6 / 96)
-
-
-def test_translations_and_in_plane_rotations_change_nothing():
-    _, spins = triangular()
-    turned = np.roll(spins, (5, 9), axis=(0, 1))[..., (1, 0, 2)]
-    np.testing.assert_allclose(structure_factor(turned), structure_factor(spins), atol=1e-9)
-
-
-def test_uniform_state_has_no_structure():
-    factor = structure_factor(uniform((16, 24), (0.6, 0.0, 0.8)))
-    assert factor[0, 0] == pytest.approx(16 * 24) and factor.sum() == pytest.approx(16 * 24)
-    peaks = bragg_peaks(factor)
-    assert np.isnan([peaks.wave_number, peaks.height, peaks.contrast]).all() and peaks.wave_vectors.shape == (6, 2)
-
-
-def test_one_skyrmion_has_a_weak_even_ring():
-    spins = place_skyrmions([(32, 32)], 6.0, (64, 64), Hamiltonian())
-    assert bragg_peaks(structure_factor(spins)).contrast < 0.05
-
-
-def test_rings_of_a_lattice_that_is_not_square():
-    wave_numbers, means = ring_average(np.ones((16, 48)))
-    np.testing.assert_allclose(wave_numbers, 2 * np.pi / 16 * np.arange(1, 9))
-    np.testing.assert_array_equal(means, 1.0)
-
-
 def test_a_sample_has_the_structure_of_its_spins_not_of_its_shape():
     mask = make_geometry("disc", 40).mask[..., None]
     # A uniform state: nothing but q = 0, where N stands.
@@ -118,10 +101,3 @@ def test_a_sample_has_the_structure_of_its_spins_not_of_its_shape():
     assert bragg_peaks(factor).wave_number == pytest.approx(2 * np.pi * 6 / 48, rel=0.02)
     factor[0, 0] = 0.0
     assert np.unravel_index(factor[:, :24].argmax(), (48, 24)) == (0, 6)
-
-
-def test_sum_rule_of_a_sample():
-    mask = make_geometry("disc", 20).mask[..., None]
-    spins = random_spins(32, 32) * mask
-    square = np.sum((spins.sum(axis=(0, 1)) / mask.sum()) ** 2)
-    assert structure_factor(spins).mean() == pytest.approx(1 - square + square * mask.mean())

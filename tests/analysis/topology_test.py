@@ -8,29 +8,26 @@ from keras_evae.symmetry import apply_point_operation
 from tests.helpers.states import random_spins, skyrmion, uniform
 
 
-def test_single_skyrmion():
+def test_charges_in_closed_form():
     assert topological_charge(skyrmion()) == pytest.approx(-1.0, abs=1e-12)
     assert topological_charge(skyrmion(core=1.0)) == pytest.approx(1.0, abs=1e-12)
     assert topological_charge(skyrmion(winding=-1)) == pytest.approx(1.0, abs=1e-12)
     assert topological_charge(skyrmion(helicity=1.0)) == pytest.approx(-1.0, abs=1e-12)
-
-
-def test_uniform_state_has_none():
     assert topological_charge(uniform()) == 0.0
-
-
-def test_integer_on_the_torus_even_for_noise():
     charges = topological_charge(random_spins(20, 8, 12))
     np.testing.assert_allclose(charges, np.round(charges), atol=1e-9)
     assert np.abs(charges).max() > 0.5
-
-
-def test_charge_of_two_skyrmions_across_the_edge():
     pair = np.concatenate((skyrmion(), skyrmion()), axis=1)
     shifted = np.roll(pair, (16, 20), axis=(0, 1))
     assert topological_charge(shifted) == pytest.approx(-2.0, abs=1e-12)
     # An open edge cuts the skyrmions that lie on it.
     assert abs(topological_charge(shifted, periodic=(False, False)) + 2.0) > 0.1
+    spins = uniform((4, 6))
+    spins[::2] *= -1.0
+    spins[1, 2] = 0.0
+    spins *= 1.0 + 1e-7
+    present = spins.any(axis=-1)
+    assert topological_charge(np.where(present[..., None] & (np.arange(6) % 2 == 0)[:, None], spins, 0.0)) == 0.0
 
 
 @pytest.mark.parametrize("operation", [(True, False, False), (False, True, False), (True, True, True)])
@@ -39,7 +36,7 @@ def test_lattice_symmetries_keep_the_charge(operation):
     assert topological_charge(apply_point_operation(spins, operation)) == pytest.approx(-1.0, abs=1e-12)
 
 
-def test_triangles_with_an_absent_corner_do_not_count():
+def test_absent_corners_do_not_count():
     whole = skyrmion((32, 40), radius=6.0)
     distance = np.hypot(*np.ogrid[-15.5:16, -19.5:20])
     # The skyrmion ends at a distance of 12; what is cut away beyond it has no charge.
@@ -48,6 +45,16 @@ def test_triangles_with_an_absent_corner_do_not_count():
     # The inner half of the profile, up to the equator: half of the sphere, but for the uneven edge.
     assert topological_charge(whole * (distance < 6)[..., None]) == pytest.approx(-0.5, abs=0.12)
     assert topological_charge(np.zeros((4, 6, 3))) == 0.0
+    spins, random = random_spins(6, 8), np.random.default_rng(1)
+    mask = random.random((6, 8)) < 0.7
+    expected = 0.0
+    for y, x in np.ndindex(6, 8):
+        up, right = (y + 1) % 6, (x + 1) % 8
+        for corners in (((y, x), (y, right), (up, right)), ((up, right), (up, x), (y, x))):
+            if all(mask[corner] for corner in corners):
+                a, b, c = (spins[corner] for corner in corners)
+                expected += 2 * np.arctan2(a @ np.cross(b, c), 1 + a @ b + b @ c + c @ a)
+    assert topological_charge(spins * mask[..., None]) == pytest.approx(expected / (4 * np.pi), abs=1e-12)
 
 
 @pytest.mark.parametrize("type_", [np.float16, np.float32, np.float64])
@@ -68,25 +75,3 @@ def test_annealed_antiferromagnet():
     spins = anneal(hamiltonian, (32, 32), seed=1)
     assert charge_of(spins, hamiltonian) == pytest.approx(0.0, abs=1e-9)
     assert not np.isfinite(topological_charge(spins))
-
-
-def test_charge_of_masked_noise_is_the_sum_over_whole_triangles():
-    spins, random = random_spins(6, 8), np.random.default_rng(1)
-    mask = random.random((6, 8)) < 0.7
-    expected = 0.0
-    for y, x in np.ndindex(6, 8):
-        up, right = (y + 1) % 6, (x + 1) % 8
-        for corners in (((y, x), (y, right), (up, right)), ((up, right), (up, x), (y, x))):
-            if all(mask[corner] for corner in corners):
-                a, b, c = (spins[corner] for corner in corners)
-                expected += 2 * np.arctan2(a @ np.cross(b, c), 1 + a @ b + b @ c + c @ a)
-    assert topological_charge(spins * mask[..., None]) == pytest.approx(expected / (4 * np.pi), abs=1e-12)
-
-
-def test_antiparallel_spins_beside_a_hole_have_no_charge():
-    spins = uniform((4, 6))
-    spins[::2] *= -1.0
-    spins[1, 2] = 0.0
-    spins *= 1.0 + 1e-7
-    present = spins.any(axis=-1)
-    assert topological_charge(np.where(present[..., None] & (np.arange(6) % 2 == 0)[:, None], spins, 0.0)) == 0.0

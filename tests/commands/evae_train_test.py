@@ -8,16 +8,10 @@ import subprocess
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from keras_evae.config import load_config
-from keras_evae.dataset import read_split
-from keras_evae.evaluation.stage_states import generate
-from keras_evae.plotting.colors import spin_colors
-from keras_evae.runs.run import load_run
 from keras_evae.training.recipe import train
-from tests.helpers.commands import PATIENCE, SMOKE, assert_one_line, call, call_here, command
-from tests.helpers.training_cases import read_events
+from tests.helpers.commands import PATIENCE, SMOKE, assert_one_line, call_here, command
 
 LADDER = [0, 0, 10, 1000]
 STAGES = ["00_beta_0.0001_gamma_0", "01_beta_0.001_gamma_0", "02_beta_0.001_gamma_10", "03_beta_0.001_gamma_1000"]
@@ -27,14 +21,6 @@ STAGES = ["00_beta_0.0001_gamma_0", "01_beta_0.001_gamma_0", "02_beta_0.001_gamm
 def folder(smoke_folder, tmp_path_factory):
     """A folder of this module's own with a finished smoke run."""
     return shutil.copytree(smoke_folder, tmp_path_factory.mktemp("work") / "copy")
-
-
-def test_plan_comes_first(folder):
-    lines = (folder / "first.txt").read_text().splitlines()
-    assert lines[0].startswith("Hamiltonian  exchange J = 1, Dzyaloshinskii-Moriya D = 0.3 of Neel type")
-    text = "\n".join(lines[: [n for n, line in enumerate(lines) if line.startswith("Run folder")][0]])
-    for part in ("80 lattices of 32 x 32; to anneal", "to train: beta = 0.0001, 0.001", "gamma = 10, 1000", "Time"):
-        assert part in text
 
 
 def test_run_folder_is_complete(folder):
@@ -50,33 +36,6 @@ def test_run_folder_is_complete(folder):
             assert [float(row[weight]) for row in rows] == pytest.approx([metrics[weight]] * len(rows))
         assert np.isfinite(list(metrics["metrics"]["validation"].values())).all()
     assert epochs == list(range(7))
-
-
-@pytest.mark.filterwarnings("ignore")
-def test_tensorboard_has_one_epoch_axis_and_pictures(folder):
-    events = list(read_events(folder / "runs" / "smoke" / "tensorboard"))
-    scalars = {}
-    for step, value in events:
-        scalars.setdefault(value.tag, set()).add(step)
-    for tag in ("1 losses/loss", "1 losses/reconstruction_loss", "3 weights/beta", "3 weights/gamma"):
-        assert scalars[tag] == set(range(7))
-    assert scalars["4 end of stage/generated fft_mse"] == {1, 3, 4, 6}
-    assert {frozenset(scalars[f"5 angles/{states}"]) for states in ("reconstructed", "generated")} == {
-        frozenset({1, 3, 4, 6})
-    }
-    run = load_run(folder / "runs" / "smoke", stage=0)
-    spins = read_split(folder / "data" / "smoke_32x32.h5", "validation", 1)
-    # Reconstructions have noise in latent space.
-    states = {"input": spins, "reconstructed": None, "generated": generate(run, run.stages[0], 1)}
-    for name, shown in states.items():
-        tag = f"2 states/{name}"
-        assert scalars[tag] == {1, 3, 4, 6}
-        # The first two strings are width and height, the others the pictures, with y = 0 at the lower edge.
-        image = next(tf.make_ndarray(value.tensor) for _, value in events if value.tag == tag)
-        picture = tf.io.decode_png(image[2]).numpy()[::-1]
-        assert picture.shape == (32, 32, 3)
-        if shown is not None:
-            np.testing.assert_allclose(picture / 255, spin_colors(shown[0]), atol=0.01)
 
 
 def test_second_call_has_nothing_to_do(folder, caplog):
@@ -122,15 +81,6 @@ def test_plain_vae_on_a_stream_has_no_ladder_of_gamma(folder, monkeypatch, caplo
     assert "vae: losses" in caplog.text
 
 
-def test_no_run_yet(tmp_path):
-    result = call(tmp_path, "evaluate.py", "--losses")
-    assert_one_line(result, 3, "no run found; start one with: evae-train --config quickstart")
-    (tmp_path / "runs" / "young" / "stages").mkdir(parents=True)
-    (tmp_path / "runs" / "young" / "manifest.sha256").unlink(missing_ok=True)
-    (tmp_path / "runs" / "young" / "config.yaml").write_text("{}\n")
-    assert_one_line(call_here(tmp_path, "evaluate.py", "--losses"), 3, "no stage is finished yet")
-
-
 def test_bad_configuration(folder, tmp_path):
     (tmp_path / "bad.yaml").write_text("dataset: {shape: [100, 128]}\n")
     result = call_here(tmp_path, "train.py", "--config", "bad.yaml")
@@ -138,13 +88,6 @@ def test_bad_configuration(folder, tmp_path):
     result = call_here(folder, "train.py", "--config", SMOKE, "--set", "training.batchsize=3")
     assert_one_line(result, 2, "did you mean 'batch_size'?")
     assert list(tmp_path.iterdir()) == [tmp_path / "bad.yaml"]
-
-
-def test_another_backend_of_keras(tmp_path, monkeypatch):
-    monkeypatch.setenv("KERAS_BACKEND", "jax")
-    result = call(tmp_path, "train.py", "--config", "smoke")
-    assert_one_line(result, 2, "Keras: backend: expected tensorflow, found jax")
-    assert not (tmp_path / "runs").exists()
 
 
 def test_second_trainer_is_refused_and_interrupt_leaves_a_checkpoint(folder, tmp_path):

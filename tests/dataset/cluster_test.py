@@ -3,20 +3,18 @@
 import contextlib
 import functools
 import itertools
-import json
 import logging
 import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
-from keras_evae.dataset import cluster, generation, shards
+from keras_evae.dataset import cluster, generation
 from keras_evae.dataset.shard_folder import ShardFolder
-from keras_evae.errors import ClusterError, ConfigError, MismatchError
+from keras_evae.errors import ClusterError
 from tests.helpers.dataset_cases import CONFIG, SPECIFICATION, digest, of_size
 
 ANNEAL = "import sys; from keras_evae.commands.evae_anneal import main; sys.exit(main())"
@@ -123,88 +121,6 @@ def test_command_on_an_existing_cluster(client, tmp_path):
     assert f"Annealing on the Dask cluster at {client.scheduler.address}, 2 threads" in result.stdout
     generate_dataset(tmp_path / "threads.h5", SPECIFICATION)
     assert digest(tmp_path / "data" / "spins.h5") == digest(tmp_path / "threads.h5")
-
-
-def test_worker_with_other_kernels_is_refused(client):
-    shard = client.submit(shards.anneal_shard, SPECIFICATION, range(1), 999)
-    with pytest.raises(MismatchError, match="install the same version of keras_evae everywhere"):
-        shard.result()
-
-
-@pytest.mark.parametrize("scheduler", ["tcp://127.0.0.1:9", "tcp://host.invalid:8786", "nonsense"])
-def test_no_scheduler_answers(scheduler):
-    with (
-        pytest.raises(ConfigError, match=f"--scheduler {scheduler}: expected a Dask scheduler, found none") as error,
-        cluster.connect(scheduler, seconds=1),
-    ):
-        pass
-    assert "\n" not in str(error.value)
-
-
-@pytest.fixture
-def late_loops(monkeypatch):
-    """Event loops that Dask gives up on, as often as there are items in the list."""
-    late, start = [], distributed.utils.LoopRunner.start
-
-    def start_late(self):
-        if late:
-            # What Dask's bare assertion raises.
-            late.pop()
-            raise AssertionError
-        start(self)
-
-    monkeypatch.setattr(distributed.utils.LoopRunner, "start", start_late)
-    return late
-
-
-def test_event_loop_that_begins_late_is_waited_for(client, late_loops):
-    late_loops.append(0)
-    with cluster.connect(client.scheduler.address) as other:
-        assert len(other.nthreads()) == 2 and not late_loops
-
-
-def test_event_loop_that_never_begins_is_said(late_loops):
-    late_loops.extend(range(100))
-    with pytest.raises(ConfigError, match="found none .*too busy"), cluster.connect("tcp://127.0.0.1:9"):
-        pass
-    assert len(late_loops) == 100 - 6
-
-
-@pytest.fixture
-def scheduler(tmp_path):
-    """Process and address of a scheduler with one worker."""
-    options = {"cwd": tmp_path, "env": {**os.environ, "PYTHONPATH": str(ROOT)}, "stderr": subprocess.DEVNULL}
-    file = tmp_path / "scheduler.json"
-    commands = [["scheduler", "--host", "127.0.0.1", "--port", "0"], ["worker", "--no-nanny", "--nthreads", "1"]]
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-m", f"distributed.cli.dask_{name}", *arguments, "--no-dashboard"]
-            + ["--scheduler-file", str(file)],
-            **options,
-        )
-        for name, *arguments in commands
-    ]
-    # Dask opens the file first and then fills it.
-    while not (file.exists() and file.read_text().endswith("}")) and processes[0].poll() is None:
-        time.sleep(0.05)
-    yield processes[0], json.loads(file.read_text())["address"]
-    for process in processes:
-        process.kill()
-        process.wait()
-
-
-def test_lost_scheduler_keeps_finished_shards(tmp_path, whole, scheduler):
-    (process, address), path = scheduler, tmp_path / "spins.h5"
-    with (
-        pytest.raises(ClusterError, match="the Dask cluster was lost .* finished shards are kept") as error,
-        cluster.connect(address) as client,
-        at_shard(3, process.kill),
-    ):
-        generate_dataset(path, of_size(200), client=client)
-    assert error.value.exit_code == 1
-    assert len(list(tmp_path.glob("*/*.npz"))) >= 3
-    generate_dataset(path, of_size(200))
-    assert digest(path) == whole
 
 
 def test_shard_that_kills_its_workers(mortal_client, tmp_path, monkeypatch):

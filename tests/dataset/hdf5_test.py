@@ -1,7 +1,6 @@
 """Datasets: content, reproducibility, and what happens to damaged or foreign files."""
 
 import dataclasses
-import json
 
 import h5py
 import numpy as np
@@ -12,7 +11,6 @@ from keras_evae.analysis import topological_charge
 from keras_evae.annealing import anneal
 from keras_evae.dataset import (
     check_dataset,
-    ensure_dataset,
     generate_dataset,
     read_attributes,
     read_energies,
@@ -23,7 +21,7 @@ from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.monte_carlo.schedule import AnnealingSchedule
 from keras_evae.training.pipeline import evaluation_batches
 from tests.helpers.damage import random_flips
-from tests.helpers.dataset_cases import SPECIFICATION, digest
+from tests.helpers.dataset_cases import SPECIFICATION
 
 HALF = dataclasses.replace(SPECIFICATION, storage="float16")
 
@@ -35,16 +33,13 @@ def path(tmp_path_factory):
     return file
 
 
-def test_splits_hold_the_annealed_configurations_in_order(path):
+def test_splits_hold_the_annealed_configurations_with_energies_and_charges(path):
     spins = np.concatenate([read_split(path, split) for split in dataset.SPLITS])
     assert spins.shape == (10, 16, 32, 3) and spins.dtype == np.float32
     for index in (0, 6, 9):
         expected = anneal(SPECIFICATION.hamiltonian, (16, 32), SPECIFICATION.schedule, seed=4, index=index)
         np.testing.assert_array_equal(spins[index], expected)
     assert len(read_split(path, "train", 2)) == 2
-
-
-def test_energies_charges_and_attributes(path):
     for split in dataset.SPLITS:
         spins = read_split(path, split).astype(np.float64)
         np.testing.assert_allclose(read_energies(path, split), Hamiltonian().energy_per_site(spins), rtol=1e-12)
@@ -83,8 +78,14 @@ def test_truncated_file_is_noticed(path, tmp_path, kept):
         check_dataset(damaged, SPECIFICATION)
 
 
-def test_flipped_bits_are_noticed_or_harmless(path, tmp_path):
-    """Whatever bit is flipped, either the damage is named or every value reads as it was written."""
+def test_foreign_files_and_flipped_bits(tmp_path, path):
+    with pytest.raises(DataError, match="expected a file, found no file"):
+        check_dataset(tmp_path / "absent.h5", SPECIFICATION)
+    with h5py.File(tmp_path / "foreign.h5", "w") as file:
+        file["x"] = 1
+    with pytest.raises(DataError, match="expected a spin dataset of format version 1, found None"):
+        check_dataset(tmp_path / "foreign.h5", SPECIFICATION)
+    # Whatever bit is flipped, either the damage is named or every value reads as it was written.
     damaged, noticed = tmp_path / "damaged.h5", 0
     expected = [read_split(path, split) for split in dataset.SPLITS]
     for flipped in random_flips(path.read_bytes(), 200):
@@ -99,32 +100,6 @@ def test_flipped_bits_are_noticed_or_harmless(path, tmp_path):
     assert noticed > 180
 
 
-def test_missing_and_foreign_files(tmp_path):
-    with pytest.raises(DataError, match="expected a file, found no file"):
-        check_dataset(tmp_path / "absent.h5", SPECIFICATION)
-    with h5py.File(tmp_path / "foreign.h5", "w") as file:
-        file["x"] = 1
-    with pytest.raises(DataError, match="expected a spin dataset of format version 1, found None"):
-        check_dataset(tmp_path / "foreign.h5", SPECIFICATION)
-
-
-def test_finished_file_of_other_kernels_is_read(path, tmp_path, caplog):
-    old = tmp_path / "old.h5"
-    old.write_bytes(path.read_bytes())
-    with h5py.File(old, "r+") as file:
-        file.attrs["versions"] = np.bytes_(json.dumps(json.loads(bytes(file.attrs["versions"])) | {"kernel": 1}))
-    with caplog.at_level("INFO", "keras_evae"):
-        ensure_dataset(path, SPECIFICATION)
-        assert "kernel" not in caplog.text
-        ensure_dataset(old, SPECIFICATION)
-    assert caplog.text.count("kernel") == 1 and "old.h5: annealed with kernel version 1, read by 2" in caplog.text
-
-
-def test_bytes_of_the_file_follow_from_the_specification(path, tmp_path):
-    generate_dataset(tmp_path / "again.h5", SPECIFICATION)
-    assert digest(tmp_path / "again.h5") == digest(path)
-
-
 @pytest.fixture(scope="module")
 def half(tmp_path_factory):
     file = tmp_path_factory.mktemp("data") / "half.h5"
@@ -132,7 +107,7 @@ def half(tmp_path_factory):
     return file
 
 
-def test_float16_takes_half_the_disk(path, half):
+def test_float16_takes_half_the_disk_and_reads_as_unit_vectors(path, half):
     with h5py.File(half) as file:
         assert file["train"]["spins"].dtype == np.float16 and file["train"]["spins"].fletcher32
     assert HALF.disk_bytes < 0.51 * SPECIFICATION.disk_bytes
@@ -140,9 +115,6 @@ def test_float16_takes_half_the_disk(path, half):
     check_dataset(half, HALF)
     with pytest.raises(MismatchError, match="dataset.storage: expected 'float32' as configured, found 'float16'"):
         check_dataset(half, SPECIFICATION)
-
-
-def test_float16_reads_as_float32_unit_vectors_within_its_rounding(path, half):
     for split in dataset.SPLITS:
         exact, rounded = read_split(path, split), read_split(half, split)
         assert rounded.dtype == np.float32
@@ -150,18 +122,10 @@ def test_float16_reads_as_float32_unit_vectors_within_its_rounding(path, half):
         assert 0 < np.linalg.norm(rounded - exact, axis=-1).max() <= 5e-4
         (batch,) = evaluation_batches(half, split, 10)
         np.testing.assert_array_equal(batch, rounded)
-
-
-def test_float16_keeps_the_annealed_energies(path, half):
     for split in dataset.SPLITS:
         np.testing.assert_array_equal(read_energies(half, split), read_energies(path, split))
         rounded = Hamiltonian().energy_per_site(read_split(half, split).astype(np.float64))
         np.testing.assert_allclose(rounded, read_energies(half, split), atol=5e-5)
-
-
-def test_unknown_storage():
-    with pytest.raises(ValueError, match="`storage` must be one of float32, float16. Received: storage='float8'"):
-        dataclasses.replace(SPECIFICATION, storage="float8")
 
 
 @pytest.mark.parametrize("storage", ["float32", "float16"])
@@ -187,8 +151,3 @@ def test_masked_dataset(path, tmp_path, storage):
             check_dataset(file, changed)
     with pytest.raises(MismatchError, match="hamiltonian.(boundary|mask): expected"):
         check_dataset(path, dataclasses.replace(masked, storage="float32"))
-
-
-def test_mask_of_another_shape():
-    with pytest.raises(ValueError, match=r"mask's shape \(4, 4\). Received: \(16, 32\)"):
-        dataclasses.replace(SPECIFICATION, hamiltonian=Hamiltonian(mask=np.ones((4, 4), bool)))

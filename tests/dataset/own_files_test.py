@@ -77,7 +77,7 @@ def test_states_are_split_measured_and_found_again(tmp_path, files):
     np.testing.assert_array_equal(read_spins(tmp_path / "own_test.ovf"), splits["test"])
 
 
-def test_lattices_are_cropped_or_tiled(tmp_path):
+def test_lattices_are_cropped_or_tiled_and_no_minima_are_named(tmp_path, caplog):
     states = np.stack([*anneal_many(Hamiltonian(), (8, 32), 10, SPECIFICATION.schedule)])
     write_spins(tmp_path / "small.npy", states)
     ensure_dataset(tmp_path / "tiled.h5", own(tmp_path / "small.npy", fit="tile"))
@@ -92,9 +92,6 @@ def test_lattices_are_cropped_or_tiled(tmp_path):
     ensure_dataset(tmp_path / "cropped.h5", own(tmp_path / "large.npy", fit="crop"))
     cropped = read_split(tmp_path / "cropped.h5", "train")[0]
     assert any((cropped == state[2:18, 2:34]).all() for state in large)
-
-
-def test_states_that_are_no_minima_are_named(tmp_path, caplog):
     write_spins(tmp_path / "random.npy", random_spins(10, 16, 32).astype(np.float32))
     with caplog.at_level(logging.WARNING):
         ensure_dataset(tmp_path / "own.h5", own(tmp_path / "random.npy"))
@@ -119,13 +116,6 @@ def test_what_cannot_be_imported(tmp_path, states, changes, error, message):
         ensure_dataset(tmp_path / "own.h5", own(tmp_path / "a.npy", **changes))
     assert "\n" not in str(found.value)
     assert [file.name for file in tmp_path.iterdir()] == ["a.npy"]
-
-
-def test_missing_files_and_datasets(tmp_path):
-    with pytest.raises(DataError, match="expected files of spins"):
-        ensure_dataset(tmp_path / "own.h5", own(tmp_path / "*.ovf"))
-    with pytest.raises(DataError, match="make it with evae-import FILE"):
-        ensure_dataset(tmp_path / "own.h5", own())
 
 
 def test_the_command(tmp_path, files):

@@ -10,8 +10,8 @@ import h5py
 import numpy as np
 import pytest
 
-from keras_evae.dataset import open_dataset
-from keras_evae.dataset.reading import open_arrays, open_hdf5, read_single
+from keras_evae.dataset import read_split
+from keras_evae.dataset.reading import open_arrays
 from keras_evae.errors import DataError, DiskError, LockedError, ResourceError, reading_fault
 from tests.helpers.damage import random_flips
 
@@ -58,12 +58,6 @@ def test_data_in_another_file_are_refused(path, hostile):
         read(path)
 
 
-def test_a_circle_of_groups_ends(path):
-    with h5py.File(path, "a") as file:
-        file["group"] = file["/"]
-    assert read(path).shape == (4, 3)
-
-
 def compressed_zeros(path):
     with h5py.File(path, "w") as file:
         file.create_dataset("x", (10**7, 10**6), chunks=(1000, 1000), compression="gzip")
@@ -84,15 +78,12 @@ def test_sizes_are_compared_with_the_memory(path, hostile):
         read(hostile(path), memory=lambda: 10**6)
 
 
-def test_a_header_that_declares_more_than_follows(tmp_path):
+def test_headers_and_flipped_bits_of_arrays(tmp_path):
     np.save(tmp_path / "x.npy", np.zeros((2, 3)))
     content = (tmp_path / "x.npy").read_bytes()
     (tmp_path / "x.npy").write_bytes(content.replace(b"(2, 3)", b"(9, 3)"))
     with pytest.raises(DataError, match=r"x.npy: truncated or damaged .*declares float64 \(9, 3\)"):
         read(tmp_path / "x.npy")
-
-
-def test_flipped_bits_of_an_archive_are_noticed_or_harmless(tmp_path):
     file = tmp_path / "x.npz"
     np.savez(file, x=np.arange(12.0))
     for flipped in random_flips(file.read_bytes(), 200):
@@ -114,27 +105,16 @@ def test_slices_of_an_archive(tmp_path, save, order):
             np.testing.assert_array_equal(arrays["x"][key], values[key])
 
 
-def test_a_large_packed_array_is_read_in_parts(path):
-    with open_arrays(large_archive(path), lambda: 10**6) as arrays:
-        assert arrays["x"][500:502].shape == (2, 1000)
-
-
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("value", [1e300, np.nan, -np.inf])
-def test_values_beyond_single_precision(value):
-    values = np.zeros((3, 2))
-    values[2, 1] = value
-    with pytest.raises(DataError, match=r"spins: expected finite numbers in single precision, .* first at \(2, 1\)"):
-        read_single("spins", values)
-    np.testing.assert_array_equal(read_single("spins", values[:2]), np.zeros((2, 2)))
-
-
-def test_what_the_caller_raises_stays_what_it_is(path):
-    for error in (KeyError("mine"), OSError(errno.ENOSPC, "full"), ValueError("mine"), RuntimeError("mine")):
-        for opened in (open_hdf5, open_dataset, open_arrays):
-            with pytest.raises(type(error)) as caught, opened(path):
-                raise error
-            assert caught.value is error
+def test_values_beyond_single_precision(tmp_path, value):
+    spins = np.zeros((3, 4, 4, 3))
+    spins[2, 1] = value
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file["train/spins"], file["train/energy"], file["train/charge"] = spins, np.zeros(3), np.zeros(3)
+    with pytest.raises(DataError, match="x.h5: expected finite spins in single precision"):
+        read_split(tmp_path / "x.h5", "train")
+    np.testing.assert_array_equal(read_split(tmp_path / "x.h5", "train", 2), spins[:2])
 
 
 def test_open_for_writing_elsewhere(path):
@@ -145,25 +125,6 @@ def test_open_for_writing_elsewhere(path):
             read(path)
         writer.communicate(b"\n")
     assert read(path).shape == (4, 3)
-
-
-def test_left_open_by_a_killed_writer(path):
-    code = f"import h5py, os; file = h5py.File({str(path)!r}, 'w', libver='latest'); file.flush(); os._exit(0)"
-    subprocess.run([sys.executable, "-c", code], check=True)
-    with pytest.raises(LockedError, match="h5clear --status"):
-        read(path)
-
-
-def test_a_missing_filter_is_named(path, monkeypatch):
-    write(path, compression="gzip")
-    monkeypatch.setattr(h5py.h5z, "filter_avail", lambda code: False)
-    with pytest.raises(DataError, match=r"x: its filter deflate \(1\) is not installed; import hdf5plugin"):
-        read(path)
-
-
-def test_a_missing_name_is_named(path):
-    with pytest.raises(DataError, match="expected an array 'test/spins', found x$"):
-        read(path, "test/spins")
 
 
 @pytest.mark.parametrize(

@@ -47,24 +47,3 @@ def test_recipe(smoke_run, tmp_path, drawn):
     assert numbers["beta_c_expected"] == transitions["beta_c estimated"][-1] and numbers["all_stages_finished"]
     first = section.tables[0].records[0]
     assert first["fft_mse"] == smoke_run.stages[0].metrics["generated"]["fft_mse"]
-
-
-def test_several_runs_share_one_picture(smoke_run, vae_run, tmp_path):
-    """Without a VAE the longest ladder of beta is shown; with one, the VAE's."""
-    other = dataclasses.replace(smoke_run, path=tmp_path / "other")
-    section = make_losses([smoke_run, other, vae_run], tmp_path)
-    assert [picture.file for picture in section.pictures] == ["losses.png"]
-    files = [table.csv_file for table in section.tables]
-    assert files == ["losses_smoke.csv", "losses_other.csv", "losses_vae.csv", "transitions.csv"]
-    assert [(table.name, table.run) for table in section.tables[1:3]] == [("losses", "other"), ("losses", "vae")]
-    assert [values["ladder_of_beta_shown"] for values in section.numbers.values()] == [False, False, True]
-    runs = [(row[0], row[1]) for row in section.tables[-1].rows]
-    assert [run for run, symbol in runs if symbol == "beta_c"] == ["vae"]
-    assert [run for run, symbol in runs if symbol == "gamma_c"] == ["smoke", "other"]
-
-
-def test_a_run_that_has_not_reached_the_e_vae(smoke_run, tmp_path):
-    young = dataclasses.replace(smoke_run, stages=smoke_run.stages[:1])
-    section = make_losses([young], tmp_path)
-    assert section.numbers["smoke"]["beta_of_ladder_of_gamma"] is None
-    assert not section.numbers["smoke"]["all_stages_finished"] and len(section.tables[0].rows) == 1

@@ -1,7 +1,6 @@
 """Figures 3A and 3B: recipes on the smoke run, and on states with known noise."""
 
 import csv
-import dataclasses
 
 import numpy as np
 import pytest
@@ -41,16 +40,6 @@ def test_local_correlation(smoke_run, tmp_path, drawn):
     ]
 
 
-def test_one_grey_scale_for_all_runs(smoke_run, tmp_path, drawn):
-    """That of the run with the most noise: of two that begin at other stages."""
-    later = dataclasses.replace(smoke_run, path=tmp_path / "later", stages=smoke_run.stages[2:])
-    make_local_correlation([smoke_run, later], tmp_path)
-    scales = [drawn[f"local_correlation_{name}.png"].axes[1].images[0].get_clim() for name in ("smoke", "later")]
-    make_local_correlation([later], tmp_path)
-    alone = drawn["local_correlation.png"].axes[1].images[0].get_clim()
-    assert scales[0] == scales[1] and scales[0][0] < alone[0]
-
-
 def test_theta(smoke_run, tmp_path, drawn):
     section = make_theta([smoke_run], tmp_path)
     assert section.notes == NOTES
@@ -87,10 +76,3 @@ def test_noise_is_measured(smoke_run, tmp_path, monkeypatch):
         deviation = np.degrees(noise * np.sqrt(1 + 1 / 4))
         assert means[gamma] == pytest.approx(deviation * np.sqrt(np.pi / 2), rel=0.05)
         assert peaks[gamma] == pytest.approx(deviation, rel=0.15)
-
-
-def test_before_the_e_vae_nearer_stages_are_awaited(smoke_run, tmp_path):
-    young = dataclasses.replace(smoke_run, stages=smoke_run.stages[:2])
-    sections = make_local_correlation([young], tmp_path), make_theta([young], tmp_path)
-    assert all(section.numbers["smoke"]["awaits_nearer_stages"] for section in sections)
-    assert len(sections[0].tables[0].rows) == 3

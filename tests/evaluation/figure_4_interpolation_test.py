@@ -1,5 +1,4 @@
 import csv
-import dataclasses
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -71,13 +70,6 @@ def images(section, gamma):
     return [row for row in rows if row["gamma"] == gamma]
 
 
-def test_the_stage_that_is_compared_is_awaited(run, interpolate):
-    """While gamma = 100 is in training, what a run with gamma = 10 says is not final."""
-    del run.stages[2:]
-    section = interpolate([[latent_path(width, -2.05)] * IMAGES for width in (24.0, 2.0)])
-    assert section.numbers == {"run": {"compared_gamma": 10.0, "awaits_nearer_stage": True}}
-
-
 def test_sharpening_barriers(interpolate, tmp_path, drawn):
     widths = (24.0, 20.0, 8.0)
     section = interpolate([[latent_path(width, -2.05 - 0.001 * i)] * IMAGES for i, width in enumerate(widths)])
@@ -115,42 +107,6 @@ def test_sharpening_barriers(interpolate, tmp_path, drawn):
     assert (highest["R"], float(highest["share_of_path"])) == ("0", 90 / (POINTS - 1))
 
 
-def test_what_is_left_beyond_the_peak(interpolate):
-    """Of a Gaussian barrier of 12 steps a half is left 6 steps beyond its peak, where the charge changes too."""
-    section = interpolate([[latent_path(width, -2.05)] * IMAGES for width in (24.0, 20.0, 12.0)])
-    table = section.tables[2]
-    rows = [row for row in table.records if row["gamma"] == 100.0]
-    assert [(row["R"], row["steps"]) for row in rows] == [(2, 200.0), (4, 100.0), (6, 66.7), (8, 50.0), (10, 40.0)]
-    expected = 0.5 ** ((np.arange(2, 11, 2) / 6) ** 2)
-    np.testing.assert_allclose([row["barrier_left"] for row in rows], expected, rtol=0.08)
-    assert [row["interstitial_left"] for row in rows] == [1.0, 1.0, 1.0, 0.0, 0.0]
-
-
-def test_targets_that_are_not_reached_give_no_numbers(interpolate):
-    lost = latent_path(20.0, -2.05, loss=1.0, reached=False)
-    section = interpolate([[lost] * IMAGES] * 3)
-    assert section.pictures == []
-    assert {row["reached"] for row in images(section, 0.0)} == {"no"}
-    assert sum("does not reach the targets" in note for note in section.notes) == 3
-    assert all(row[-1] is None for table in section.tables[1:] for row in table.rows)
-
-
-def test_an_image_without_barrier_is_not_compared(interpolate):
-    flat = dataclasses.replace(latent_path(20.0, -2.05), barrier=None, shown={})
-    section = interpolate(
-        [[latent_path(20.0, -2.05)] * IMAGES, [flat] * IMAGES, [flat, *[latent_path(10.0, -2.06)] * (IMAGES - 1)]]
-    )
-    assert [row["barrier_height"] is None for row in images(section, 100.0)] == [True, *[False] * (IMAGES - 1)]
-    assert {row["reached"] for row in images(section, 100.0)} == {"yes"}
-    assert any("end of the path" in note for note in section.notes)
-
-
-def test_a_lattice_too_small_for_skyrmions(smoke_run, tmp_path):
-    section = recipe.make_interpolation([smoke_run], tmp_path)
-    assert not section.tables and not section.numbers
-    assert any("32 x 32" in note for note in section.notes)
-
-
 def test_states_that_a_model_cannot_make_are_left_out(smoke_folder, tmp_path, monkeypatch):
     """The whole way through the model of a run, which is hardly trained."""
     monkeypatch.chdir(smoke_folder)
@@ -169,3 +125,20 @@ def test_states_that_a_model_cannot_make_are_left_out(smoke_folder, tmp_path, mo
             assert not one.reached and one.barrier is None
     remaining = [sum(some[i].losses[-1].sum() for some in found.values()) for i in range(2)]
     assert remaining == sorted(remaining)
+
+
+def test_what_is_left_beyond_the_peak(interpolate):
+    """Of a Gaussian barrier of 12 steps a half is left 6 steps beyond its peak, where the charge changes too."""
+    section = interpolate([[latent_path(width, -2.05)] * IMAGES for width in (24.0, 20.0, 12.0)])
+    table = section.tables[2]
+    rows = [row for row in table.records if row["gamma"] == 100.0]
+    assert [(row["R"], row["steps"]) for row in rows] == [(2, 200.0), (4, 100.0), (6, 66.7), (8, 50.0), (10, 40.0)]
+    expected = 0.5 ** ((np.arange(2, 11, 2) / 6) ** 2)
+    np.testing.assert_allclose([row["barrier_left"] for row in rows], expected, rtol=0.08)
+    assert [row["interstitial_left"] for row in rows] == [1.0, 1.0, 1.0, 0.0, 0.0]
+
+
+def test_a_lattice_too_small_for_skyrmions(smoke_run, tmp_path):
+    section = recipe.make_interpolation([smoke_run], tmp_path)
+    assert not section.tables and not section.numbers
+    assert any("32 x 32" in note for note in section.notes)

@@ -9,18 +9,12 @@ import numpy as np
 import pytest
 
 from keras_evae.annealing import anneal, relax
-from keras_evae.evaluation.compared_states import FinalState, compare_all
-from keras_evae.evaluation.figure_5_collapse import make_collapse, make_fft_mse
+from keras_evae.evaluation.figure_5_collapse import FinalState, compare_all, make_collapse, make_fft_mse
 from keras_evae.evaluation.stage_selection import first_collapsed
 from keras_evae.evaluation.stage_states import generate
 from keras_evae.runs.run import load_run
 from keras_evae.symmetry import apply_point_operation
 from tests.helpers.pictures import assert_shows, curves, grid_of
-
-
-@pytest.fixture
-def run(smoke_run):
-    return smoke_run
 
 
 def stages(*values):
@@ -56,17 +50,9 @@ def test_trainings_that_end_in_one_lattice(run):
     assert pair["verdict"] == "another state"
 
 
-def test_different_hamiltonians_are_not_compared(run):
-    hamiltonian = run.config.hamiltonian.model_copy(update={"D": 0.2})
-    other = dataclasses.replace(run, config=run.config.model_copy(update={"hamiltonian": hamiltonian}))
-    spins = anneal(run.hamiltonian, (32, 32))
-    pairs, notes = compare_all([final(run, spins, "one"), final(other, spins, "two")])
-    assert pairs == [] and "different lattices or Hamiltonians" in notes[0]
-
-
 def test_section_of_two_runs(run, tmp_path, drawn):
     copy = load_run(shutil.copytree(run.path, tmp_path / "copy"))
-    section = make_collapse([run, copy], tmp_path)
+    section = make_collapse([run, copy], tmp_path, count=10)
     section.write(tmp_path)
     for name, row in zip(("smoke", "copy"), grid_of(drawn["collapse.png"], rows=2), strict=True):
         # Runs of the same beta and seed have their folders besides.
@@ -85,7 +71,7 @@ def test_section_of_two_runs(run, tmp_path, drawn):
     assert float(row["distance"]) == 0.0 and row["verdict"] == "same state, shifted by (0.0, 0.0), not turned"
     assert set(section.numbers) == {"smoke", "copy"} and not section.numbers["copy"]["collapsed"]
     young = dataclasses.replace(run, stages=run.stages[:2])
-    alone = make_collapse([young], tmp_path)
+    alone = make_collapse([young], tmp_path, count=10)
     assert [table.name for table in alone.tables] == ["collapse"]
     found = [section.numbers["smoke"]["last_stage_finished"], alone.numbers["smoke"]["last_stage_finished"]]
     assert found == [True, False]
@@ -106,17 +92,6 @@ def ladder(run, beta, seed, *values):
     training = run.config.training.model_copy(update={"seed": seed})
     config = run.config.model_copy(update={"evae": evae, "training": training})
     return dataclasses.replace(run, path=path, config=config, stages=stages)
-
-
-def test_picture_has_the_last_stage_too(run, tmp_path, drawn):
-    """The collapse is seen between the second and the third of seven stages; the last one is far behind it."""
-    late = ladder(run, 1e-3, 0, 1.0, 1e-3)
-    stage, gammas = late.stages[-1], [10.0**n for n in range(1, 7)]
-    behind = [dataclasses.replace(stage, stage=dataclasses.replace(stage.stage, gamma=gamma)) for gamma in gammas]
-    make_collapse([dataclasses.replace(late, stages=(late.stages[0], *behind))], tmp_path, count=2)
-    titles = [axes.get_title() for axes in drawn["collapse.png"].axes]
-    assert titles[:3] == [rf"$\gamma$ = {gamma:g}" for gamma in (0, 10, 100)]
-    assert titles[5:7] == [r"$\gamma$ = 1e+06", "the last one, relaxed"]
 
 
 def test_numbers_of_the_collapse(run, tmp_path, drawn):

@@ -1,12 +1,6 @@
-import dataclasses
-
-import numpy as np
-import pytest
-
 from keras_evae.evaluation import figure_s1_reconstructions as module
 from keras_evae.evaluation.figure_s1_reconstructions import make_reconstructions
-from keras_evae.runs.stage_folder import FinishedStage
-from keras_evae.runs.stage_plan import Stage, in_words
+from keras_evae.runs.stage_plan import in_words
 from tests.helpers.pictures import assert_shows, grid_of, is_empty
 from tests.helpers.states import random_spins, skyrmion, uniform
 
@@ -34,18 +28,3 @@ def test_collapsed_stages_are_told_by_their_uniform_state(smoke_run, tmp_path, m
     rows = make_reconstructions([smoke_run], tmp_path).tables[0].rows
     assert [row[4] for row in rows] == ["no", "yes", "yes", "no"]
     assert [row[3] for row in rows[1:3]] == [1.0, -1.0]
-
-
-@pytest.mark.parametrize("betas, gammas, bands", [(1, 0, [1]), (7, 12, [7, 7, 5]), (8, 1, [7, 1, 1])])
-def test_bands_hold_a_few_stages_of_one_kind(betas, gammas, bands):
-    ladder = [(0.1, 0.0)] * betas + [(0.1, 1.0)] * gammas
-    stages = [FinishedStage(Stage(i, *weights, i, 1), None, {}) for i, weights in enumerate(ladder)]
-    found = module._bands(stages)
-    assert [len(band) for band in found] == bands
-    assert np.concatenate(found).tolist() == list(range(len(stages)))
-
-
-def test_several_runs_have_a_picture_each(smoke_run, tmp_path):
-    other = dataclasses.replace(smoke_run, path=tmp_path / "other", stages=smoke_run.stages[:1])
-    pictures = [picture.file for picture in make_reconstructions([smoke_run, other], tmp_path).pictures]
-    assert pictures == ["reconstructions_smoke.png", "reconstructions_other.png"]

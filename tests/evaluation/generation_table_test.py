@@ -9,10 +9,9 @@ import pytest
 
 from keras_evae.errors import DataError
 from keras_evae.evaluation.generation_measures import measure_set
-from keras_evae.evaluation.generation_rows import OUTPUTS, TEST, Row, best_generating
-from keras_evae.evaluation.generation_speed import AnnealerPoint, annealer_rate
+from keras_evae.evaluation.generation_rows import OUTPUTS, TEST, AnnealerPoint, Row, annealer_rate, best_generating
 from keras_evae.evaluation.generation_table import make_generation
-from keras_evae.evaluation.recipes import ALL, evaluate
+from keras_evae.evaluation.recipes import evaluate
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.monte_carlo.schedule import AnnealingSchedule
 from tests.helpers.states import random_spins, uniform
@@ -46,10 +45,6 @@ def test_every_way_beside_test_data_and_annealer(smoke_run, tmp_path, drawn):
     assert "Quality and speed of generation" in (tmp_path / "report.html").read_text()
 
 
-def test_all_leaves_it_out():
-    assert "generation" not in ALL and ALL[-1] == "states"
-
-
 def test_missing_data_are_named_in_one_line(smoke_run, tmp_path):
     dataset = smoke_run.config.dataset.model_copy(update={"path": tmp_path / "missing.h5"})
     run = dataclasses.replace(smoke_run, config=smoke_run.config.model_copy(update={"dataset": dataset}))
@@ -58,7 +53,7 @@ def test_missing_data_are_named_in_one_line(smoke_run, tmp_path):
     assert "\n" not in str(error.value)
 
 
-def test_annealer_at_equal_energy():
+def test_annealer_at_equal_energy_and_best_stage():
     """A slow schedule that ends higher than a fast one does not count; between schedules powers are interpolated."""
     known = {"fast": (-1.0, 1000.0), "bad": (-1.5, 1.0), "good": (-1.99, 10.0)}
     points = [AnnealerPoint(name, AnnealingSchedule(), (e, 0.0), rate, 5) for name, (e, rate) in known.items()]
@@ -68,8 +63,6 @@ def test_annealer_at_equal_energy():
     assert annealer_rate(-2.0 + math.sqrt(1e-3), points, -2.0) == pytest.approx(math.sqrt(1000.0))
     assert annealer_rate(-1.995, points, -2.0) is None
 
-
-def test_best_stage_generates_various_states():
     def row(way, spins):
         found = measure_set(spins, Hamiltonian())
         return Row(SimpleNamespace(name=way), way, found, found, None, None, 1.0)

@@ -10,16 +10,15 @@ import pytest
 
 from keras_evae.analysis import field_angle
 from keras_evae.dataset.formats.spin_files import read_states
-from keras_evae.errors import DataError, MismatchError
-from keras_evae.evaluation.compared_states import compare_all, final_states
+from keras_evae.errors import MismatchError
 from keras_evae.evaluation.figure_3_correlation import make_local_correlation
+from keras_evae.evaluation.figure_5_collapse import compare_all, final_states
 from keras_evae.evaluation.figure_s1_reconstructions import make_reconstructions
 from keras_evae.evaluation.generated_states import analyse_file
 from keras_evae.evaluation.recipes import ALL, evaluate
 from keras_evae.geometry import make_geometry
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.lattice import encode_mask
-from keras_evae.minima.interstitial import make_targets
 from keras_evae.runs.run import Run
 from tests.helpers.commands import smoke
 from tests.helpers.states import random_spins, uniform
@@ -76,13 +75,6 @@ def test_distances_of_final_states_are_means_over_the_sample(disc_run, monkeypat
     assert pair["distance"] == pytest.approx(4.0)
 
 
-def test_no_perfect_lattice_to_interpolate_to_around_a_hole():
-    mask = np.ones((48, 48), bool)
-    mask[20:24, 20:24] = False
-    with pytest.raises(DataError, match="needs a spin on every site"):
-        make_targets(Hamiltonian(mask=mask), (48, 48))
-
-
 @pytest.mark.parametrize("mask", [None, MASK])
 def test_files_of_spins_may_leave_sites_out(tmp_path, mask):
     """Each configuration its own; what is analysed together needs the same ones."""
@@ -99,15 +91,6 @@ def test_files_of_spins_may_leave_sites_out(tmp_path, mask):
         return
     with pytest.raises(MismatchError, match="expected a spin at every site of the mask"):
         read_states(str(tmp_path / "a.npy"), 9, mask)
-
-
-def test_files_of_other_samples(tmp_path):
-    np.save(tmp_path / "full.npy", UP[None] + (~MASK)[..., None] * (0.0, 0.0, 1.0))
-    np.save(tmp_path / "small.npy", UP[None, 1:])
-    with pytest.raises(MismatchError, match=f"zero vectors at the {(~MASK).sum()} sites outside of the mask"):
-        read_states(str(tmp_path / "full.npy"), 9, MASK)
-    with pytest.raises(MismatchError, match=r"the lattice of the mask, \(32, 32\), found \(31, 32\)"):
-        read_states(str(tmp_path / "small.npy"), 9, MASK)
 
 
 def test_zero_vectors_of_a_file_are_the_mask(tmp_path):

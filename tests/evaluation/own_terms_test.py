@@ -1,6 +1,5 @@
 """The example of docs/energies.md runs as it stands there; configurations, datasets and runs keep their terms."""
 
-import contextlib
 import dataclasses
 import re
 import subprocess
@@ -11,9 +10,7 @@ import pytest
 
 from keras_evae.config import Config, dump_config, load_config
 from keras_evae.dataset import DatasetSpecification, check_specification, ensure_dataset, read_split
-from keras_evae.dataset.shards import shard_length
 from keras_evae.errors import ConfigError, MismatchError
-from keras_evae.evaluation.recipes import evaluate
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.minima.skyrmion_lattices import preferred_spacing
 from keras_evae.monte_carlo.schedule import AnnealingSchedule
@@ -21,7 +18,7 @@ from keras_evae.runs.from_config import dataset_specification
 from keras_evae.runs.run import load_run
 from keras_evae.runs.run_folder import open_run_folder
 from keras_evae.symmetry import point_group, translation_steps
-from tests.helpers.commands import ROOT, call
+from tests.helpers.commands import ROOT
 from tests.helpers.energy_terms import Compass
 from tests.helpers.states import uniform
 from tests.helpers.training_cases import python_environment
@@ -55,13 +52,6 @@ def test_example_of_the_page():
     assert len(point_group(hamiltonian, (8, 8))) == 8 and translation_steps(hamiltonian, (8, 8)) == (1, 1)
 
 
-def test_preferred_spacing_with_second_neighbours():
-    stiffer = preferred_spacing(Hamiltonian(J2=0.25))
-    assert stiffer == pytest.approx(4 * np.pi / np.sqrt(3) / np.arctan(0.3 / 1.5))
-    with pytest.raises(ValueError, match="J2"):
-        preferred_spacing(Hamiltonian(J2=-0.6))
-
-
 def test_datasets_keep_their_terms(tmp_path):
     path, own = tmp_path / "own.h5", with_hamiltonian(J2=0.2, terms=[Compass(0.2)])
     ensure_dataset(path, own, workers=1)
@@ -74,12 +64,6 @@ def test_datasets_keep_their_terms(tmp_path):
     ):
         with pytest.raises(MismatchError, match=message):
             check_specification(path, other)
-
-
-def test_shards_take_seconds_whatever_the_sampler():
-    fast = dataclasses.replace(SPECIFICATION, shape=(128, 128), sizes=(100, 1, 1))
-    slow = dataclasses.replace(fast, hamiltonian=Hamiltonian(J2=0.1))
-    assert shard_length(fast) == 64 and 1 <= shard_length(slow) < 16
 
 
 def test_configurations_hold_the_text_of_a_term(tmp_path):
@@ -145,40 +129,8 @@ def test_training_script_of_the_page(trained):
     assert np.isfinite(run.hamiltonian.energy(states)).all()
 
 
-@pytest.mark.slow
-def test_figures_of_a_run_with_terms(trained, tmp_path):
-    run = load_run(trained[0] / "runs" / "compass", terms=[Compass(0.2)])
-    # The run, as the data, is found from the folder in which it was trained.
-    with contextlib.chdir(trained[0]):
-        made = evaluate([run, run], ["losses", "theta"], tmp_path / "figures", report=True)
-    assert [section.name for section in made] == ["losses", "theta"]
-    column = made[0].tables[0].header.index("validation_hamiltonian_loss")
-    energies = [stage.metrics["validation"]["hamiltonian_loss"] for stage in run.stages]
-    assert [row[column] for row in made[0].tables[0].rows] == energies
-    page = (tmp_path / "figures" / "report.html").read_text()
-    assert "Compass(strength=0.2)" in page and "Left out" not in page
-
-
-@pytest.mark.slow
-def test_evaluate_says_how_a_run_with_terms_is_opened(trained):
-    folder, _ = trained
-    result = call(folder, "evaluate.py", "--run", "runs/compass", "--losses", "--output", "figures")
-    assert result.returncode == 2 and result.stderr.count("\n") == 1
-    for part in (
-        f"error: {folder}/runs/compass: its energy terms are Python, which no file holds",
-        f"keras_evae.load_run('{folder}/runs/compass', terms=[Compass(strength=0.2)])",
-        "keras_evae.evaluate([run], ['losses'], 'figures')",
-    ):
-        assert part in result.stderr
-
-
-@pytest.mark.slow
-def test_script_answers_in_one_line(trained):
-    text = (trained[0] / "script.py").read_text()
-    changed = text.replace("-0.5 * lattice.total", "-0.6 * lattice.total")
-    (trained[0] / "script.py").write_text(changed)
-    result = run_script(trained[0])
-    (trained[0] / "script.py").write_text(text)
-    assert changed != text and result.returncode == 2
-    errors = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
-    assert len(errors) == 1 and "expected field = -dE/dS" in errors[0] and "Traceback" not in result.stderr
+def test_preferred_spacing_with_second_neighbours():
+    stiffer = preferred_spacing(Hamiltonian(J2=0.25))
+    assert stiffer == pytest.approx(4 * np.pi / np.sqrt(3) / np.arctan(0.3 / 1.5))
+    with pytest.raises(ValueError, match="J2"):
+        preferred_spacing(Hamiltonian(J2=-0.6))

@@ -40,9 +40,6 @@ def test_file_holds_each_stage_with_certificates(relaxed):
             assert file[stage.name]["relaxed/gap"][:].min() >= 0.0
             lowered = file[stage.name]["generated/gap"][:] - file[stage.name]["relaxed/gap"][:]
             assert lowered.min() > 0.0
-
-
-def test_file_says_what_it_is(relaxed):
     run, output, _ = relaxed
     with h5py.File(output / "states.h5") as file:
         assert Hamiltonian(**json.loads(bytes(file.attrs["hamiltonian"]))) == run.hamiltonian
@@ -54,7 +51,7 @@ def test_file_says_what_it_is(relaxed):
     assert spins.shape == (5, 32, 32, 3) and count == 12
 
 
-def test_change_and_order_are_those_of_the_states(relaxed):
+def test_tables_have_what_is_in_the_file(relaxed):
     run, output, section = relaxed
     table = section.tables[1]
     assert {table.run for table in section.tables} == {"smoke"}
@@ -66,16 +63,6 @@ def test_change_and_order_are_those_of_the_states(relaxed):
             for orders in ([state.psi6 for state in states], [state.psi4 for state in states]):
                 expected.append(np.concatenate(orders).mean() if np.concatenate(orders).size else None)
             assert row[-3:] == pytest.approx(expected, rel=1e-5)
-
-
-def test_change_of_a_sample_is_a_mean_over_its_spins():
-    mask = np.hypot(*np.ogrid[-15.5:16, -19.5:20]) < 14
-    up = (uniform((32, 40)) * mask[..., None])[None]
-    changes = _changes(up, -up, Hamiltonian(mask=mask))
-    assert changes == {"change": pytest.approx(4.0), "psi6_relaxed": None, "psi4_relaxed": None}
-
-
-def test_tables_and_numbers(relaxed):
     run, _, section = relaxed
     energies, certificates, best = section.tables
     assert len(energies.rows) == len(certificates.rows) == len(run.stages)
@@ -90,3 +77,10 @@ def test_tables_and_numbers(relaxed):
         "best_known_energy_per_site": best.rows[0][1],
         "states_of_each_stage": 12,
     }
+
+
+def test_change_of_a_sample_is_a_mean_over_its_spins():
+    mask = np.hypot(*np.ogrid[-15.5:16, -19.5:20]) < 14
+    up = (uniform((32, 40)) * mask[..., None])[None]
+    changes = _changes(up, -up, Hamiltonian(mask=mask))
+    assert changes == {"change": pytest.approx(4.0), "psi6_relaxed": None, "psi4_relaxed": None}

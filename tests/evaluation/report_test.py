@@ -1,8 +1,6 @@
 """The HTML report: complete, self-contained, escaped, and shown whole by a browser."""
 
-import dataclasses
 import html
-import os
 import re
 import shutil
 import subprocess
@@ -14,7 +12,7 @@ import pytest
 
 from keras_evae.errors import DataError
 from keras_evae.evaluation.recipes import ALL, evaluate
-from keras_evae.evaluation.report import Headline, collect_sections, write_report
+from keras_evae.evaluation.report import collect_sections, write_report
 from keras_evae.evaluation.results import Picture, Section, Table
 from keras_evae.runs.run import load_run
 
@@ -62,11 +60,6 @@ def output(tmp_path):
     return tmp_path
 
 
-@pytest.fixture
-def run(smoke_run):
-    return smoke_run
-
-
 class Page(HTMLParser):
     """Tags with their attributes, and the text between them."""
 
@@ -109,7 +102,7 @@ def test_hostile_text_is_only_text(run, output, tmp_path):
     assert HOSTILE in page.text and folder.name in page.text
 
 
-def test_picture_from_outside_is_not_shown(run, output):
+def test_foreign_pictures_and_results_that_are_there(run, output):
     (output.parent / "secret.png").write_bytes((output / "small.png").read_bytes())
     section = Section("losses", "t", "", pictures=[Picture("../secret.png", "")])
     with pytest.raises(DataError, match="found none; make it again with --losses"):
@@ -117,9 +110,6 @@ def test_picture_from_outside_is_not_shown(run, output):
     (output / "secret.png").write_text("no picture")
     with pytest.raises(DataError, match="found another file"):
         render([run], [section], {}, output)
-
-
-def test_report_of_results_that_are_there(run, output):
     made = Section("losses", "new", "")
     assert collect_sections([made], ["reconstructions", "losses"], output) == [made]
     assert [section.title for section in collect_sections([], ["bare", "losses"], output)] == [
@@ -129,34 +119,6 @@ def test_report_of_results_that_are_there(run, output):
         collect_sections([], ["losses"], output)
     with pytest.raises(DataError, match="evae-evaluate --all"):
         write_report([run], [], {}, output)
-
-
-def test_results_older_than_the_last_stage_are_marked(run, output):
-    """The content of the stages decides, not the times of files, which a copy changes."""
-    losses, bare = sections()
-    made = dataclasses.replace(losses, made_from=[run.stages_checksum])
-    for path in output.glob("*.json"):
-        os.utime(path, (0, 0))
-    assert "Made before the last stage" not in render([run], [made, bare], {}, output)
-    before = dataclasses.replace(run, stages=run.stages[:-1])
-    early = dataclasses.replace(losses, made_from=[before.stages_checksum])
-    assert Page(render([run], [early, bare], {}, output)).text.count("Made before the last stage was finished") == 1
-
-
-def test_sentences_leave_out_results_older_than_the_last_stage(run, output):
-    known = Table("best_known", "", ["search", "energy_per_site"], [["slow anneals", -3.0]], "smoke")
-    section = Section("relax", "", "", [known], made_from=[run.stages_checksum])
-    assert "from slow anneals" in render([run], [section], {}, output)
-    section = dataclasses.replace(section, made_from=["of other stages"])
-    assert "from slow anneals" not in render([run], [section], {}, output)
-
-
-def test_page_begins_with_headlines_that_are_given(run, output):
-    page = Page(
-        render([run], [], {"losses": "x"}, output, [Headline("search", "J = 1", ["First.", "<b>"], [("Trials", "3")])])
-    )
-    assert "Run search" in page.text and "First." in page.text and "<b>" in page.text
-    assert "ollapsed" not in page.text
 
 
 def test_everything_of_a_run(run, tmp_path, caplog):
@@ -196,8 +158,3 @@ def test_browser_shows_it_whole_on_a_phone(run, output):
     found = re.search("RESULT(.*?)END</pre>", result.stdout)
     assert found, result.stderr
     assert html.unescape(found[1]) == '{"overflow":0,"images":[1800,80],"asked":[],"scripts":0}'
-
-
-def test_run_given_twice_is_one_run(run, tmp_path):
-    (section,) = evaluate([run.path, run.path], ["fft_mse"], tmp_path)
-    assert len(section.tables[0].rows) == 3

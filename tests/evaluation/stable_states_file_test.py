@@ -6,15 +6,13 @@ import signal
 import subprocess
 import sys
 
-import h5py
 import numpy as np
 import pytest
 
 from keras_evae.dataset.formats.spin_files import read_states
-from keras_evae.errors import DataError, LockedError, MismatchError
-from keras_evae.evaluation.stable_states import generate_stable
+from keras_evae.errors import DataError, MismatchError
 from keras_evae.evaluation.stable_states_file import write_stable
-from keras_evae.files import hold_lock, read_sealed, write_sealed
+from keras_evae.files import read_sealed, write_sealed
 from keras_evae.runs.run import load_run
 from tests.helpers.commands import call_here, command
 from tests.helpers.damage import random_flips
@@ -32,11 +30,6 @@ from keras_evae.commands.evae_generate import main
 sys.exit(main(sys.argv[1:]))
 """
 OPTIONS = ["--run", "runs/smoke", "--stage", "gamma=10", "--prior", "normal", "--number", "150", "--no-relax"]
-
-
-@pytest.fixture
-def run(smoke_run):
-    return smoke_run
 
 
 @pytest.fixture
@@ -68,27 +61,6 @@ def test_killed_and_started_again(smoke_run, tmp_path):
     assert sorted(file.name for file in tmp_path.iterdir()) == ["killed.h5", "marked.h5", "whole.h5"]
 
 
-def test_damaged_chunk_is_drawn_again(run, tmp_path, written):
-    parts = tmp_path / "other.h5.parts"
-    with pytest.raises(DataError, match="expected 101 states"):
-        write_stable(run, tmp_path / "other.h5", 101, prior="normal", relax=False, limit=100)
-    chunk = parts / "000000.npz"
-    chunk.write_bytes(chunk.read_bytes()[:-1])
-    write_stable(run, tmp_path / "other.h5", 5, prior="normal", relax=False)
-    assert (tmp_path / "other.h5").read_bytes() == written.read_bytes()
-
-
-def test_file_has_the_states_and_what_was_measured(run, written):
-    found = generate_stable(run, 5, 0, "normal", False)
-    spins, count = read_states(str(written), 10)
-    assert count == 5
-    np.testing.assert_allclose(spins, found.spins, atol=1e-6)
-    with h5py.File(written) as file:
-        assert file["spins"].fletcher32 and file["spins"].dtype == np.float32
-        for name in found.record.dtype.names:
-            np.testing.assert_array_equal(file[name][:], found.record[name])
-
-
 def test_finished_file_stays(run, written):
     before = written.read_bytes()
     write_stable(run, written, 5, prior="normal", relax=False)
@@ -101,16 +73,6 @@ def test_finished_file_stays(run, written):
         with pytest.raises((DataError, MismatchError)):
             write_stable(run, written, 5, prior="normal", relax=False)
         assert written.read_bytes() == damaged and list(written.parent.iterdir()) == [written]
-
-
-def test_work_folder_of_something_else(run, tmp_path):
-    parts = tmp_path / "states.h5.parts"
-    with hold_lock(parts / "lock"), pytest.raises(LockedError):
-        write_stable(run, tmp_path / "states.h5", 1, prior="normal")
-    (parts / "thesis.tex").write_text("years of work")
-    with pytest.raises(DataError, match="found something else; choose another file"):
-        write_stable(run, tmp_path / "states.h5", 1, prior="normal")
-    assert (parts / "thesis.tex").exists()
 
 
 def test_command_answers_in_one_line(smoke_folder, tmp_path):
@@ -126,3 +88,13 @@ def test_command_answers_in_one_line(smoke_folder, tmp_path):
         answer = call_here(smoke_folder, "evae-generate", *OPTIONS, "--output", tmp_path / "x.h5", *options)
         assert answer.returncode == code and answer.stderr.startswith(line) and answer.stderr.count("\n") == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_damaged_chunk_is_drawn_again(run, tmp_path, written):
+    parts = tmp_path / "other.h5.parts"
+    with pytest.raises(DataError, match="expected 101 states"):
+        write_stable(run, tmp_path / "other.h5", 101, prior="normal", relax=False, limit=100)
+    chunk = parts / "000000.npz"
+    chunk.write_bytes(chunk.read_bytes()[:-1])
+    write_stable(run, tmp_path / "other.h5", 5, prior="normal", relax=False)
+    assert (tmp_path / "other.h5").read_bytes() == written.read_bytes()

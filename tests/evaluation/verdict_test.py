@@ -1,7 +1,6 @@
 """Three sentences on runs that have collapsed, have not, or have nothing to say."""
 
 import dataclasses
-from pathlib import Path
 
 import pytest
 
@@ -18,11 +17,6 @@ LOWEST, UNMEASURED = -2.06, "runs/smoke --relax --report"
 # The last stage relaxed, as a collapsed model that has found the lowest state.
 FOUND = {"energy_relaxed": LOWEST, "gap_relaxed": 5e-9, "share_at_best_known": 1.0, "change": 2e-4,
          "skyrmions_relaxed": 8.0, "psi6_relaxed": 0.96, "psi4_relaxed": 0.2}  # fmt: skip
-
-
-@pytest.fixture
-def run(smoke_run):
-    return smoke_run
 
 
 @pytest.fixture
@@ -82,49 +76,3 @@ def test_without_relaxation_nothing_is_said_of_it(run, collapsed):
     young = relaxation(dataclasses.replace(run, stages=run.stages[:-1]))
     _, second, third = make_verdict(run, "smoke", [young])
     assert "slow anneals" in second and UNMEASURED in third
-
-
-def test_two_runs_in_one_section(run, collapsed):
-    """A name takes no part, even if it begins one."""
-    both = relaxation(run, "a and b: c", change=0.0101), relaxation(collapsed, "two", change=0.0099)
-    together = dataclasses.replace(both[0], tables=[*both[0].tables, *both[1].tables])
-    assert UNMEASURED in make_verdict(run, "a", [together])[2]
-    assert "= 0.01)" in make_verdict(run, "a and b: c", [together])[2]
-    assert "stays the same state" in make_verdict(collapsed, "two", [together])[2]
-    assert "becomes another state" in make_verdict(collapsed, "a and b: c", [together])[2]
-
-
-@pytest.mark.parametrize(
-    "skyrmions, psi6, psi4, words",
-    [
-        (9.0, 0.2, 0.95, "9 skyrmions in a square lattice (psi6 = 0.20, psi4 = 0.95)"),
-        (9.0, 0.45, 0.5, "9 skyrmions in no clear order"),
-        (7.5, 0.9, 0.2, "on average 7.5 skyrmions in a triangular lattice"),
-        (1.0, 0.0, 1.0, ": 1 skyrmion, E/N"),
-        (0.0, None, None, ": no skyrmion, E/N"),
-    ],
-)
-def test_order_of_the_skyrmions(collapsed, skyrmions, psi6, psi4, words):
-    section = relaxation(collapsed, skyrmions_relaxed=skyrmions, psi6_relaxed=psi6, psi4_relaxed=psi4)
-    assert words in make_verdict(collapsed, "smoke", [section])[2]
-
-
-def test_a_vae_without_data(run):
-    dataset = run.config.dataset.model_copy(update={"path": Path("missing.h5")})
-    config = run.config.model_copy(update={"evae": None, "dataset": dataset})
-    plain = dataclasses.replace(run, config=config, stages=run.stages[:2])
-    first, second, third = make_verdict(plain, "smoke", [])
-    assert "there is no collapse to one state to look for" in first
-    assert second.endswith("no energy is known to compare with.") and UNMEASURED in third
-
-
-def test_first_stages_of_an_evae(run):
-    young = dataclasses.replace(run, stages=run.stages[:2])
-    assert make_verdict(young, "smoke", [])[0] == "No stage with Hamiltonian loss (γ > 0) is finished yet."
-
-
-def test_lower_than_all_that_is_known(collapsed):
-    section = relaxation(collapsed)
-    table = dataclasses.replace(section.tables[-1], rows=[["slow anneals", LOWEST + 1e-3, 0.0, ""]])
-    section = dataclasses.replace(section, tables=[*section.tables[:-1], table])
-    assert "below the lowest energy known" in make_verdict(collapsed, "smoke", [section])[1]

@@ -1,14 +1,10 @@
 """Copies of a state are found, other states are kept apart."""
 
-import h5py
 import numpy as np
 import pytest
 
-from keras_evae.dataset.formats.spin_files import read_states
-from keras_evae.evaluation.relaxed_states import write_states
 from keras_evae.geometry import make_geometry
 from keras_evae.hamiltonian import Hamiltonian
-from keras_evae.minima.certificate import certify
 from keras_evae.minima.distinct import distinct_states
 from keras_evae.minima.relaxation import relax_states
 from keras_evae.minima.skyrmion_lattices import triangular_skyrmions
@@ -36,25 +32,25 @@ def test_shifted_and_turned_copies_are_one_state(lattice):
     assert sorted(members) == list(range(len(copies)))
 
 
-def test_other_states_are_kept_apart_the_lowest_first(lattice):
+def test_other_states_are_kept_apart(lattice):
     up = uniform(lattice.shape[:2]).astype(np.float32)
     found = group([up, lattice, np.roll(lattice, 3, axis=0), up], Hamiltonian())
     assert [sorted(members) for members in found] == [[1, 2], [0, 3]]
-
-
-def test_states_of_one_energy_that_no_symmetry_joins():
-    """Without Dzyaloshinskii-Moriya interaction and field, all uniform states have one energy."""
+    # Without Dzyaloshinskii-Moriya interaction and field, all uniform states have one energy.
     h = Hamiltonian(D=0.0, B=0.0)
     states = [uniform((16, 16), direction) for direction in ((0, 0, 1.0), (0, 0.6, 0.8))]
     assert len(group(states, h)) == 2
 
 
-def test_translations_along_an_open_axis_are_other_states(lattice):
+def test_translations_along_open_edges_are_other_states(lattice):
     h = Hamiltonian(boundary=("open", "periodic"))
     energies = np.full(2, -2.0)
     for axis, count in ((0, 2), (1, 1)):
         states = np.stack((lattice, np.roll(lattice, 5, axis=axis)))
         assert len(distinct_states(states, energies, h)) == count
+    h, state = sample("wire", (12, 32))
+    assert count_states(state, np.roll(state, 5, axis=1), h) == 1
+    assert count_states(state, np.roll(state, 1, axis=0), h) == 2
 
 
 def sample(shape, size):
@@ -68,12 +64,6 @@ def count_states(first, second, hamiltonian):
     return len(distinct_states(np.stack((first, second)), np.full(2, -2.0), hamiltonian))
 
 
-def test_in_a_wire_only_translations_along_it_are_copies():
-    h, state = sample("wire", (12, 32))
-    assert count_states(state, np.roll(state, 5, axis=1), h) == 1
-    assert count_states(state, np.roll(state, 1, axis=0), h) == 2
-
-
 @pytest.mark.parametrize("shape, symmetries", [("triangle", 2), ("hexagon", 4), ("square", 8)])
 def test_copies_by_the_mirrors_and_turns_of_a_shape_alone(shape, symmetries):
     h, state = sample(shape, 14)
@@ -82,17 +72,3 @@ def test_copies_by_the_mirrors_and_turns_of_a_shape_alone(shape, symmetries):
     assert [count_states(state, image, h) for image in images].count(1) == symmetries
     mirrored = apply_point_operation(state, (False, False, True))
     assert count_states(state, mirrored, h) == 1 and count_states(state, np.roll(mirrored, 1, axis=1), h) == 2
-
-
-def test_file_of_candidates_is_read_as_spins(tmp_path, lattice):
-    h = Hamiltonian()
-    states = np.stack((lattice, uniform(lattice.shape[:2]).astype(np.float32)))
-    certificates = certify(states, h, -2.1)
-    write_states(tmp_path / "candidates.h5", states, certificates, h, ["seed_0", "seed_1"])
-    spins, count = read_states(f"{tmp_path / 'candidates.h5'}:spins", 10)
-    assert count == 2
-    np.testing.assert_allclose(spins, states, atol=1e-6)
-    with h5py.File(tmp_path / "candidates.h5") as file:
-        for name in certificates.dtype.names:
-            np.testing.assert_array_equal(file[name], certificates[name])
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["candidates.h5"]

@@ -36,7 +36,7 @@ def test_lattices_close_on_the_torus(shape, count):
         assert distances.min() == pytest.approx(lattice.spacing)
 
 
-def test_distortion_is_that_of_the_triangles():
+def test_lattices_in_closed_form():
     best = commensurate_lattices(SHAPE, 16)[0]
     assert best.spacing == pytest.approx(16.0)
     two_sides = 14**2 + 8**2
@@ -44,9 +44,6 @@ def test_distortion_is_that_of_the_triangles():
     # Four points on a square can be a square lattice, which is not triangular, and nothing better.
     assert all(lattice.distortion < 0.05 for n in range(1, 30) for lattice in commensurate_lattices((60, 60), n))
     assert commensurate_lattices((60, 60), 1) == []
-
-
-def test_mirror_images_are_given_once():
     lattices = commensurate_lattices((64, 80), 10) + commensurate_lattices((64, 80), 12)
     for index, first in enumerate(lattices):
         for second in lattices[index + 1 :]:
@@ -74,26 +71,17 @@ def test_sense_of_rotation_is_the_best(dmi, D, B):
     assert np.argmin(energies) == 0 and energies[4] > energies[0] + 10
 
 
-def test_places_and_radius():
+def test_places_overlaps_and_edges():
     positions = np.array([(5.25, 3.5), (30.0, 40.0), (55.5, 25.75)])
     found = find_skyrmions(place_skyrmions(positions, 7.0, SHAPE, Hamiltonian()))
     assert len(found) == 3
     distances = apart(found.positions, positions, SHAPE)
     assert distances.min(axis=0).max() < 0.1
     np.testing.assert_allclose(found.radii, 7.0, rtol=0.03)
-
-
-def test_overlapping_skyrmions_keep_their_charge():
     spins = place_skyrmions([(20, 20), (20, 28)], 6.0, (48, 40), Hamiltonian())
     assert topological_charge(spins) == pytest.approx(-2.0, abs=1e-9)
-
-
-def test_no_skyrmion_is_the_uniform_state():
     spins = place_skyrmions(np.zeros((0, 2)), 4.0, (16, 24), Hamiltonian())
     np.testing.assert_array_equal(spins, np.broadcast_to((0.0, 0.0, 1.0), (16, 24, 3)))
-
-
-def test_open_edges_do_not_wrap():
     spins = place_skyrmions([(0, 0)], 5.0, (40, 40), Hamiltonian(boundary="open"))
     assert spins[1, 1, 2] < 0 < spins[39, 39, 2]
     assert place_skyrmions([(0, 0)], 5.0, (40, 40), Hamiltonian())[39, 39, 2] < 0
@@ -109,27 +97,21 @@ def test_preferred_lattice_at_the_paper_values(shape, count):
     assert h.energy_per_site(spins) < -1 - np.sqrt(1 + 0.3**2)
 
 
-def test_preferred_number():
+def test_preferred_number_and_masks():
     assert [preferred_spacing(Hamiltonian(D=D)) for D in (0.3, -0.3)] == pytest.approx([24.89] * 2, abs=0.01)
     # A triangle of three neighbours has half a skyrmion.
     assert preferred_density(Hamiltonian()) == pytest.approx(0.5 / (np.sqrt(3) / 4 * 24.89**2), rel=1e-3)
     positions, _ = triangular_skyrmions(Hamiltonian(), (64, 96), count=12)
     assert len(positions) == 12
-
-
-def test_what_cannot_be_made():
-    with pytest.raises(ValueError, match="D other than 0"):
-        triangular_skyrmions(Hamiltonian(D=0.0), (64, 64))
-    with pytest.raises(ValueError, match="triangular lattice of 1 points"):
-        triangular_skyrmions(Hamiltonian(), (64, 64), count=1)
-    with pytest.raises(ValueError, match="at most 4 on"):
-        place_skyrmions([(3, 3)], 4.5, (16, 32), Hamiltonian())
-
-
-def test_a_mask_cuts_the_sample_out():
     mask = make_geometry("disc", 60).mask
     h, whole = Hamiltonian(mask=mask), Hamiltonian()
     positions, spins = triangular_skyrmions(h, (64, 64))
     expected_positions, expected = triangular_skyrmions(whole, (64, 64))
     np.testing.assert_array_equal(positions, expected_positions)
     np.testing.assert_array_equal(spins, expected * mask[..., None])
+    with pytest.raises(ValueError, match="D other than 0"):
+        triangular_skyrmions(Hamiltonian(D=0.0), (64, 64))
+    with pytest.raises(ValueError, match="triangular lattice of 1 points"):
+        triangular_skyrmions(Hamiltonian(), (64, 64), count=1)
+    with pytest.raises(ValueError, match="at most 4 on"):
+        place_skyrmions([(3, 3)], 4.5, (16, 32), Hamiltonian())

@@ -38,10 +38,6 @@ def test_they_fill_the_time_and_not_more(clock, tmp_path):
     assert found.energy_per_site == H.energy_per_site(found.spins.astype(np.float64))
 
 
-def test_one_anneal_at_least(tmp_path):
-    assert len(run(0.0, tmp_path).energies) == 1
-
-
 def test_they_go_on_where_they_stopped(clock, tmp_path):
     first = run(1.0, tmp_path)
     again = run(1.0, tmp_path)
@@ -64,12 +60,9 @@ def test_useless_file_is_replaced(clock, tmp_path, damage):
     assert len(again.energies) == len(first.energies)
 
 
-def test_time_to_an_energy():
+def test_seed_and_time_to_an_energy(tmp_path):
+    first = anneal_for(H, SHAPE, 0.0, tmp_path, SHORT)
+    assert anneal_for(H, SHAPE, 0.0, tmp_path, SHORT, seed=2).energies != first.energies
     found = Anneals(np.array([-1.0, -2.0, -3.0, -3.0]), np.zeros((8, 12, 3)), -3.0, 8.0)
     assert found.seconds_to(-2.0 - 5e-8) == 4.0
     assert found.seconds_to(-3.0) == 6.0 and found.seconds_to(-3.1) is None
-
-
-def test_seed_and_schedule_belong_to_the_file(tmp_path):
-    first = anneal_for(H, SHAPE, 0.0, tmp_path, SHORT)
-    assert anneal_for(H, SHAPE, 0.0, tmp_path, SHORT, seed=2).energies != first.energies

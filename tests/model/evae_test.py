@@ -10,10 +10,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_evae.errors import ConfigError
 from keras_evae.geometry import make_geometry
 from keras_evae.hamiltonian import Hamiltonian
-from keras_evae.machine import check_keras
 from keras_evae.model.evae import EVAE
 from keras_evae.model.losses import hamiltonian_loss, kl_loss, reconstruction_loss
 from keras_evae.runs.checkpoints import read_values, training_variables
@@ -95,14 +93,11 @@ def test_fit_reports_every_term_and_learns(spins, model):
     )
 
 
-def test_metrics_weigh_batches_by_their_size(spins, model):
+def test_metrics_and_large_gamma(spins, model):
     """A split of 20 + 4 samples has the mean over samples, not over batches."""
     uneven = model.evaluate(spins, batch_size=20, verbose=0, return_dict=True)["kl_loss"]
     mean, log_variance = model.encode(spins)
     assert uneven == pytest.approx(float(kl_loss(mean, log_variance)), rel=1e-4)
-
-
-def test_large_gamma_lowers_the_energy_of_generated_states(spins, model):
     energy = model.hamiltonian.energy_per_site
     before = energy(model.generate(20, seed=0)).mean()
     model.gamma.assign(1e3)
@@ -111,7 +106,7 @@ def test_large_gamma_lowers_the_energy_of_generated_states(spins, model):
     assert after < before - 0.1
 
 
-def test_generate_is_reproducible_and_of_unit_spins():
+def test_generated_states_and_their_gradient():
     model = small_model()
     states = model.generate(205, seed=7)
     assert states.shape == (205, *SHAPE, 3) and states.dtype == np.float32
@@ -120,16 +115,13 @@ def test_generate_is_reproducible_and_of_unit_spins():
     assert np.abs(states[:5] - model.generate(5)).max() > 0
     with pytest.raises(ValueError, match="Received: n=0"):
         model.generate(0)
-
-
-def test_decode_is_differentiable_in_the_latent_vector():
     model, z = small_model(), tf.Variable(np.zeros((1, 8), np.float32))
     with tf.GradientTape() as tape:
         energy = tf.reduce_sum(model.hamiltonian.energy(model.decode(z)))
     assert np.abs(tape.gradient(energy, z)).max() > 0
 
 
-def test_equal_seeds_give_equal_models(traced):
+def test_equal_seeds_give_equal_models_and_trainings(traced, spins, model):
     """All variables: weights, optimiser, and the state of the noise."""
     others = [small_model(seed=seed) for seed in (0, 4)]
     for other in others:
@@ -137,8 +129,6 @@ def test_equal_seeds_give_equal_models(traced):
     same, different = ([np.array_equal(*pair) for pair in zip(traced[1], read_values(o), strict=True)] for o in others)
     assert all(same) and not all(different)
 
-
-def test_equal_models_give_equal_training(spins, traced, model):
     def train():
         model.fit(spins, batch_size=8, epochs=2, verbose=0, shuffle=False)
         return read_values(model)
@@ -147,37 +137,6 @@ def test_equal_models_give_equal_training(spins, traced, model):
     for variable, value in zip(training_variables(model), traced[1], strict=True):
         variable.assign(value)
     assert all(np.array_equal(*pair) for pair in zip(first, train(), strict=True))
-
-
-LOADER = """
-import sys, keras, numpy as np
-from keras_evae.hamiltonian import Hamiltonian
-from keras_evae.model import EVAE
-folder = sys.argv[1]
-whole = keras.models.load_model(folder + "/model.keras")
-assert whole.hamiltonian == Hamiltonian(D=0.2, dmi="bloch") and float(whole.gamma) == 7.0
-weights = EVAE((16, 32), latent_dim=8, hamiltonian=Hamiltonian(D=0.2, dmi="bloch"), seed=9)
-weights.load_weights(folder + "/model.weights.h5")
-np.savez(folder + "/outputs.npz", whole=whole.generate(3, seed=1), weights=weights.generate(3, seed=1),
-         gamma=float(weights.gamma), noise=weights.sampling.seed_generator.state.numpy())
-"""
-
-
-@pytest.mark.slow
-def test_saved_model_and_weights_load_in_a_new_process(tmp_path, spins):
-    model = EVAE(SHAPE, latent_dim=8, hamiltonian=Hamiltonian(D=0.2, dmi="bloch"), gamma=7.0)
-    model.compile(optimizer=keras.optimizers.Adam(1e-3))
-    # Moves the statistics of the normalisations and the state of the noise.
-    model._loss_terms(tf.constant(spins), training=True)
-    model.save(tmp_path / "model.keras")
-    model.save_weights(tmp_path / "model.weights.h5")
-    subprocess.run([sys.executable, "-c", LOADER, str(tmp_path)], check=True, capture_output=True)
-    loaded = np.load(tmp_path / "outputs.npz")
-    expected = model.generate(3, seed=1)
-    np.testing.assert_array_equal(loaded["whole"], expected)
-    np.testing.assert_array_equal(loaded["weights"], expected)
-    assert loaded["gamma"] == 0.0
-    np.testing.assert_array_equal(loaded["noise"], model.sampling.seed_generator.state.numpy())
 
 
 def test_weights_hold_all_that_training_goes_on_from(tmp_path, spins, model):
@@ -193,18 +152,13 @@ def test_weights_hold_all_that_training_goes_on_from(tmp_path, spins, model):
     assert all(np.array_equal(*pair) for pair in zip(read_values(model), read_values(resumed), strict=True))
 
 
-def test_bad_weights():
-    with pytest.raises(ValueError, match="Received: beta=-1"):
-        EVAE(SHAPE, beta=-1)
-
-
 def test_masked_model_learns_over_present_sites(tmp_path):
     """In the form of phases; the tests of phases show that the plain form is the same."""
-    geometry = make_geometry("triangle", 20)
+    geometry = make_geometry("triangle", 14)
     hamiltonian, mask = Hamiltonian(mask=geometry.mask, boundary=geometry.boundary), geometry.mask
     spins = random_spins(24, *geometry.lattice_shape).astype(np.float32) * mask[..., None]
-    model = EVAE(geometry.lattice_shape, 8, hamiltonian, beta=1e-4, gamma=1.0)
-    model.compile(optimizer=keras.optimizers.Adam(1e-3))
+    model = EVAE(geometry.lattice_shape, 4, hamiltonian, beta=1e-4, gamma=1.0)
+    model.compile(optimizer=keras.optimizers.Adam(1e-3), run_eagerly=True)
     history = model.fit(spins, batch_size=8, epochs=4, verbose=0).history
     assert history["loss"][-1] < history["loss"][0] - 0.05
     outputs = model.call(spins, training=False).numpy()
@@ -220,11 +174,6 @@ def test_masked_model_learns_over_present_sites(tmp_path):
     loaded = keras.models.load_model(tmp_path / "model.keras")
     assert loaded.hamiltonian == hamiltonian
     np.testing.assert_array_equal(loaded.generate(3, seed=0), states)
-
-
-def test_model_refuses_a_mask_of_another_lattice():
-    with pytest.raises(ValueError, match=r"mask's shape \(16, 32\). Received: \(32, 32\)"):
-        EVAE((32, 32), 8, Hamiltonian(mask=np.ones((16, 32), bool)))
 
 
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "float32"])
@@ -262,36 +211,12 @@ def test_bfloat16_agrees_with_float32(spins):
     assert keras.config.dtype_policy().name == "float32"
 
 
-@pytest.mark.slow
-def test_bfloat16_learns_with_float32_weights(spins):
-    model = small_model(phases=False, precision="mixed_bfloat16", beta=1e-4)
-    history = model.fit(spins, batch_size=8, epochs=6, verbose=0).history
-    assert history["reconstruction_loss"][-1] < history["reconstruction_loss"][0]
-    assert (
-        {v.dtype for v in model.trainable_variables} == {v.dtype for v in model.optimizer.variables[2:]} == {"float32"}
-    )
-
-
-@pytest.mark.parametrize("precision", ["mixed_float16", "bfloat16", "float16", None])
-def test_other_precisions_are_refused(precision):
-    with pytest.raises(ValueError, match=f"`precision` must be one of .*Received: precision={precision!r}"):
-        EVAE(SHAPE, phases=False, precision=precision)
-
-
-def test_phases_need_float32():
-    with pytest.raises(ValueError, match="needs one device and float32; set phases=False"):
-        EVAE(SHAPE, phases=True, precision="mixed_bfloat16")
-
-
 IMPORT = """
 import sys
 try:
     import keras_evae.model
 except ValueError as error:
     print(type(error).__name__, error, "tensorflow" in sys.modules or "keras" in sys.modules)
-else:
-    import keras
-    print(keras.config.backend(), keras.config.image_data_format())
 """
 
 
@@ -305,8 +230,6 @@ else:
             "ConfigError Keras: image_data_format: expected channels_last, found channels_first; mend keras.json False",
         ),
         ({}, {"TF_USE_LEGACY_KERAS": "1"}, "ConfigError TF_USE_LEGACY_KERAS: expected none without the package"),
-        ({"backend": "jax"}, {"KERAS_BACKEND": "tensorflow"}, "tensorflow channels_last"),
-        ({}, {}, "tensorflow channels_last"),
     ],
 )  # fmt: skip
 def test_another_backend_of_keras_is_refused_before_it_is_loaded(tmp_path, settings, variables, answer):
@@ -316,10 +239,4 @@ def test_another_backend_of_keras_is_refused_before_it_is_loaded(tmp_path, setti
     line = [sys.executable, "-c", IMPORT]
     result = subprocess.run(line, env=environment, capture_output=True, text=True, check=True)
     assert result.stdout.startswith(answer) and result.stdout.count("\n") == 1
-    assert "ConfigError" not in answer or result.stdout.endswith("False\n")
-
-
-def test_order_of_axes_that_was_set_later_is_refused(monkeypatch):
-    monkeypatch.setattr(keras.config, "image_data_format", lambda: "channels_first")
-    with pytest.raises(ConfigError, match="image_data_format: expected channels_last, found channels_first"):
-        check_keras()
+    assert result.stdout.endswith("False\n")

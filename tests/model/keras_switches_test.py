@@ -73,13 +73,6 @@ def test_compiled_steps_are_the_eager_ones(expected, model):
     assert run(model, "evaluate", pipeline_of("float32")) == close(expected["evaluate"])
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("switch", [{"steps_per_execution": 2}, {"jit_compile": True}], ids=str)
-def test_compiled_training_is_the_eager_one(expected, model, switch):
-    model.compile(FusedAdam(1e-3), **switch)
-    assert run(model, "fit") == close(expected["fit"])
-
-
 @pytest.mark.parametrize("kind", ["float64", "float16"])
 def test_pipelines_of_other_types(expected, model, kind):
     pipeline = pipeline_of(kind)
@@ -115,16 +108,13 @@ def test_frozen_part_stays_as_it_is(model, frozen):
     assert np.abs(before[1 - frozen] - after[1 - frozen]).max() > 1e-4
 
 
-def test_frozen_model_does_not_learn(model):
+def test_frozen_models_and_normalizations_stay(model):
     model.trainable = False
     before = model.get_weights()
     run(model, "fit", SPINS[:4])
     model.trainable = True
     assert all(map(np.array_equal, before, model.get_weights()))
-
-
-def test_frozen_normalizations_have_their_own_statistics(model):
-    """As in evaluation, whatever the batch is."""
+    # As in evaluation, whatever the batch is.
     layers = [layer for part in (model.encoder, model.decoder) for layer in part.layers]
     for layer in layers:
         layer.trainable = not isinstance(layer, keras.layers.BatchNormalization)
@@ -157,22 +147,6 @@ def test_callbacks(model, tmp_path):
     for epoch, same in ((1, False), (3, True)):
         model.load_weights(tmp_path / f"{epoch}.weights.h5")
         assert np.array_equal(model.decode_many(LATENT), last) == same
-
-
-def test_backup_and_restore(model, tmp_path):
-    def fail(epoch, logs):
-        if epoch == 1:
-            raise RuntimeError("stopped")
-
-    def fit(*others):
-        callbacks = [keras.callbacks.BackupAndRestore(tmp_path), *others]
-        return model.fit(SPINS[:4], epochs=2, verbose=0, callbacks=callbacks).epoch
-
-    with pytest.raises(RuntimeError, match="stopped"):
-        fit(keras.callbacks.LambdaCallback(on_epoch_begin=fail))
-    assert fit() == [1]
-    # The next training begins anew.
-    assert fit() == [0, 1]
 
 
 def test_loaded_weights_leave_beta_and_gamma(tmp_path):
@@ -239,10 +213,15 @@ def test_refused_beside_the_spins(model, name, call):
         call(model)
 
 
-def test_targets_of_a_pipeline_are_refused_where_steps_are_compiled(model):
+def test_refused_targets_and_strategies(model, monkeypatch):
     model.compile("adam")
     with refused("y"):
         run(model, "fit", pipeline(SPINS, SPINS))
+    scope = types.SimpleNamespace(num_replicas_in_sync=2)
+    monkeypatch.setattr(tf.distribute, "get_strategy", lambda: scope)
+    for call in (lambda: EVAE(SHAPE, 4), lambda: model.fit(SPINS)):
+        with pytest.raises(ValueError, match=r"\Atf.distribute: expected evae-train --strategy, [^\n]+ 2 replicas"):
+            call()
 
 
 @pytest.mark.parametrize("spins", [SPINS[:, :8], SPINS[..., :2], [SPINS, SPINS], {"spins": SPINS}], ids=range(4))
@@ -283,11 +262,3 @@ def test_other_types_are_refused(kind, setting):
     finally:
         keras.config.set_floatx("float32")
         keras.config.set_dtype_policy("float32")
-
-
-def test_strategies_are_refused_without_replicas(model, monkeypatch):
-    scope = types.SimpleNamespace(num_replicas_in_sync=2)
-    monkeypatch.setattr(tf.distribute, "get_strategy", lambda: scope)
-    for call in (lambda: EVAE(SHAPE, 4), lambda: model.fit(SPINS)):
-        with pytest.raises(ValueError, match=r"\Atf.distribute: expected evae-train --strategy, [^\n]+ 2 replicas"):
-            call()

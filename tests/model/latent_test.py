@@ -34,22 +34,12 @@ def test_finds_a_state_that_the_decoder_can_make(model):
         np.testing.assert_array_equal(keras.ops.convert_to_numpy(variable), value)
 
 
-def test_first_loss_is_that_of_the_encoders_mean(model):
+def test_first_loss_and_independent_targets(model):
     states = targets(model)
     _, losses = inverse_mapping(model, states, max_steps=1)
     expected = np.sum((reconstruct_mean(model, states) - states) ** 2, axis=-1).mean(axis=(1, 2))
     assert losses.shape == (2, 3)
     np.testing.assert_allclose(losses[0], expected, rtol=1e-4)
-
-
-def test_last_loss_is_that_of_the_result(model):
-    states = targets(model)
-    latent, losses = inverse_mapping(model, states, max_steps=7)
-    expected = np.sum((model.decode_many(latent) - states) ** 2, axis=-1).mean(axis=(1, 2))
-    np.testing.assert_allclose(losses[-1], expected, rtol=1e-4)
-
-
-def test_targets_do_not_influence_each_other(model):
     states = targets(model)
     together, _ = inverse_mapping(model, states, max_steps=10, patience=100)
     alone, _ = inverse_mapping(model, states[1:2], max_steps=10, patience=100)
@@ -68,21 +58,15 @@ def test_stops_when_saturated(model):
     assert np.any(losses[-3] <= 0.95 * losses[-3 - 20])
 
 
-def test_straight_path_with_both_ends():
+def test_path_and_batches(model):
     path = interpolate(np.array([0.0, 2.0]), np.array([1.0, -2.0]), 5)
     np.testing.assert_allclose(path, [[0, 2], [0.25, 1], [0.5, 0], [0.75, -1], [1, -2]])
     with pytest.raises(ValueError, match="at least 2"):
         interpolate(np.zeros(2), np.ones(2), 1)
-
-
-def test_batches_change_nothing(model):
     latent = np.random.default_rng(0).normal(size=(13, 6))
     spins = model.decode_many(latent, batch_size=8)
     assert spins.shape == (13, *SHAPE, 3)
     np.testing.assert_allclose(spins[-5:], model.decode(latent[-5:].astype(np.float32)), atol=1e-5)
-
-
-def test_loss_is_a_mean_over_present_sites():
     mask = np.arange(16 * 32).reshape(16, 32) % 3 > 0
     model = EVAE(SHAPE, 6, Hamiltonian(mask=mask), seed=3)
     states = model.generate(2, seed=0)

@@ -8,7 +8,7 @@ from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.model.losses import hamiltonian_loss, kl_loss, reconstruction_loss
 
 
-def test_reconstruction_loss_sums_components_and_averages_sites():
+def test_losses_of_uniform_states():
     up = np.zeros((2, 4, 6, 3), np.float32)
     up[..., 2] = 1.0
     half_reversed = up.copy()
@@ -16,9 +16,14 @@ def test_reconstruction_loss_sums_components_and_averages_sites():
     assert float(reconstruction_loss(up, up)) == 0.0
     assert float(reconstruction_loss(up, -up)) == pytest.approx(4.0)
     assert float(reconstruction_loss(up, half_reversed)) == pytest.approx(2.0)
+    up = np.zeros((2, 4, 6, 3), np.float32)
+    up[..., 2] = 1.0
+    for boundary in ("periodic", "open"):
+        h = Hamiltonian(D=0.3, B=0.05, boundary=boundary)
+        assert float(hamiltonian_loss(h, tf.constant(up))) == pytest.approx(-0.05, abs=1e-6)
 
 
-def test_kl_loss_of_shifted_and_scaled_normals():
+def test_kl_loss_in_closed_form():
     latent_dim = 7
     zeros = np.zeros((5, latent_dim), np.float32)
     assert float(kl_loss(zeros, zeros)) == 0.0
@@ -41,14 +46,6 @@ def test_kl_loss_of_an_outlier_neither_overflows_nor_outweighs_all_others(larges
         tangent = 0.5 * (np.exp(largest) * (log_variance - largest + 1.0) - 1.0 - log_variance)
         exact = 0.5 * (np.exp(log_variance) - 1.0 - log_variance)
         assert float(loss) == pytest.approx(exact if log_variance < largest else tangent, rel=1e-5)
-
-
-def test_hamiltonian_loss_of_uniform_state_is_minus_the_field():
-    up = np.zeros((2, 4, 6, 3), np.float32)
-    up[..., 2] = 1.0
-    for boundary in ("periodic", "open"):
-        h = Hamiltonian(D=0.3, B=0.05, boundary=boundary)
-        assert float(hamiltonian_loss(h, tf.constant(up))) == pytest.approx(-0.05, abs=1e-6)
 
 
 def test_losses_are_means_over_present_sites():

@@ -99,7 +99,7 @@ def test_training_and_checkpoints_are_the_same(tmp_path, hamiltonian):
     histories = []
     for model in models:
         # Adam divides by the size of the gradient, which turns the rounding noise of idle biases into full steps.
-        model.compile(optimizer=keras.optimizers.SGD(1e-3))
+        model.compile(optimizer=keras.optimizers.SGD(1e-3), run_eagerly=True)
         histories.append(model.fit(spins, batch_size=20, epochs=5, verbose=0, shuffle=False).history)
     for name, expected in histories[0].items():
         np.testing.assert_allclose(histories[1][name], expected, rtol=1e-3)

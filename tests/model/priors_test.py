@@ -14,14 +14,11 @@ MASK = np.ones(SHAPE, bool)
 MASK[:4] = False
 
 
-def test_normal_vectors_are_those_of_the_model():
+def test_vectors_and_posteriors_are_those_of_the_model():
     model = EVAE(SHAPE, latent_dim=4)
     expected = model.decode(normal_vectors(5, 4, seed=2)).numpy()
     np.testing.assert_allclose(model.generate(5, seed=2), expected, atol=1e-4)
     np.testing.assert_array_equal(normal_vectors(3, 4, seed=2), normal_vectors(5, 4, seed=2)[:3])
-
-
-def test_posteriors_are_those_of_the_encoder():
     model, spins = EVAE(SHAPE, latent_dim=4, largest_log_variance=-1.0), random_spins(6, *SHAPE)
     means, deviations = training_posteriors(model, spins, 12, np.random.default_rng(0), augment=False)
     expected, log_variances = (values.numpy() for values in model.encode(spins))

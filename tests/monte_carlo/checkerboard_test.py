@@ -141,32 +141,11 @@ def test_sweeps_keep_what_they_should(hamiltonian):
     assert_sweeps_keep_what_they_should(MonteCarlo(hamiltonian, shape, seed=5), fall=0.5)
 
 
-def test_mask_of_all_sites_gives_the_same_state():
+def test_mask_of_all_sites_and_errors():
     whole, masked = Hamiltonian(K=0.1), Hamiltonian(K=0.1, mask=np.ones((8, 12), bool))
     np.testing.assert_allclose(
         MonteCarlo(masked, (8, 12), seed=3).spins, MonteCarlo(whole, (8, 12), seed=3).spins, atol=1e-6
     )
-
-
-@pytest.mark.parametrize("dmi", ["neel", "bloch"])
-def test_spins_survive_the_layout(dmi):
-    spins = np.random.default_rng(0).normal(size=(6, 10, 3))
-    spins /= np.linalg.norm(spins, axis=-1, keepdims=True)
-    lattice = MonteCarlo(Hamiltonian(dmi=dmi), (6, 10))
-    lattice.spins = spins
-    np.testing.assert_allclose(lattice.spins, spins, atol=2e-7)
-
-
-def test_no_interaction_at_all():
-    hamiltonian = Hamiltonian(J=0.0, D=0.0, B=0.0)
-    lattice = MonteCarlo(hamiltonian, (32, 32))
-    lattice.heat_bath(0.1, 3, 2)
-    spins = lattice.spins
-    assert np.abs(spins.mean(axis=(0, 1))).max() < 4.0 / np.sqrt(3.0 * 32 * 32)
-    assert lattice.relax() == (0.0, 0)
-
-
-def test_errors():
     lattice = MonteCarlo(Hamiltonian(), (4, 4))
     with pytest.raises(ValueError, match="temperatures above 0"):
         lattice.heat_bath(0.0)

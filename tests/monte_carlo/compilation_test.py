@@ -50,13 +50,16 @@ def start(tmp_path):
     return start_process
 
 
-def test_kernels_are_kept_in_the_users_cache_folder(start, tmp_path):
+def test_kernels_are_kept_in_the_users_cache_folder_where_there_is_one(start, tmp_path):
     assert start() == (["42", "42.0", "42", "0"], [ONCE])
     assert start() == (["42", "42.0", "42", "2"], [])
     names = {path.name.partition("-")[0] for path in tmp_path.glob("cache/keras_evae/numba/*/*.nb?")}
     assert names == {"kernels.double", "kernels.half"}
     beside = {path.name.partition("-")[0] for path in tmp_path.glob("__pycache__/*.nb?")}
     assert beside == {"kernels.of_another_package"}
+    found = [value for value in vars(kernels).values() if hasattr(value, "py_func")]
+    assert len(found) > 10
+    assert not any(Path(kernel.stats.cache_path).is_relative_to(ROOT) for kernel in found)
 
 
 def flip(content):
@@ -67,9 +70,7 @@ def flip(content):
 
 DAMAGES = [
     ("nbi", lambda content: content[:-40]),
-    ("nbi", lambda content: b"garbage"),
     ("nbc", lambda content: content[:100]),
-    ("nbc", lambda content: b""),
     ("nbc", flip),
 ]
 
@@ -89,23 +90,9 @@ def test_damaged_kernels_are_compiled_anew(start, tmp_path):
 
 def test_no_place_for_the_cache(start, tmp_path):
     (tmp_path / "cache").touch()
-    for _ in range(2):
-        answer, lines = start()
-        assert answer == ["42", "42.0", "42", "0"]
-        assert len(lines) == 1 and "cache/keras_evae/numba: expected a folder to write to, found none" in lines[0]
-
-
-def test_place_that_the_user_has_chosen(start, tmp_path):
-    chosen = str(tmp_path / "chosen")
-    assert start(NUMBA_CACHE_DIR=chosen)[0][-1] == "0"
-    assert start(NUMBA_CACHE_DIR=chosen) == (["42", "42.0", "42", "2"], [])
-    assert not (tmp_path / "cache").exists()
-
-
-def test_no_kernel_is_kept_beside_its_module():
-    found = [value for value in vars(kernels).values() if hasattr(value, "py_func")]
-    assert len(found) > 10
-    assert not any(Path(kernel.stats.cache_path).is_relative_to(ROOT) for kernel in found)
+    answer, lines = start()
+    assert answer == ["42", "42.0", "42", "0"]
+    assert len(lines) == 1 and "cache/keras_evae/numba: expected a folder to write to, found none" in lines[0]
 
 
 FAULT = """

@@ -118,14 +118,10 @@ def test_sweeps_keep_what_they_should(hamiltonian, shape):
     assert_sweeps_keep_what_they_should(GeneralMonteCarlo(hamiltonian, shape, seed=5), fall=0.3)
 
 
-def test_strong_second_neighbours_make_stripes():
-    # Beyond J2 = -J/2 antiparallel diagonals win: rows, or columns, of alternating sign at E/N = 2 J2.
+def test_stripes_and_errors():
     h = Hamiltonian(D=0.0, B=0.0, K=0.05, J2=-1.0)
     lowest = min(float(h.energy_per_site(anneal(h, (8, 8), QUICK, index=index))) for index in range(4))
     assert lowest == pytest.approx(-2.0 - 0.05, abs=1e-5)
-
-
-def test_errors():
     with pytest.raises(ValueError, match="temperatures above 0"):
         GeneralMonteCarlo(Hamiltonian(J2=0.1), (4, 4)).heat_bath(0.0)
     with pytest.raises(ValueError, match="GeneralMonteCarlo"):

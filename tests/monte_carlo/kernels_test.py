@@ -18,7 +18,7 @@ def evaluate(function, *arguments):
     return numba.njit(lambda *columns: [function(*row) for row in zip(*columns)])(*arguments)  # noqa: B905
 
 
-def test_generator_is_xoshiro128_plus():
+def test_generator_is_xoshiro128_plus_with_distinct_streams():
     state = checkerboard.random_state(seed=9, index=2, lanes=1)
     words = [int(word) for word in state[:, 0]]
     expected = []
@@ -33,9 +33,6 @@ def test_generator_is_xoshiro128_plus():
         words[3] = ((words[3] << 11) | (words[3] >> 21)) % 2**32
     random = tuple(state)
     assert numba.njit(lambda random: [kernels.next_bits(random, 0) for _ in range(50)])(random) == expected
-
-
-def test_streams_are_distinct():
     words = np.concatenate([checkerboard.random_state(1, index, 16) for index in range(2000)], axis=1)
     pairs = words[0].astype(np.uint64) << np.uint64(32) | words[2]
     assert len(np.unique(pairs)) == 2000 * 16

@@ -47,19 +47,13 @@ def pixels(axes):
     return np.asarray(axes.figure.canvas.buffer_rgba())[::-1, :, :3].astype(int)
 
 
-def test_absent_sites_are_grey_and_spins_are_not(axes):
+def test_absent_sites(axes):
     spins = random_spins(2, 2)
     spins[1, 0] = 0.0
     image = pixels(plotting.plot_spins(axes, spins))
     for y, x in np.ndindex(2, 2):
         colour = image[25 + 50 * y, 25 + 50 * x]
         assert (np.ptp(colour) == 0) == ((y, x) == (1, 0))
-
-
-def test_absent_sites_of_a_map_are_no_grey(axes):
-    plotting.plot_correlation(axes, np.array([[1.0, np.nan], [0.5, 0.9]]), 0.5)
-    colours = [np.ptp(pixels(axes)[y, x]) for y in (25, 75) for x in (25, 75)]
-    assert sum(spread > 0 for spread in colours) == 1
 
 
 def test_plot_of_a_file_with_arrows_and_of_other_quantities(tmp_path):
@@ -107,37 +101,3 @@ def test_structure_factor_has_q_y_upwards(looks, axes):
     factor[3, 2] = 100.0
     image = pixels(plotting.plot_structure_factor(axes, factor, (np.pi, np.pi), (1.0, 100.0)).axes)
     assert image[75, 50].sum() > 600 > 50 > image[25, 50].sum()
-
-
-def test_plot_leaves_the_look_as_it_was(looks):
-    figure = plotting.plot(np.stack([skyrmion((32, 40))] * 2), ["one", "two"], columns=1)
-    assert len(figure.axes) == 3 and figure.axes[0].images[0].origin == "lower"
-
-
-def test_curves_of_runs_differ(looks, axes):
-    plotting.plot_fft_mse(axes, {name: ([1.0, 10.0], [0.1, 0.01]) for name in "ab"})
-    assert len({line.get_color() for line in axes.lines}) == 2 and {line.get_linestyle() for line in axes.lines} == {
-        "-"
-    }
-
-
-@pytest.mark.parametrize(("angle", "said"), [(5e-4, True), (2e-3, False)])
-def test_map_of_a_relaxed_state_says_why_it_is_white(axes, angle, said):
-    plotting.plot_correlation(axes, np.cos(np.radians(np.full((4, 4), angle))), 0.99)
-    assert [text.get_text() for text in axes.texts] == [r"$\theta$ < 0.001°"] * said
-
-
-def test_no_bin_below_zero(axes):
-    plotting.plot_distribution(axes, {"theta": np.linspace(0, 3, 50)}, "theta")
-    assert axes.patches[0].get_data().edges.min() == 0.0
-
-
-def test_arbitrary_diagonals_are_dotted_and_not_counted(axes):
-    bonds = np.array([[(1.0, 1.0), (1.0, 5.0)], [(1.0, 1.0), (5.0, 5.0)]])
-    counts = np.array([4, 6, -1])
-    positions = np.array([(1.0, 1.0), (1.0, 5.0), (5.0, 5.0)])
-    plotting.plot_neighbours(axes, random_spins(8, 8), positions, bonds, np.array([False, True]), counts)
-    sure, arbitrary = axes.collections[:2]
-    assert len(sure.get_segments()) == len(arbitrary.get_segments()) == 1
-    assert sure.get_linestyle() != arbitrary.get_linestyle()
-    assert {part.get_label() for part in axes.collections[2:]} == {"4 neighbours", "6 neighbours", "at the rim"}

@@ -1,8 +1,6 @@
 """What a run and its results must be: no damage changes what is reported in silence."""
 
 import errno
-import json
-import math
 import os
 import random
 import shutil
@@ -13,10 +11,9 @@ from keras_evae import files
 from keras_evae.errors import DataError, DiskError, EVAEError, MismatchError
 from keras_evae.evaluation.recipes import RECIPES, evaluate
 from keras_evae.evaluation.report import collect_sections, write_report
-from keras_evae.minima.certificate import Candidate, _read_known, _remembered, _seal
 from keras_evae.runs.manifest import begin_manifest, read_listed, write_listed
 from keras_evae.runs.run import load_run
-from tests.helpers.damage import flip, random_flips
+from tests.helpers.damage import flip
 
 
 @pytest.fixture(scope="module")
@@ -107,32 +104,6 @@ def test_another_configuration_than_the_weights_were_trained_with(run, old, new)
         load_run(run)
 
 
-def test_keys_that_weights_do_not_depend_on_may_change(run):
-    text = (run / "config.yaml").read_text()
-    (run / "config.yaml").write_text(text.replace("checkpoint_minutes: 5", "checkpoint_minutes: 7"))
-    (run / "manifest.sha256").unlink()
-    assert len(load_run(run).stages) == 4
-
-
-def test_a_run_of_an_earlier_version_is_opened_and_says_so(run, caplog):
-    (run / "manifest.sha256").unlink()
-    with caplog.at_level("INFO", "keras_evae"):
-        load_run(run)
-    assert "no manifest" in caplog.text
-
-
-@pytest.mark.parametrize("value", [[], None, "text", {"train": 3}, {"train": {"loss": [1]}}])
-def test_metrics_of_another_kind_are_named(run, value):
-    stage = sorted((run / "stages").iterdir())[0]
-    record = json.loads((stage / "metrics.json").read_text()) | {"metrics": value}
-    from keras_evae.runs.stage_folder import _read_record
-
-    (stage / "metrics.json").write_text(json.dumps(record))
-    with pytest.raises(DataError, match="metrics.json: metrics.*: Input should be") as caught:
-        _read_record(stage / "metrics.json")
-    assert "\n" not in str(caught.value)
-
-
 def test_lines_of_a_manifest(tmp_path):
     """A kill between the line and its file leaves the old file, which an earlier line describes."""
     file = tmp_path / "a.json"
@@ -146,19 +117,3 @@ def test_lines_of_a_manifest(tmp_path):
     file.write_bytes(b"other")
     with pytest.raises(DataError, match="a.json: truncated, damaged or changed"):
         read_listed(file)
-
-
-def test_best_known_energies_are_strict_json(tmp_path):
-    """A search that finds nothing has no energy, and comes back as it was."""
-    found = Candidate("triangular skyrmion lattices", math.inf, "none fits the lattice")
-    assert _remembered(tmp_path, {"a": 1}, lambda: found) == found
-    assert "Infinity" not in (tmp_path / "best_known.json").read_text()
-    assert _remembered(tmp_path, {"a": 1}, lambda: pytest.fail("searched again")) == found
-
-
-def test_damaged_best_known_energies_are_searched_again(tmp_path):
-    file, found = tmp_path / "best_known.json", Candidate("slow anneals", -1.5, "8 slow anneals")
-    content = json.dumps({"key": {**found.__dict__, "sha256": _seal("key", found)}}).encode()
-    for flipped in random_flips(content, 300):
-        file.write_bytes(flipped)
-        assert _read_known(file).get("key", found) == found

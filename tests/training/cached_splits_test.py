@@ -5,7 +5,7 @@ import tracemalloc
 import pytest
 
 from keras_evae.dataset import DatasetSpecification, generate_dataset
-from keras_evae.errors import ConfigError, DataError
+from keras_evae.errors import ConfigError
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.machine import available_memory
 from keras_evae.monte_carlo.schedule import AnnealingSchedule
@@ -43,12 +43,6 @@ def kept(splits, split="train"):
 )  # fmt: skip
 def test_a_split_is_kept_where_it_fits(path, cache, available, expected):
     assert kept(CachedSplits(path, cache, lambda: available)) == expected
-
-
-def test_each_split_asks_for_the_memory_that_is_left(path):
-    left = iter([2 * BYTES, 0])
-    splits = CachedSplits(path, "auto", lambda: next(left))
-    assert kept(splits) and not kept(splits, "validation")
 
 
 def test_what_does_not_fit_and_shall_is_refused(path):
@@ -98,8 +92,3 @@ def machine(folder, groups, files):
 )  # fmt: skip
 def test_memory_that_is_left_to_a_process(tmp_path, groups, files, expected):
     assert machine(tmp_path, groups, files) == expected
-
-
-def test_missing_file(tmp_path):
-    with pytest.raises(DataError, match="found no file"):
-        CachedSplits(tmp_path / "absent.h5", "auto").keep("train")

@@ -21,7 +21,6 @@ from keras_evae.training.replicas import (
     is_chief,
     record_strategy,
 )
-from tests.helpers.commands import SMOKE, call_here
 from tests.helpers.replicas import EVALUATED, LARGEST_NORM, STEPS
 
 ROOT = Path(__file__).parents[2]
@@ -168,20 +167,6 @@ def recorded(folder):
 
 
 @pytest.mark.slow
-def test_mirrored_run_finishes_resumes_and_loads(tmp_path):
-    (output,) = finish(start(tmp_path, *train_command(tmp_path, "mirrored")))
-    assert "2 CPU replicas on this host, 4 samples of a batch each, in float32" in output
-    whole = check_run(tmp_path, 2)
-    assert recorded(tmp_path) == {"name": "mirrored", "replicas": 2, "workers": 1}
-    second = tmp_path / "runs" / "tiny" / "stages" / "01_beta_0.001_gamma_10"
-    second.rename(tmp_path / "away")
-    (output,) = finish(start(tmp_path, *train_command(tmp_path, "mirrored")))
-    assert "there: beta = 0.001" in output
-    for name, metrics in check_run(tmp_path, 2).items():
-        assert metrics["validation"] == pytest.approx(whole[name]["validation"], rel=1e-3)
-
-
-@pytest.mark.slow
 def test_two_workers_finish_resume_and_load(tmp_path):
     def run():
         ports = free_ports()
@@ -200,32 +185,11 @@ def test_two_workers_finish_resume_and_load(tmp_path):
         assert metrics["validation"] == pytest.approx(whole[name]["validation"], rel=1e-3)
 
 
-@pytest.mark.slow
-def test_worker_without_the_shared_folder(tmp_path):
-    ports = free_ports()
-    folders = [tmp_path / name for name in ("chief", "other")]
-    for folder in folders:
-        folder.mkdir()
-    workers = [
-        start(folder, *train_command(folder, "multiworker"), worker=(index, ports))
-        for index, folder in enumerate(folders)
-    ]
-    (_, lost), (_, errors) = [worker.communicate() for worker in workers]
-    assert workers[1].returncode == 3 and "all workers need the same run folder" in errors.splitlines()[-1]
-    assert workers[0].returncode == 1 and "another worker has stopped" in lost.splitlines()[-1]
-    assert "Traceback" not in lost + errors
-
-
 TWO = {"worker": ["a:1", "b:2"]}
 
 
 def cluster(**changes):
     return json.dumps({"cluster": TWO, "task": {"type": "worker", "index": 0}, **changes})
-
-
-def test_valid_clusters():
-    check_cluster(cluster())
-    check_cluster(cluster(cluster={"chief": ["a:1"], "worker": ["b:2"]}, task={"type": "chief", "index": 0}))
 
 
 @pytest.mark.parametrize(
@@ -252,24 +216,14 @@ def test_bad_clusters_are_answered_in_one_line(text, message):
     assert "\n" not in str(error.value)
 
 
-def test_train_without_cluster(tmp_path, monkeypatch):
-    monkeypatch.delenv("TF_CONFIG", raising=False)
-    result = call_here(tmp_path, "train.py", "--config", SMOKE, "--strategy", "multiworker")
-    assert result.returncode == 2 and result.stderr.startswith("error: TF_CONFIG: expected the workers")
-    assert result.stderr.count("\n") == 1 and not list(tmp_path.iterdir())
-
-
-def test_batch_that_the_replicas_cannot_share(monkeypatch):
-    devices = [tf.config.LogicalDevice(f"/CPU:{number}", "CPU") for number in range(3)]
-    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind=None: devices if kind == "CPU" else [])
-    monkeypatch.setattr(tf.distribute, "MirroredStrategy", lambda names: type("S", (), {"num_replicas_in_sync": 3}))
-    with pytest.raises(ConfigError, match="batch_size: expected a multiple of the 3 replicas .*, found 100"):
-        choose_strategy("mirrored", 100)
-
-
-def test_one_device_shares_nothing():
+def test_one_device_shares_nothing_and_three_not_all_batches(monkeypatch):
     strategy = choose_strategy(None, 7)
     assert is_chief(strategy) and describe_strategy(strategy, 7) == "one CPU"
     assert Replicas(tf.distribute.get_strategy()).of_batch(tf.zeros((7, 2))) is None
     assert record_strategy(strategy) == {"name": "none", "replicas": 1, "workers": 1}
     assert record_strategy(choose_strategy("mirrored", 7)) == {"name": "mirrored", "replicas": 1, "workers": 1}
+    devices = [tf.config.LogicalDevice(f"/CPU:{number}", "CPU") for number in range(3)]
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind=None: devices if kind == "CPU" else [])
+    monkeypatch.setattr(tf.distribute, "MirroredStrategy", lambda names: type("S", (), {"num_replicas_in_sync": 3}))
+    with pytest.raises(ConfigError, match="batch_size: expected a multiple of the 3 replicas .*, found 100"):
+        choose_strategy("mirrored", 100)

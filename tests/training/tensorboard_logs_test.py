@@ -1,7 +1,6 @@
 """TensorBoard's logs: each epoch once, in order, whatever was cut short."""
 
 import contextlib
-import re
 import resource
 
 import numpy as np
@@ -42,14 +41,6 @@ def test_each_epoch_once_whatever_was_cut_short(tmp_path):
         assert scalars(tmp_path, split, "1 losses/loss") == [(epoch, epoch + shift) for epoch in range(8)]
     assert [step for step, _ in scalars(tmp_path, "train", "3 weights/beta")] == list(range(8))
     assert scalars(tmp_path, "validation", "3 weights/beta") == []
-
-
-def test_files_are_read_in_the_order_of_the_stages(tmp_path):
-    """More stages than digits sort as text, each shorter than a second."""
-    for stage in range(4):
-        write(tmp_path, f"{stage:02d}_s", stage, {}, range(stage, stage + 1))
-    names = sorted(file.name for file in (tmp_path / "train").iterdir())
-    assert [re.search(r"\.(\d\d)_s$", name)[1] for name in names] == ["00", "01", "02", "03"]
 
 
 def test_end_of_a_stage_replaces_what_a_kill_has_left(tmp_path):

@@ -6,8 +6,7 @@ import pytest
 
 from keras_evae.config import Config, load_config
 from keras_evae.config_sections import TrainingConfig
-from keras_evae.errors import ConfigError, DataError, LockedError
-from keras_evae.files import hold_lock
+from keras_evae.errors import DataError
 from keras_evae.model.evae import EVAE
 from keras_evae.runs.checkpoints import CHECKPOINT, Checkpoint, read_values, write_checkpoint
 from keras_evae.runs.from_config import dataset_specification
@@ -45,13 +44,6 @@ def model():
     return model
 
 
-def test_options_reach_the_optimizer(model):
-    compile_model(model, TrainingConfig(learning_rate=2e-3, adam_beta_2=0.9, gradient_clip_norm=5.0))
-    found = model.optimizer.get_config()
-    assert [found[name] for name in ("beta_2", "global_clipnorm")] == [0.9, 5.0]
-    assert float(model.optimizer.learning_rate) == pytest.approx(2e-3)
-
-
 def trainer_of(folder, model):
     """Of the paper's training: 300 steps of 100 an epoch."""
     config = Config()
@@ -79,36 +71,6 @@ def test_checkpoint_of_a_finished_stage_is_removed(tmp_path, model, finished):
     assert not (tmp_path / CHECKPOINT).exists()
 
 
-def test_checkpoint_whose_predecessor_is_missing_is_refused(tmp_path, model):
-    checkpoint_of(tmp_path, model, STAGES[2])
-    with pytest.raises(DataError, match="expected the stage 01_beta_0.001_gamma_0, found 02_beta.*; delete it"):
-        trainer_of(tmp_path, model).find_checkpoint(STAGES, finished=1)
-    assert (tmp_path / CHECKPOINT).exists()
-
-
-def test_strategy_cannot_be_compiled(tmp_path):
-    with pytest.raises(ConfigError, match="training.jit_compile: expected auto or false with --strategy"):
-        train(Config(training={"jit_compile": True}), tmp_path / "run", strategy="mirrored")
-    assert not (tmp_path / "run").exists()
-
-
-def test_nothing_is_written_while_another_training_starts(tmp_path):
-    """It may be about to write another configuration."""
-    with hold_lock(tmp_path / "run" / ".lock"), pytest.raises(LockedError):
-        train(configured(tmp_path), tmp_path / "run")
-    assert [file.name for file in (tmp_path / "run").iterdir()] == [".lock"]
-
-
-def test_folder_of_something_else_is_not_touched(tmp_path):
-    (tmp_path / "thesis").mkdir()
-    (tmp_path / "thesis" / "thesis.tex").touch()
-    (tmp_path / "file").touch()
-    for name in ("thesis", "file"):
-        with pytest.raises(DataError, match=f"{name}: expected a run folder or an empty one"):
-            train(configured(tmp_path), tmp_path / name)
-    assert [file.name for file in (tmp_path / "thesis").iterdir()] == ["thesis.tex"]
-
-
 def test_nothing_is_traced_again_after_the_first_step(tmp_path, monkeypatch):
     """Stages differ in beta, gamma and epochs; the training step and the evaluation are compiled once for all."""
     loss_terms, traces = EVAE._loss_terms, []
@@ -122,3 +84,17 @@ def test_nothing_is_traced_again_after_the_first_step(tmp_path, monkeypatch):
     train(configured(tmp_path, "vae.betas=[1e-3]", "vae.epochs=1"), tmp_path / "run")
     assert len(list((tmp_path / "run" / "stages").iterdir())) == 2
     assert sorted(traces) == ["evaluation", "training"]
+
+
+def test_options_reach_the_optimizer(model):
+    compile_model(model, TrainingConfig(learning_rate=2e-3, adam_beta_2=0.9, gradient_clip_norm=5.0))
+    found = model.optimizer.get_config()
+    assert [found[name] for name in ("beta_2", "global_clipnorm")] == [0.9, 5.0]
+    assert float(model.optimizer.learning_rate) == pytest.approx(2e-3)
+
+
+def test_checkpoint_whose_predecessor_is_missing_is_refused(tmp_path, model):
+    checkpoint_of(tmp_path, model, STAGES[2])
+    with pytest.raises(DataError, match="expected the stage 01_beta_0.001_gamma_0, found 02_beta.*; delete it"):
+        trainer_of(tmp_path, model).find_checkpoint(STAGES, finished=1)
+    assert (tmp_path / CHECKPOINT).exists()

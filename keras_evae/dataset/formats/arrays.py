@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -11,7 +12,6 @@ from typing import IO, Any
 import h5py
 import numpy as np
 
-from keras_evae.dataset.formats.ovf import choose_layer
 from keras_evae.dataset.hdf5 import VERSIONS, write_attribute
 from keras_evae.dataset.reading import Readable, StoredFile, open_arrays, some_names
 from keras_evae.errors import DataError
@@ -20,7 +20,8 @@ from keras_evae.hamiltonian import Hamiltonian
 SMALLEST_SIDE = 4
 
 
-class ArrayStates:
+@dataclasses.dataclass(frozen=True)
+class States:
     """Vectors `(n, y, x, 3)` of an open file, read when sliced: `states[start:stop]`.
 
     Args:
@@ -29,18 +30,31 @@ class ArrayStates:
         any_length: Whether lengths mean nothing, as in a file that says its unit.
     """
 
-    def __init__(self, shape: tuple[int, ...], read: Callable[[slice], np.ndarray], any_length: bool = False) -> None:
-        self.shape, self._read, self.any_length = shape, read, any_length
+    shape: tuple[int, ...]
+    read: Callable[[slice], np.ndarray]
+    any_length: bool = False
 
     def __len__(self) -> int:
         return self.shape[0]
 
     def __getitem__(self, key: slice) -> np.ndarray:
-        return self._read(key)
+        return self.read(key)
+
+
+def choose_layer(source: Any, layers: int, layer: int | None) -> int:
+    """The layer along z that is asked for, or the only one."""
+    if layer is None and layers > 1:
+        raise DataError(
+            f"{source}: expected one layer along z, found {layers}; choose one, from 0 to {layers - 1}: layer=0 in "
+            f"Python, FILE:0 on the command line"
+        )
+    if layer is not None and not 0 <= layer < layers:
+        raise DataError(f"{source}: expected a layer along z from 0 to {layers - 1}, found {layer}")
+    return layer or 0
 
 
 @contextlib.contextmanager
-def open_array_states(file: Path, name: str | None, layer: int | None) -> Iterator[ArrayStates]:
+def open_array_states(file: Path, name: str | None, layer: int | None) -> Iterator[States]:
     """The array of this name, or the only one that can be spins.
 
     Raises:
@@ -53,9 +67,9 @@ def open_array_states(file: Path, name: str | None, layer: int | None) -> Iterat
         array = arrays[_choose(file, arrays, name)]
         _check_layout(f"{file}:{name}" if name else str(file), array)
         if len(array.shape) == 3:
-            yield ArrayStates((1, *array.shape), lambda key: array[:][None][key])
+            yield States((1, *array.shape), lambda key: array[:][None][key])
         else:
-            yield ArrayStates(array.shape, array.__getitem__)
+            yield States(array.shape, array.__getitem__)
 
 
 def _is_field(file: StoredFile) -> bool:
@@ -63,19 +77,20 @@ def _is_field(file: StoredFile) -> bool:
     return "field/array" in file and ("field/mesh/n" in file or "Field" in str(file.attribute("type", "")))
 
 
-def _field_states(file: Path, array: Readable, layer: int | None) -> ArrayStates:
+def _field_states(file: Path, array: Readable, layer: int | None) -> States:
     """One field with the axes (x, y, z, 3), or (x, y, 3) of a plane, in any unit."""
     if len(array.shape) not in (3, 4) or array.shape[-1] != 3:
         raise DataError(f"{file}: expected a field of three components over x, y and z, found {array.shape}")
     width, height, *layers = array.shape[:-1]
     index = choose_layer(file, layers[0] if layers else 1, layer)
-    _check_sides(file, (1, height, width, 3), array.shape)
+    shape = (1, height, width, 3)
+    _check_sides(file, shape, array.shape)
 
     def read(key: slice) -> np.ndarray:
         field = array[:, :, index] if layers else array[:]
         return field.swapaxes(0, 1)[None][key]
 
-    return ArrayStates((1, height, width, 3), read, any_length=True)
+    return States(shape, read, any_length=True)
 
 
 def _choose(file: Path, arrays: Mapping[str, Readable], wanted: str | None) -> str:
@@ -95,19 +110,17 @@ def _choose(file: Path, arrays: Mapping[str, Readable], wanted: str | None) -> s
 
 
 def _check_layout(source: str, array: Readable) -> None:
+    """Refuses what are no spins; the message names the axes where they look swapped."""
     shape = array.shape
     if array.dtype.kind != "f":
         raise DataError(f"{source}: expected floating-point spins, found {array.dtype}; convert them with astype")
-    if len(shape) in (3, 4) and shape[-1] == 3 and min(shape) > 0 and min(shape[-3:-1]) >= SMALLEST_SIDE:
-        return
-    likely = [axis for axis, side in enumerate(shape[:-1]) if side == 3]
-    if len(shape) in (3, 4) and shape[-1] != 3 and likely:
-        axis = likely[-1]
+    if len(shape) in (3, 4) and shape[-1] != 3 and 3 in shape[:-1]:
+        axis = max(axis for axis, side in enumerate(shape) if side == 3)
         raise DataError(
             f"{source}: expected the components of the spins on the last axis (n, y, x, 3), found {shape}, where axis "
             f"{axis} has three entries; write np.moveaxis(spins, {axis}, -1)"
         )
-    if len(shape) == 4 and shape[-1] == 3 and shape[2] == 1:
+    if len(shape) == 4 and shape[2:] == (1, 3):
         raise DataError(
             f"{source}: expected the axes (n, y, x, 3), found {shape}, which looks like (x, y, z, 3) with one layer; "
             f"write spins[:, :, 0].swapaxes(0, 1)[None]"

@@ -8,98 +8,84 @@ Source: OOMMF User's Guide, https://math.nist.gov/oommf/doc/userguide21a0/usergu
 
 from __future__ import annotations
 
-import dataclasses
+import itertools
+import math
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 
+from keras_evae.dataset.formats.arrays import States, choose_layer
 from keras_evae.errors import DataError, in_brief
 
 # Before binary values; the bytes of one of them in a file tell the byte order.
 CHECK_VALUES = {4: 1234567.0, 8: 123456789012345.0}
-REPRESENTATIONS = ("text", "csv", "binary4", "binary8")
-# Bytes of a line at most, and of text that is parsed at once.
-LONGEST_LINE, PART = 2**16, 2**20
+# How they are called in files.
+REPRESENTATIONS = {"text": "Text", "csv": "CSV", "binary4": "Binary 4", "binary8": "Binary 8"}
+# Bytes of a line at most.
+LONGEST_LINE = 2**16
 
 
-@dataclasses.dataclass(frozen=True)
-class Segment:
-    """One block of values: its nodes `(z, y, x)`, the kind of its values, and where these lie in the file."""
+class Segment(NamedTuple):
+    """One block of values."""
 
+    # Along z, y and x.
     nodes: tuple[int, int, int]
     sign: float
     # Of binary values; None for text.
     dtype: np.dtype | None
+    # Where the values lie in the file.
     start: int
     stop: int
 
-    @property
-    def size(self) -> int:
-        """Number of values."""
-        return 3 * self.nodes[0] * self.nodes[1] * self.nodes[2]
 
-
-class OvfStates:
-    """Vectors `(n, y, x, 3)`, one layer of each segment of an open file, read when sliced: `states[start:stop]`.
-
-    Args:
-        path: The file, for messages.
-        stream: The file, open for reading bytes.
-        layer: Which of the layers along z; None for the only one.
+def open_ovf(path: Path, stream: IO[bytes], layer: int | None = None) -> States:
+    """One layer along z, by default the only one, of each segment of a file that is open for reading bytes.
 
     Raises:
         DataError: If the file is none of these formats, its segments differ, or what it promises is not there.
     """
+    segments = list(_find_segments(path, stream))
+    meshes = sorted({segment.nodes for segment in segments})
+    if len(meshes) != 1:
+        found = ", ".join(f"(x, y, z) = {nodes[::-1]}" for nodes in meshes[:3]) or "no segment"
+        raise DataError(f"{path}: expected segments of one mesh, found {found}; write each mesh to its own file")
+    layers, height, width = meshes[0]
+    chosen = choose_layer(path, layers, layer)
 
-    dtype = np.dtype(np.float64)
-
-    def __init__(self, path: Path, stream: IO[bytes], layer: int | None = None) -> None:
-        self._path, self._stream = path, stream
-        self._segments = list(_find_segments(path, stream))
-        meshes = sorted({segment.nodes for segment in self._segments})
-        if len(meshes) != 1:
-            found = ", ".join(f"(x, y, z) = {nodes[::-1]}" for nodes in meshes[:3]) or "no segment"
-            raise DataError(f"{path}: expected segments of one mesh, found {found}; write each mesh to its own file")
-        self.layers, *lattice = meshes[0]
-        self.layer = choose_layer(path, self.layers, layer)
-        self.shape = (len(self._segments), *lattice, 3)
-
-    def __len__(self) -> int:
-        return len(self._segments)
-
-    def __getitem__(self, key: slice) -> np.ndarray:
+    def read(key: slice) -> np.ndarray:
         # What is no number has its own message.
         with np.errstate(invalid="ignore"):
-            vectors = [self._read(segment) for segment in self._segments[key]]
-            return np.stack(vectors) if vectors else np.empty((0, *self.shape[1:]))
+            return np.stack([_read(path, stream, segment, chosen) for segment in segments[key]])
 
-    def _read(self, segment: Segment) -> np.ndarray:
-        self._stream.seek(segment.start)
-        if segment.dtype is None:
-            values = _parse(self._path, self._stream, segment).reshape(*segment.nodes, 3)[self.layer]
-        else:
-            size = int(np.prod(self.shape[1:])) * segment.dtype.itemsize
-            self._stream.seek(self.layer * size, 1)
-            content = self._stream.read(size)
-            if len(content) < size:
-                raise DataError(f"{self._path}: truncated while it was read")
-            values = np.frombuffer(content, segment.dtype).reshape(self.shape[1:])
-        return values * segment.sign
+    return States((len(segments), height, width, 3), read, any_length=True)
 
 
-def choose_layer(source: Any, layers: int, layer: int | None) -> int:
-    """The layer along z that is asked for, or the only one."""
-    if layer is None and layers > 1:
-        raise DataError(
-            f"{source}: expected one layer along z, found {layers}; choose one, from 0 to {layers - 1}: layer=0 in "
-            f"Python, FILE:0 on the command line"
-        )
-    if layer is not None and not 0 <= layer < layers:
-        raise DataError(f"{source}: expected a layer along z from 0 to {layers - 1}, found {layer}")
-    return layer or 0
+def _read(path: Path, stream: IO[bytes], segment: Segment, layer: int) -> np.ndarray:
+    """Vectors `(y, x, 3)` of a layer."""
+    stream.seek(segment.start)
+    if segment.dtype is None:
+        values = _parse(path, stream, segment)[layer]
+    else:
+        shape = (*segment.nodes[1:], 3)
+        size = math.prod(shape) * segment.dtype.itemsize
+        stream.seek(layer * size, 1)
+        content = stream.read(size)
+        if len(content) < size:
+            raise DataError(f"{path}: truncated while it was read")
+        values = np.frombuffer(content, segment.dtype).reshape(shape)
+    return values * segment.sign
+
+
+def _lines(path: Path, stream: IO[bytes], length: float = math.inf) -> Iterator[bytes]:
+    """Lines of so many bytes from where the stream is, to the end of the file by default."""
+    while length > 0 and (line := stream.readline(LONGEST_LINE)):
+        length -= len(line)
+        if len(line) == LONGEST_LINE and not line.endswith(b"\n"):
+            raise DataError(f"{path}: expected lines of at most {LONGEST_LINE} bytes, found a longer one")
+        yield line
 
 
 def _find_segments(path: Path, stream: IO[bytes]) -> Iterator[Segment]:
@@ -111,23 +97,20 @@ def _find_segments(path: Path, stream: IO[bytes]) -> Iterator[Segment]:
     if not re.match(r"#oommf:?(ovf[12]|(rectangular|irregular)mesh)", first):
         raise DataError(f"{path}: expected OVF, which begins with '# OOMMF OVF 2.0', found {in_brief(first)}")
     dimension = "" if "ovf2" in first else "3"
-    while line := stream.readline(LONGEST_LINE):
-        if not line.endswith(b"\n") and stream.tell() < size:
-            raise DataError(f"{path}: expected lines of at most {LONGEST_LINE} bytes, found a longer one")
+    for line in _lines(path, stream):
         text = line.decode("latin-1").partition("##")[0].strip()
         if not text:
             continue
         if not text.startswith("#"):
             raise DataError(f"{path}: expected header lines that begin with #, found {in_brief(text)}")
         label, _, value = text[1:].partition(":")
-        label, value = _squeezed(label), value.strip()
-        block = _squeezed(value)
+        label, block = _squeezed(label), _squeezed(value)
         if label == "begin" and block.startswith("data"):
             yield _locate(path, stream, {"valuedim": dimension, **header}, block.removeprefix("data"), size)
         elif label == "begin" and block == "segment":
             header = {}
         elif label not in ("begin", "end"):
-            header[label] = value
+            header[label] = value.strip()
 
 
 def _squeezed(text: str | bytes) -> str:
@@ -141,23 +124,22 @@ def _locate(path: Path, stream: IO[bytes], header: Mapping[str, str], kind: str,
     for name, expected in (("meshtype", "rectangular"), ("valuedim", "3")):
         if header.get(name, "").lower() != expected:
             raise DataError(f"{path}: expected '{name}: {expected}', found {in_brief(header.get(name) or 'none')}")
-    nodes = tuple(_count(path, name, header.get(name, "")) for name in ("znodes", "ynodes", "xnodes"))
+    layers, height, width = (_count(path, name, header.get(name, "")) for name in ("znodes", "ynodes", "xnodes"))
     if kind not in REPRESENTATIONS:
         raise DataError(f"{path}: expected data as {', '.join(REPRESENTATIONS)}, found {in_brief(kind)}")
     sign = _sign(path, header.get("valuemultiplier", "1"))
-    width = int(kind[-1]) if kind.startswith("binary") else 0
-    start = stream.tell() + width
-    segment = Segment((nodes[0], nodes[1], nodes[2]), sign, _byte_order(path, stream, width), start, start)
+    dtype = _byte_order(path, stream, int(kind[-1])) if kind.startswith("binary") else None
+    start, values = stream.tell(), 3 * layers * height * width
     # A number as text has a digit and what parts it from the next one.
-    needed = segment.size * (width or 2) - (not width)
+    needed = values * dtype.itemsize if dtype else 2 * values - 1
     if size - start < needed:
         raise DataError(
-            f"{path}: expected {segment.size} values, which take at least {needed} bytes, found {max(0, size - start)} "
-            f"bytes; truncated, or wrong numbers of nodes {nodes[::-1]}"
+            f"{path}: expected {values} values, which take at least {needed} bytes, found {size - start} bytes; "
+            f"truncated, or wrong numbers of nodes {(width, height, layers)}"
         )
-    stop = start + needed if width else _end_of_text(path, stream)
+    stop = start + needed if dtype else _end_of_text(path, stream)
     stream.seek(stop)
-    return dataclasses.replace(segment, stop=stop)
+    return Segment((layers, height, width), sign, dtype, start, stop)
 
 
 def _count(path: Path, name: str, text: str) -> int:
@@ -174,28 +156,25 @@ def _sign(path: Path, multiplier: str) -> float:
         factor = 0.0
     if not 0 < abs(factor) < np.inf:
         raise DataError(f"{path}: expected a number other than 0 as valuemultiplier, found {in_brief(multiplier)}")
-    return float(np.sign(factor))
+    return math.copysign(1.0, factor)
 
 
-def _byte_order(path: Path, stream: IO[bytes], width: int) -> np.dtype | None:
+def _byte_order(path: Path, stream: IO[bytes], width: int) -> np.dtype:
     """The type of the binary values behind the check value where the stream is."""
     found = stream.read(width)
-    for order in ("<", ">") if width else ():
-        dtype = np.dtype(f"{order}f{width}")
+    for dtype in (np.dtype(f"<f{width}"), np.dtype(f">f{width}")):
         if found == np.array(CHECK_VALUES[width], dtype).tobytes():
             return dtype
-    if width:
-        raise DataError(
-            f"{path}: expected the check value {CHECK_VALUES[width]:.0f} before the data, found the bytes "
-            f"{found.hex(' ') or 'none'}; damaged, or written in another format"
-        )
-    return None
+    raise DataError(
+        f"{path}: expected the check value {CHECK_VALUES[width]:.0f} before the data, found the bytes "
+        f"{found.hex(' ') or 'none'}; damaged, or written in another format"
+    )
 
 
 def _end_of_text(path: Path, stream: IO[bytes]) -> int:
     """Where the line begins that ends a block of text."""
     start = stream.tell()
-    while line := stream.readline(LONGEST_LINE):
+    for line in _lines(path, stream):
         if line.lstrip().startswith(b"#") and _squeezed(line).startswith("#end:data"):
             return start
         start += len(line)
@@ -203,65 +182,54 @@ def _end_of_text(path: Path, stream: IO[bytes]) -> int:
 
 
 def _parse(path: Path, stream: IO[bytes], segment: Segment) -> np.ndarray:
-    """The numbers of a block of text, in parts."""
-    values, count, rest = np.empty(segment.size), 0, b""
-    left = segment.stop - segment.start
-    while left:
-        part = stream.read(min(PART, left))
-        left -= len(part) or left
-        part = rest + part
-        # Between two lines, so that no number is cut.
-        cut = part.rfind(b"\n") + 1 if left else len(part)
-        rest = part[cut:]
-        if len(rest) > LONGEST_LINE:
-            raise DataError(f"{path}: expected lines of at most {LONGEST_LINE} bytes, found a longer one")
-        words = re.sub(rb"#[^\n]*", b"", part[:cut]).replace(b",", b" ").split()
-        if count + len(words) <= segment.size:
-            try:
-                values[count : count + len(words)] = list(map(float, words))
-            except ValueError as error:
-                reason = str(error).partition(": ")[2]
-                raise DataError(f"{path}: expected numbers, found {reason or error}") from error
-        count += len(words)
-    if count != segment.size:
-        raise DataError(f"{path}: expected {segment.size} values, found {count}; truncated, or wrong numbers of nodes")
-    return values
+    """The numbers of a block of text, `(z, y, x, 3)`."""
+    lines, size = _lines(path, stream, segment.stop - segment.start), 3 * math.prod(segment.nodes)
+    # Some lines at once, which is faster than one by one.
+    parts = iter(lambda: b"".join(itertools.islice(lines, 100)), b"")
+    rows = (re.sub(rb"#[^\n]*", b"", part).replace(b",", b" ").split() for part in parts)
+    words = itertools.chain.from_iterable(rows)
+    try:
+        # Not more than fit, whatever the file holds.
+        values = np.fromiter(map(float, itertools.islice(words, size)), float)
+    except ValueError as error:
+        reason = str(error).partition(": ")[2]
+        raise DataError(f"{path}: expected numbers, found {reason or error}") from error
+    found = len(values) + sum(1 for _ in words)
+    if found != size:
+        raise DataError(f"{path}: expected {size} values, found {found}; truncated, or wrong numbers of nodes")
+    return values.reshape(*segment.nodes, 3)
 
 
 def write_ovf(
     stream: IO[bytes], states: Any, representation: str, cell: tuple[float, float, float], comment: str = ""
 ) -> None:
-    """Writes states `(n, y, x, 3)` as segments of an OVF 2.0 file.
+    """Writes states `(n, y, x, 3)`, an array or what gives parts of one when sliced, as segments of an OVF 2.0 file.
 
     Args:
-        stream: File that is open for writing bytes.
-        states: Array, or what gives parts of one when sliced.
+        stream, comment: File that is open for writing bytes; a line of its header.
         representation: `text` (nine digits: single precision comes back bit for bit), `csv` (the same with commas, as
             Spirit writes), `binary4` or `binary8`.
         cell: Size of a cell, `(dx, dy, dz)` in metres.
-        comment: A line of the header.
     """
     count, height, width, _ = states.shape
     stream.write(f"# OOMMF OVF 2.0\n#\n# Segment count: {count}\n#\n".encode())
-    kind = {"binary4": "Binary 4", "binary8": "Binary 8", "text": "Text", "csv": "CSV"}[representation]
+    kind = REPRESENTATIONS[representation]
+    lines = ["Begin: Segment", "Begin: Header", "Title: m", *([f"Desc: {comment}"] if comment else [])]
+    lines += ["meshtype: rectangular", "meshunit: m"]
+    for axis, nodes, step in zip("xyz", (width, height, 1), cell, strict=True):
+        lines += [f"{axis}min: 0", f"{axis}max: {nodes * step!r}", f"{axis}base: {step / 2!r}"]
+        lines += [f"{axis}nodes: {nodes}", f"{axis}stepsize: {step!r}"]
+    lines += ["valuedim: 3", "valuelabels: m_x m_y m_z", "valueunits: 1 1 1", "End: Header", f"Begin: Data {kind}"]
+    header = "".join(f"# {line}\n" for line in lines).encode()
     for index in range(count):
-        lines = ["Begin: Segment", "Begin: Header", "Title: m", *([f"Desc: {comment}"] if comment else [])]
-        lines += ["meshtype: rectangular", "meshunit: m"]
-        for axis, nodes, step in zip("xyz", (width, height, 1), cell, strict=True):
-            lines += [f"{axis}min: 0", f"{axis}max: {nodes * step!r}", f"{axis}base: {step / 2!r}"]
-            lines += [f"{axis}nodes: {nodes}", f"{axis}stepsize: {step!r}"]
-        lines += ["valuedim: 3", "valuelabels: m_x m_y m_z", "valueunits: 1 1 1", "End: Header", f"Begin: Data {kind}"]
-        stream.write("".join(f"# {line}\n" for line in lines).encode())
-        _write_values(stream, np.asarray(states[index : index + 1][0]), representation)
+        stream.write(header + _encode(np.asarray(states[index : index + 1][0]), representation))
         stream.write(f"# End: Data {kind}\n# End: Segment\n".encode())
 
 
-def _write_values(stream: IO[bytes], state: np.ndarray, representation: str) -> None:
+def _encode(state: np.ndarray, representation: str) -> bytes:
     if representation.startswith("binary"):
-        width = int(representation[-1])
-        stream.write(np.array(CHECK_VALUES[width], f"<f{width}").tobytes())
-        stream.write(state.astype(f"<f{width}").tobytes() + b"\n")
-        return
+        dtype = f"<f{representation[-1]}"
+        return np.array(CHECK_VALUES[int(representation[-1])], dtype).tobytes() + state.astype(dtype).tobytes() + b"\n"
     separator, end = (", ", ",\n") if representation == "csv" else (" ", "\n")
-    for row in state.astype(np.float64):
-        stream.write("".join(separator.join(f"{value:.9g}" for value in spin) + end for spin in row).encode())
+    spins = state.astype(np.float64).reshape(-1, 3)
+    return "".join(separator.join(f"{value:.9g}" for value in spin) + end for spin in spins).encode()

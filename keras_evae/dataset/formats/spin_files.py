@@ -6,40 +6,32 @@ import contextlib
 import logging
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
-from keras_evae.dataset.formats.arrays import open_array_states, write_hdf5, write_npy, write_npz
-from keras_evae.dataset.formats.ovf import REPRESENTATIONS, OvfStates, write_ovf
+from keras_evae.dataset.formats.arrays import States, open_array_states, write_hdf5, write_npy, write_npz
+from keras_evae.dataset.formats.ovf import REPRESENTATIONS, open_ovf, write_ovf
 from keras_evae.dataset.formats.vtk import write_vtk
 from keras_evae.dataset.hdf5 import StoredSpins
-from keras_evae.dataset.reading import PART, open_hdf5
-from keras_evae.errors import ArgumentError, DataError, MismatchError, reading_errors
-from keras_evae.files import check_memory, disk_errors, publish
+from keras_evae.dataset.reading import HDF5, NPY, NPZ, PART, open_hdf5, opened
+from keras_evae.errors import ArgumentError, DataError, MismatchError
+from keras_evae.files import disk_errors, publish
 from keras_evae.hamiltonian import Hamiltonian
-from keras_evae.machine import available_memory
+from keras_evae.machine import check_memory
+from keras_evae.units import as_cell
 
 logger = logging.getLogger(__name__)
 
 OVF = (".ovf", ".omf", ".ohf")
-SUFFIXES = {"HDF5": (".h5", ".hdf5"), "NPZ": (".npz",), "NPY": (".npy",), "OVF": OVF}
-WRITTEN = (".ovf", ".omf", ".vti", ".npz", ".npy", ".h5", ".hdf5")
+READ = {"HDF5": HDF5, "NPZ": NPZ, "NPY": NPY, "OVF": OVF}
+SUFFIXES = sum(READ.values(), ())
+WRITTEN = (".ovf", ".omf", ".vti", *NPZ, *NPY, *HDF5)
+CELL = (1e-9, 1e-9, 1e-9)
 # Largest deviation of a spin's length from 1 where there is no unit; half precision gives 5e-4.
 LENGTH_TOLERANCE = 1e-2
 # Vectors as close to unit length are not touched: single precision comes back bit for bit.
 UNIT_TOLERANCE = 1e-6
-
-
-class States(Protocol):
-    """Vectors `(n, y, x, 3)` of an open file, read when sliced: `states[start:stop]`."""
-
-    @property
-    def shape(self) -> tuple[int, ...]: ...
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, key: slice) -> np.ndarray: ...
 
 
 def read_spins(path: str | Path, layer: int | None = None) -> np.ndarray:
@@ -81,7 +73,7 @@ def read_states(
     """
     with open_states(source, layer) as states:
         count = min(len(states), limit or len(states))
-        check_memory(source, 4 * int(np.prod(states.shape[1:], dtype=object)) * count, available_memory)
+        check_memory(source, 4 * int(np.prod(states.shape[1:], dtype=object)) * count)
         spins = np.empty((count, *states.shape[1:]), np.float32)
         for start, part in unit_vectors(source, states, count):
             if mask is not None:
@@ -100,28 +92,25 @@ def open_states(source: str, layer: int | None = None) -> Iterator[States]:
         return
     if name is not None and not name.isdecimal():
         raise DataError(f"{file}: expected the number of a layer behind the colon, found {name!r}")
-    with contextlib.ExitStack() as stack:
-        with reading_errors(file):
-            stream = stack.enter_context(open(file, "rb"))
-        yield OvfStates(file, stream, layer if name is None else int(name))
+    with opened(file, lambda: open(file, "rb")) as stream:
+        yield open_ovf(file, stream, layer if name is None else int(name))
 
 
 def split_source(source: str) -> tuple[Path, str | None]:
     """File and name of `FILE:name`; a file whose own name has a colon is taken as it is."""
     file, colon, name = source.rpartition(":")
     path = Path(file if colon and name and not Path(source).exists() else source).expanduser()
-    if path.suffix not in sum(SUFFIXES.values(), ()):
-        known = ", ".join(f"{', '.join(suffixes)} ({kind})" for kind, suffixes in SUFFIXES.items())
+    if path.suffix not in SUFFIXES:
+        known = ", ".join(f"{', '.join(suffixes)} ({kind})" for kind, suffixes in READ.items())
         raise DataError(f"{path}: expected a file with one of the suffixes {known}; save the spins as one of them")
     return path, name if path != Path(source).expanduser() else None
 
 
 def unit_vectors(source: str, states: States, count: int) -> Iterator[tuple[int, np.ndarray]]:
     """Parts of the first `count` states as unit vectors, float32, each with the number of its first state."""
-    any_length = getattr(states, "any_length", True)
     step = max(1, PART // max(1, 8 * int(np.prod(states.shape[1:]))))
     for start in range(0, count, step):
-        yield start, _normalized(source, states[start : min(start + step, count)], start, any_length)
+        yield start, _normalized(source, states[start : min(start + step, count)], start, states.any_length)
 
 
 def _normalized(source: str, vectors: np.ndarray, start: int, any_length: bool) -> np.ndarray:
@@ -168,7 +157,7 @@ def write_spins(
     spins: Any,
     representation: str = "binary4",
     hamiltonian: Hamiltonian | None = None,
-    cell: tuple[float, float, float] = (1e-9, 1e-9, 1e-9),
+    cell: tuple[float, float, float] = CELL,
 ) -> None:
     """Writes spin configurations for other programs; the file appears whole, in place of one of its name.
 
@@ -197,23 +186,15 @@ def write_spins(
     _write(path, states, representation, hamiltonian, cell)
 
 
-def _write(
-    path: Path,
-    states: Any,
-    representation: str = "binary4",
-    hamiltonian: Hamiltonian | None = None,
-    cell: tuple[float, float, float] = (1e-9, 1e-9, 1e-9),
-) -> None:
+def _write(path: Path, states: Any, representation: str, hamiltonian: Hamiltonian | None, cell: Any) -> None:
     if path.suffix not in WRITTEN:
         raise ArgumentError("path", f"a file with one of the suffixes {', '.join(WRITTEN)}", str(path))
     if representation not in REPRESENTATIONS:
         raise ArgumentError("representation", f"one of {', '.join(REPRESENTATIONS)}", representation)
-    cell = tuple(map(float, cell))  # type: ignore[assignment]
-    if len(cell) != 3 or not all(0 < side < np.inf for side in cell):
-        raise ArgumentError("cell", "three lengths (dx, dy, dz) above 0, in metres", cell)
+    cell = as_cell(cell)
     partial = path.with_name(f"{path.name}.partial")
     with disk_errors(path):
-        if path.suffix in SUFFIXES["HDF5"]:
+        if path.suffix in HDF5:
             write_hdf5(partial, states, hamiltonian)
         else:
             with open(partial, "wb") as stream:
@@ -241,5 +222,5 @@ def export_states(path: Path, kind: str | None, hamiltonian: Hamiltonian | None 
             if name.rpartition("/")[2] == "spins":
                 parts = [path.stem, *name.split("/")[:-1]]
                 target = path.with_name(f"{'_'.join(parts)}.{kind}")
-                _write(target, StoredSpins(file[name]), hamiltonian=hamiltonian)
+                _write(target, StoredSpins(file[name]), "binary4", hamiltonian, CELL)
                 logger.info("%s: %d states", target, len(file[name]))

@@ -8,13 +8,10 @@ import numpy as np
 
 
 def write_vtk(stream: IO[bytes], states: Any, cell: tuple[float, float, float]) -> None:
-    """Writes states `(n, y, x, 3)` as point data of one grid, x fastest.
+    """Writes states `(n, y, x, 3)` as point data of one grid, x fastest, to a file that is open for writing bytes.
 
-    Args:
-        stream: File that is open for writing bytes.
-        states: Array, or what gives parts of one when sliced. One state is the array `spins`; of several the k-th is
-            `spins_k`, with as many digits as the last one has.
-        cell: Distances of the sites, `(dx, dy, dz)` in metres.
+    One state is the array `spins`; of several the k-th is `spins_k`, with as many digits as the last one has.
+    `cell` are the distances of the sites, `(dx, dy, dz)` in metres.
     """
     count, height, width, _ = states.shape
     names = ["spins"] if count == 1 else [f"spins_{index:0{len(str(count - 1))}d}" for index in range(count)]

@@ -69,11 +69,6 @@ def test_text_with_comments_of_either_line_end(tmp_path, end):
     np.testing.assert_array_equal(read(tmp_path, file_of(lines, kind="CSV", end=end))[0], SPINS[0])
 
 
-def test_the_factor_of_version_1_turns_vectors_round(tmp_path):
-    content = file_of(as_text(SPINS[0]), "OOMMF: rectangular mesh v1.0", more="# valuemultiplier: -2\n")
-    np.testing.assert_allclose(read(tmp_path, content)[0], -SPINS[0], atol=1e-7)
-
-
 def test_x_runs_fastest_and_swapped_axes_turn_the_charge(tmp_path):
     state = skyrmion((16, 24))
     write_spins(tmp_path / "a.ovf", state, "text")
@@ -84,7 +79,7 @@ def test_x_runs_fastest_and_swapped_axes_turn_the_charge(tmp_path):
     assert topological_charge(found.swapaxes(0, 1)) == pytest.approx(-topological_charge(state), abs=1e-6)
 
 
-def test_layers(tmp_path):
+def test_layers_line_ends_and_factors(tmp_path):
     content = file_of(as_text(SPINS), layers=2)
     with pytest.raises(DataError, match="one layer along z, found 2; choose one"):
         read(tmp_path, content)
@@ -92,6 +87,8 @@ def test_layers(tmp_path):
     np.testing.assert_array_equal(read_spins(f"{tmp_path / 'a.ovf'}:0")[0], SPINS[0])
     with pytest.raises(DataError, match="from 0 to 1, found 2"):
         read(tmp_path, content, layer=2)
+    content = file_of(as_text(SPINS[0]), "OOMMF: rectangular mesh v1.0", more="# valuemultiplier: -2\n")
+    np.testing.assert_allclose(read(tmp_path, content)[0], -SPINS[0], atol=1e-7)
 
 
 @pytest.mark.parametrize(

@@ -51,12 +51,6 @@ def test_chooses_by_name_or_by_shape(tmp_path, suffix):
         read_states(f"{path}:energy", 9)
 
 
-def test_only_array_of_the_shape_needs_no_name(tmp_path):
-    with h5py.File(tmp_path / "a.h5", "w") as file:
-        file["a/b/spins"], file["energy"] = SPINS, np.zeros(3)
-    assert read_states(str(tmp_path / "a.h5"), 9)[1] == 3
-
-
 @pytest.mark.parametrize(
     "array, message",
     [
@@ -77,15 +71,6 @@ def test_wrong_arrays(tmp_path, suffix, array, message):
     with pytest.raises(DataError, match=message) as error:
         read_states(str(tmp_path / f"a{suffix}"), 9)
     assert "\n" not in str(error.value)
-
-
-@pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_first_value_that_is_not_finite_is_named(tmp_path, bad):
-    spins = SPINS.copy()
-    spins[1, 2, 3, 0] = bad
-    np.save(tmp_path / "a.npy", spins)
-    with pytest.raises(DataError, match=r"NaN or Inf, first at \(n, y, x\) = \(1, 2, 3\)"):
-        read_states(str(tmp_path / "a.npy"), 9)
 
 
 @pytest.mark.parametrize("suffix", [".npy", ".npz", ".h5"])
@@ -118,11 +103,3 @@ def test_links_to_other_files_are_not_followed(tmp_path):
     for source in ("a.h5", "a.h5:spins"):
         with pytest.raises(DataError, match="found no array"):
             read_states(str(tmp_path / source), 9)
-
-
-def test_missing_file_and_unknown_kind(tmp_path):
-    with pytest.raises(DataError, match="expected a file, found no file"):
-        read_states(str(tmp_path / "a.npy"), 9)
-    (tmp_path / "a.tif").touch()
-    with pytest.raises(DataError, match="suffixes .h5, .hdf5 .HDF5."):
-        read_states(str(tmp_path / "a.tif"), 9)

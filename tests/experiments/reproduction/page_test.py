@@ -8,7 +8,6 @@ import pytest
 from experiments.reproduction import page, results
 from experiments.reproduction.__main__ import main, parse_arguments
 from experiments.reproduction.claims.statements import STATEMENTS
-from keras_evae.errors import DataError
 
 TEXT = f"# A page\n\nBefore.\n\n{page.BEGIN}\nAn earlier table.\n{page.END}\n\nAfter.\n"
 
@@ -43,28 +42,3 @@ def test_page_of_a_smoke_run(make, tmp_path):
     assert falls["number"] == "11" and "falls by" in falls["measured"] and falls["holds"] != "not decided"
     for file in ("losses.png", "reconstructions.png", "fft_mse.png", "stages.csv", "runs.csv"):
         assert (tmp_path / "reproduction" / file).is_file()
-
-
-@pytest.mark.slow
-def test_the_page_alone_again(make, tmp_path, monkeypatch):
-    first, _ = make("--changed", "runs/smoke")
-    (tmp_path / "throughput.json").write_text('{"fed_samples_per_s": 300, "size": 128, "batch": 100}')
-    monkeypatch.setattr(results, "make_section", lambda *arguments: pytest.fail("nothing is to be made again"))
-    text, claims = make("--changed", "runs/smoke", "--throughput", str(tmp_path / "throughput.json"), "--only")
-    assert text == first and (tmp_path / "reproduction" / "throughput.json").is_file()
-    # The same run: what differs does so in both.
-    changed = [claim for claim in claims if claim["kind"] == "changed"]
-    assert changed and {claim["holds"] for claim in changed} == {"does not hold"}
-
-
-@pytest.mark.parametrize("text", ["", page.BEGIN, f"{page.END} {page.BEGIN}"])
-def test_a_page_without_a_place_for_the_verdicts(tmp_path, text):
-    (tmp_path / "page.md").write_text(text)
-    with pytest.raises(DataError, match="expected the lines"):
-        page.with_verdicts(tmp_path / "page.md", "table")
-    with pytest.raises(DataError, match="expected the lines"):
-        page.with_verdicts(tmp_path / "none.md", "table")
-
-
-def test_a_bar_or_a_bracket_does_not_break_a_table():
-    assert page.markdown_cell("|m_z| <b>\nx") == "\\|m_z\\| &lt;b> x"

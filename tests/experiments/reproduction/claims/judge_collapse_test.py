@@ -51,27 +51,6 @@ def test_dependence_on_beta_against_scatter_between_seeds(high, low, expected):
     assert [*holds("collapse-depends-on-beta", numbers), *holds("collapse-at-each-beta", numbers)] == expected
 
 
-@pytest.mark.parametrize(("betas", "alike"), [((1e-3, 1e-3), True), ((1e-3, 1e-4), False)])
-def test_dependence_on_beta_needs_two_betas_of_one_system(betas, alike):
-    numbers = ladder(*((str(n), beta, LATE, -2.06) for n, beta in enumerate(betas)), alike=alike)
-    assert holds("collapse-depends-on-beta", numbers) == holds("collapse-at-each-beta", numbers) == [None]
-
-
-def test_run_in_training_is_no_evidence_against_a_collapse():
-    for values, expected in ((NEVER, False), (NEVER[:3], None), (LAST, True)):
-        assert holds("collapse-one-state", ladder(("a", 1e-3, values, -2.06))) == [expected]
-        assert holds("confined-one-state", ladder(("a", 1e-3, values, -2.06))) == [expected]
-
-
-@pytest.mark.parametrize(("energy", "expected"), [(-2.0601, True), (-2.05995, True), (-2.0598, False)])
-def test_the_energy_of_that_state(energy, expected):
-    numbers = ladder(("a and b: c", 1e-3, LAST, energy))
-    (claim,) = judge("collapse-lowest-energy", numbers)
-    assert claim.holds is expected and claim.runs == ("a and b: c",) and claim.id == "collapse-lowest-energy"
-    (claim,) = judge("states-lower-energy", numbers)
-    assert claim.holds and claim.value == pytest.approx(0.005)
-
-
 def ends(*runs, pairs=()):
     """What the recipe writes of the last stages (label, gamma, distance of aligned states, collapsed, finished)."""
     states = [
@@ -81,16 +60,6 @@ def ends(*runs, pairs=()):
     ]  # fmt: skip
     quantities = {label: {"collapsed": one, "last_stage_finished": end} for label, _, _, one, end in runs}
     return Numbers({("collapse", ""): states, ("collapse_pairs", ""): list(pairs)}, quantities)
-
-
-@pytest.mark.parametrize(
-    ("gamma", "distance", "finished", "expected"),
-    [(1e4, 1e-5, True, True), (1e4, 0.3, True, False), (1e4, 0.3, False, None), (1e4, 1e-5, False, True),
-     (0.0, 1e-5, False, None)],
-)  # fmt: skip
-def test_one_state_only_up_to_sliding(gamma, distance, finished, expected):
-    found = ends(("one", gamma, distance, True, finished))
-    assert holds("collapse-one-state-in-real-space", found) == [expected]
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from experiments.reproduction.claims.claim import Numbers
-from experiments.reproduction.claims.judge_correlation import JUDGES
-from keras_evae.evaluation.measured_samples import measure, sample_tables
+from keras_evae.evaluation.generated_states import measure, sample_tables
 from keras_evae.hamiltonian import Hamiltonian
 from tests.helpers.ladders import verdicts
 from tests.helpers.states import skyrmion
@@ -44,7 +43,3 @@ def test_shapes_against_the_data():
     assert shapes(small, data, data) == [True] and shapes(data, small, data) == [False]
     assert shapes(small, small, data) == [False]
     assert shapes(small, None, data) == shapes(small, data, data, beta=None) == [None]
-
-
-def test_every_judge_is_tested():
-    assert {*ANGLES, *SHAPES} == set(JUDGES)

@@ -2,8 +2,7 @@
 
 import pytest
 
-from experiments.reproduction.claims.judge_evae import JUDGES
-from tests.helpers.ladders import EVAE, judged, numbers, stage, verdicts
+from tests.helpers.ladders import EVAE, numbers, stage, verdicts
 
 # In the order of these tests: losses as gamma grows, then the critical transition.
 IDS = ["evae-falling-energy", "evae-rise-of-reconstruction", "evae-energy-below-data", "evae-unrelated-outputs",
@@ -11,16 +10,9 @@ IDS = ["evae-falling-energy", "evae-rise-of-reconstruction", "evae-energy-below-
        "evae-rising-divergence"]  # fmt: skip
 
 
-def test_every_judge_is_tested():
-    assert set(IDS) == set(JUDGES)
-
-
-def test_statements_hold_on_ladders_like_the_papers():
+def test_statements_on_ladders():
     assert verdicts(IDS, numbers(EVAE, "gamma")) == [True] * 8
-
-
-def test_statements_that_do_not_hold():
-    """Every loss constant along the whole ladder."""
+    # Every loss constant along the whole ladder.
     flat = [{**EVAE[0], "gamma": stage["gamma"]} for stage in EVAE]
     assert verdicts(IDS, numbers(flat, "gamma")) == [False, False, False, False, False, None, None, None]
 
@@ -35,20 +27,3 @@ def test_statements_that_do_not_hold():
 )
 def test_each_statement_on_gamma_sees_its_loss(last, expected):
     assert verdicts(IDS, numbers([*EVAE[:-1], last], "gamma")) == expected
-
-
-def test_a_setback_on_the_way_down():
-    setback = [*EVAE[:2], stage(1e-3, 10, 0.16, 95, -0.0525, 2.7e-5), *EVAE[3:]]
-    assert verdicts(IDS, numbers(setback, "gamma")) == [False, *[True] * 7]
-
-
-def test_short_ladders_decide_nothing_early():
-    assert verdicts(IDS, numbers(EVAE[:1], "gamma")) == [None] * 8
-    assert verdicts(IDS, numbers(EVAE[:2], "gamma", all_stages_finished=False))[0] is None
-
-
-def test_each_statement_gives_the_number_that_decides():
-    values = {id: claim.value for id, claim in judged(IDS, numbers(EVAE, "gamma")).items()}
-    assert values["evae-critical-transition"] == pytest.approx(1e3 * 3**0.5)
-    assert values["evae-rising-divergence"] == 444 / 177
-    assert all(claim.value is None for claim in judged(IDS, numbers(EVAE[:1], "gamma")).values())
