@@ -44,6 +44,9 @@ class ThermalResult(types.SimpleNamespace):
     unless asked for; `series` and `charge_series`, which the averages are of.
     """
 
+    # Arrays have no truth value: a result equals itself alone.
+    __eq__, __hash__ = object.__eq__, object.__hash__  # type: ignore[assignment]
+
     def __repr__(self) -> str:
         low, high = np.min(self.temperatures), np.max(self.temperatures)
         return f"<ThermalResult at {np.size(self.temperatures)} temperatures from {low:.4g} to {high:.4g}>"

@@ -106,6 +106,6 @@ def atomistic_table(J: float, D: float, B: float, K: float, J2: float, J_meV: fl
 
 def as_cell(cell: Sequence[float]) -> tuple[float, float, float]:
     """Size of a cell, `(dx, dy, dz)` in metres; an `ArgumentError` for anything but three lengths above 0."""
-    if np.shape(cell) != (3,) or not all(0 < side < math.inf for side in cell):
+    if np.shape(cell) != (3,) or np.asarray(cell).dtype.kind not in "iuf" or not all(0 < s < math.inf for s in cell):
         raise ArgumentError("cell", "three lengths (dx, dy, dz) above 0, in metres", cell)
     return float(cell[0]), float(cell[1]), float(cell[2])

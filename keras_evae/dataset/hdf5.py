@@ -201,8 +201,9 @@ def read_split(path: str | Path, split: str, count: int | None = None) -> np.nda
         for start in range(0, len(values), step):
             with np.errstate(over="ignore", invalid="ignore"):
                 values[start : start + step] = spins[start : min(start + step, len(values))]
-    if not np.isfinite(values).all():
-        raise DataError(f"{path}: expected finite spins in single precision, found NaN, Inf or larger ones; {AGAIN}")
+            if not np.isfinite(values[start : start + step]).all():
+                found = "NaN, Inf or larger ones"
+                raise DataError(f"{path}: expected finite spins in single precision, found {found}; {AGAIN}")
     return values
 
 

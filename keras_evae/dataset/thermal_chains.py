@@ -175,8 +175,8 @@ class _Chain:
 
     def count(self, spins: np.ndarray, charge: float) -> tuple[float, float]:
         """Number of skyrmions and mean |psi6|, which is NaN without any."""
-        # A count takes hundreds of sweeps.
-        if abs(charge) < 0.5:
+        # A count takes hundreds of sweeps. The charge may be NaN.
+        if not abs(charge) >= 0.5:
             return 0.0, np.nan
         found = skyrmions_of(spins, self.hamiltonian)
         bonds = delaunay_bonds(found.positions, self.of.shape, self.hamiltonian.periodic, self.hamiltonian.mask)

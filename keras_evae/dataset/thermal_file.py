@@ -97,7 +97,8 @@ def _join(specification: ThermalSpecification, read: Callable[[int], Arrays]) ->
         # The first only brings the chain into equilibrium.
         found = [read(chain * segments + number) for number in range(1, segments)]
         arrays = {name: np.concatenate([each[name] for each in found]) for name in SERIES}
-        arrays["history"] = np.concatenate([found[0]["history"][:1], *(each["history"][1:] for each in found)])
+        later = [each["history"][1:] for each in found] if specification.exchange else []
+        arrays["history"] = np.concatenate([found[0]["history"][:1], *later])
         joined.append({**arrays, "temperatures": found[-1]["temperatures"][None]})
     size = (len(specification.hamiltonians), len(specification.temperatures))
     whole = {}

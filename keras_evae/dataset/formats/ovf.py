@@ -25,7 +25,7 @@ CHECK_VALUES = {4: 1234567.0, 8: 123456789012345.0}
 # How they are called in files.
 REPRESENTATIONS = {"text": "Text", "csv": "CSV", "binary4": "Binary 4", "binary8": "Binary 8"}
 # Bytes of a line at most.
-LONGEST_LINE = 2**16
+LONGEST_LINE = 2**18
 
 
 class Segment(NamedTuple):
@@ -185,7 +185,7 @@ def _parse(path: Path, stream: IO[bytes], segment: Segment) -> np.ndarray:
     """The numbers of a block of text, `(z, y, x, 3)`."""
     lines, size = _lines(path, stream, segment.stop - segment.start), 3 * math.prod(segment.nodes)
     # Some lines at once, which is faster than one by one.
-    parts = iter(lambda: b"".join(itertools.islice(lines, 100)), b"")
+    parts = iter(lambda: b"".join(itertools.islice(lines, 16)), b"")
     rows = (re.sub(rb"#[^\n]*", b"", part).replace(b",", b" ").split() for part in parts)
     words = itertools.chain.from_iterable(rows)
     try:
