@@ -108,44 +108,6 @@ def _not_finite(variables: Sequence[Any]) -> list[str]:
     return [variable.path for variable in variables if not np.isfinite(variable.numpy()).all()]
 
 
-class AverageLastEpoch(keras.callbacks.Callback):
-    """Leaves the model with the means of its weights and moving statistics over the steps of one epoch.
-
-    Close to each other as the weights of one epoch are, the means of the moving statistics suit the mean weights.
-
-    Args:
-        epoch: Integer, from 0: the last one.
-
-    Reference:
-        - Polyak and Juditsky, "Acceleration of stochastic approximation by averaging", SIAM J. Control 30, 838 (1992).
-        - Izmailov et al., "Averaging weights leads to wider optima and better generalization", arXiv:1803.05407.
-    """
-
-    def __init__(self, epoch: int) -> None:
-        super().__init__()
-        self.epoch = epoch
-        self.sums: list[np.ndarray] = []
-        self.steps = 0
-
-    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        variables = self._variables() if epoch == self.epoch else []
-        self.sums, self.steps = [np.zeros(variable.shape) for variable in variables], 0
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        if self.sums:
-            self.steps += 1
-            for total, variable in zip(self.sums, self._variables(), strict=True):
-                total += variable.numpy()
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        if self.sums:
-            for total, variable in zip(self.sums, self._variables(), strict=True):
-                variable.assign(total / self.steps)
-
-    def _variables(self) -> list[Any]:
-        return [variable for variable in self.model.variables if "float" in variable.dtype]
-
-
 class KeepState(keras.callbacks.Callback):
     """Copies the state before each next epoch, and writes the copy when the last one on disk is some minutes old.
 

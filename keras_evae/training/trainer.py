@@ -35,14 +35,7 @@ from keras_evae.runs.manifest import describe_plan
 from keras_evae.runs.stage_folder import FinishedStage, load_stage_weights, save_stage
 from keras_evae.runs.stage_plan import Stage
 from keras_evae.training.cached_splits import CachedSplits
-from keras_evae.training.callbacks import (
-    AverageLastEpoch,
-    BetaScheduler,
-    EpochHistory,
-    GammaScheduler,
-    KeepState,
-    StopOnNonFinite,
-)
+from keras_evae.training.callbacks import BetaScheduler, EpochHistory, GammaScheduler, KeepState, StopOnNonFinite
 from keras_evae.training.pipeline import errors_of_batches, evaluation_batches, streaming_batches, training_batches
 from keras_evae.training.progress import Metrics, Pace, StageProgress, log_stage_line
 from keras_evae.training.replicas import is_chief, share_batches, spans_hosts
@@ -197,8 +190,6 @@ class Trainer:
                 batch_size = self._training.batch_size
                 progress = StageProgress(title, stage.weights_in_words, samples, done, batch_size, pace)
                 callbacks += [stack.enter_context(scalars), stack.enter_context(progress)]
-            if self._training.average_last_epoch:
-                callbacks.append(AverageLastEpoch(stage.last_epoch - 1))
             # Several hosts could read the variables only all at the same step: they keep finished stages alone.
             if not spans_hosts(self.model.distribute_strategy):
                 callbacks.append(keep := self._keep_state(stage, history))

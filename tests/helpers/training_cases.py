@@ -10,8 +10,8 @@ import h5py
 import tensorflow as tf
 
 ROOT = Path(__file__).parents[2]
-# Two in each of three stages.
-EPOCHS = 6
+# Five steps an epoch, two epochs in each of three stages.
+STEPS, EPOCHS = 5, 6
 CONFIG = """
 dataset:
   path: data/spins.h5
@@ -21,7 +21,7 @@ dataset:
   test: 4
   schedule: {temperatures: 5, max_greedy_sweeps: 50}
 network: {latent_dim: 4}
-training: {batch_size: 8, augmentation: true, checkpoint_minutes: 1e-6, average_last_epoch: true}
+training: {batch_size: 8, augmentation: true, checkpoint_minutes: 1e-6}
 vae: {betas: [1e-4, 1e-3], epochs: 2}
 evae: {beta: 1e-3, gammas: [10], epochs: 2}
 """

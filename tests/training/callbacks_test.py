@@ -1,3 +1,5 @@
+from unittest.mock import MagicMock
+
 import keras
 import numpy as np
 import pytest
@@ -6,7 +8,7 @@ import tensorflow as tf
 from keras_evae.errors import NumericalError
 from keras_evae.model.evae import EVAE
 from keras_evae.runs.checkpoints import assign_values, read_values
-from keras_evae.training.callbacks import AverageLastEpoch, BetaScheduler, GammaScheduler, KeepState, StopOnNonFinite
+from keras_evae.training.callbacks import BetaScheduler, GammaScheduler, KeepState, StopOnNonFinite
 from tests.helpers.states import random_spins
 
 
@@ -49,20 +51,6 @@ def test_schedulers_set_the_weights_and_log_them(model, spins):
     np.testing.assert_allclose(history["loss"], expected, rtol=1e-4)
 
 
-def test_last_epoch_leaves_the_mean_of_its_steps(model, spins):
-    """Weights, moving statistics, beta and gamma; the optimiser and the noise stay where the last step has led."""
-    states = []
-    record = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: states.append(read_values(model)))
-    model.fit(spins, batch_size=2, epochs=2, verbose=0, callbacks=[record, AverageLastEpoch(1)])
-    assert len(states) == 8
-    for variable, *steps in zip([*model.variables, *model.optimizer.variables], *states[4:], strict=True):
-        mean = "float" in variable.dtype and variable.path in {known.path for known in model.variables}
-        expected = np.mean(steps, axis=0, dtype=np.float64) if mean else steps[-1]
-        np.testing.assert_array_equal(variable.numpy(), expected.astype(steps[0].dtype), err_msg=variable.path)
-    weights = model.trainable_variables[0].numpy()
-    assert not any(np.array_equal(weights, value) for state in states for value in state)
-
-
 class AtStep(keras.callbacks.Callback):
     """Does something before a step."""
 
@@ -79,6 +67,18 @@ def fit(model, spins, *callbacks):
     model.fit(spins, batch_size=4, epochs=1, shuffle=False, verbose=0, callbacks=[*callbacks, StopOnNonFinite()])
 
 
+def test_nan_in_a_loss_stops_at_its_step(model, spins):
+    poisoned = np.concatenate((spins, np.full_like(spins[:4], np.nan), spins))
+    with pytest.raises(NumericalError, match="reconstruction_loss = nan.* after 3 steps of the optimiser"):
+        fit(model, poisoned)
+
+
+def test_infinite_loss_stops_at_its_step(model, spins):
+    """The weighted sum overflows, its terms do not."""
+    with pytest.raises(NumericalError, match="^loss = (nan|-?inf) after 2 steps"):
+        fit(model, spins, AtStep(1, lambda model: model.gamma.assign(3e38)))
+
+
 @tf.custom_gradient
 def poison_gradient(values):
     return values, lambda upstream: upstream * np.float32(np.inf)
@@ -86,7 +86,6 @@ def poison_gradient(values):
 
 def test_gradient_alone_that_is_not_finite_stops_at_its_step(spins, monkeypatch):
     model = fresh_model()
-    model.run_eagerly = True
     switch = tf.Variable(False)
     decode = model.run_decoder
 
@@ -96,6 +95,17 @@ def test_gradient_alone_that_is_not_finite_stops_at_its_step(spins, monkeypatch)
     monkeypatch.setattr(model, "run_decoder", poisoned)
     with pytest.raises(NumericalError, match=r"^the gradient of \S+/kernel.* is not finite after 2 steps"):
         fit(model, spins, AtStep(1, lambda _: switch.assign(True)))
+
+
+def test_statistics_alone_that_are_not_finite_stop_at_their_step(model, spins):
+    statistics = [variable for variable in model.non_trainable_variables if "moving_mean" in variable.path]
+    with pytest.raises(NumericalError, match=r"^batch_normalization\w*/moving_mean is not finite after 2 steps"):
+        fit(model, spins, AtStep(1, lambda _: statistics[2].assign(statistics[2] * np.inf)))
+
+
+def test_validation_loss_that_is_not_finite_stops_at_the_end_of_the_epoch(model, spins):
+    with pytest.raises(NumericalError, match="val_loss = nan.*in epoch 0"):
+        model.fit(spins, batch_size=4, verbose=0, validation_data=(spins * np.nan,), callbacks=[StopOnNonFinite()])
 
 
 def test_state_is_copied_at_each_epoch_and_written_when_due_and_when_asked(model, spins):
@@ -113,24 +123,11 @@ def test_state_is_copied_at_each_epoch_and_written_when_due_and_when_asked(model
     assert written == [4, 5, 7]
 
 
-def test_validation_loss_that_is_not_finite_stops_at_the_end_of_the_epoch(model, spins):
-    with pytest.raises(NumericalError, match="val_loss = nan.*in epoch 0"):
-        model.fit(spins, batch_size=4, verbose=0, validation_data=(spins * np.nan,), callbacks=[StopOnNonFinite()])
-
-
-def test_nan_in_a_loss_stops_at_its_step(model, spins):
-    poisoned = np.concatenate((spins, np.full_like(spins[:4], np.nan), spins))
-    with pytest.raises(NumericalError, match="reconstruction_loss = nan.* after 3 steps of the optimiser"):
-        fit(model, poisoned)
-
-
-def test_infinite_loss_stops_at_its_step(model, spins):
-    """The weighted sum overflows, its terms do not."""
-    with pytest.raises(NumericalError, match="^loss = (nan|-?inf) after 2 steps"):
-        fit(model, spins, AtStep(1, lambda model: model.gamma.assign(3e38)))
-
-
-def test_statistics_alone_that_are_not_finite_stop_at_their_step(model, spins):
-    statistics = [variable for variable in model.non_trainable_variables if "moving_mean" in variable.path]
-    with pytest.raises(NumericalError, match=r"^batch_normalization\w*/moving_mean is not finite after 2 steps"):
-        fit(model, spins, AtStep(1, lambda _: statistics[2].assign(statistics[2] * np.inf)))
+def test_state_whose_writing_is_cut_short_can_be_written_again():
+    write = MagicMock(side_effect=[KeyboardInterrupt, None])
+    keep = KeepState(lambda epoch: epoch, write, 60.0)
+    keep.on_epoch_end(0)
+    with pytest.raises(KeyboardInterrupt):
+        keep.save()
+    keep.save()
+    assert write.call_args_list == [((1,),), ((1,),)] and keep.state is None
