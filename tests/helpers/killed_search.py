@@ -11,9 +11,8 @@ import sys
 from pathlib import Path
 
 from keras_evae.config import load_config
-from keras_evae.evaluation import ground_state
 from keras_evae.evaluation.ground_state import find_ground_state
-from keras_evae.training import trainer
+from keras_evae.training import search_trial, trainer
 from tests.helpers.killed_training import count, prepare
 
 # A few steps neither inform the latent space nor sharpen the collapse; one anneal, whatever the CPU time.
@@ -39,7 +38,7 @@ def prepare_kill(moment, number="1"):
         "write": lambda: prepare("write", int(number), ["half written"]),
         "saved": lambda: count(trainer, "save_stage", 1, lambda: count(trainer, "remove_checkpoint", 1, kill)),
     }
-    count(ground_state, "Trial", 1, traps[moment])
+    count(search_trial, "Trial", 1, traps[moment])
 
 
 def kill():
