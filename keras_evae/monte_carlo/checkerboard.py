@@ -81,7 +81,7 @@ class MonteCarlo:
     def charge(self) -> float:
         """Topological charge of the spins, good to 1e-3; NaN where it is not clear.
 
-        `keras_evae.analysis.topological_charge` is better, and tens of times slower.
+        `keras_evae.analysis.topological_charge` is exact to rounding, and slower.
         """
         return round(float(kernels.winding_number(self._components(), self.hamiltonian.periodic)), 3) + 0.0
 

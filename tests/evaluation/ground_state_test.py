@@ -19,24 +19,11 @@ from keras_evae.minima.slow_anneals import Anneals
 from keras_evae.runs.from_config import dataset_specification
 from keras_evae.training.search_trial import Trial
 from tests.helpers.commands import call_here
+from tests.helpers.killed_search import CONFIG, SMALL
 from tests.helpers.run_folders import record_version
 from tests.helpers.states import random_spins, uniform
 
-# A few steps neither inform the latent space nor sharpen the collapse.
-SEARCH = {"bound": 0.0, "factor": 10.0, "anneal_seconds": 0.5}
-CONFIG = """
-dataset:
-  path: {folder}/spins.h5
-  shape: [16, 16]
-  train: 40
-  validation: 8
-  test: 4
-  schedule: {{temperatures: 5, max_greedy_sweeps: 50}}
-network: {{latent_dim: 4}}
-training: {{batch_size: 8, augmentation: true, checkpoint_minutes: 1.0e-6}}
-vae: {{betas: [1e-4], epochs: 4}}
-evae: {{beta: 1e-4, gammas: [100, 100000], epochs: [1, 2]}}
-"""
+SEARCH = {**SMALL, "anneal_seconds": 0.5}
 
 
 @pytest.fixture(scope="module")
