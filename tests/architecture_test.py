@@ -6,13 +6,12 @@ Tests stand in the rooms of what they test, and import none of one another.
 import ast
 import collections
 import graphlib
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 import keras_evae
+from tests.helpers.commands import run_python
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "keras_evae"
@@ -179,17 +178,11 @@ def test_no_test_imports_another():
 LOADED = "sorted({'tensorflow', 'keras'} & set(sys.modules))"
 
 
-def run_python(code):
-    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
-    assert result.returncode == 0, result.stderr
-    return result.stdout.splitlines()
-
-
 def test_no_tensorflow():
     """Not when any module is loaded that may not import TensorFlow, nor when a command gives its help."""
     modules = [name for name, file in MODULES.items() if room(file) not in WITH_TENSORFLOW]
     lines = [f"import sys, {module}; print('{module}', {LOADED})" for module in modules]
-    assert run_python("\n".join(lines)) == [f"{module} []" for module in modules]
+    assert run_python(ROOT, "-c", "\n".join(lines)).stdout.splitlines() == [f"{module} []" for module in modules]
 
 
 def test_help_needs_no_tensorflow():
@@ -198,4 +191,5 @@ def test_help_needs_no_tensorflow():
     code += "    module = importlib.import_module(f'keras_evae.commands.{name}')\n"
     code += "    try:\n        module.main(['--help'])\n"
     code += f"    except SystemExit as stop:\n        print(name, stop.code, {LOADED})"
-    assert set(run_python(code)) >= {f"{name} 0 []" for name in commands} and len(commands) == 8
+    found = run_python(ROOT, "-c", code).stdout.splitlines()
+    assert set(found) >= {f"{name} 0 []" for name in commands} and len(commands) == 8

@@ -55,15 +55,6 @@ def test_shipped_configurations_are_valid_and_survive_a_round_trip(path, load):
     assert planned_stages(config)
 
 
-def test_overrides(load):
-    config = load(
-        "evae: {beta: 1e-3}", "evae.beta=1e-4", "vae.betas=[1e-4]", "dataset.schedule.sweeps=7", "training.seed=3"
-    )
-    assert (config.evae.beta, config.vae.betas, config.dataset.schedule.sweeps, config.training.seed) == (
-        1e-4, (1e-4,), 7, 3
-    )  # fmt: skip
-
-
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -3,8 +3,6 @@
 import collections
 import json
 import os
-import subprocess
-import sys
 
 import keras
 import pytest
@@ -15,8 +13,8 @@ from keras_evae.config_sections import TrainingConfig
 from keras_evae.machine import ONEDNN, repeatable_sums
 from keras_evae.model.evae import EVAE
 from keras_evae.training.trainer import compile_model
+from tests.helpers.commands import ROOT, run_python
 from tests.helpers.states import random_spins
-from tests.helpers.training_cases import python_environment
 
 # As by a processor for which TensorFlow leaves oneDNN off.
 TOO_LATE = f"""
@@ -31,8 +29,7 @@ ev.EVAE, ev.train
 
 @pytest.mark.skipif("x86_64" not in os.uname().machine, reason="elsewhere oneDNN is TensorFlow's own affair")
 def test_tensorflow_without_onednn_that_came_first_is_said():
-    line = [sys.executable, "-c", TOO_LATE]
-    result = subprocess.run(line, env=python_environment(), capture_output=True, text=True, check=True)
+    result = run_python(ROOT, "-c", TOO_LATE)
     (line,) = [line for line in result.stderr.splitlines() if line.startswith("TensorFlow was imported")]
     assert line.endswith(f"Set {ONEDNN}=1 before TensorFlow or Keras is imported")
 
@@ -78,9 +75,7 @@ def test_no_sum_of_the_training_step_depends_on_timing():
 
 
 def fits_beside_a_load(onednn, times):
-    line = [sys.executable, "-m", "tests.helpers.repeated_fits", str(times)]
-    environment = {**python_environment(), ONEDNN: onednn}
-    found = json.loads(subprocess.run(line, env=environment, capture_output=True, text=True, check=True).stdout)
+    found = json.loads(run_python(ROOT, "-m", "tests.helpers.repeated_fits", times, **{ONEDNN: onednn}).stdout)
     assert found["variables"] == 183
     return found["results"]
 

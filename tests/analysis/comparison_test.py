@@ -102,7 +102,6 @@ def test_noise_and_slides_of_annealed_states():
     assert found.shift == (-5, -7) and found.distance > 1e-3
     assert align(relax(h, moved, 1e-5)[0], one, h, sliding=True).distance < 1e-6
     # Half a site costs less than single precision resolves, and relaxation leaves it there.
-    h = Hamiltonian()
     state = anneal(h, (48, 64)).astype(np.float64)
     between = slid(state, (0.5, 0.5))
     between /= np.linalg.norm(between, axis=-1, keepdims=True)

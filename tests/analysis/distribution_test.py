@@ -30,7 +30,6 @@ def test_pieces_equal_angles_and_none():
         assert found.deviation == pytest.approx(0.0, abs=1e-4)
         assert found.peak == pytest.approx(found.mean, abs=0.051)
         assert found.percentile(99) == pytest.approx(found.mean, abs=0.051)
-    angles = rayleigh(3.0, 1000)
     with_gaps = np.insert(angles, [0, 5, 500], np.nan)
     assert angle_distribution([with_gaps]).mean == pytest.approx(angle_distribution([angles]).mean)
     with pytest.raises(ValueError, match="at least one angle"):

@@ -2,26 +2,19 @@
 
 import os
 import signal
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 from keras_evae.dataset import check_dataset
-from tests.helpers.commands import PATIENCE, assert_one_line, call_here, script_of
+from tests.helpers.commands import assert_one_line, call_here, run_python, script_of
 from tests.helpers.dataset_cases import CONFIG, SPECIFICATION, digest
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
 def call(tmp_path):
     def call_command(*arguments, train=5, before=""):
         (tmp_path / "run.yaml").write_text(CONFIG.format(train=train))
-        line = [sys.executable, "-c", before + script_of("evae-anneal"), "--config", "run.yaml", *arguments]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        return subprocess.run(line, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=PATIENCE)
+        return run_python(tmp_path, "-c", before + script_of("evae-anneal"), "--config", "run.yaml", *arguments)
 
     return call_command
 

@@ -6,24 +6,19 @@ import itertools
 import logging
 import os
 import signal
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 from keras_evae.dataset import cluster, generation
 from keras_evae.dataset.shard_folder import ShardFolder
 from keras_evae.errors import ClusterError
+from tests.helpers.commands import call
 from tests.helpers.dataset_cases import CONFIG, SPECIFICATION, digest, of_size
-
-ANNEAL = "import sys; from keras_evae.commands.evae_anneal import main; sys.exit(main())"
 
 # Workers that start on a busy machine: Dask's own 30 s may be too little. Their processes read it here, too.
 os.environ["DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT"] = "300s"
 distributed = pytest.importorskip("distributed")
 psutil = pytest.importorskip("psutil")
-ROOT = Path(__file__).parents[2]
 SHARDS = 41
 
 
@@ -113,10 +108,7 @@ def test_threads_finish_what_a_cluster_began(client, tmp_path, whole, caplog, mo
 
 def test_command_on_an_existing_cluster(client, tmp_path):
     (tmp_path / "run.yaml").write_text(CONFIG.format(train=5))
-    result = subprocess.run(
-        [sys.executable, "-c", ANNEAL, "--config", "run.yaml", "--scheduler", client.scheduler.address],
-        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
-    )  # fmt: skip
+    result = call(tmp_path, "evae-anneal", "--config", "run.yaml", "--scheduler", client.scheduler.address)
     assert result.returncode == 0, result.stderr
     assert f"Annealing on the Dask cluster at {client.scheduler.address}, 2 threads" in result.stdout
     generate_dataset(tmp_path / "threads.h5", SPECIFICATION)

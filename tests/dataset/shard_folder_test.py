@@ -3,25 +3,16 @@
 import json
 import resource
 import signal
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 from keras_evae.dataset import generate_dataset
+from tests.helpers.commands import ROOT, run_python
 from tests.helpers.dataset_cases import SPECIFICATION, digest
-
-ROOT = Path(__file__).parents[2]
 
 
 def run_kills(mode, folder):
-    result = subprocess.run(
-        [sys.executable, "-m", "tests.helpers.dataset_kills", mode, str(folder)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
+    result = run_python(ROOT, "-m", "tests.helpers.dataset_kills", mode, folder)
     assert result.returncode == 0, result.stderr
     return json.loads((folder / "record.json").read_text())
 
@@ -60,8 +51,7 @@ def test_c1_killed_by_the_kernel_inside_a_write(tmp_path, limit):
         "generate_dataset(Path(sys.argv[1]), SPECIFICATION, longest_shard=2)"
     )
     path = tmp_path / "spins.h5"
-    result = subprocess.run([sys.executable, "-c", code, str(path)], cwd=ROOT, capture_output=True)
-    assert result.returncode == -signal.SIGXFSZ and not path.exists()
+    assert run_python(ROOT, "-c", code, path).returncode == -signal.SIGXFSZ and not path.exists()
     generate_dataset(path, SPECIFICATION, longest_shard=2)
     generate_dataset(tmp_path / "whole.h5", SPECIFICATION)
     assert digest(path) == digest(tmp_path / "whole.h5")

@@ -1,16 +1,13 @@
 """The example for Slurm, with real dask-jobqueue and TLS, where `sbatch` is a stand-in that starts the job here."""
 
 import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 from keras_evae.dataset import generate_dataset
+from tests.helpers.commands import ROOT, run_python
 from tests.helpers.dataset_cases import CONFIG, digest, of_size
 
-ROOT = Path(__file__).parents[2]
 SBATCH = """#!/bin/bash
 job=$(mktemp {folder}/job.XXXXXX); cp "$1" "$job"
 setsid bash "$job" > "$job.log" 2>&1 &
@@ -22,17 +19,17 @@ kill -- -"$1"
 
 
 @pytest.fixture
-def slurm(tmp_path):
-    """Environment whose first programs are stand-ins for those of Slurm."""
+def path(tmp_path):
+    """Of programs, the first of which are stand-ins for those of Slurm."""
     programs = tmp_path / "programs"
     programs.mkdir()
     for name, text in (("sbatch", SBATCH.format(folder=programs)), ("scancel", SCANCEL)):
         (programs / name).write_text(text)
         (programs / name).chmod(0o755)
-    return {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
+    return f"{programs}:{os.environ['PATH']}"
 
 
-def test_slurm_example_gives_the_bits_of_the_threads(tmp_path, slurm):
+def test_slurm_example_gives_the_bits_of_the_threads(tmp_path, path):
     pytest.importorskip("dask_jobqueue")
     pytest.importorskip("cryptography")
     text = (ROOT / "docs" / "slurm_annealing.py").read_text()
@@ -41,9 +38,7 @@ def test_slurm_example_gives_the_bits_of_the_threads(tmp_path, slurm):
     script = tmp_path / "slurm_annealing.py"
     script.write_text(text.replace(resources, '= 2, 1, "1GB", "00:10:00"'))
     (tmp_path / "run.yaml").write_text(CONFIG.format(train=200))
-    result = subprocess.run(
-        [sys.executable, str(script), "run.yaml"], cwd=tmp_path, env=slurm, capture_output=True, text=True
-    )
+    result = run_python(tmp_path, script, "run.yaml", PATH=path)
     assert result.returncode == 0, result.stderr
     assert "Annealing on the Dask cluster at tls://" in result.stdout
     assert (tmp_path / ".dask-secrets").stat().st_mode & 0o077 == 0

@@ -3,8 +3,6 @@
 import dataclasses
 import os
 import signal
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -16,7 +14,7 @@ from keras_evae.dataset.thermal_file import ensure_thermal, read_thermal
 from keras_evae.errors import DataError, MismatchError
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.thermal import average, sample
-from tests.helpers.commands import PATIENCE, ROOT
+from tests.helpers.commands import run_python
 from tests.helpers.damage import random_flips
 from tests.helpers.dataset_cases import digest
 
@@ -47,9 +45,7 @@ def test_killed_and_started_again_it_has_the_same_bits(exchange, tmp_path):
         "thermal_file.PartsFolder.write = writing\n"
         f"thermal_file.ensure_thermal('cut.h5', {specification!r}, average, workers=2)\n"
     )
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    result = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, timeout=PATIENCE)
-    assert result.returncode == -signal.SIGKILL
+    assert run_python(tmp_path, "-c", code).returncode == -signal.SIGKILL
     # A finished segment that is damaged is made again.
     part = min((tmp_path / "cut.h5.parts").glob("*.npz"))
     part.write_bytes(part.read_bytes()[:-100])

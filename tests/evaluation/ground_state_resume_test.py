@@ -1,22 +1,17 @@
 """A search that is killed and started again ends with the results of one that was left alone."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
 
 import h5py
 import pytest
 
-from tests.helpers.commands import ROOT
+from tests.helpers.commands import run_python
 from tests.helpers.killed_search import CONFIG
 
 
 def search(folder, output, *moment):
-    arguments = ["-m", "tests.helpers.killed_search", "tiny.yaml", output, *moment]
-    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": str(ROOT)}
-    return subprocess.run([sys.executable, *arguments], cwd=folder, env=environment, capture_output=True, text=True)
+    return run_python(folder, "-m", "tests.helpers.killed_search", "tiny.yaml", output, *moment)
 
 
 def lasting(output):

@@ -63,7 +63,7 @@ def stages(output, seed="seed_0"):
 
 def test_results_are_in_the_folder_the_lowest_state_first(searched):
     folder, _, section = searched
-    output = folder / "out"
+    output, tables = folder / "out", {table.name: table.records for table in section.tables}
     assert read_section(output / "ground_state.json").title == section.title
     with open(output / "ground_state_candidates.csv", newline="") as file:
         states = list(csv.DictReader(file))
@@ -76,10 +76,9 @@ def test_results_are_in_the_folder_the_lowest_state_first(searched):
     page = (output / "report.html").read_text()
     assert f"Lowest state found: E/N = {energies[0]:.7f}, by {states[0]['found_by']}." in page
     assert all((output / picture.file).is_file() for picture in section.pictures)
-    _, _, section = searched
-    assert [table.name for table in section.tables[:2]] == ["ground_state", "ground_state_methods"]
-    (lowest,), methods = rows(section, "ground_state"), rows(section, "ground_state_methods")
-    assert lowest == rows(section, "ground_state_candidates")[0]
+    assert list(tables)[:2] == ["ground_state", "ground_state_methods"]
+    (lowest,), methods = tables["ground_state"], tables["ground_state_methods"]
+    assert lowest == tables["ground_state_candidates"][0]
     assert lowest["energy_per_site"] == pytest.approx(min(row["energy_per_site"] for row in methods), abs=1e-9)
     assert lowest["gap"] == pytest.approx(0.0, abs=1e-9) and min(row["gap"] for row in methods) == 0
     # The lattice is too small for a skyrmion.

@@ -26,7 +26,6 @@ def test_a_lattice_without_room_for_the_targets_gets_one_movie(smoke_run, tmp_pa
     assert any(note.startswith("no movie of an interpolation: ") for note in section.notes)
     assert not (tmp_path / "movie_interpolation.gif").exists()
     caplog.set_level("INFO")
-    caplog.set_level("INFO")
     section.publish(tmp_path, tables=False)
     assert "movie.json" in caplog.text
 

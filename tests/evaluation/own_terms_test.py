@@ -2,8 +2,6 @@
 
 import dataclasses
 import re
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -18,10 +16,9 @@ from keras_evae.runs.from_config import dataset_specification
 from keras_evae.runs.run import load_run
 from keras_evae.runs.run_folder import open_run_folder
 from keras_evae.symmetry import point_group, translation_steps
-from tests.helpers.commands import ROOT
+from tests.helpers.commands import ROOT, run_python
 from tests.helpers.energy_terms import Compass
 from tests.helpers.states import uniform
-from tests.helpers.training_cases import python_environment
 
 EXAMPLE, SCRIPT = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "energies.md").read_text(), re.DOTALL)
 CONFIG = """
@@ -100,30 +97,17 @@ def test_runs_are_opened_with_their_terms(tmp_path):
         load_run(plain, terms=[Compass(0.2)])
 
 
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    """A run trained by the script of the page, on a small configuration."""
-    folder = tmp_path_factory.mktemp("compass")
-    (folder / "configs").mkdir()
-    (folder / "configs" / "smoke.yaml").write_text(CONFIG)
-    # The imports and the class.
-    (folder / "script.py").write_text(EXAMPLE.partition("\n\nhamiltonian =")[0] + "\n\n" + SCRIPT)
-    result = run_script(folder)
-    assert result.returncode == 0, result.stderr
-    return folder, result.stdout
-
-
-def run_script(folder):
-    return subprocess.run(
-        [sys.executable, "script.py"], cwd=folder, env=python_environment(), capture_output=True, text=True
-    )
-
-
 @pytest.mark.slow
-def test_training_script_of_the_page(trained):
-    folder, output = trained
-    assert "Compass(strength=0.2)" in output.splitlines()[0]
-    run = load_run(folder / "runs" / "compass", terms=[Compass(0.2)])
+def test_training_script_of_the_page(tmp_path):
+    """On a small configuration."""
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "configs" / "smoke.yaml").write_text(CONFIG)
+    # The imports and the class.
+    (tmp_path / "script.py").write_text(EXAMPLE.partition("\n\nhamiltonian =")[0] + "\n\n" + SCRIPT)
+    result = run_python(tmp_path, "script.py")
+    assert result.returncode == 0, result.stderr
+    assert "Compass(strength=0.2)" in result.stdout.splitlines()[0]
+    run = load_run(tmp_path / "runs" / "compass", terms=[Compass(0.2)])
     assert len(run.stages) == 2
     states = run.model.generate(2, seed=0)
     assert np.isfinite(run.hamiltonian.energy(states)).all()

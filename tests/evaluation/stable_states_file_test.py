@@ -3,8 +3,6 @@
 import io
 import shutil
 import signal
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -14,7 +12,7 @@ from keras_evae.errors import DataError, MismatchError
 from keras_evae.evaluation.stable_states_file import write_stable
 from keras_evae.files import read_sealed, write_sealed
 from keras_evae.runs.run import load_run
-from tests.helpers.commands import call_here, command
+from tests.helpers.commands import call_here, run_python
 from tests.helpers.damage import random_flips
 
 KILLED = """
@@ -42,9 +40,7 @@ def written(run, tmp_path):
 def test_killed_and_started_again(smoke_run, tmp_path):
     """Under the second chunk: the first is taken as it lies there, and the file is that of an uninterrupted process."""
     killed, marked, whole = (tmp_path / f"{name}.h5" for name in ("killed", "marked", "whole"))
-    _, options = command(".", "evae-generate")
-    line = [sys.executable, "-c", KILLED, *OPTIONS, "--output", str(killed)]
-    assert subprocess.run(line, capture_output=True, **options).returncode == -signal.SIGKILL
+    assert run_python(".", "-c", KILLED, *OPTIONS, "--output", killed).returncode == -signal.SIGKILL
     assert not killed.exists()
     shutil.copytree(tmp_path / "killed.h5.parts", tmp_path / "marked.h5.parts")
     first = tmp_path / "marked.h5.parts" / "000000.npz"

@@ -21,10 +21,20 @@ PATIENCE = 240
 SCRIPT = "import sys; sys.argv[0] = {!r}; from keras_evae.commands.{} import main; sys.exit(main())"
 
 
+def python_environment(**more):
+    """The environment of a process of Python that finds the package wherever it works."""
+    return {**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "PYTHONPATH": str(ROOT), **more}
+
+
+def run_python(folder, *arguments, **more):
+    """Such a process, in this folder, with more variables in its environment."""
+    options = {"cwd": folder, "env": python_environment(**more), "capture_output": True, "text": True}
+    return subprocess.run([sys.executable, *map(str, arguments)], **options)
+
+
 def command(folder, script, *arguments):
-    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "PYTHONPATH": str(ROOT)}
     program = [str(ROOT / script)] if script.endswith(".py") else ["-c", script_of(script)]
-    return [sys.executable, *program, *map(str, arguments)], {"cwd": folder, "env": environment}
+    return [sys.executable, *program, *map(str, arguments)], {"cwd": folder, "env": python_environment()}
 
 
 def script_of(name):

@@ -23,8 +23,8 @@ import tempfile
 
 from keras_evae import files
 from keras_evae.training import trainer
+from tests.helpers.commands import ROOT
 from tests.helpers.dataset_kills import Tripwire, fork
-from tests.helpers.training_cases import ROOT
 
 # What `files.write_whole` does to the disk, in order; the last is the folder's fsync, after the renaming.
 OPERATIONS = ("opened", "half written", "written", "synced", "renamed")

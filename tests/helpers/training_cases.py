@@ -2,14 +2,10 @@
 
 import hashlib
 import json
-import os
-import sys
-from pathlib import Path
 
 import h5py
 import tensorflow as tf
 
-ROOT = Path(__file__).parents[2]
 # Five steps an epoch, two epochs in each of three stages.
 STEPS, EPOCHS = 5, 6
 CONFIG = """
@@ -25,14 +21,6 @@ training: {batch_size: 8, augmentation: true, checkpoint_minutes: 1e-6}
 vae: {betas: [1e-4, 1e-3], epochs: 2}
 evae: {beta: 1e-3, gammas: [10], epochs: 2}
 """
-
-
-def python_environment():
-    return {**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": str(ROOT)}
-
-
-def python(*arguments):
-    return [sys.executable, *map(str, arguments)]
 
 
 def fingerprint(run):

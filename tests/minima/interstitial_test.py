@@ -47,8 +47,6 @@ def test_images_of_the_targets():
     for operation, _ in itertools.product(point_group(hamiltonian, (48, 48)), range(20)):
         image = np.roll(apply_point_operation(final, operation), random.integers(0, 48, 2), axis=(0, 1))
         assert np.sum((initial - image) ** 2, axis=-1).mean() >= targets.distance - 1e-9
-    hamiltonian = Hamiltonian()
-    targets = make_targets(hamiltonian, (48, 48))
     image = targets.image(hamiltonian, 7)
     assert image.distance == pytest.approx(targets.distance)
     np.testing.assert_allclose(hamiltonian.energy(image.states), hamiltonian.energy(targets.states))

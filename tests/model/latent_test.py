@@ -40,7 +40,6 @@ def test_first_loss_and_independent_targets(model):
     expected = np.sum((reconstruct_mean(model, states) - states) ** 2, axis=-1).mean(axis=(1, 2))
     assert losses.shape == (2, 3)
     np.testing.assert_allclose(losses[0], expected, rtol=1e-4)
-    states = targets(model)
     together, _ = inverse_mapping(model, states, max_steps=10, patience=100)
     alone, _ = inverse_mapping(model, states[1:2], max_steps=10, patience=100)
     np.testing.assert_allclose(together[1], alone[0], atol=1e-4)

@@ -16,8 +16,6 @@ def test_losses_of_uniform_states():
     assert float(reconstruction_loss(up, up)) == 0.0
     assert float(reconstruction_loss(up, -up)) == pytest.approx(4.0)
     assert float(reconstruction_loss(up, half_reversed)) == pytest.approx(2.0)
-    up = np.zeros((2, 4, 6, 3), np.float32)
-    up[..., 2] = 1.0
     for boundary in ("periodic", "open"):
         h = Hamiltonian(D=0.3, B=0.05, boundary=boundary)
         assert float(hamiltonian_loss(h, tf.constant(up))) == pytest.approx(-0.05, abs=1e-6)

@@ -1,16 +1,13 @@
 """Where compiled kernels are kept, and what happens where they cannot be kept or are damaged."""
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from keras_evae.monte_carlo import kernels
+from tests.helpers.commands import ROOT, run_python
 
-ROOT = Path(__file__).parents[2]
 KERNELS = """
 import logging, numba
 logging.basicConfig(level=logging.INFO, format="%(message)s")
@@ -40,10 +37,8 @@ def start(tmp_path):
     """Runs two kernels in a process of its own: what they give, how many came from the cache, and the log."""
     (tmp_path / "kernels.py").write_text(KERNELS)
 
-    def start_process(**environment):
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "XDG_CACHE_HOME": str(tmp_path / "cache"), **environment}
-        line = [sys.executable, "-W", "error", "-c", "import kernels"]
-        result = subprocess.run(line, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    def start_process():
+        result = run_python(tmp_path, "-W", "error", "-c", "import kernels", XDG_CACHE_HOME=str(tmp_path / "cache"))
         assert result.returncode == 0, result.stderr
         return result.stdout.split(), result.stderr.splitlines()
 
@@ -123,10 +118,9 @@ COMMAND = "from keras_evae.commands.evae_anneal import main; raise SystemExit(ma
 )
 def test_faults_of_compilation_come_as_one_line(code, disabled, exit_code, line, tmp_path):
     """An error of the package; Python alone shows where it was called."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "NUMBA_DISABLE_JIT": disabled}
     # A file, since Numba keeps no kernels of other code.
     (tmp_path / "code.py").write_text(code)
-    result = subprocess.run([sys.executable, "code.py"], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    result = run_python(tmp_path, "code.py", NUMBA_DISABLE_JIT=disabled)
     *before, last = result.stderr.splitlines()
     assert result.returncode == exit_code and re.match(line, last)
     assert code == ANNEAL or not before

@@ -6,8 +6,6 @@ import json
 import pickle
 import resource
 import signal
-import subprocess
-import sys
 
 import keras
 import numpy as np
@@ -25,9 +23,9 @@ from keras_evae.runs.checkpoints import (
     write_checkpoint,
 )
 from keras_evae.runs.stage_plan import Stage
+from tests.helpers.commands import ROOT, run_python
 from tests.helpers.damage import Hostile, random_flips
 from tests.helpers.states import random_spins
-from tests.helpers.training_cases import ROOT
 
 SMALL = Checkpoint("01_beta", 7, {"loss": [0.1, 1e-45], "beta": [1e-3, 1e-3]}, [np.arange(20.0), np.int64(5)])
 
@@ -73,12 +71,7 @@ def test_truncation_and_flipped_bits_are_noticed(path):
 
 def test_killed_at_each_operation(tmp_path):
     """After open, mid-write, before and after fsync and renaming: the old or the new checkpoint is there, whole."""
-    result = subprocess.run(
-        [sys.executable, "-m", "tests.helpers.checkpoint_kills", str(tmp_path)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
+    result = run_python(ROOT, "-m", "tests.helpers.checkpoint_kills", tmp_path)
     assert result.returncode == 0, result.stderr
     found = json.loads((tmp_path / "record.json").read_text())
     assert found == {"False": [None] * 4 + [2], "True": [1] * 4 + [2]}

@@ -1,8 +1,5 @@
 """What a run needs at least, and that what cannot fit is refused before any work."""
 
-import subprocess
-import sys
-
 import pytest
 
 from keras_evae.config import load_config
@@ -11,7 +8,7 @@ from keras_evae.errors import ResourceError
 from keras_evae.model.evae import EVAE
 from keras_evae.runs.from_config import check_resources
 from keras_evae.runs.resources import parameters
-from tests.helpers.commands import script_of
+from tests.helpers.commands import run_python, script_of
 
 
 @pytest.mark.parametrize(("shape", "latent_dim", "dense_units"), [((64, 64), 100, None), ((32, 96), 7, 200)])
@@ -40,6 +37,6 @@ def test_what_cannot_fit_is_refused_in_one_line(tmp_path, monkeypatch, override,
 
 def test_command_refuses_before_tensorflow(tmp_path):
     code = script_of("evae-train").replace("sys.exit(main())", "code = main(); assert 'tensorflow' not in sys.modules")
-    line = [sys.executable, "-c", f"{code}; sys.exit(code)", "--config", "vae", "--set", "dataset.shape=[4096,4096]"]
-    result = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True)
+    options = "--config", "vae", "--set", "dataset.shape=[4096,4096]"
+    result = run_python(tmp_path, "-c", f"{code}; sys.exit(code)", *options)
     assert result.returncode == 5 and result.stderr.startswith("error: memory: ") and result.stderr.count("\n") == 1

@@ -3,7 +3,6 @@
 import json
 import logging
 import shutil
-import subprocess
 
 import pytest
 
@@ -15,8 +14,9 @@ from keras_evae.runs.run_folder import decided_by, open_run_folder
 from keras_evae.runs.stage_folder import CHECKED, finished_stages
 from keras_evae.runs.taken_stages import describe_taken_stages, shared_stages, take_stages
 from keras_evae.training.recipe import train
+from tests.helpers.commands import ROOT, run_python
 from tests.helpers.run_folders import record_version, write_stage
-from tests.helpers.training_cases import CONFIG, ROOT, fingerprint, python, python_environment
+from tests.helpers.training_cases import CONFIG, fingerprint
 
 VAE = ["evae=null", "vae.betas=[1e-4, 1e-3, 1e-2]"]
 NAMES = ["00_beta_0.0001_gamma_0", "01_beta_0.001_gamma_0"]
@@ -164,8 +164,7 @@ def test_damage_is_noticed_and_not_copied(tmp_path, source, folder, name):
 @pytest.mark.parametrize("disk", [[], ["copy"]], ids=["links", "copies"])
 def test_kill_at_each_moment(tmp_path, source, disk):
     (tmp_path / "evae.yaml").write_text(CONFIG.replace("data/spins.h5", f"{tmp_path}/spins.h5"))
-    line = python("-m", "tests.helpers.inheritance_kills", source, tmp_path / "evae.yaml", *disk)
-    result = subprocess.run(line, cwd=ROOT, env=python_environment(), capture_output=True, text=True)
+    result = run_python(ROOT, "-m", "tests.helpers.inheritance_kills", source, tmp_path / "evae.yaml", *disk)
     assert result.returncode == 0, result.stderr
     record = json.loads(result.stdout.splitlines()[-1])
     # A folder's creation, four links or copies, five fsyncs, the renaming and its fsync, for each of two stages.

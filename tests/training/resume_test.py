@@ -3,13 +3,15 @@
 import json
 import signal
 import subprocess
+import sys
 
 import pytest
 
 from keras_evae.config import load_config
 from keras_evae.dataset import ensure_dataset
 from keras_evae.runs.from_config import dataset_specification
-from tests.helpers.training_cases import CONFIG, EPOCHS, fingerprint, python, python_environment, read_events
+from tests.helpers.commands import python_environment, run_python
+from tests.helpers.training_cases import CONFIG, EPOCHS, fingerprint, read_events
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +28,7 @@ def folder(tmp_path_factory):
 def train(folder):
     """Runs trainings in processes forked from one that has everything imported."""
     options = {"cwd": folder, "env": python_environment(), "text": True}
-    line = python("-m", "tests.helpers.killed_training")
+    line = [sys.executable, "-m", "tests.helpers.killed_training"]
     with subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, **options) as process:
 
         def run_train(run, *moment, options=()):
@@ -83,13 +85,7 @@ def test_killed_at_epochs_and_between_stages_and_stopped(folder, train):
 @pytest.mark.parametrize("mode", ["each", "random"])
 @pytest.mark.timeout(3600)
 def test_many_kills(folder, mode):
-    result = subprocess.run(
-        python("-m", "tests.helpers.training_kills", mode, "run.yaml"),
-        cwd=folder,
-        env=python_environment(),
-        capture_output=True,
-        text=True,
-    )
+    result = run_python(folder, "-m", "tests.helpers.training_kills", mode, "run.yaml")
     assert result.returncode == 0, result.stderr
     record = json.loads(result.stdout.splitlines()[-1])
     assert record["kills"] >= 20 and record["runs"] == record["equal"]
