@@ -69,6 +69,12 @@ def test_shipped_configurations_are_valid_and_survive_a_round_trip(path, load):
         ("training: {phases: fast}", "training.phases: expected 'auto', True or False, found 'fast'"),
         ("evae: {beta: 3}", "evae.beta: expected one of vae.betas"),
         ("vae: {betas: [1, 0.1]}", "vae.betas: expected increasing values"),
+        ("vae: {epochs: [1, 2]}", "vae.epochs: expected one number, or 7 of them, one for each stage, found [1, 2]"),
+        ("dataset: {train: '30'}", "dataset.train: expected a valid integer, found '30'"),
+        ("dataset: {fit: crop}", "source: expected own, where files or fit are given, found 'file'"),
+        ("training: {bathc_size: 3}", "training.bathc_size: unknown key, did you mean 'batch_size'?"),
+        ("training: {adam_beta_2: 1}", "training.adam_beta_2: expected less than 1, found 1"),
+        ("network: {largest_log_variance: 81}", "largest_log_variance: expected less than or equal to 80, found 81"),
         ("geometry: {shape: disk, size: 9}", "geometry.shape: expected 'square', 'rectangle', "),
         (
             "geometry: {shape: disc, size: 9}\nhamiltonian: {mask: 16x16 0 256}",

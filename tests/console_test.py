@@ -3,8 +3,10 @@
 import subprocess
 import sys
 
+import pytest
+
+from keras_evae import errors
 from keras_evae.console import run_command
-from keras_evae.errors import ConfigError
 
 LINES = """
 import logging, sys
@@ -26,12 +28,17 @@ def test_nobody_reads_the_rest():
         assert command.stderr.read() == b"" and command.wait() == 141
 
 
-def test_errors_are_one_line_of_a_sensible_length(capsys, monkeypatch):
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [(errors.ConfigError, 2), (errors.DataError, 3), (errors.MismatchError, 4), (errors.ResourceError, 5),
+     (errors.DiskError, 5), (errors.LockedError, 6), (errors.NumericalError, 7), (errors.ClusterError, 1)],
+)  # fmt: skip
+def test_errors_are_one_line_of_a_sensible_length_and_a_code(capsys, monkeypatch, kind, code):
     monkeypatch.setattr("signal.signal", lambda *arguments: None)
 
     def command():
-        raise ConfigError("first" + "x" * 10_000 + "\nlast")
+        raise kind("first" + "x" * 10_000 + "\nlast")
 
-    assert run_command(command) == 2
+    assert run_command(command) == code
     line = capsys.readouterr().err
     assert line.startswith("error: first") and line.endswith("last\n") and line.count("\n") == 1 and len(line) < 1100

@@ -149,6 +149,8 @@ def test_energy_and_field_of_random_cases(number):
     field = h.effective_field(spins)
     np.testing.assert_array_equal(h.effective_field(spins * present[..., None]), field)
     np.testing.assert_array_equal(field[~present], 0.0)
+    torque = np.linalg.norm(np.cross(spins, field), axis=-1)
+    np.testing.assert_allclose(h.torque(spins), torque, rtol=1e-12, atol=1e-12)
     direction, step = random_spins(*shape, seed=number + 1000), 1e-5
     slope = (h.energy(spins + step * direction) - h.energy(spins - step * direction)) / (2 * step)
     assert -np.sum(field * direction) == pytest.approx(slope, rel=1e-6, abs=1e-8)

@@ -33,7 +33,7 @@ def test_energies_are_those_of_the_film(dmi):
     spins = random_spins(8, 12)
     hamiltonian = from_si(**FILM, dmi=dmi, thin_film_demagnetization=False)
     energy = (hamiltonian.energy(spins) + 2 * spins[..., 0].size) * hamiltonian.in_si()["energy_unit"]
-    assert energy == pytest.approx(film_energy(spins, **FILM, dmi=dmi), rel=1e-9)
+    assert energy == pytest.approx(film_energy(spins, **FILM, dmi=dmi), rel=1e-9, abs=0)
 
 
 @pytest.mark.parametrize("dmi, helicities", [("neel", (0.0, np.pi)), ("bloch", (np.pi / 2, -np.pi / 2))])
@@ -49,11 +49,11 @@ def test_si_units_there_and_back():
     film = from_si(**FILM)
     table = film.in_si()
     assert {name: table[name] for name in ("A", "D", "Ms", "B")} == pytest.approx(
-        {name: FILM[name] for name in ("A", "D", "Ms", "B")}
+        {name: FILM[name] for name in ("A", "D", "Ms", "B")}, rel=1e-9, abs=0
     )
     assert table["Ku"] == pytest.approx(FILM["Ku"] - MU_0 * FILM["Ms"] ** 2 / 2)
     assert "demagnetization" in film.describe() and "demagnetization" in str(table) and "no unit" in str(table)
-    assert table["energy_unit"] == pytest.approx(2 * FILM["A"] * FILM["cell"][2])
+    assert table["energy_unit"] == pytest.approx(2 * FILM["A"] * FILM["cell"][2], abs=0)
     atoms = Hamiltonian(D=0.2, B=0.1).in_si(J_meV=5.0, moment_muB=3.0)
     assert atoms["temperature_unit"] == pytest.approx(5.0 * 11.604518)
     assert atoms["B"] == pytest.approx(0.5 / (3 * 0.0578838181))
@@ -81,7 +81,9 @@ def test_mumax3_and_ubermag_say_the_same_film(tmp_path, dmi, monkeypatch):
     numbers = {"A": "Aex", "D": "Dind" if dmi == "neel" else "Dbulk", "Ms": "Msat", "Ku": "Ku1"}
     film = {name: float(values[key]) for name, key in numbers.items()}
     field = float(values["B_ext"].rpartition(",")[2].strip(" )"))
-    assert film_energy(spins, **film, B=field, cell=FILM["cell"], dmi=dmi) == pytest.approx(expected, rel=1e-9)
+    found = film_energy(spins, **film, B=field, cell=FILM["cell"], dmi=dmi)
+    # Joules are small beside the usual absolute tolerance.
+    assert found == pytest.approx(expected, rel=1e-9, abs=0)
     # Its script, with names in the place of ubermag.
     calls = {}
     model, field_module = types.ModuleType("micromagneticmodel"), types.ModuleType("discretisedfield")
@@ -98,7 +100,7 @@ def test_mumax3_and_ubermag_say_the_same_film(tmp_path, dmi, monkeypatch):
     signed = {"D": calls["DMI"]["D"], "sign": -1.0 if calls["DMI"]["crystalclass"] == "Cnv_z" else 1.0}
     field = calls["Zeeman"]["H"][2] * MU_0
     found = film_energy(spins, **film, **signed, B=field, cell=FILM["cell"], dmi=dmi)
-    assert found == pytest.approx(expected, rel=1e-8)
+    assert found == pytest.approx(expected, rel=1e-8, abs=0)
 
 
 def recorder(calls, name):
@@ -125,11 +127,34 @@ def test_what_a_program_cannot_represent(tmp_path, hamiltonian, program, message
     assert "\n" not in str(error.value) and not (tmp_path / "a").exists()
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
+options_of_spirit = pytest.mark.parametrize(
     "options",
     [{}, {"dmi": "bloch", "K": 0.2, "B": -0.1}, {"boundary": "open"}, {"boundary": ("open", "periodic"), "J2": 0.2}],
 )
+
+
+@options_of_spirit
+def test_pairs_of_spirit(tmp_path, options):
+    """The energy of what is written, as Spirit's manual has it: in meV, each pair once."""
+    hamiltonian, spins = Hamiltonian(J=1.3, D=0.37, **options), random_spins(6, 9)
+    export_hamiltonian(hamiltonian, "spirit", tmp_path / "a.cfg", (6, 9), J_meV=1.3, moment_muB=2.0)
+    head, _, pairs = (tmp_path / "a.cfg").read_text().partition("i j da db dc Jij Dij Dijx Dijy Dijz\n")
+    values = {name: words for name, *words in map(str.split, head.splitlines())}
+    assert values["n_basis_cells"] == ["9", "6", "1"]
+    closed = [word == "1" for word in values["boundary_conditions"]]
+    field = float(values["external_field_magnitude"][0]) * float(values["external_field_normal"][2]) * 2 * 0.0578838181
+    energy = -np.sum(field * spins[..., 2] + float(values["anisotropy_magnitude"][0]) * spins[..., 2] ** 2)
+    for _, _, dx, dy, _, J, D, *vector in np.loadtxt(pairs.splitlines()):
+        other = np.roll(spins, (-int(dy), -int(dx)), (0, 1))
+        inside = (np.abs(np.arange(9) + dx - 4) < 5) | closed[0]
+        inside = inside & ((np.abs(np.arange(6) + dy - 2.5) < 3) | closed[1])[:, None]
+        bond = J * np.sum(spins * other, axis=-1) + D * np.cross(spins, other) @ vector
+        energy -= np.sum(bond[inside])
+    assert energy == pytest.approx(hamiltonian.energy(spins), rel=1e-6)
+
+
+@pytest.mark.slow
+@options_of_spirit
 def test_energies_of_spirit(tmp_path, options):
     state, system = pytest.importorskip("spirit.state"), pytest.importorskip("spirit.system")
     from spirit import io

@@ -9,10 +9,7 @@ import importlib
 import importlib.metadata
 from pathlib import Path
 
-import keras
-import numba
 import pytest
-from numba.core import caching, compiler
 
 PACKAGE = Path(__file__).parents[1] / "keras_evae"
 PRIVATE_PLACES = ("keras.src", "tensorflow.python", "numba.core", "numba.misc")
@@ -35,7 +32,7 @@ NAMES = {
     "tensorflow.python.framework.kernels:get_all_registered_kernels": "tests of model.devices",
     "tensorflow.python.util._pywrap_util_port:IsMklEnabled": "machine",
 }
-# Attributes of objects, which the tests below make; of argparse's and of named tuples, which Python keeps.
+# Attributes of objects, as in the tests of Adam and of the cache; of argparse's and of named tuples, as Python keeps.
 OF_OBJECTS = {"_momentums", "_velocities", "_impl", "_cache", "_cache_file", "_cache_path"}
 OF_PYTHON = {"_ActionsContainer", "_fields"}
 
@@ -51,28 +48,6 @@ def test_name_is_where_it_was(name):
             f"{package} {importlib.metadata.version(package)} has no {name} any more, which keras_evae uses in "
             f"{NAMES[name]}: {error}"
         ) from error
-
-
-def test_state_of_adam():
-    optimizer, variables = keras.optimizers.Adam(), [keras.Variable([1.0]), keras.Variable([1.0, 2.0])]
-    optimizer.build(variables)
-    for variable in variables:
-        index = optimizer._get_variable_index(variable)
-        assert optimizer._momentums[index].shape == optimizer._velocities[index].shape == variable.shape
-
-
-def test_flag_of_the_compiler_and_cache_of_a_kernel():
-    class Watched(compiler.Compiler):
-        def __init__(self, *arguments):
-            super().__init__(*arguments)
-            assert self.state.flags.noalias is False
-
-    kernel = numba.njit(pipeline_class=Watched, cache=True)(lambda x: x + 1)
-    assert kernel(1) == 2
-    cache = kernel._cache
-    assert isinstance(cache, caching.FunctionCache) and isinstance(cache._impl, caching.CompileResultCacheImpl)
-    assert isinstance(cache._cache_file, caching.IndexDataCacheFile) and cache._impl.filename_base
-    assert cache._impl.locator.get_cache_path() == cache.cache_path
 
 
 def test_no_other_private_name_is_used():

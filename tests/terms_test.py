@@ -103,8 +103,10 @@ def test_wrong_terms_are_refused_at_first_use(term, message, strength):
 def test_terms_are_compared_by_their_text():
     far = FarNeighbours(0.3)
     Hamiltonian(terms=[far]).lattice((12, 12))
-    with pytest.raises(ConfigError, match="FarNeighbours.*reach = 1"):
-        Hamiltonian(terms=[far, ThirdNeighbours(0.1)]).lattice((12, 12))
+    # By the colours of another term's reach; one that is too short, by its own.
+    for terms in ([far, ThirdNeighbours(0.1)], [ThirdNeighbours(0.1), wrong.TooShort(0.2)]):
+        with pytest.raises(ConfigError, match="(FarNeighbours|TooShort).*reach = 1"):
+            Hamiltonian(terms=terms).lattice((12, 12))
     h = Hamiltonian(J2=0.1, terms=[Compass(0.7)])
     others = (Hamiltonian(terms=[Compass(0.7)]), Hamiltonian(J2=0.1), Hamiltonian(J2=0.1, terms=[Compass(1)]))
     same = Hamiltonian(J2=0.1, terms=(Compass(0.7),))

@@ -119,6 +119,8 @@ def test_cells_fill_the_torus_and_few_points_have_an_order():
     bonds = delaunay_bonds(points, (60, 90))
     # Each bond spans two triangles, one in each cell, of this edge and half of the bond.
     assert np.sum(bonds.edges * np.linalg.norm(bonds.vectors, axis=-1)) / 4 == pytest.approx(60 * 90)
+    # Euler: six neighbours on average.
+    assert bonds.counts.sum() == 6 * 200
     psi6, psi4 = delaunay_bonds(points, (60, 90)).lattice_order()
     assert psi6.mean() < 0.5 and psi4.mean() < 0.5
     for count in range(4):

@@ -3,14 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from keras_evae.analysis import (
-    charge_of,
-    defect_share,
-    delaunay_bonds,
-    find_skyrmions,
-    stagger,
-    topological_charge,
-)
+from keras_evae.analysis import charge_of, defect_share, delaunay_bonds, find_skyrmions, stagger, topological_charge
 from keras_evae.analysis.skyrmions import STEPS, region_charges, skyrmions_of
 from keras_evae.annealing import anneal_many, relax
 from keras_evae.geometry import make_geometry
@@ -115,16 +108,6 @@ def test_regions_that_are_no_skyrmions():
     for spins in (bubble, cycloid, twins, stripe, uniform(), uniform(direction=(0.0, 0.0, -1.0))):
         assert len(find_skyrmions(spins)) == 0
     assert len(find_skyrmions(skyrmion(winding=-1))) == 1
-
-
-def test_neighbours_of_given_points():
-    line = [(5, 3), (5, 10), (5, 20)]
-    np.testing.assert_array_equal(delaunay_bonds(line, SHAPE, (False, False)).counts, 0)
-    np.testing.assert_array_equal(delaunay_bonds(line, SHAPE, (False, True)).counts, 0)
-    square_and_centre = [(0, 0), (0, 10), (10, 0), (10, 10), (5, 5)]
-    np.testing.assert_array_equal(delaunay_bonds(square_and_centre, SHAPE, (False, False)).counts, [3, 3, 3, 3, 4])
-    points = np.random.default_rng(0).uniform((0, 0), SHAPE, (40, 2))
-    assert delaunay_bonds(points, SHAPE).counts.sum() == 6 * 40
 
 
 def test_annealed_lattices():

@@ -42,6 +42,8 @@ def test_ladders_without_a_transition():
     assert posterior_collapse([], []) is None
     assert posterior_collapse([1e-3], [107]) is None
     assert posterior_collapse([1.0], [0.0]) == Transition(0.0, 1.0)
+    # One bit is 0.693 nats.
+    assert posterior_collapse([1.0, 2.0], [0.70, 0.69]) == Transition(1.0, 2.0)
     assert reconstruction_rise([0], [0.2]) is None
     assert generation_collapse([0], [2e-5]) is None
     assert generation_collapse([0, 10], [0.0, 0.0]) is None

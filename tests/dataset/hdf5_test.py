@@ -1,6 +1,7 @@
 """Datasets: content, reproducibility, and what happens to damaged or foreign files."""
 
 import dataclasses
+import shutil
 
 import h5py
 import numpy as np
@@ -9,13 +10,7 @@ import pytest
 from keras_evae import dataset
 from keras_evae.analysis import topological_charge
 from keras_evae.annealing import anneal
-from keras_evae.dataset import (
-    check_dataset,
-    generate_dataset,
-    read_attributes,
-    read_energies,
-    read_split,
-)
+from keras_evae.dataset import check_dataset, generate_dataset, read_attributes, read_energies, read_split
 from keras_evae.errors import DataError, MismatchError
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.training.pipeline import evaluation_batches
@@ -32,7 +27,9 @@ def path(tmp_path_factory):
     return file
 
 
-def test_splits_hold_the_annealed_configurations_with_energies_and_charges(path):
+def test_splits_hold_the_annealed_configurations_with_energies_and_charges(path, monkeypatch):
+    # A configuration at once.
+    monkeypatch.setattr("keras_evae.dataset.hdf5.PART", 1)
     spins = np.concatenate([read_split(path, split) for split in dataset.SPLITS])
     assert spins.shape == (10, 16, 32, 3) and spins.dtype == np.float32
     for index in (0, 6, 9):
@@ -78,6 +75,16 @@ def test_foreign_files_and_flipped_bits(tmp_path, path):
             found = [read_split(damaged, split) for split in dataset.SPLITS]
             assert all(np.array_equal(a, b) for a, b in zip(found, expected, strict=True))
     assert noticed > 180
+
+
+@pytest.mark.parametrize("value", [2.0, np.nan])
+def test_spins_that_are_none_are_refused(path, tmp_path, value):
+    """Though their checksums are right."""
+    shutil.copy(path, tmp_path / "spins.h5")
+    with h5py.File(tmp_path / "spins.h5", "a") as file:
+        file["test/spins"][1, 2, 3] = value
+    with pytest.raises(DataError, match="expected unit vectors as test/spins, found others"):
+        check_dataset(tmp_path / "spins.h5", SPECIFICATION)
 
 
 @pytest.fixture(scope="module")

@@ -62,6 +62,8 @@ def test_states_are_split_measured_and_found_again(tmp_path, files):
     ]:
         with pytest.raises(MismatchError, match=message):
             check_dataset(path, other)
+    ensure_dataset(tmp_path / "states" / "seed.h5", own(files / "a.ovf", files / "b.npz", files / "c.h5", seed=5))
+    assert not np.array_equal(read_split(tmp_path / "states" / "seed.h5", "train"), splits["train"])
     assert read_origin(path) == "imported from a.ovf (4 states), b.npz (3 states), c.h5 (3 states)"
     assert [name.name for name in tmp_path.iterdir() if name.name != "states"] == ["own.h5"]
     content = path.read_bytes()
@@ -108,6 +110,7 @@ def test_lattices_are_cropped_or_tiled_and_no_minima_are_named(tmp_path, caplog)
         (random_spins(10, 32, 32), {}, MismatchError, r"set dataset.shape=\[32, 32\]"),
         (SPINS * np.eye(16, 32, dtype=bool)[..., None], {}, MismatchError, "geometry.file=mask.npy"),
         (2 * SPINS, {}, DataError, "expected unit vectors"),
+        (SPINS[:, :8], {"fit": "tile", "hamiltonian": Hamiltonian(boundary="open")}, MismatchError, "too small"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_imported(tmp_path, states, changes, error, message):

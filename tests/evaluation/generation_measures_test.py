@@ -49,6 +49,8 @@ def test_bad_states_by_every_measure(good):
     assert all(math.isnan(found.mean(name)[0]) for name in ("psi6", "radius_sites", "defects"))
     assert found.mean("charge") == (0.0, 0.0) and found.mean("fft_mse")[0] == 0.0
     assert math.isnan(ratio((1.0, 0.1), found.mean("fft_mse"))[0])
+    # One per cent of either.
+    assert ratio((2.0, 0.02), (8.0, 0.08)) == (0.25, pytest.approx(0.0025 * math.sqrt(2)))
     found, reference = measure_set(random_spins(6, *SHAPE), H), measure_set(good, H)
     assert found.mean("energy_per_site")[0] > -0.1 and found.mean("psi6")[0] < 0.6 and found.mean("defects")[0] > 0.5
     assert structure_distance(found.rings, reference.rings)[0] > 0.5 and same_lattice(found.spins, H)[0] == 0.0

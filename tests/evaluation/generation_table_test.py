@@ -7,10 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from keras_evae.errors import DataError
 from keras_evae.evaluation.generation_measures import measure_set
 from keras_evae.evaluation.generation_rows import OUTPUTS, TEST, AnnealerPoint, Row, annealer_rate, best_generating
-from keras_evae.evaluation.generation_table import make_generation
 from keras_evae.evaluation.recipes import evaluate
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.monte_carlo.schedule import AnnealingSchedule
@@ -19,14 +17,10 @@ from tests.helpers.states import random_spins, uniform
 QUICK = {"count": 6, "seconds": 0.01, "anneals": 1}
 
 
-def records(table):
-    return table.records
-
-
 def test_every_way_beside_test_data_and_annealer(smoke_run, tmp_path, drawn):
     options = QUICK | {"gammas": [10], "priors": ["normal", "posterior"]}
     (section,) = evaluate(smoke_run, "generation", tmp_path, report=True, options={"generation": options})
-    quality, likeness, limits, speed, annealer = map(records, section.tables)
+    quality, likeness, limits, speed, annealer = (table.records for table in section.tables)
     ways = [TEST, OUTPUTS, "normal", "posterior"]
     assert [(row["vectors"], row["states"]) for row in quality] == [
         (w, kind) for w in ways for kind in ("raw", "relaxed")
@@ -43,14 +37,6 @@ def test_every_way_beside_test_data_and_annealer(smoke_run, tmp_path, drawn):
     assert all(row["above_lowest"] >= 0 for row in annealer) and len(drawn["generation.png"].axes) == 1
     json.loads((tmp_path / "generation.json").read_text(), parse_constant=pytest.fail)
     assert "Quality and speed of generation" in (tmp_path / "report.html").read_text()
-
-
-def test_missing_data_are_named_in_one_line(smoke_run, tmp_path):
-    dataset = smoke_run.config.dataset.model_copy(update={"path": tmp_path / "missing.h5"})
-    run = dataclasses.replace(smoke_run, config=smoke_run.config.model_copy(update={"dataset": dataset}))
-    with pytest.raises(DataError, match=r"missing.h5: .*") as error:
-        make_generation([run], tmp_path, **QUICK)
-    assert "\n" not in str(error.value)
 
 
 def test_annealer_at_equal_energy_and_best_stage():

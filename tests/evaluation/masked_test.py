@@ -89,8 +89,10 @@ def test_files_of_spins_may_leave_sites_out(tmp_path, mask):
         with pytest.raises(MismatchError, match="the same absent sites in all states, found others in state 1"):
             analyse_file(str(tmp_path / "a.npy"), Hamiltonian(), None, tmp_path)
         return
-    with pytest.raises(MismatchError, match="expected a spin at every site of the mask"):
-        read_states(str(tmp_path / "a.npy"), 9, mask)
+    for other, words in ((mask, "a spin at every site of the mask"), (mask[1:], r"\(32, 32\); give the con"),
+                         (np.ones((48, 32), bool), "the lattice of the mask")):  # fmt: skip
+        with pytest.raises(MismatchError, match=words):
+            read_states(str(tmp_path / "a.npy"), 9, other)
 
 
 def test_zero_vectors_of_a_file_are_the_mask(tmp_path):

@@ -21,11 +21,7 @@ def write_stage(run, stage, config=None):
     folder = run / "stages" / stage.name
     folder.mkdir()
     record = {**dataclasses.asdict(stage), "metrics": {}, "config": config or {}}
-    files = {
-        "model.weights.h5": stage.name * 1000,
-        "metrics.json": json.dumps(record),
-        "history.csv": "epoch,loss\n",
-    }
+    files = {"model.weights.h5": stage.name * 1000, "metrics.json": json.dumps(record), "history.csv": "epoch,loss\n"}
     for name, text in files.items():
         (folder / name).write_text(text)
     lines = [f"{hashlib.sha256(text.encode()).hexdigest()}  {name}\n" for name, text in files.items()]

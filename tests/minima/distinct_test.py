@@ -36,6 +36,7 @@ def test_other_states_are_kept_apart(lattice):
     up = uniform(lattice.shape[:2]).astype(np.float32)
     found = group([up, lattice, np.roll(lattice, 3, axis=0), up], Hamiltonian())
     assert [sorted(members) for members in found] == [[1, 2], [0, 3]]
+    assert distinct_states(np.stack((lattice, lattice)), np.array([-2.0, -2.0 - 2e-5]), Hamiltonian()) == [[1], [0]]
     # Without Dzyaloshinskii-Moriya interaction and field, all uniform states have one energy.
     h = Hamiltonian(D=0.0, B=0.0)
     states = [uniform((16, 16), direction) for direction in ((0, 0, 1.0), (0, 0.6, 0.8))]

@@ -128,6 +128,8 @@ def test_equal_seeds_give_equal_models_and_trainings(traced, spins, model):
         other.optimizer.build(other.trainable_variables)
     same, different = ([np.array_equal(*pair) for pair in zip(traced[1], read_values(o), strict=True)] for o in others)
     assert all(same) and not all(different)
+    # The weights too, and not the noise alone.
+    assert not np.array_equal(*(model.encoder.get_weights()[0] for model in others))
 
     def train():
         model.fit(spins, batch_size=8, epochs=2, verbose=0, shuffle=False)

@@ -21,6 +21,10 @@ def test_parameters_and_lattices():
     spins = decoder(np.random.default_rng(0).normal(size=(2, 10)))
     assert spins.shape == (2, 32, 48, 3)
     np.testing.assert_allclose(np.linalg.norm(spins, axis=-1), 1.0, rtol=1e-5)
+    layers = [*encoder.layers, *decoder.layers]
+    assert {layer.negative_slope for layer in layers if isinstance(layer, keras.layers.LeakyReLU)} == {0.3}
+    # Over ten batches: no other tests know how long the statistics remember.
+    assert {layer.momentum for layer in layers if isinstance(layer, keras.layers.BatchNormalization)} == {0.9}
 
 
 def interior_of_first_block(periodic, shift):

@@ -63,11 +63,7 @@ def flip(content):
     return content[:middle] + bytes([content[middle] ^ 0xFF]) + content[middle + 1 :]
 
 
-DAMAGES = [
-    ("nbi", lambda content: content[:-40]),
-    ("nbc", lambda content: content[:100]),
-    ("nbc", flip),
-]
+DAMAGES = [("nbi", lambda content: content[:-40]), ("nbc", lambda content: content[:100]), ("nbc", flip)]
 
 
 def test_damaged_kernels_are_compiled_anew(start, tmp_path):

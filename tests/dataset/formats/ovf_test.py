@@ -55,6 +55,15 @@ def test_single_precision_comes_back_bit_for_bit(tmp_path, representation):
     np.testing.assert_array_equal(read_spins(tmp_path / "a.ovf"), spins)
 
 
+@pytest.mark.parametrize("order, width, check", [value for value in BINARY if value[0] == "<"])
+def test_other_programs_read_little_ends_and_the_cells(tmp_path, order, width, check):
+    write_spins(tmp_path / "a.ovf", SPINS[:1], f"binary{width}", cell=(2e-9, 3e-9, 4e-9))
+    head, _, data = (tmp_path / "a.ovf").read_bytes().partition(f"# Begin: Data Binary {width}\n".encode())
+    for line in ("xbase: 1e-09", "xnodes: 9", "ynodes: 6", "znodes: 1", "zstepsize: 4e-09"):
+        assert f"# {line}\n".encode() in head
+    np.testing.assert_array_equal(np.frombuffer(data, f"{order}f{width}", 1 + 162), [check, *SPINS[0].ravel()])
+
+
 @pytest.mark.parametrize("first", ["OOMMF OVF 2.0", "OOMMF: rectangular mesh v1.0"])
 @pytest.mark.parametrize("order, width, check", BINARY)
 def test_the_check_value_says_the_byte_order(tmp_path, first, order, width, check):
@@ -85,6 +94,8 @@ def test_layers_line_ends_and_factors(tmp_path):
         read(tmp_path, content)
     np.testing.assert_array_equal(read(tmp_path, content, layer=1)[0], SPINS[1])
     np.testing.assert_array_equal(read_spins(f"{tmp_path / 'a.ovf'}:0")[0], SPINS[0])
+    values = np.concatenate(([1234567.0], SPINS.ravel())).astype("<f4").tobytes()
+    np.testing.assert_array_equal(read(tmp_path, file_of(values, kind="Binary 4", layers=2), layer=1)[0], SPINS[1])
     with pytest.raises(DataError, match="from 0 to 1, found 2"):
         read(tmp_path, content, layer=2)
     content = file_of(as_text(SPINS[0]), "OOMMF: rectangular mesh v1.0", more="# valuemultiplier: -2\n")

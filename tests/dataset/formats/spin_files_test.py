@@ -1,11 +1,13 @@
 import pickle
+import re
 
 import h5py
 import numpy as np
 import pytest
 
-from keras_evae.dataset.formats.spin_files import read_states
+from keras_evae.dataset.formats.spin_files import read_spins, read_states, write_spins
 from keras_evae.errors import DataError
+from keras_evae.hamiltonian import Hamiltonian
 from tests.helpers.damage import Hostile
 from tests.helpers.states import random_spins
 
@@ -51,6 +53,32 @@ def test_chooses_by_name_or_by_shape(tmp_path, suffix):
         read_states(f"{path}:energy", 9)
 
 
+@pytest.mark.parametrize("layer", [0, 1])
+def test_field_of_discretisedfield(tmp_path, layer):
+    """Its axes are x, y and z, its lengths those of the unit."""
+    field = 8e5 * SPINS[:2].transpose(2, 1, 0, 3)
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["field/array"], file["field/mesh/n"] = field, field.shape[:3]
+    np.testing.assert_allclose(read_spins(tmp_path / "a.h5", layer)[0], SPINS[layer], atol=1e-7)
+    with pytest.raises(DataError, match="expected one layer along z, found 2"):
+        read_spins(tmp_path / "a.h5")
+
+
+def test_vtk_has_its_states_where_it_says_and_absent_sites_are_zero(tmp_path):
+    """Little-endian, x fastest."""
+    mask = np.arange(48).reshape(6, 8) % 5 > 0
+    write_spins(tmp_path / "a.vti", SPINS, hamiltonian=Hamiltonian(mask=mask), cell=(2e-9, 3e-9, 4e-9))
+    head, _, data = (tmp_path / "a.vti").read_bytes().partition(b'<AppendedData encoding="raw">\n_')
+    for words in (b'WholeExtent="0 7 0 5 0 0"', b'Spacing="2e-09 3e-09 4e-09"', b'byte_order="LittleEndian"'):
+        assert words in head
+    arrays = re.findall(rb'Name="spins_(\d)" .*offset="(\d+)"', head)
+    assert len(arrays) == 3
+    for number, offset in (map(int, array) for array in arrays):
+        found = np.frombuffer(data, "<f4", 6 * 8 * 3, offset + 8).reshape(6, 8, 3)
+        np.testing.assert_allclose(found, SPINS[number] * mask[..., None], atol=1e-7)
+        assert int.from_bytes(data[offset : offset + 8], "little") == found.nbytes
+
+
 @pytest.mark.parametrize(
     "array, message",
     [
@@ -62,6 +90,7 @@ def test_chooses_by_name_or_by_shape(tmp_path, suffix):
         (np.ones((3, 6, 8, 3), int), "floating-point spins, found int64"),
         (SPINS.astype(complex), "floating-point spins, found complex128"),
         (2 * SPINS, "unit vectors, found lengths from 2 to 2; divide"),
+        (1.02 * SPINS, "unit vectors, found lengths from 1.02 to 1.02; divide"),
         (np.zeros((1, 6, 8, 3)), "unit vectors, found zero vectors only"),
     ],
 )
@@ -94,12 +123,3 @@ def test_pickles_are_not_opened(tmp_path, suffix):
         write(path, np.array([Hostile()], dtype=object))
         with pytest.raises(DataError):
             read_states(str(path), 9)
-
-
-def test_links_to_other_files_are_not_followed(tmp_path):
-    write(tmp_path / "other.h5", SPINS)
-    with h5py.File(tmp_path / "a.h5", "w") as file:
-        file["spins"] = h5py.ExternalLink("other.h5", "spins")
-    for source in ("a.h5", "a.h5:spins"):
-        with pytest.raises(DataError, match="found no array"):
-            read_states(str(tmp_path / source), 9)
