@@ -7,6 +7,7 @@ from keras_evae.annealing import anneal, anneal_many, relax
 from keras_evae.errors import ConfigError, NumericalError
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.monte_carlo.checkerboard import MonteCarlo
+from keras_evae.monte_carlo.kernels import SHORT_SWEEPS, relaxation_cycle
 from keras_evae.monte_carlo.schedule import AnnealingSchedule
 from tests.helpers.energy_terms import CubicAnisotropy, ThirdNeighbours
 from tests.helpers.thermal import GENERAL, HAMILTONIANS, SAMPLES, present_sites, torque
@@ -47,6 +48,10 @@ def test_relax_returns_the_torque_of_its_spins(hamiltonian, shape):
     relaxed, largest = relax(hamiltonian, spins, torque_tolerance=1e-3)
     assert largest < 1e-3 and torque(hamiltonian, relaxed).max() == pytest.approx(largest, abs=3e-6)
     np.testing.assert_array_equal(relaxed, relax(hamiltonian, spins * present[..., None], 1e-3)[0])
+    # A torque that is reached by chance at the end of the first cycle is not below itself.
+    cycle = relaxation_cycle(0)[1] + SHORT_SWEEPS
+    _, reached = relax(hamiltonian, spins, 1e-9, max_sweeps=cycle)
+    assert relax(hamiltonian, spins, reached)[1] < reached
     unchanged, largest = relax(hamiltonian, spins, max_sweeps=0)
     np.testing.assert_allclose(unchanged[present], spins[present], atol=3e-7)
     assert largest == pytest.approx(torque(hamiltonian, unchanged).max(), rel=1e-5)
@@ -82,7 +87,7 @@ def test_schedules():
             name(Hamiltonian(), (8, 8), schedule="fast")
     schedule = AnnealingSchedule(2.0, 0.02, temperatures=3, sweeps=4, over_relaxation=5)
     np.testing.assert_allclose(schedule.temperature_steps(), [2.0, 0.2, 0.02])
-    assert schedule.thermal_sweeps == 3 * 4 * 6
+    assert schedule.thermal_sweeps == 3 * 4 * 6 and AnnealingSchedule.preset("slow").thermal_sweeps == 26_000
 
 
 def test_iterator_left_early_no_interaction_and_overflow():

@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 from scipy import special
+from scipy.signal import lfilter
 
 from keras_evae.analysis import charge_of
 from keras_evae.geometry import make_geometry
 from keras_evae.hamiltonian import Hamiltonian
-from keras_evae.thermal import sample
+from keras_evae.monte_carlo.tempering import count_round_trips, even_temperatures
+from keras_evae.thermal import _variance, sample
 from tests.helpers.thermal import logistic_slope, mean_and_error
 
 FREE = {"J": 0.0, "D": 0.0, "B": 0.0}
@@ -91,9 +93,29 @@ def test_magnetisation_of_free_spins():
         for name, expected in (("magnetization", mean), ("susceptibility", variance / 0.5)):
             value, error = getattr(result, name)[0, axis], getattr(result, f"{name}_error")[0, axis]
             assert abs(value - expected) < 4 * error < 0.05
+    # In a field |M| is as good as M_z.
+    assert result.susceptibility_modulus[0] == pytest.approx(result.susceptibility[0, 2], rel=0.05)
     # |M|^2 of n free spins: mean n, and <|M|^4> = 5/3 n^2 - 2/3 n.
     free = sample(Hamiltonian(**FREE, boundary="open"), (2, 2), [1.0], 12_000, seed=6, interval=2)
-    assert assert_within(free, "binder_cumulant", 1 - (5 / 3 * 16 - 2 / 3 * 4) / (3 * 16)) < 0.01
+    error = assert_within(free, "binder_cumulant", 1 - (5 / 3 * 16 - 2 / 3 * 4) / (3 * 16))
+    squares = np.sum(free.series[0, :, 1:4] ** 2, axis=-1)
+    blocks = [1 - np.mean(block**2) / (3 * np.mean(block) ** 2) for block in np.array_split(squares, 40)]
+    assert 0.7 < error / (np.std(blocks) / np.sqrt(40)) < 1.4
+
+
+def test_variances_of_short_series_have_no_bias(caplog):
+    """Correlated numbers vary less about their own mean; a series that is too short for its errors is said."""
+    noise = np.random.default_rng(1).normal(size=(1000, 150))
+    series = lfilter([1.0], [1.0, -0.8], noise)[:, 50:]
+    values, errors = np.array([_variance(each, 2.0) for each in series]).T
+    assert values.mean() == pytest.approx(1 / (1 - 0.8**2) / 2, rel=0.05)
+    assert errors.mean() == pytest.approx(values.std(), rel=0.25)
+    arguments = {"temperatures": [0.05], "sweeps": 20, "thermalization": 0, "interval": 1, "charge_interval": 20}
+    sample(Hamiltonian(), (32, 32), **arguments, over_relaxation=0)
+    assert "ten autocorrelation times at T = 0.05, found 20; errors are too small" in caplog.text
+    caplog.clear()
+    sample(Hamiltonian(**FREE), (32, 32), **arguments)
+    assert not caplog.text
 
 
 SYSTEM = {"hamiltonian": Hamiltonian(D=0.5, B=0.2), "shape": (8, 8), "sweeps": 12_000, "thermalization": 1000,
@@ -124,6 +146,10 @@ def test_exchange_changes_no_average(apart, together):
         values, errors = ([getattr(each, name + end) for each in (apart, together)] for end in ("", "_error"))
         assert np.all(np.abs(values[0] - values[1]) < 4 * np.hypot(*errors)), name
     assert together.round_trips > 10
+    # Two copies that go once to the other end and back.
+    assert count_round_trips(np.array([[0, 1], [1, 0], [0, 1]])) == 2
+    for each in (apart, together):
+        np.testing.assert_allclose(each.charge_susceptibility, each.charge_series.var(axis=-1) / 64, rtol=0.2)
 
 
 @pytest.mark.parametrize("name", ["apart", "together"])
@@ -152,6 +178,9 @@ def test_even_acceptance():
     result = sample(**SYSTEM | {"sweeps": 6000}, temperatures=temperatures, exchange=True, even_acceptance=True)
     assert result.temperatures[[0, -1]].tolist() == [0.4, 0.6] and np.all(np.diff(result.temperatures) > 0)
     assert np.ptp(result.acceptance) < 0.25 < result.acceptance.min()
+    # A constant heat capacity: sigma = T, and equal steps of log T.
+    linear = np.linspace(1.0, 2.0, 101)
+    np.testing.assert_allclose(even_temperatures(linear, linear**2), np.geomspace(1.0, 2.0, 101), rtol=1e-3)
 
 
 @pytest.mark.parametrize("exchange", [False, True])

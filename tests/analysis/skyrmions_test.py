@@ -164,6 +164,8 @@ def test_domains_and_antiferromagnets():
     spins = stagger(skyrmions_at(LATTICE))
     assert len(skyrmions_of(spins, hamiltonian)) == 16 == -round(float(charge_of(spins, hamiltonian)))
     assert len(skyrmions_of(spins[:-1], hamiltonian)) == 0
+    down = uniform(direction=(0.0, 0.0, -1.0))
+    assert [skyrmions_of(down, Hamiltonian(B=B)).background for B in (-0.05, 0.05)] == [-1, 1]
 
 
 @pytest.mark.parametrize("direction", [1.0, -1.0])

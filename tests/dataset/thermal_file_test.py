@@ -9,7 +9,7 @@ import pytest
 
 from keras_evae.dataset import thermal_chains
 from keras_evae.dataset.cluster import connect
-from keras_evae.dataset.thermal_chains import ThermalSpecification
+from keras_evae.dataset.thermal_chains import ThermalSpecification, run_segment
 from keras_evae.dataset.thermal_file import ensure_thermal, read_thermal
 from keras_evae.errors import DataError, MismatchError
 from keras_evae.hamiltonian import Hamiltonian
@@ -52,6 +52,13 @@ def test_killed_and_started_again_it_has_the_same_bits(exchange, tmp_path):
     ensure_thermal(tmp_path / "cut.h5", specification, average, workers=2)
     assert digest(tmp_path / "cut.h5") == digest(tmp_path / "whole.h5")
     assert sorted(os.listdir(tmp_path)) == ["cut.h5", "whole.h5"]
+
+
+def test_segments_go_on_with_new_random_numbers():
+    states = [run_segment(SPECIFICATION, 0, 0, None)]
+    states += [run_segment(SPECIFICATION, 0, segment, states[-1]) for segment in (1, 2)][:1]
+    states.append(run_segment(SPECIFICATION, 0, 2, states[-1]))
+    assert len({state["words"].tobytes() for state in states}) == 3
 
 
 def test_file_and_memory_agree(tmp_path):

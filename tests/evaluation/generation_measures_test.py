@@ -1,5 +1,6 @@
 """Measures of the table of generation, on good, bad and degenerate states."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -39,6 +40,9 @@ def test_good_states(good):
     assert same_lattice(good, H)[0] == pytest.approx(12 / 28)
     assert nearest_training(good, good[[0, 4]], H)[0] < 1e-4
     assert structure_distance(found.rings, found.rings)[0] == 0.0 and same_charge(found, found) == (1.0, 0.0)
+    assert structure_distance(*np.eye(2)[[[0, 0], [1, 1]]])[0] == 1.0
+    one_more = dataclasses.replace(found, values={**found.values, "charge": found.values["charge"] + 1})
+    assert same_charge(found, one_more) == (0.0, 0.0)
 
 
 def test_bad_states_by_every_measure(good):

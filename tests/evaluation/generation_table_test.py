@@ -9,8 +9,10 @@ import pytest
 
 from keras_evae.evaluation.generation_measures import measure_set
 from keras_evae.evaluation.generation_rows import OUTPUTS, TEST, AnnealerPoint, Row, annealer_rate, best_generating
+from keras_evae.evaluation.generation_table import _limit
 from keras_evae.evaluation.recipes import evaluate
 from keras_evae.hamiltonian import Hamiltonian
+from keras_evae.minima.relaxation import relax_states
 from keras_evae.monte_carlo.schedule import AnnealingSchedule
 from tests.helpers.states import random_spins, uniform
 
@@ -33,6 +35,8 @@ def test_every_way_beside_test_data_and_annealer(smoke_run, tmp_path, drawn):
         energies = {found["vectors"]: found["energy_per_site"] for found in [*of_stage, quality[0]]}
         lost = energies[row["vectors"]] - energies[TEST]
         assert row["energy_decoder"] + row["energy_density"] == pytest.approx(lost)
+    kinds = [_limit(*parts) for parts in ((3.0, 1.0, 1.0), (1.0, 3.0, 1.0), (1.0, 1.9, 1.0))]
+    assert kinds == ["decoder", "density", "neither"]
     assert all(row["generated"] > row["generated_and_relaxed"] for row in speed if row["generated"])
     assert all(row["above_lowest"] >= 0 for row in annealer) and len(drawn["generation.png"].axes) == 1
     json.loads((tmp_path / "generation.json").read_text(), parse_constant=pytest.fail)
@@ -57,3 +61,6 @@ def test_annealer_at_equal_energy_and_best_stage():
     rows = [row(TEST, various), row(OUTPUTS, various), row("normal", one), row("flow", various)]
     assert best_generating(rows).way == "flow" and best_generating(rows[:3]) is None
     assert best_generating([*rows[:3], dataclasses.replace(rows[3], way="posterior")]).way == "posterior"
+    lower = measure_set(relax_states(various, Hamiltonian()), Hamiltonian())
+    assert best_generating([*rows, dataclasses.replace(rows[3], way="posterior", raw=lower)]).way == "flow"
+    assert best_generating([*rows, dataclasses.replace(rows[3], way="normal", raw=lower)]).way == "normal"
