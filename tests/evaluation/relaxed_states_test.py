@@ -61,6 +61,10 @@ def test_tables_have_what_is_in_the_file(relaxed):
             for orders in ([state.psi6 for state in states], [state.psi4 for state in states]):
                 expected.append(np.concatenate(orders).mean() if np.concatenate(orders).size else None)
             assert row[-3:] == pytest.approx(expected, rel=1e-5)
+        for stage, *rows in zip(run.stages, energies.records, certificates.records, strict=True):
+            found, (energy, certificate) = file[stage.name], rows
+            assert certificate["torque_generated"] == found["generated/torque"][:].max()
+            assert energy["share_at_best_known"] == np.mean(found["relaxed/gap"][:] <= 1e-7)
     assert len(energies.rows) == len(run.stages)
     for values in energies.records:
         assert values["energy_relaxed"] < values["energy_generated"]

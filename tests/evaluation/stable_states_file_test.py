@@ -1,6 +1,7 @@
 """The file of certified states: the same after a kill, never changed, damage noticed."""
 
 import io
+import json
 import shutil
 import signal
 
@@ -9,6 +10,7 @@ import pytest
 
 from keras_evae.dataset.formats.spin_files import read_states
 from keras_evae.errors import DataError, MismatchError
+from keras_evae.evaluation.stable_states import make_source
 from keras_evae.evaluation.stable_states_file import write_stable
 from keras_evae.files import read_sealed, write_sealed
 from keras_evae.runs.run import load_run
@@ -58,8 +60,13 @@ def test_killed_and_started_again(smoke_run, tmp_path):
 
 
 def test_finished_file_stays(run, written):
-    before = written.read_bytes()
-    write_stable(run, written, 5, prior="normal", relax=False)
+    before, parts = written.read_bytes(), written.with_name("states.h5.parts")
+    for seed, stays in ((7, True), (0, False)):
+        # What a kill has left of another request is somebody's work.
+        parts.mkdir(exist_ok=True)
+        (parts / "request.json").write_text(json.dumps(make_source(run, seed, "normal", False, {}).request()))
+        write_stable(run, written, 5, prior="normal", relax=False)
+        assert parts.exists() == stays
     for options, key in (({"seed": 1}, "seed"), ({"n": 6}, "states"), ({"charge": 3}, "charge")):
         with pytest.raises(MismatchError, match=f"{key}: expected {options[key if key != 'states' else 'n']} as conf"):
             write_stable(run, written, **{"n": 5, "prior": "normal", "relax": False, **options})

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from keras_evae.analysis import topological_charge
-from keras_evae.evaluation.stable_states import generate_stable, last_before_collapse
+from keras_evae.errors import DataError
+from keras_evae.evaluation import stable_states
+from keras_evae.evaluation.stable_states import RECORD, Conditions, generate_stable, last_before_collapse
 from keras_evae.minima.relaxation import TORQUE
 
 
@@ -43,8 +45,20 @@ def test_filter_keeps_exactly_what_fulfils_the_conditions_and_seeds(run):
     )
     np.testing.assert_array_equal(first, again[:3])
     assert np.abs(first - other).max() > 1e-3
+    # A further chunk has further states.
+    assert np.abs(again[100] - again[0]).max() > 1e-3
     draws = [generate_stable(run, 2, prior="normal", relax=False).spins for _ in range(2)]
     assert np.abs(draws[0] - draws[1]).max() > 1e-3
+
+
+def test_conditions_and_states_that_are_no_minima(run, monkeypatch):
+    record = np.zeros(5, RECORD)
+    record["charge"], record["defects"] = [-2.2, 2, -2, -2, -2], [1, 1, 0, 2, 1]
+    record["energy_per_site"] = [-2.1, -2.1, -2.1, -2.1, -1.9]
+    assert Conditions(-2, 1, -2.0).fulfilled(record).tolist() == [True, False, True, False, False]
+    monkeypatch.setattr(stable_states, "relax_states", lambda states, hamiltonian: states)
+    with pytest.raises(DataError, match="found 0 among 100 draws"):
+        generate_stable(run, 1, seed=0, prior="normal", limit=1)
 
 
 @pytest.mark.parametrize(("likeness", "expected"), [((1e-5, 1e-5, 1e-9), 1), ((1e-5, 1e-5, 1e-5), 2)])

@@ -63,6 +63,8 @@ def test_not_collapsed(run):
     assert second.startswith("Generated states of the last stage have E/N = −1.") and "above the lowest" in second
     assert "they become other states" in third and "on average 6.5 skyrmions in a triangular lattice" in third
     assert third.endswith("0.002 above the lowest energy known; 25% of all reach it.")
+    third = make_verdict(run, "smoke", [relaxation(run, psi6_relaxed=0.6, psi4_relaxed=0.3)])[2]
+    assert "8 skyrmions in no clear order (psi6 = 0.60, psi4 = 0.30)" in third
 
 
 def test_without_relaxation_nothing_is_said_of_it(run, collapsed):

@@ -77,6 +77,10 @@ def test_infinite_loss_stops_at_its_step(model, spins):
     """The weighted sum overflows, its terms do not."""
     with pytest.raises(NumericalError, match="^loss = (nan|-?inf) after 2 steps"):
         fit(model, spins, AtStep(1, lambda model: model.gamma.assign(3e38)))
+    watch = StopOnNonFinite()
+    watch.set_model(model)
+    with pytest.raises(NumericalError, match="^kl_loss = inf after"):
+        watch.on_train_batch_end(0, {"loss": 1.0, "kl_loss": np.inf})
 
 
 @tf.custom_gradient

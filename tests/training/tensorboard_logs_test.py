@@ -46,14 +46,19 @@ def test_each_epoch_once_whatever_was_cut_short(tmp_path):
 def test_end_of_a_stage_replaces_what_a_kill_has_left(tmp_path):
     spins = np.zeros((3, 8, 8, 3), np.float32)
     spins[..., 2] = 1.0
+    # At the upper edge, on the left.
+    spins[:, 7, 0] = (1.0, 0.0, 0.0)
     for value in (1.0, 2.0):
         with EpochScalars(tmp_path, "00_a", 0, history(range(3))):
             pass
         metrics, angles = {"generated": {"fft_mse": value}}, {"generated": np.linspace(0, 3, 50)}
         log_stage(tmp_path, "00_a", 2, metrics, {"generated": spins}, angles)
     assert scalars(tmp_path, "stages", "4 end of stage/generated fft_mse") == [(2, 2.0)]
+    logged = {value.tag: value.tensor for _, value in read_events(tmp_path / "stages")}
+    picture = tf.io.decode_png(logged["2 states/generated"].string_val[2]).numpy()
+    np.testing.assert_array_equal(picture[:2, :2, 1], [[0, 255], [255, 255]])
     tags = [value.tag for _, value in read_events(tmp_path / "stages")]
-    assert sorted(set(tags)) == [
+    assert sorted(logged) == [
         "2 states/generated",
         "2 states/wheel of directions",
         "4 end of stage/generated fft_mse",
