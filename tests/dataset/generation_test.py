@@ -205,14 +205,11 @@ def test_shards_take_seconds_and_megabytes(shape, sweeps, length):
     assert [index for shard in indices for index in shard] == list(range(1005))
 
 
-def test_d1_shard_that_is_damaged_before_the_pack_is_named(path, parts):
+def test_shards_that_are_damaged_or_of_other_kernels_are_refused(path, parts):
     with shard_folder.open_parts(path, SPECIFICATION, 2) as opened:
         (parts / SHARDS[3]).write_bytes(b"")
         with pytest.raises(DataError, match=f"{parts / SHARDS[3]}: truncated or damaged; start again"):
             opened.read(3)
-
-
-def test_shards_of_other_kernels_are_refused(path, parts):
     file = parts / "specification.json"
     file.write_text(file.read_text().replace('"kernel version": ', '"kernel version": 99'))
     with pytest.raises(MismatchError, match="kernel version: expected .* as configured, found 99"):

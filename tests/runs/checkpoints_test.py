@@ -114,10 +114,16 @@ def test_hostile_content_with_a_right_checksum_is_refused(path, content):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(("first", "epochs"), [(0, 6), (8, 2), (4, 9)])
-def test_epoch_outside_of_its_stage_is_refused(path, first, epochs):
+EPOCH = "expected an epoch of 01_beta_0.001_gamma_0 and its history, found epoch 7"
+
+
+@pytest.mark.parametrize(
+    ("first", "epochs", "words"),
+    [(0, 6, EPOCH), (8, 2, EPOCH), (4, 9, EPOCH), (5, 2, "the arrays of this network and optimiser, found others")],
+)
+def test_epoch_outside_of_its_stage_and_another_network_are_refused(path, first, epochs, words):
     """Epoch 7 with a history of two epochs lies in a stage that began with epoch 5."""
-    with pytest.raises(DataError, match="expected an epoch of 01_beta_0.001_gamma_0 and its history, found epoch 7"):
+    with pytest.raises(DataError, match=words):
         check_values(path, compiled(seed=0), read_checkpoint(path), Stage(1, 1e-3, 0.0, first, epochs))
 
 
@@ -128,8 +134,3 @@ def test_state_that_is_not_finite_is_not_kept(part):
     variable.assign(np.full(variable.shape, np.inf))
     with pytest.raises(NumericalError, match=f"{part}.* is not finite; no checkpoint was written"):
         read_values(model)
-
-
-def test_checkpoint_of_another_network_is_refused(path):
-    with pytest.raises(DataError, match="expected the arrays of this network and optimiser, found others"):
-        check_values(path, compiled(seed=0), read_checkpoint(path), Stage(1, 1e-3, 0.0, 5, 2))

@@ -52,6 +52,8 @@ def load(run):
 
 
 def test_stage_comes_back(run):
+    # An unfinished one does not count.
+    (run / "stages" / f".{STAGES[2].name}.partial").mkdir()
     first, second = finished_stages(run, STAGES)
     assert (first.name, second.beta, second.gamma) == ("00_beta_0.0001_gamma_0", 1e-3, 0.0)
     assert second.metrics == METRICS
@@ -143,8 +145,3 @@ def test_hostile_weights_with_a_right_checksum_are_refused(run, write):
     with pytest.raises(DataError, match="(expected the weights of this network|of another kind)") as caught:
         load(run)
     assert "\n" not in str(caught.value)
-
-
-def test_unfinished_stage_does_not_count(run):
-    (run / "stages" / f".{STAGES[2].name}.partial").mkdir()
-    assert len(finished_stages(run, STAGES)) == 2

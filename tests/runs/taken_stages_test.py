@@ -76,6 +76,7 @@ def test_only_what_is_finished_is_taken_also_when_more_is_later(tmp_path, source
 
 
 def test_other_epochs_of_a_later_stage(tmp_path, source, folder):
+    assert len(shared_stages(source, configured(tmp_path, "training.checkpoint_minutes=1"))) == 2
     assert [stage.name for stage in shared_stages(source, configured(tmp_path, "vae.epochs=[2, 3]"))] == NAMES[:1]
     with pytest.raises(MismatchError, match=r"vae: no shared stage: expected .*epochs=3.* first, found .*epochs=2"):
         shared_stages(source, configured(tmp_path, "vae.epochs=3"))
@@ -117,10 +118,6 @@ def test_source_whose_configuration_was_changed_is_refused(tmp_path, source):
         MismatchError, match="hamiltonian.J: trained with 1.0, but the configuration of the run says 2.0"
     ):
         shared_stages(source, changed)
-
-
-def test_time_between_checkpoints_is_free(tmp_path, source):
-    assert len(shared_stages(source, configured(tmp_path, "training.checkpoint_minutes=1"))) == 2
 
 
 def test_run_without_a_finished_stage_and_no_run(tmp_path, folder):

@@ -125,6 +125,11 @@ def test_state_is_copied_at_each_epoch_and_written_when_due_and_when_asked(model
     assert written == [4, 5]
     seldom.save()
     assert written == [4, 5, 7]
+    # A minute has sixty seconds.
+    due = KeepState(lambda epoch: epoch, written.append, 1.0)
+    due.written -= 61.0
+    due.on_epoch_end(7)
+    assert written[-1] == 8
 
 
 def test_state_whose_writing_is_cut_short_can_be_written_again():
