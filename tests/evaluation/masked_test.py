@@ -90,7 +90,8 @@ def test_files_of_spins_may_leave_sites_out(tmp_path, mask):
             analyse_file(str(tmp_path / "a.npy"), Hamiltonian(), None, tmp_path)
         return
     for other, words in ((mask, "a spin at every site of the mask"), (mask[1:], r"\(32, 32\); give the con"),
-                         (np.ones((48, 32), bool), "the lattice of the mask")):  # fmt: skip
+                         (np.ones((48, 32), bool), "look swapped")):  # fmt: skip
+        np.save(tmp_path / "a.npy", random_spins(1, 32, 48) if "swapped" in words else spins)
         with pytest.raises(MismatchError, match=words):
             read_states(str(tmp_path / "a.npy"), 9, other)
 

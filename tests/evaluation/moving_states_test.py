@@ -25,9 +25,7 @@ def test_interpolation_between_the_reconstructed_targets(smoke_run, tmp_path, mo
     ends = np.stack([skyrmion(smoke_run.shape, radius=4.0), uniform(smoke_run.shape)])
     monkeypatch.setattr(moving_states, "make_targets", lambda hamiltonian, shape: Targets(ends, 0, 12.0, 1e-7))
     drawn = {}
-    monkeypatch.setattr(
-        moving_states, "write_movie", lambda path, states, *_, **__: drawn.setdefault(path.name, states)
-    )
+    monkeypatch.setattr(moving_states, "write_movie", lambda path, states, *_: drawn.setdefault(path.name, states))
     moving_states.make_movie([smoke_run], tmp_path)
     stage = min(ladder_of_gamma(smoke_run), key=lambda stage: abs(stage.gamma - moving_states.COMPARED_GAMMA))
     expected = reconstruct_mean(moving_states.load_stage(smoke_run, stage), ends.astype(np.float32))
