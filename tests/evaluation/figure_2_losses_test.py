@@ -45,5 +45,7 @@ def test_recipe(smoke_run, tmp_path, drawn):
     numbers = section.numbers["smoke"]
     assert numbers["ladder_of_beta_shown"] and numbers["beta_of_ladder_of_gamma"] == 1e-3 and "ln 2" in section.text
     assert numbers["beta_c_expected"] == transitions["beta_c estimated"][-1] and numbers["all_stages_finished"]
+    energies = smoke_run.hamiltonian.energy_per_site(smoke_run.read_split("train").astype(np.float64))
+    assert numbers["data_hamiltonian_loss"] == pytest.approx(energies.mean() + 2.0)
     first = section.tables[0].records[0]
     assert first["fft_mse"] == smoke_run.stages[0].metrics["generated"]["fft_mse"]

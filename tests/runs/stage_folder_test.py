@@ -14,9 +14,9 @@ import keras
 import numpy as np
 import pytest
 
-from keras_evae.errors import DataError, DiskError
+from keras_evae.errors import DataError, DiskError, MismatchError
 from keras_evae.model.evae import EVAE
-from keras_evae.runs.stage_folder import finished_stages, load_stage_weights, save_stage
+from keras_evae.runs.stage_folder import finished_stages, load_stage_weights, refuse_orphans, save_stage
 from keras_evae.runs.stage_plan import plan_stages
 from tests.helpers.damage import Hostile, random_flips
 
@@ -58,11 +58,22 @@ def test_stage_comes_back(run):
     assert (first.name, second.beta, second.gamma) == ("00_beta_0.0001_gamma_0", 1e-3, 0.0)
     assert second.metrics == METRICS
     assert (second.path / "history.csv").read_text().splitlines() == ["epoch,loss", "2,0.5", "3,0.25"]
+    model().gamma.assign(7.0)
+    assert (float(load(run).beta), float(load(run).gamma)) == (pytest.approx(1e-3), 0.0)
     expected = EVAE((16, 16), latent_dim=4, seed=1).generate(2, seed=0)
     np.testing.assert_array_equal(load(run).generate(2, seed=0), expected)
     assert sorted(path.name for path in second.path.iterdir()) == sorted(FILES)
     # Anyone can check the folder without this package.
     assert subprocess.run(["sha256sum", "--check", "--quiet", "checksums.sha256"], cwd=second.path).returncode == 0
+
+
+def test_stages_of_another_plan_are_refused(run):
+    """Under the same name, or in the place of one that is missing."""
+    with pytest.raises(MismatchError, match="epochs: trained with 2, but the configuration of the run says 3"):
+        finished_stages(run, plan_stages([1e-4, 1e-3, 1e-2], [2, 3, 2]))
+    refuse_orphans(run, STAGES[2:])
+    with pytest.raises(DataError, match="no stage after the missing 01_beta_0.005_gamma_0, found .*01_beta_0.001_gam"):
+        refuse_orphans(run, plan_stages([1e-4, 5e-3], 2)[1:])
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -136,12 +147,21 @@ def hostile_h5(path):
     path.with_name("config.h5").rename(path)
 
 
-@pytest.mark.parametrize("write", [hostile_pickle, hostile_model, hostile_h5])
+def hostile_link(path):
+    """The weights of another file."""
+    shutil.copy(path, path.with_name("other.h5"))
+    with h5py.File(path, "a") as file:
+        name = next(iter(file))
+        del file[name]
+        file[name] = h5py.ExternalLink("other.h5", name)
+
+
+@pytest.mark.parametrize("write", [hostile_pickle, hostile_model, hostile_h5, hostile_link])
 def test_hostile_weights_with_a_right_checksum_are_refused(run, write):
     """Nothing but arrays is read: what is not the weights of this network is named in one line."""
     folder = run / "stages" / STAGES[1].name
     write(folder / "model.weights.h5")
     sign(folder)
-    with pytest.raises(DataError, match="(expected the weights of this network|of another kind)") as caught:
+    with pytest.raises(DataError, match="(the weights of this network|of another kind|found links to other)") as caught:
         load(run)
     assert "\n" not in str(caught.value)
