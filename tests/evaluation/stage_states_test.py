@@ -43,3 +43,10 @@ def test_weights_are_compared_with_their_checksum_when_they_are_first_used(smoke
     file.write_bytes(flip(file.read_bytes(), 8 * 3000))
     with pytest.raises(DataError, match="model.weights.h5: missing or damaged"):
         generate(run, run.stages[1], 1)
+
+
+@pytest.mark.parametrize("split", ["train", "validation", "test"])
+def test_lowest_annealed_state_of_all_splits(smoke_run, monkeypatch, split):
+    monkeypatch.setattr("keras_evae.runs.run.read_energies", lambda path, name: np.array([0.0, -1.0 - (name == split)]))
+    assert smoke_run.lowest_annealed() == -2.0
+    np.testing.assert_array_equal(smoke_run.lowest_annealed_state(), smoke_run.read_split(split)[1])

@@ -65,6 +65,9 @@ def test_not_collapsed(run):
     assert third.endswith("0.002 above the lowest energy known; 25% of all reach it.")
     third = make_verdict(run, "smoke", [relaxation(run, psi6_relaxed=0.6, psi4_relaxed=0.3)])[2]
     assert "8 skyrmions in no clear order (psi6 = 0.60, psi4 = 0.30)" in third
+    square = {"psi6_relaxed": 0.3, "psi4_relaxed": 0.9, "share_at_best_known": 0.0, "gap_relaxed": -2e-3}
+    third = make_verdict(run, "smoke", [relaxation(run, **square)])[2]
+    assert "in a square lattice" in third and third.endswith("0.002 below the lowest energy known.")
 
 
 def test_without_relaxation_nothing_is_said_of_it(run, collapsed):

@@ -6,6 +6,7 @@ import pytest
 
 from keras_evae.config import Config, load_config
 from keras_evae.config_sections import TrainingConfig
+from keras_evae.dataset import ensure_dataset, read_split
 from keras_evae.errors import DataError
 from keras_evae.model.evae import EVAE
 from keras_evae.runs.checkpoints import CHECKPOINT, Checkpoint, read_values, write_checkpoint
@@ -84,6 +85,17 @@ def test_nothing_is_traced_again_after_the_first_step(tmp_path, monkeypatch):
     train(configured(tmp_path, "vae.betas=[1e-3]", "vae.epochs=1"), tmp_path / "run")
     assert len(list((tmp_path / "run" / "stages").iterdir())) == 2
     assert sorted(traces) == ["evaluation", "training"]
+
+
+@pytest.mark.parametrize("augmentation", [False, True])
+def test_states_are_moved_if_asked_for(tmp_path, model, augmentation):
+    config = configured(tmp_path, f"training.augmentation={str(augmentation).lower()}")
+    specification = dataset_specification(config)
+    ensure_dataset(config.dataset.path, specification)
+    trainer = Trainer(model, specification, config.dataset, config.training, tmp_path)
+    seen = {state.tobytes() for batch in trainer._training_batches(range(1)) for state in batch.numpy()}
+    stored = {state.tobytes() for state in read_split(config.dataset.path, "train")}
+    assert len(seen) == len(stored) and (seen == stored) != augmentation
 
 
 def test_options_reach_the_optimizer(model):
