@@ -8,7 +8,15 @@ from types import SimpleNamespace
 import pytest
 
 from keras_evae.evaluation.generation_measures import measure_set
-from keras_evae.evaluation.generation_rows import OUTPUTS, TEST, AnnealerPoint, Row, annealer_rate, best_generating
+from keras_evae.evaluation.generation_rows import (
+    OUTPUTS,
+    TEST,
+    AnnealerPoint,
+    Row,
+    annealer_rate,
+    best_generating,
+    generating_stages,
+)
 from keras_evae.evaluation.generation_table import _limit
 from keras_evae.evaluation.recipes import evaluate
 from keras_evae.hamiltonian import Hamiltonian
@@ -35,6 +43,8 @@ def test_every_way_beside_test_data_and_annealer(smoke_run, tmp_path, drawn):
         energies = {found["vectors"]: found["energy_per_site"] for found in [*of_stage, quality[0]]}
         lost = energies[row["vectors"]] - energies[TEST]
         assert row["energy_decoder"] + row["energy_density"] == pytest.approx(lost)
+    # Those before the collapse with gamma > 0, and the last.
+    assert [stage.gamma for stage in generating_stages(smoke_run)] == [10.0, 1000.0]
     kinds = [_limit(*parts) for parts in ((3.0, 1.0, 1.0), (1.0, 3.0, 1.0), (1.0, 1.9, 1.0))]
     assert kinds == ["decoder", "density", "neither"]
     assert all(row["generated"] > row["generated_and_relaxed"] for row in speed if row["generated"])
