@@ -56,6 +56,9 @@ class EVAE(SpinModel):
         largest_log_variance: Bound of the posteriors' log-variances in L_KL and in the noise, see `losses.kl_loss`.
         dense_units: Width of the encoder's first dense layer; None: that of the flattened features before it, which is
             3072 at 128 x 128 and grows with the lattice. Its parameters are the product of both.
+        generated_from: Gamma from which on every second latent vector of a training step is drawn from the standard
+            normal. L_RC is then the mean over the others, while L_H and the statistics of the batch normalisations are
+            also those of generated states, which lie where no posterior does. None: never, as in the paper.
         replicas: Replicas that share each batch, `keras_evae.training.replicas.Replicas`; None for one device.
 
     Built in the scope of a `tf.distribute` strategy with `replicas=Replicas(strategy)`, the model trains on all of
@@ -85,6 +88,7 @@ class EVAE(SpinModel):
         precision: str = "float32",
         largest_log_variance: float = LARGEST_LOG_VARIANCE,
         dense_units: int | None = None,
+        generated_from: float | None = None,
         replicas: Any = None,
         **kwargs: Any,
     ) -> None:
@@ -106,6 +110,7 @@ class EVAE(SpinModel):
         self.lattice_shape = as_shape("lattice_shape", lattice_shape)
         self.latent_dim = latent_dim = as_integer("latent_dim", latent_dim, 1)
         self.dense_units = dense_units = dense_units and as_integer("dense_units", dense_units, 1)
+        self.generated_from = generated_from
         self.hamiltonian = hamiltonian or Hamiltonian()
         self.hamiltonian.check_lattice(self.lattice_shape)
         self.seed = seed = as_integer("seed", seed, 0)
@@ -198,9 +203,14 @@ class EVAE(SpinModel):
 
     def _loss_terms(self, spins: Any, training: bool, share: Any = None) -> dict[str, Any]:
         """The named loss terms and their weighted sum, for `train_step` and `test_step` alike."""
-        mean, log_variance = self.run_encoder(spins, training)
-        outputs = self.run_decoder(self.sampling((mean, log_variance), share=share), training)
-        reconstruction = reconstruction_loss(spins, outputs, self.hamiltonian.mask)
+        posterior = mean, log_variance = self.run_encoder(spins, training)
+        weights = None
+        if training and self.generated_from is not None:
+            weights = self._weights_of_inputs(spins, share)
+            # Mean 0 and log-variance 0: the standard normal.
+            posterior = tuple(tf.where(weights[:, None] > 0, part, 0.0) for part in posterior)
+        outputs = self.run_decoder(self.sampling(posterior, share=share), training)
+        reconstruction = reconstruction_loss(spins, outputs, self.hamiltonian.mask, weights)
         kl = kl_loss(mean, log_variance, self.sampling.largest_log_variance)
         energy = hamiltonian_loss(self.hamiltonian, outputs)
         return {
@@ -209,6 +219,14 @@ class EVAE(SpinModel):
             "kl_loss": kl,
             "hamiltonian_loss": energy,
         }
+
+    def _weights_of_inputs(self, spins: Any, share: Any) -> Any:
+        """Weights `(batch,)` of inputs in L_RC, with mean 1; 0 where the latent vector is not drawn from the posterior."""
+        rows = tf.range(share.batch_size if share else tf.shape(spins)[0])
+        generated = (rows % 2 == 1) & (self.gamma.value >= self.generated_from)
+        weights = tf.where(generated, 0.0, 1.0)
+        weights /= tf.reduce_mean(weights)
+        return weights[share.rows] if share else weights
 
     def train_step(self, data: Any) -> dict[str, Any]:
         spins, share, count = self._own_spins(data)
@@ -261,6 +279,7 @@ class EVAE(SpinModel):
             "precision": self.precision,
             "largest_log_variance": self.sampling.largest_log_variance,
             **({} if self.dense_units is None else {"dense_units": self.dense_units}),
+            **({} if self.generated_from is None else {"generated_from": self.generated_from}),
         }
 
     @classmethod

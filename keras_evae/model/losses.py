@@ -18,12 +18,15 @@ from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.layers import LARGEST_LOG_VARIANCE
 
 
-def reconstruction_loss(spins_in: Any, spins_out: Any, mask: np.ndarray | None = None) -> Any:
+def reconstruction_loss(
+    spins_in: Any, spins_out: Any, mask: np.ndarray | None = None, weights: Any | None = None
+) -> Any:
     """L_RC: squared distance between input and output spins, mean over the batch and the sites that carry a spin.
 
     Args:
         spins_in, spins_out: `(batch, y, x, 3)`.
         mask: Those sites, Boolean `(y, x)`; None: all.
+        weights: Of the states, `(batch,)`, with mean 1; None: all count alike.
 
     Returns:
         Scalar between 0 (equal) and 4 (every spin reversed); the sum runs over the spin components.
@@ -31,6 +34,8 @@ def reconstruction_loss(spins_in: Any, spins_out: Any, mask: np.ndarray | None =
     squares = ops.sum(ops.square(spins_in - spins_out), axis=-1)
     if mask is not None:
         squares = squares * ops.cast(mask / mask.mean(), squares.dtype)
+    if weights is not None:
+        squares = squares * weights[:, None, None]
     return ops.mean(squares)
 
 
