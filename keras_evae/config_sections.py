@@ -177,14 +177,14 @@ class NetworkConfig(Section):
 class TrainingConfig(Section):
     """Optimiser and batches.
 
-    `augmentation` draws a random translation and lattice symmetry for each sample, `gradient_clip_norm` bounds
-    the norm of the whole gradient (softens the jump from one gamma to the next), `reset_optimizer` starts each
-    stage with a fresh Adam state. Adam remembers squared gradients for 1 / (1 - `adam_beta_2`) steps: where a stage has
-    fewer, those of the gamma before set the size of its steps. From the gamma of `generated_from` on, every second
-    latent vector is drawn from the standard normal, so that L_H is the energy of generated states too. `phases` computes the convolutions at half resolution,
-    on one device in float32; `jit_compile` compiles the training step with XLA. `auto` is the fast choice: phases
-    without XLA on CPUs, plain layers with XLA on GPUs, without XLA on several devices. With `precision:
-    mixed_bfloat16` the layers compute in bfloat16; latent vectors, spins, losses and weights stay float32.
+    `augmentation` draws a random translation and lattice symmetry for each sample, `gradient_clip_norm` bounds the norm
+    of the whole gradient (softens the jump from one gamma to the next), `reset_optimizer` starts each stage with a
+    fresh Adam state. Adam remembers squared gradients for 1 / (1 - `adam_beta_2`) steps: where a stage has fewer, those
+    of the gamma before set the size of its steps. From the gamma of `generated_from` on, every second latent vector is
+    drawn from the standard normal, so that L_H is the energy of generated states too. `phases` computes the
+    convolutions at half resolution, on one device in float32; `jit_compile` compiles the training step with XLA. `auto`
+    is the fast choice: phases without XLA on CPUs, plain layers with XLA on GPUs, without XLA on several devices. With
+    `precision: mixed_bfloat16` the layers compute in bfloat16; latent vectors, spins, losses and weights stay float32.
     `checkpoint_minutes` is how much of a stage is lost at most when a run is killed; it may differ from start to start.
     """
 

@@ -221,7 +221,7 @@ class EVAE(SpinModel):
         }
 
     def _weights_of_inputs(self, spins: Any, share: Any) -> Any:
-        """Weights `(batch,)` of inputs in L_RC, with mean 1; 0 where the latent vector is not drawn from the posterior."""
+        """Weights `(batch,)` of inputs in L_RC, with mean 1; 0 where no latent vector is drawn of the posterior."""
         rows = tf.range(share.batch_size if share else tf.shape(spins)[0])
         generated = (rows % 2 == 1) & (self.gamma.value >= self.generated_from)
         weights = tf.where(generated, 0.0, 1.0)
