@@ -24,12 +24,12 @@ import numpy as np
 
 from keras_evae.errors import as_integer
 from keras_evae.hamiltonian import Hamiltonian
-from keras_evae.lattice import as_spins
 from keras_evae.machine import usable_cores
 from keras_evae.monte_carlo.checkerboard import MonteCarlo
 from keras_evae.monte_carlo.checks import check_shape, check_stream
 from keras_evae.monte_carlo.general import GeneralMonteCarlo
 from keras_evae.monte_carlo.schedule import AnnealingSchedule
+from keras_evae.spin_arrays import as_spins
 
 # Raised whenever a change of the kernels, or of the general sampler, changes the bits of a configuration.
 KERNEL_VERSION = 2

@@ -125,7 +125,7 @@ class SiteMask(keras.layers.Layer):
     """Makes zero vectors of the spins on absent sites.
 
     Args:
-        mask: Sites that carry a spin, Boolean `(y, x)`, or its text (`keras_evae.geometry`).
+        mask: Sites that carry a spin, Boolean `(y, x)`, or its text (`keras_evae.lattice`).
 
     Input shape:
         4D tensor `(batch, y, x, channels)`.

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from keras_evae.analysis.field import field_angle
+from keras_evae.analysis.field_angles import field_angle
 from keras_evae.analysis.neighbours import Bonds, delaunay_bonds
 from keras_evae.analysis.skyrmions import Skyrmions, skyrmions_of
 from keras_evae.analysis.structure import BraggPeaks, bragg_peaks, structure_factor

@@ -14,7 +14,7 @@ from keras_evae.dataset.specification import DatasetSpecification
 from keras_evae.errors import ConfigError
 from keras_evae.minima.freezing import annealing_report
 from keras_evae.plotting import new_figure, save_figure, style
-from keras_evae.plotting.temperature import plot_annealing_report
+from keras_evae.plotting.temperature_curves import plot_annealing_report
 from keras_evae.runs.from_config import dataset_specification
 from keras_evae.runs.resources import check_annealing
 

@@ -17,14 +17,14 @@ from keras_evae.config_sections import ThermalConfig
 from keras_evae.config_text import Workers
 from keras_evae.console import format_csv, format_table
 from keras_evae.dataset.cluster import connect
+from keras_evae.dataset.thermal_averages import average
 from keras_evae.dataset.thermal_chains import ThermalSpecification
 from keras_evae.dataset.thermal_file import ensure_thermal
 from keras_evae.errors import ArgumentError, ConfigError
 from keras_evae.files import disk_errors, write_whole
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.plotting import new_figure, save_figure, style
-from keras_evae.plotting.temperature import plot_map, plot_thermal
-from keras_evae.thermal import average
+from keras_evae.plotting.temperature_curves import plot_scan, plot_thermal
 from keras_evae.units import BOLTZMANN, MILLI_ELECTRONVOLT
 
 logger = logging.getLogger(__name__)
@@ -137,7 +137,7 @@ def _draw(path: Path, arrays: dict[str, np.ndarray], scans: dict[str, np.ndarray
             figure, axes = new_figure(1, len(MAPPED), (3.6, 2.8))
             for cell, name in zip(axes[0], MAPPED, strict=True):
                 values = arrays[name].reshape(len(x), len(y)).T
-                plot_map(cell, x.tolist(), y.tolist(), values, (f"${first}$", f"${second}$"), SHOWN[name])
+                plot_scan(cell, x.tolist(), y.tolist(), values, (f"${first}$", f"${second}$"), SHOWN[name])
         else:
             points = [f"{name} = {value:.3g}" for name, axis in scans.items() if name != "T" for value in axis]
             figure, axes = new_figure(1, len(SHOWN), (3.0, 2.6))

@@ -8,8 +8,9 @@ generation      makes what is missing, and packs it
 cluster         the same on a Dask cluster
 hdf5            the finished file: written, checked, read
 formats         spins in files of this and of other programs, read and written
-thermal_chains  thermal states: what fixes them, their unit of work
-thermal_file    thermal averages: made in parts, and their file
+thermal_chains    thermal states: what fixes them, their unit of work
+thermal_averages  averages with errors: energy, heat capacity, susceptibility, charge
+thermal_file      their file, made in parts
 """
 
 from keras_evae.dataset.generation import ensure_dataset, generate_dataset

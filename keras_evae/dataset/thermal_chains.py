@@ -36,7 +36,7 @@ STATE = ("spins", "words", "replicas", "temperatures")
 
 @dataclasses.dataclass(frozen=True)
 class ThermalSpecification:
-    """Everything that fixes thermal averages; `keras_evae.thermal.sample` says what the arguments are.
+    """Everything that fixes thermal averages; `keras_evae.sample` says what the arguments are.
 
     Raises:
         ValueError: For temperatures, intervals or a lattice that cannot be used.

@@ -1,9 +1,9 @@
-"""Thermal averages on disk: made in parts like a dataset, then one HDF5 file.
+"""The HDF5 file of thermal averages: made in parts like a dataset, checked, read.
 
 Layout: `averages` (hamiltonians, n) has a field for the temperature, for each average and for its `_error`; `series`
 (hamiltonians, n, rounds, 6), see `keras_evae.monte_carlo.checkerboard.MonteCarlo.measure`, and `charge_series` are what
-they are of; `acceptance`, `round_trips` and `spins` as `keras_evae.thermal.ThermalResult` has them. All are checksummed
-(fletcher32). The attributes hold the specification and the versions.
+they are of; `acceptance`, `round_trips` and `spins` as `keras_evae.dataset.thermal_averages.ThermalResult` has them.
+All are checksummed (fletcher32). The attributes hold the specification and the versions.
 """
 
 from __future__ import annotations

@@ -62,7 +62,7 @@ class StagePriors:
             MismatchError: If it needs them and they are those of another configuration.
             LockedError: If the density is to be learned and another process is at work in the run.
         """
-        from keras_evae.model.priors import PRIORS, normal_vectors
+        from keras_evae.model.latent_priors import PRIORS, normal_vectors
 
         if prior not in PRIORS:
             raise ArgumentError("prior", f"one of {', '.join(PRIORS)}", prior)
@@ -125,7 +125,7 @@ class StagePriors:
 
     def _posteriors(self, n: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Means and standard deviations `(n, latent_dim)` of the posteriors of random training states."""
-        from keras_evae.model.priors import training_posteriors
+        from keras_evae.model.latent_priors import training_posteriors
 
         if not self.dataset.is_file():
             raise DataError(

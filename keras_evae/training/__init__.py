@@ -11,7 +11,7 @@ __all__ = ["train"]
 
 def __getattr__(name: str) -> Any:
     if name == "train":
-        from keras_evae.training.recipe import train
+        from keras_evae.training.training_run import train
 
         return train
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -11,11 +11,11 @@ import pytest
 
 from keras_evae.dataset import thermal_chains
 from keras_evae.dataset.cluster import connect
+from keras_evae.dataset.thermal_averages import average, sample
 from keras_evae.dataset.thermal_chains import ThermalSpecification
 from keras_evae.dataset.thermal_file import ensure_thermal, read_thermal
 from keras_evae.errors import DataError, MismatchError
 from keras_evae.hamiltonian import Hamiltonian
-from keras_evae.thermal import average, sample
 from tests.helpers.commands import PATIENCE, ROOT
 from tests.helpers.damage import random_flips
 from tests.helpers.dataset_cases import digest
@@ -40,7 +40,7 @@ def test_killed_and_started_again_it_has_the_same_bits(exchange, tmp_path):
     code = (
         "import os, signal\nfrom keras_evae.dataset import thermal_chains, thermal_file\n"
         "from keras_evae.dataset.thermal_chains import ThermalSpecification\n"
-        "from keras_evae.hamiltonian import Hamiltonian\nfrom keras_evae.thermal import average\n"
+        "from keras_evae.hamiltonian import Hamiltonian\nfrom keras_evae.dataset.thermal_averages import average\n"
         f"thermal_chains.SEGMENT_UPDATES = {UPDATES}\nwrite, written = thermal_file.PartsFolder.write, []\n"
         "def writing(self, *arguments):\n    write(self, *arguments)\n    written.append(1)\n"
         "    if len(written) == 4:\n        os.kill(os.getpid(), signal.SIGKILL)\n"

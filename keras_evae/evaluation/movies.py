@@ -11,7 +11,7 @@ from keras_evae.evaluation.results import Section, for_each_run
 from keras_evae.evaluation.stage_selection import before_collapse, ladder_of_gamma
 from keras_evae.evaluation.stage_states import generate, load_stage
 from keras_evae.minima.interstitial import make_targets
-from keras_evae.plotting.movie import write_movie
+from keras_evae.plotting.gif import write_movie
 from keras_evae.runs.run import Run
 
 # Pictures of the interpolation, both ends included, and seconds of a stage.
@@ -32,7 +32,7 @@ def make_movie(run: Run, output: Path, file: str) -> Section:
     except DataError as error:
         return dataclasses.replace(section, notes=[*notes, f"no movie of an interpolation: {error}"])
     stage = min(before_collapse(run), key=lambda stage: abs(stage.gamma - COMPARED_GAMMA))
-    from keras_evae.model.latent import interpolate
+    from keras_evae.model.latent_inversion import interpolate
 
     model = load_stage(run, stage)
     ends = np.asarray(model.encode(np.asarray(targets.states, np.float32))[0])

@@ -4,7 +4,7 @@ import pytest
 
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.model.evae import EVAE
-from keras_evae.model.latent import interpolate, inverse_mapping, reconstruct_mean
+from keras_evae.model.latent_inversion import interpolate, inverse_mapping, reconstruct_mean
 from tests.helpers.states import random_spins
 
 SHAPE = (16, 32)

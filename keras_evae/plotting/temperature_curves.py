@@ -18,7 +18,7 @@ def plot_thermal(
     return axes
 
 
-def plot_map(
+def plot_scan(
     axes: Axes, x: Sequence[float], y: Sequence[float], values: np.ndarray, names: Sequence[str], title: str
 ) -> Axes:
     """A quantity `(y, x)` over two parameters, with its scale."""
