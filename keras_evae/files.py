@@ -152,7 +152,8 @@ def load_arrays(
         if missing := set(names or ()) - headers.keys():
             raise DataError(f"{path}: expected an array {min(missing)!r}, found {in_brief(sorted(headers))}")
         wanted = headers if names is None else names
-        check_memory(path, sum(math.prod(headers[name][0]) * headers[name][1].itemsize for name in wanted))
+        needed = sum(math.prod(headers[name][0]) * headers[name][1].itemsize for name in wanted)
+        check_memory(needed, f"{path}: its arrays")
         arrays = {}
         for name in wanted:
             with archive.open(f"{name}.npy") as member:

@@ -17,9 +17,8 @@ from keras_evae.config_sections import ThermalConfig
 from keras_evae.config_text import Workers
 from keras_evae.console import format_csv, format_table
 from keras_evae.dataset.cluster import connect
-from keras_evae.dataset.thermal_averages import average
-from keras_evae.dataset.thermal_chains import ThermalSpecification
 from keras_evae.dataset.thermal_file import ensure_thermal
+from keras_evae.dataset.thermal_specification import ThermalSpecification
 from keras_evae.errors import ArgumentError, ConfigError
 from keras_evae.files import disk_errors, write_whole
 from keras_evae.hamiltonian import Hamiltonian
@@ -65,7 +64,7 @@ def _sample(options: argparse.Namespace) -> None:
     specification = _specification(config, settings, scans)
     cluster = connect(options.scheduler, options.workers) if options.scheduler else contextlib.nullcontext()
     with cluster as client:
-        arrays = ensure_thermal(settings.path, specification, average, options.workers, client)
+        arrays = ensure_thermal(settings.path, specification, options.workers, client)
     kelvin = (settings.J_meV or 0.0) / (abs(config.hamiltonian.J) or 1.0) * MILLI_ELECTRONVOLT / BOLTZMANN
     rows = _rows(specification, arrays, kelvin)
     with disk_errors(settings.path):

@@ -195,7 +195,7 @@ def read_split(path: str | Path, split: str, count: int | None = None) -> np.nda
     with open_dataset(path) as file:
         spins = file[split]["spins"]
         shape = (len(range(len(spins))[:count]), *spins.shape[1:])
-        check_memory(path, 4 * math.prod(shape))
+        check_memory(4 * math.prod(shape), f"{path}: its arrays")
         values = np.empty(shape, np.float32)
         step = max(1, PART // max(1, 4 * math.prod(shape[1:])))
         for start in range(0, len(values), step):

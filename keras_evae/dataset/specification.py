@@ -8,8 +8,9 @@ from typing import Any
 
 from keras_evae.errors import ArgumentError, as_integer, in_brief
 from keras_evae.hamiltonian import Hamiltonian
-from keras_evae.monte_carlo.checks import check_shape, check_stream
+from keras_evae.monte_carlo.checks import check_shape
 from keras_evae.monte_carlo.schedule import AnnealingSchedule
+from keras_evae.monte_carlo.streams import check_stream
 
 SPLITS = ("train", "validation", "test")
 STORAGES = ("float32", "float16")

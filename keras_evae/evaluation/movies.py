@@ -32,11 +32,9 @@ def make_movie(run: Run, output: Path, file: str) -> Section:
     except DataError as error:
         return dataclasses.replace(section, notes=[*notes, f"no movie of an interpolation: {error}"])
     stage = min(before_collapse(run), key=lambda stage: abs(stage.gamma - COMPARED_GAMMA))
-    from keras_evae.model.latent_inversion import interpolate
-
     model = load_stage(run, stage)
     ends = np.asarray(model.encode(np.asarray(targets.states, np.float32))[0])
-    path = model.decode_many(interpolate(ends[0], ends[1], POINTS))
+    path = model.decode_many(np.linspace(*ends, POINTS))
     energies = zip(np.linspace(0, 1, POINTS), run.hamiltonian.energy_per_site(path.astype(np.float64)), strict=True)
     labels = [f"R = {share:.2f}, E/N = {energy:.4f}" for share, energy in energies]
     write_movie(output / f"{file}_interpolation.gif", path, labels)

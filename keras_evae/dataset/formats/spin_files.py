@@ -73,7 +73,7 @@ def read_states(
     """
     with open_states(source, layer) as states:
         count = min(len(states), limit or len(states))
-        check_memory(source, 4 * int(np.prod(states.shape[1:], dtype=object)) * count)
+        check_memory(4 * int(np.prod(states.shape[1:], dtype=object)) * count, f"{source}: its arrays")
         spins = np.empty((count, *states.shape[1:]), np.float32)
         for start, part in unit_vectors(source, states, count):
             if mask is not None:
