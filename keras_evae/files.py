@@ -29,8 +29,7 @@ from keras_evae.machine import check_memory
 
 try:
     import fcntl
-except ImportError:
-    # Windows.
+except ImportError:  # Windows.
     fcntl = None  # type: ignore[assignment]
 
 logger = logging.getLogger(__name__)

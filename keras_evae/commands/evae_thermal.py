@@ -11,10 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_evae.commands.options import add_config, add_overrides, make_main, new_parser, number
+from keras_evae.commands.options import add_config, add_overrides, add_workers, make_main, new_parser
 from keras_evae.config import Config, load_config
 from keras_evae.config_sections import ThermalConfig
-from keras_evae.config_text import Workers
 from keras_evae.console import format_csv, format_table
 from keras_evae.dataset.cluster import connect
 from keras_evae.dataset.thermal_file import ensure_thermal
@@ -49,10 +48,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_overrides(parser, "thermal.sweeps=30000")
     scan_help = "a map over NAME, one of J, D, B, K, T, as at most two axes of COUNT even steps"
     parser.add_argument("--scan", action="append", default=[], metavar="NAME=START:STOP:COUNT", help=scan_help)
-    scheduler_help = "sample on a Dask cluster, such as tcp://127.0.0.1:8786, or on processes here: local"
-    parser.add_argument("--scheduler", metavar="ADDRESS", help=scheduler_help)
-    workers_help = "threads or local processes (default: all cores)"
-    parser.add_argument("--workers", type=number(Workers), metavar="N", help=workers_help)
+    add_workers(parser, "sample")
     return parser
 
 

@@ -26,4 +26,4 @@ from keras_evae.dataset.hdf5 import (
     stream_split,
 )
 from keras_evae.dataset.shard_folder import finished_share
-from keras_evae.dataset.specification import SPLITS, STORAGES, DatasetSpecification
+from keras_evae.dataset.specification import SPLITS, DatasetSpecification

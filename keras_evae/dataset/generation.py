@@ -20,7 +20,7 @@ from keras_evae.console import progress_bar
 from keras_evae.dataset.cluster import cluster_pool
 from keras_evae.dataset.hdf5 import check_dataset, write_dataset
 from keras_evae.dataset.own_files import import_states
-from keras_evae.dataset.shard_folder import ShardFolder, open_parts, parts_path, remove_parts
+from keras_evae.dataset.shard_folder import ShardFolder, hold_parts, parts_path, remove_parts
 from keras_evae.dataset.shards import LONGEST_SHARD, anneal_shard
 from keras_evae.dataset.specification import DatasetSpecification
 from keras_evae.errors import DataError
@@ -90,7 +90,8 @@ def generate_dataset(
     path = Path(path).absolute()
     _refuse_existing(path)
     check_room(path.parent, room_for_dataset(path, specification), "the dataset and its shards", REMEDY)
-    with disk_errors(path), open_parts(path, specification, longest_shard) as parts:
+    folder = ShardFolder(parts_path(path), specification, longest_shard)
+    with disk_errors(path), hold_parts(folder) as parts:
         # Again under the lock: the generator that held it before may have finished.
         _refuse_existing(path)
         _make_missing(parts, cluster_pool(client) if client else thread_pool(workers))

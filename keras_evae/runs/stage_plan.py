@@ -12,6 +12,9 @@ from collections.abc import Sequence
 # The loss terms of the paper, by their names in logs and metrics.
 LOSSES = {"L_RC": "reconstruction_loss", "L_KL": "kl_loss", "L_H": "hamiltonian_loss"}
 
+# Of the latent vectors of generated states: the same ones for each stage and run.
+GENERATION_SEED = 0
+
 
 @dataclasses.dataclass(frozen=True)
 class Stage:
@@ -35,12 +38,8 @@ class Stage:
 
     @property
     def weights_in_words(self) -> str:
-        return weights_in_words(self.beta, self.gamma)
-
-
-def weights_in_words(beta: float, gamma: float) -> str:
-    """What stages are called in tables, pictures and logs, such as `beta = 1e-3, gamma = 10`."""
-    return f"beta = {in_words(beta)}, gamma = {in_words(gamma)}"
+        """What it is called in tables, pictures and logs, such as `beta = 1e-3, gamma = 10`."""
+        return f"beta = {in_words(self.beta)}, gamma = {in_words(self.gamma)}"
 
 
 def in_words(weight: float) -> str:
@@ -77,3 +76,8 @@ def plan_stages(
 
 def _per_stage(epochs: int | Sequence[int], count: int) -> list[int]:
     return [epochs] * count if isinstance(epochs, int) else list(epochs)
+
+
+def describe_plan(stages: Sequence[Stage]) -> list[list[float]]:
+    """Beta, gamma and epochs of stages, as a stage keeps those up to itself."""
+    return [[stage.beta, stage.gamma, stage.epochs] for stage in stages]

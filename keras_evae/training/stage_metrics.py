@@ -11,12 +11,11 @@ from keras_evae.dataset import read_split
 from keras_evae.errors import NumericalError
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.model.evae import EVAE
+from keras_evae.runs.stage_plan import GENERATION_SEED
 from keras_evae.training.cached_splits import CachedSplits
 from keras_evae.training.pipeline import evaluation_batches
 from keras_evae.training.replicas import share_batches
 
-# Of the latent vectors of the states generated at the end of a stage.
-GENERATION_SEED = 0
 PICTURES = 3
 
 
