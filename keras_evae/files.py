@@ -1,4 +1,4 @@
-"""Files: written whole or not at all, whatever crashes; one process at a time in a folder; read without trust.
+"""Files: written whole or not at all, locked, with checksums; arrays of NPZ and NPY files read without trust.
 
 `keras_evae.dataset.reading` does for HDF5 what is done here for arrays in NPZ and NPY, and for JSON.
 """

@@ -1,4 +1,4 @@
-"""What the package asks of the computer: processor, cores, threads, TensorFlow's start, installed versions."""
+"""What the package asks of the computer: processor, cores, memory, TensorFlow's start, installed versions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All that is measured on one configuration."""
+"""All that is measured on one configuration: energy, torque, angles, charge, skyrmions and their order, peaks."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""Where the losses of a ladder of stages change their behaviour (Figure 2 of the paper).
+"""What counts as collapse, and where the losses of a ladder of stages change their behaviour (Figure 2 of the paper).
 
 A ladder is a list of weights, beta or gamma, in rising order, with one number measured at each. A transition lies
 between two neighbours of the ladder and cannot be known better than that.

@@ -1,4 +1,4 @@
-"""The file of a dataset: HDF5, split by index into train, validation and test.
+"""The HDF5 file of a dataset: written, checked, read by split into train, validation and test.
 
 Layout, for each split:
 

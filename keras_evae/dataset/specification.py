@@ -1,4 +1,4 @@
-"""What fixes the content of a dataset."""
+"""What fixes the content of a dataset: Hamiltonian, lattice, sizes, seed, schedule, storage, files of own states."""
 
 from __future__ import annotations
 

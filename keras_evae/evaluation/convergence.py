@@ -1,4 +1,4 @@
-"""Whether stages were long enough: what doubling their length changed, and what noise is left."""
+"""Recipe `convergence`: whether stages were long enough, what doubling their length changed, what noise is left."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

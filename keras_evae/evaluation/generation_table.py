@@ -1,4 +1,4 @@
-"""How good generated states are, and how fast they come, beside test data, outputs of the network and the annealer."""
+"""Recipe `generation`: how good generated states are, and how fast, beside test data, outputs and the annealer."""
 
 import functools
 import math

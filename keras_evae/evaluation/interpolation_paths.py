@@ -131,7 +131,7 @@ def _pass(run: Run, stage: FinishedStage, images: Sequence[Targets], max_steps: 
 
 
 def _follow(model: EVAE, image: Targets, ends: np.ndarray, losses: np.ndarray) -> LatentPath:
-    spins = model.decode_many(np.linspace(*ends, POINTS))
+    spins = model.decode_many(np.linspace(ends[0], ends[1], POINTS))
     energies = np.array([precise_energy(state, model.hamiltonian) for state in spins])
     charges = topological_charge(spins)
     same_charges = np.rint(charges[[0, -1]]) == np.rint(topological_charge(image.states))

@@ -1,4 +1,4 @@
-"""Movies: the interpolation between two skyrmion lattices, and generated states along gamma."""
+"""Recipe `movie`: the interpolation between two skyrmion lattices, and generated states along gamma."""
 
 import dataclasses
 from pathlib import Path
@@ -34,7 +34,7 @@ def make_movie(run: Run, output: Path, file: str) -> Section:
     stage = min(before_collapse(run), key=lambda stage: abs(stage.gamma - COMPARED_GAMMA))
     model = load_stage(run, stage)
     ends = np.asarray(model.encode(np.asarray(targets.states, np.float32))[0])
-    path = model.decode_many(np.linspace(*ends, POINTS))
+    path = model.decode_many(np.linspace(ends[0], ends[1], POINTS))
     energies = zip(np.linspace(0, 1, POINTS), run.hamiltonian.energy_per_site(path.astype(np.float64)), strict=True)
     labels = [f"R = {share:.2f}, E/N = {energy:.4f}" for share, energy in energies]
     write_movie(output / f"{file}_interpolation.gif", path, labels)

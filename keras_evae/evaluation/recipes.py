@@ -1,4 +1,4 @@
-"""The recipes of `evae-evaluate`: each makes one figure of the paper, or an analysis, from runs."""
+"""The register of the recipes of `evae-evaluate`, each of which makes one figure or analysis of runs; `evaluate`."""
 
 import contextlib
 import dataclasses

@@ -1,4 +1,4 @@
-"""Generated states relaxed at T = 0, before and after, with certificates in a file."""
+"""Recipe `relax`: generated states before and after relaxation at T = 0, and their HDF5 file with certificates."""
 
 import contextlib
 import dataclasses

@@ -1,4 +1,4 @@
-"""Where a cooling freezes, and whether it was slow enough."""
+"""The report of a cooling: where it freezes, and whether it was slow enough."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The two states between which Figure 4 interpolates: skyrmion lattices with and without an interstitial skyrmion."""
+"""The two targets of Figure 4: skyrmion lattices with and without an interstitial skyrmion."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def make_targets(hamiltonian: Hamiltonian, shape: tuple[int, int]) -> Targets:
     )
     nearest = align(final, initial, hamiltonian)
     turned = apply_point_operation(final, nearest.operation, hamiltonian.dmi)
-    states = np.stack([initial, np.roll(turned, nearest.shift, axis=(0, 1))])
+    states = np.stack([initial, np.roll(turned, np.array(nearest.shift, int), axis=(0, 1))])
     torque = float(hamiltonian.torque(states).max())
     counts = np.rint(np.abs(topological_charge(states))).astype(int).tolist()
     if counts != [len(positions) + 1, len(positions)] or torque > TORQUE:

@@ -1,4 +1,4 @@
-"""Where the latent vectors of generated states come from, by name.
+"""Where latent vectors come from, by the name of their prior: normal vectors, posteriors of training states.
 
 normal       the standard normal, to which L_KL draws the posteriors (the paper)
 posterior    the posterior of a random training state

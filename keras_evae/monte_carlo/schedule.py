@@ -1,4 +1,4 @@
-"""Cooling schedules of the simulated annealing."""
+"""Cooling schedules of the simulated annealing, and the presets among them by name."""
 
 from __future__ import annotations
 

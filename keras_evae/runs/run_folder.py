@@ -1,4 +1,4 @@
-"""Opening the folder of a run; comparing its configuration with another one, and with what a stage was trained with."""
+"""Opening the folder of a run; comparing its configuration with another one, and with that of its stages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Folders of finished stages: a stage's folder appears whole, and damage to what is in it is noticed.
+"""Folders of finished stages: weights, metrics, history, written as a whole; damage to them is noticed.
 
 model.weights.h5     weights, optimiser state and seed position at the end of the stage
 metrics.json         losses in inference mode, statistics of generated states; what its weights depend on

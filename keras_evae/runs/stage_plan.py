@@ -1,4 +1,4 @@
-"""Sequential training (Experimental Section of the paper): which beta and gamma hold in which epoch.
+"""The plan of a sequential training (Experimental Section of the paper): which beta and gamma hold in which epoch.
 
 Pure functions. A stage is a number of epochs at one beta and one gamma; stages follow one another on one
 continuous epoch axis, first the VAE's ladder of beta, then the E-VAE's ladder of gamma.
@@ -38,8 +38,12 @@ class Stage:
 
     @property
     def weights_in_words(self) -> str:
-        """What it is called in tables, pictures and logs, such as `beta = 1e-3, gamma = 10`."""
-        return f"beta = {in_words(self.beta)}, gamma = {in_words(self.gamma)}"
+        return weights_in_words(self.beta, self.gamma)
+
+
+def weights_in_words(beta: float, gamma: float) -> str:
+    """What stages are called in tables, pictures and logs, such as `beta = 1e-3, gamma = 10`."""
+    return f"beta = {in_words(beta)}, gamma = {in_words(gamma)}"
 
 
 def in_words(weight: float) -> str:

@@ -1,4 +1,4 @@
-"""Keras callbacks of the sequential training."""
+"""Keras callbacks of the training: beta and gamma, history, stop at NaN and infinity, state at each epoch's end."""
 
 from __future__ import annotations
 

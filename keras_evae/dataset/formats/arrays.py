@@ -1,4 +1,4 @@
-"""Spin configurations as arrays in HDF5, NPZ and NPY files, of this and of other programs."""
+"""Spin configurations as arrays in HDF5, NPZ and NPY files, of this and of other programs: read and written."""
 
 from __future__ import annotations
 
