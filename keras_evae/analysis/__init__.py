@@ -2,7 +2,7 @@
 
 from keras_evae.analysis.alignment import Alignment, align
 from keras_evae.analysis.angle_histogram import AngleDistribution, angle_distribution
-from keras_evae.analysis.description import StateDescription, describe_state
+from keras_evae.analysis.description import StateDescription, describe_state, generated_statistics
 from keras_evae.analysis.distances import fft_mse, wasserstein
 from keras_evae.analysis.field_angles import field_angle, local_correlation
 from keras_evae.analysis.neighbours import Bonds, defect_share, delaunay_bonds

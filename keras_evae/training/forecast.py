@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_evae.analysis import critical_beta
+from keras_evae.analysis import critical_beta, generated_statistics
 from keras_evae.analysis.principal_components import SAMPLES
 from keras_evae.annealing import anneal, anneal_many
 from keras_evae.config_sections import DatasetConfig
@@ -24,7 +24,6 @@ from keras_evae.model.evae import EVAE
 from keras_evae.runs.checkpoints import assign_values, read_values
 from keras_evae.runs.stage_plan import GENERATION_SEED, Stage
 from keras_evae.training.replicas import share_batches, spans_hosts
-from keras_evae.training.stage_metrics import generated_statistics
 
 # What is not measured, as on two cores and a usual disk: bytes, and what comes with each epoch and each stage.
 WRITTEN_PER_SECOND, COPIED_PER_SECOND = 200e6, 2e9
