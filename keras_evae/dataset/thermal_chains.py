@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import concurrent.futures
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -129,7 +128,7 @@ def run_segment(
     """
     if kernel_version != KERNEL_VERSION:
         raise MismatchError(f"kernel version: expected {kernel_version}, found {KERNEL_VERSION} on a worker")
-    with ThreadPoolExecutor(workers, thread_name_prefix="thermal") as pool:
+    with concurrent.futures.ThreadPoolExecutor(workers, thread_name_prefix="thermal") as pool:
         # Spins that go from thread to thread leave the caches.
         apply = pool.map if workers > 1 else map
         chain = _Chain(of, number, apply)
