@@ -11,8 +11,6 @@ into fused operations where the processor has them, so other types of processor 
 from which an annealed state diverges; the distribution is the same.
 """
 
-from __future__ import annotations
-
 import collections
 import functools
 import itertools

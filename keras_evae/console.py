@@ -4,8 +4,6 @@ Exit codes: 0 done, 2 bad configuration, 3 bad data, 4 mismatch, 5 disk or memor
 7 numerical, 130 and 143 stopped, 141 nobody reads the output any more; 1 for anything else.
 """
 
-from __future__ import annotations
-
 import csv
 import io
 import logging

@@ -3,8 +3,6 @@
 The message is one line: what was expected, what was found, how to mend it.
 """
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 import errno

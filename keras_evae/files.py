@@ -3,8 +3,6 @@
 `keras_evae.dataset.reading` does for HDF5 what is done here for arrays in NPZ and NPY, and for JSON.
 """
 
-from __future__ import annotations
-
 import contextlib
 import errno
 import hashlib

@@ -1,7 +1,5 @@
 """Samples, which sites of the lattice carry a spin: shapes by name and size, and masks from PNG and NPY files."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path

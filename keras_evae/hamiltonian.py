@@ -15,8 +15,6 @@ A mask removes sites with their bonds; the vectors that stand for them in arrays
 E0 = -J x (number of bonds <ij>) is the zero of the loss L_H whatever J2 and the terms are.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import functools
 import itertools

@@ -8,8 +8,6 @@ the lengths of the runs of absent and present sites in turn, row by row, the fir
                              . . o
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from typing import Any

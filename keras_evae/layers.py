@@ -1,7 +1,5 @@
 """Keras layers of the E-VAE: periodic padding, L2 normalisation, masks and the sampling of latent vectors."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from keras_evae.machine import prepare_tensorflow

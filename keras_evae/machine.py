@@ -1,7 +1,5 @@
 """What the package asks of the computer: processor, cores, memory, TensorFlow's start, installed versions."""
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import importlib

@@ -1,7 +1,5 @@
 """Spins as arrays and as tensors: precision, shape and length checked; NumPy or TensorFlow chosen; random ones."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

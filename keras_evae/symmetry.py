@@ -8,8 +8,6 @@ What further terms of the energy have is found out: an operation counts as a sym
 random state as it is. Energies are polynomials of the spins, and two of them that differ do so on almost every state.
 """
 
-from __future__ import annotations
-
 import functools
 import itertools
 

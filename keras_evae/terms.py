@@ -5,8 +5,6 @@ each single spin: then the heat bath draws from the exact distribution of a spin
 docs/energies.md shows how to write one.
 """
 
-from __future__ import annotations
-
 import abc
 import dataclasses
 import re

@@ -1,7 +1,5 @@
 """Samples thermal states: averages with errors at some temperatures, or maps over two parameters."""
 
-from __future__ import annotations
-
 import argparse
 import contextlib
 import io

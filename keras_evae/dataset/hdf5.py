@@ -12,8 +12,6 @@ Hamiltonian's mask. Each component of a spin stored as float16 is rounded by at 
 |dS| = 5e-4; in a minimum of the energy that changes the energy in second order only.
 """
 
-from __future__ import annotations
-
 import contextlib
 import logging
 import math

@@ -10,8 +10,6 @@ short of that: a `.partial` file is removed, a shard without a line is made agai
 manifest is in the format of `sha256sum --check manifest.sha256`.
 """
 
-from __future__ import annotations
-
 import contextlib
 import io
 import logging

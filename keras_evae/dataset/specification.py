@@ -1,7 +1,5 @@
 """What fixes the content of a dataset: Hamiltonian, lattice, sizes, seed, schedule, storage, files of own states."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Mapping
 from typing import Any

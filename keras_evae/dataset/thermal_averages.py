@@ -15,8 +15,6 @@ For N sites at the temperature T, M the sum of the spins and Q the topological c
 Each has an error, one standard deviation, from the integrated autocorrelation time of its own fluctuations.
 """
 
-from __future__ import annotations
-
 import logging
 import types
 from collections.abc import Sequence

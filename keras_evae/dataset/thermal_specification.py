@@ -1,7 +1,5 @@
 """What fixes thermal averages: Hamiltonians, temperatures, sweeps and intervals, and the segments of the work."""
 
-from __future__ import annotations
-
 import dataclasses
 import functools
 from typing import Any

@@ -1,7 +1,5 @@
 """The report of a cooling: where it freezes, and whether it was slow enough."""
 
-from __future__ import annotations
-
 import dataclasses
 import math
 from collections.abc import Mapping

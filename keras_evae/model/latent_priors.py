@@ -5,8 +5,6 @@ posterior    the posterior of a random training state
 flow         a density that was learned from the posteriors of training states, see `keras_evae.model.latent_flow`
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

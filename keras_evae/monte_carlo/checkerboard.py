@@ -5,8 +5,6 @@ are zero vectors from beginning to end: then the fields of their neighbours lack
 draws a new spin whatever the old one was, has to be told where they are.
 """
 
-from __future__ import annotations
-
 import itertools
 import math
 from collections.abc import Iterator

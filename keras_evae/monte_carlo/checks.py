@@ -1,7 +1,5 @@
 """What a sampler accepts and returns: shapes, temperatures, spins."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from keras_evae.errors import NumericalError

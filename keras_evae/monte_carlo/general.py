@@ -6,8 +6,6 @@ looked up in a table of neighbours by compiled loops; fields of a user's own ter
 in NumPy, before each colour. All random numbers come from one xoshiro128+ generator.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

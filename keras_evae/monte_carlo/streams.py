@@ -1,7 +1,5 @@
 """Random streams: seeds and indices checked, and the first words of each lane's generator from both."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from keras_evae.errors import as_integer

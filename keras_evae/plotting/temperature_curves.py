@@ -1,7 +1,5 @@
 """Thermal averages against the temperature, their maps over two parameters, and the report of a cooling."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

@@ -10,8 +10,6 @@ A folder of an earlier version has no manifest. It is read as it is, and one lin
 it, its files are taken as they are and get their lines.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Sequence
 from pathlib import Path

@@ -3,8 +3,6 @@
 What is refused cannot fit; what is accepted may still be too much beside other programs.
 """
 
-from __future__ import annotations
-
 import math
 import os
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Opening the folder of a run; comparing its configuration with another one, and with that of its stages."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path

@@ -4,8 +4,6 @@ Pure functions. A stage is a number of epochs at one beta and one gamma; stages 
 continuous epoch axis, first the VAE's ladder of beta, then the E-VAE's ladder of gamma.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """Keras callbacks of the training: beta and gamma, history, stop at NaN and infinity, state at each epoch's end."""
 
-from __future__ import annotations
-
 import math
 import time
 from collections.abc import Callable, Sequence

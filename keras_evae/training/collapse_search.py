@@ -6,8 +6,6 @@ from the nearest lower gamma that has not collapsed, only brackets the collapse:
 its own then climbs again from the VAE, and goes on in small steps until the collapse.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import math
 from collections.abc import Callable, Mapping, Sequence

@@ -1,7 +1,5 @@
 """The forecast of a run in words: what it is going to do, what is there already, how long the rest will take."""
 
-from __future__ import annotations
-
 import itertools
 import statistics
 import time

@@ -1,7 +1,5 @@
 """What is measured at the end of a stage: losses of both splits, statistics of generated states, pictures, angles."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -1,7 +1,5 @@
 """A training run from beginning to end (`train`): annealed data, then the VAE's stages, then the E-VAE's stages."""
 
-from __future__ import annotations
-
 import itertools
 import logging
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Spin configurations as arrays in HDF5, NPZ and NPY files, of this and of other programs: read and written."""
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 import zipfile

@@ -1,7 +1,5 @@
 """Reads and writes spin configurations by the suffix of the file; checks and normalises what it reads."""
 
-from __future__ import annotations
-
 import contextlib
 import logging
 from collections.abc import Iterator
