@@ -2,7 +2,6 @@
 
 import argparse
 import contextlib
-import io
 import itertools
 import logging
 from pathlib import Path
@@ -14,6 +13,7 @@ from keras_evae.config import Config, load_config
 from keras_evae.config_sections import ThermalConfig
 from keras_evae.console import format_csv, format_table
 from keras_evae.dataset.cluster import connect
+from keras_evae.dataset.formats.spin_files import write_spins
 from keras_evae.dataset.thermal_file import ensure_thermal
 from keras_evae.dataset.thermal_specification import ThermalSpecification
 from keras_evae.errors import ArgumentError, ConfigError
@@ -65,9 +65,8 @@ def _sample(options: argparse.Namespace) -> None:
         write_whole(settings.path.with_suffix(".csv"), format_csv(list(rows[0]), [row.values() for row in rows]))
         _draw(settings.path.with_suffix(".png"), arrays, scans)
         if settings.keep:
-            content = io.BytesIO()
-            np.save(content, arrays["spins"].reshape(-1, *specification.shape, 3))
-            write_whole(settings.path.with_name(f"{settings.path.stem}_spins.npy"), content.getvalue())
+            spins = arrays["spins"].reshape(-1, *specification.shape, 3)
+            write_spins(settings.path.with_name(f"{settings.path.stem}_spins.npy"), spins)
     axes = ["T", *(name for name in scans if name != "T")]
     cells = [
         [f"{row[name]:.5g}" for name in axes] + [f"{row[name]:.5g} ± {row[f'{name}_error']:.1g}" for name in SHOWN]

@@ -13,11 +13,11 @@ import itertools
 import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from keras_evae.annealing import KERNEL_VERSION
 from keras_evae.console import progress_bar
-from keras_evae.dataset.cluster import cluster_pool
+from keras_evae.dataset.cluster import Client, cluster_pool
 from keras_evae.dataset.hdf5 import check_dataset, write_dataset
 from keras_evae.dataset.own_files import import_states
 from keras_evae.dataset.shard_folder import ShardFolder, hold_parts, parts_path, remove_parts
@@ -26,9 +26,6 @@ from keras_evae.dataset.specification import DatasetSpecification
 from keras_evae.errors import DataError
 from keras_evae.files import check_room, disk_errors, publish
 from keras_evae.machine import usable_cores
-
-if TYPE_CHECKING:
-    import distributed
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +41,7 @@ def ensure_dataset(
     path: str | Path,
     specification: DatasetSpecification,
     workers: int | None = None,
-    client: distributed.Client | None = None,
+    client: Client | None = None,
     longest_shard: int = LONGEST_SHARD,
 ) -> None:
     """Checks a dataset to the last bit if it is there, generates or imports it if not; see `generate_dataset`.
@@ -67,7 +64,7 @@ def generate_dataset(
     path: str | Path,
     specification: DatasetSpecification,
     workers: int | None = None,
-    client: distributed.Client | None = None,
+    client: Client | None = None,
     longest_shard: int = LONGEST_SHARD,
 ) -> None:
     """Anneals all configurations of a dataset and writes its file, which appears only when it is complete.

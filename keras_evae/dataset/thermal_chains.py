@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import concurrent.futures
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -17,16 +17,13 @@ from keras_evae.analysis.skyrmions import skyrmions_of
 from keras_evae.analysis.topology import charge_of
 from keras_evae.annealing import KERNEL_VERSION, choose_sampler
 from keras_evae.console import progress_bar
-from keras_evae.dataset.cluster import cluster_pool
+from keras_evae.dataset.cluster import Client, cluster_pool
 from keras_evae.dataset.generation import thread_pool
 from keras_evae.dataset.thermal_specification import ThermalSpecification
 from keras_evae.errors import MismatchError
 from keras_evae.machine import usable_cores
 from keras_evae.monte_carlo.checkerboard import MonteCarlo
 from keras_evae.monte_carlo.tempering import even_temperatures, exchange
-
-if TYPE_CHECKING:
-    import distributed
 
 # Skyrmions are counted once in so many measurements of the charge: a count takes hundreds of sweeps.
 COUNT_INTERVAL = 100
@@ -166,7 +163,7 @@ def make_chains(
     read: Callable[[int], Arrays],
     write: Callable[[int, Arrays], None],
     workers: int | None = None,
-    client: distributed.Client | None = None,
+    client: Client | None = None,
 ) -> Arrays:
     """Makes the missing segments of all chains, on threads or on the workers of a Dask cluster.
 

@@ -9,11 +9,12 @@ All are checksummed (fletcher32). The attributes hold the specification and the 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import h5py
 import numpy as np
 
+from keras_evae.dataset.cluster import Client
 from keras_evae.dataset.hdf5 import AGAIN, METADATA_BYTES, VERSIONS, create_file, json_attribute, write_attribute
 from keras_evae.dataset.reading import open_hdf5
 from keras_evae.dataset.shard_folder import PartsFolder, hold_parts, parts_path, remove_parts
@@ -24,9 +25,6 @@ from keras_evae.dataset.thermal_specification import ThermalSpecification
 from keras_evae.errors import DataError, MismatchError
 from keras_evae.files import disk_errors, publish
 
-if TYPE_CHECKING:
-    import distributed
-
 FORMAT_VERSION = 1
 # Arrays that are no fields of the table.
 APART = ("acceptance", "round_trips", "series", "charge_series", "spins")
@@ -36,7 +34,7 @@ def ensure_thermal(
     path: str | Path,
     specification: ThermalSpecification,
     workers: int | None = None,
-    client: distributed.Client | None = None,
+    client: Client | None = None,
 ) -> Arrays:
     """The content of a file, which is made if it is not there; stopped at any moment, it goes on from its parts.
 
