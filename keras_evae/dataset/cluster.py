@@ -87,9 +87,7 @@ def _start(make: Callable[[], Started], attempts: int = 6) -> Started:
 
 
 @contextlib.contextmanager
-def cluster_pool(
-    client: Client,
-) -> Iterator[tuple[concurrent.futures.Executor, Callable[[], int]]]:
+def cluster_pool(client: Client) -> Iterator[tuple[concurrent.futures.Executor, Callable[[], int]]]:
     """An executor on a cluster, and the number of its threads at the moment, at least one.
 
     Raises:
