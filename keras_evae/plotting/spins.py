@@ -98,10 +98,11 @@ def plot(
     return figure
 
 
-def plot_spins(axes: Axes, spins: np.ndarray, title: str = "") -> None:
+def plot_spins(axes: Axes, spins: np.ndarray, title: str = "") -> Axes:
     """One configuration `(y, x, 3)` in colour, y upwards; light grey where there is no spin."""
     _show_sites(axes, spin_colors(spins), title)
     axes.spines[:].set(color="gray")
+    return axes
 
 
 def plot_map(axes: Axes, spins: np.ndarray, quantity: str, title: str = "") -> AxesImage:
@@ -123,7 +124,7 @@ def plot_arrows(axes: Axes, spins: np.ndarray, count: int = 24) -> None:
     axes.quiver(x, y, spins[y, x, 0], spins[y, x, 1], pivot="mid", **scale)
 
 
-def plot_color_wheel(axes: Axes) -> None:
+def plot_color_wheel(axes: Axes) -> Axes:
     """The colours of all directions, seen along -z: +z in the centre, in the plane half way out, -z at the rim."""
     axes.imshow(wheel_colors(), extent=(-1, 1, -1, 1), **PIXELS)
     axes.set_axis_off()
@@ -131,6 +132,7 @@ def plot_color_wheel(axes: Axes) -> None:
     texts = {"$+x$": (1.35, 0), "$+y$": (0, 1.22), "$-x$": (-1.35, 0), "$-y$": (0, -1.2), "$+z$": (0, 0)}
     for text, place in {**texts, "rim $-z$": (0, -1.57)}.items():
         axes.text(*place, text, ha="center", va="center", fontsize=7)
+    return axes
 
 
 def plot_correlation(axes: Axes, correlation: np.ndarray, lowest: float, title: str = "") -> AxesImage:
