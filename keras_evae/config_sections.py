@@ -133,7 +133,7 @@ class DatasetConfig(Section):
 
 
 class ThermalConfig(Section):
-    """What `evae-thermal` samples, on the lattice of the dataset: the arguments of `keras_evae.thermal.sample`.
+    """What `evae-thermal` samples, on the lattice of the dataset: the arguments of `keras_evae.sample`.
 
     `path` is the file of the results. With `J_meV`, the exchange constant of a pair of atoms in meV, tables give the
     temperature in kelvin too.

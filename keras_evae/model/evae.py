@@ -18,9 +18,9 @@ from keras_evae.layers import LARGEST_LOG_VARIANCE, Sampling
 from keras_evae.model import polyphase
 from keras_evae.model.devices import fast_form_is_fastest
 from keras_evae.model.keras_switches import SpinModel, check_scope, check_types
+from keras_evae.model.latent_priors import normal_vectors
 from keras_evae.model.losses import hamiltonian_loss, kl_loss, reconstruction_loss
 from keras_evae.model.networks import build_decoder, build_encoder
-from keras_evae.model.priors import normal_vectors
 
 # In float16 the gradients of small losses vanish unless the loss is scaled, which it is not.
 # float64 serves comparisons to the last digits; the configuration does not offer it.

@@ -6,8 +6,6 @@ Each function returns one scalar tensor. The sums and means are part of the defi
 the critical values of beta and gamma lie.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

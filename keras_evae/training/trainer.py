@@ -31,9 +31,8 @@ from keras_evae.runs.checkpoints import (
     write_checkpoint,
 )
 from keras_evae.runs.environment import record_arithmetic
-from keras_evae.runs.manifest import describe_plan
 from keras_evae.runs.stage_folder import FinishedStage, load_stage_weights, save_stage
-from keras_evae.runs.stage_plan import Stage
+from keras_evae.runs.stage_plan import Stage, describe_plan
 from keras_evae.training.cached_splits import CachedSplits
 from keras_evae.training.callbacks import BetaScheduler, EpochHistory, GammaScheduler, KeepState, StopOnNonFinite
 from keras_evae.training.pipeline import errors_of_batches, evaluation_batches, streaming_batches, training_batches

@@ -5,9 +5,9 @@ import pytest
 from scipy import special
 
 from keras_evae.analysis import charge_of
+from keras_evae.dataset.thermal_averages import sample
 from keras_evae.geometry import make_geometry
 from keras_evae.hamiltonian import Hamiltonian
-from keras_evae.thermal import sample
 from tests.helpers.thermal import logistic_slope, mean_and_error
 
 FREE = {"J": 0.0, "D": 0.0, "B": 0.0}
