@@ -31,7 +31,7 @@ from keras_evae.model.losses import hamiltonian_loss, kl_loss, reconstruction_lo
 from keras_evae.runs.run import Run, load_run
 from keras_evae.runs.stage_folder import load_stage_weights
 from keras_evae.training.pipeline import training_batches
-from keras_evae.training.training_run import make_trainer
+from keras_evae.training.recipe import make_trainer
 
 # Largest log-variance with its exponential, and bound on the gradient's norm.
 VARIANTS = {"exponential": (20.0, None), "clipped": (20.0, 5.0), "tangent": (4.0, None)}

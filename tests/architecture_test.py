@@ -48,7 +48,7 @@ WITH_CONFIG = {
     "runs/run.py",
     "runs/run_folder.py",
     "runs/taken_stages.py",
-    "training/training_run.py",
+    "training/recipe.py",
 }
 LONG_FILES = {"monte_carlo/kernels.py"}
 

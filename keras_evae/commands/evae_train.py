@@ -41,7 +41,7 @@ def _train(options: argparse.Namespace) -> None:
     output = options.output or Path("runs") / Path(options.config).stem
     check_resources(config, output)
     # Imported late: --help and a bad configuration need not wait for TensorFlow.
-    from keras_evae.training.training_run import train
+    from keras_evae.training.recipe import train
 
     train(config, output, options.strategy, options.stages_from)
 

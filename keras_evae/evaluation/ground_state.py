@@ -135,7 +135,7 @@ def _make_trial(config: Config, output: Path, factor: float, beta: float, name: 
     from keras_evae.training.search_trial import Trial
 
     if run is None:
-        from keras_evae.training.training_run import train_vae
+        from keras_evae.training.recipe import train_vae
 
         run = train_vae(config, folder, beta, config.training.seed + int(name.removeprefix("seed_")))
     name = name if beta == evae.beta else f"beta_{beta:g}_{name}"

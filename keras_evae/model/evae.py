@@ -19,7 +19,7 @@ from keras_evae.model import polyphase
 from keras_evae.model.devices import fast_form_is_fastest
 from keras_evae.model.keras_switches import SpinModel, check_scope, check_types
 from keras_evae.model.latent_priors import normal_vectors
-from keras_evae.model.losses import hamiltonian_loss, kl_loss, reconstruction_loss
+from keras_evae.model.losses import hamiltonian_loss, input_weights, kl_loss, reconstruction_loss
 from keras_evae.model.networks import build_decoder, build_encoder
 
 # In float16 the gradients of small losses vanish unless the loss is scaled, which it is not.
@@ -206,7 +206,8 @@ class EVAE(SpinModel):
         posterior = mean, log_variance = self.run_encoder(spins, training)
         weights = None
         if training and self.generated_from is not None:
-            weights = self._weights_of_inputs(spins, share)
+            size = share.batch_size if share else tf.shape(spins)[0]
+            weights = input_weights(size, self.gamma.value >= self.generated_from)[share.rows if share else slice(None)]
             # Mean 0 and log-variance 0: the standard normal.
             posterior = tuple(tf.where(weights[:, None] > 0, part, 0.0) for part in posterior)
         outputs = self.run_decoder(self.sampling(posterior, share=share), training)
@@ -219,14 +220,6 @@ class EVAE(SpinModel):
             "kl_loss": kl,
             "hamiltonian_loss": energy,
         }
-
-    def _weights_of_inputs(self, spins: Any, share: Any) -> Any:
-        """Weights `(batch,)` of inputs in L_RC, with mean 1; 0 where no latent vector is drawn of the posterior."""
-        rows = tf.range(share.batch_size if share else tf.shape(spins)[0])
-        generated = (rows % 2 == 1) & (self.gamma.value >= self.generated_from)
-        weights = tf.where(generated, 0.0, 1.0)
-        weights /= tf.reduce_mean(weights)
-        return weights[share.rows] if share else weights
 
     def train_step(self, data: Any) -> dict[str, Any]:
         spins, share, count = self._own_spins(data)

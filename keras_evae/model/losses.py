@@ -37,6 +37,12 @@ def reconstruction_loss(
     return ops.mean(squares)
 
 
+def input_weights(batch_size: Any, half: Any) -> Any:
+    """Weights `(batch_size,)` of a batch in L_RC, with mean 1; where `half` is true, every second one is 0."""
+    weights = tf.where(half & (tf.range(batch_size) % 2 == 1), 0.0, 1.0)
+    return weights / tf.reduce_mean(weights)
+
+
 def kl_loss(mean: Any, log_variance: Any, largest_log_variance: float = LARGEST_LOG_VARIANCE) -> Any:
     """L_KL: Kullback-Leibler divergence from the standard normal, sum over the latent space, mean over the batch.
 

@@ -1,7 +1,7 @@
 """Figures: arrays in, Matplotlib axes out, and their files. Nothing is computed here."""
 
 from keras_evae.plotting.canvas import as_label, new_figure, save_figure, style
-from keras_evae.plotting.ladder_curves import (
+from keras_evae.plotting.curves import (
     COLORS,
     ENERGY_LABEL,
     LOSS_LABELS,

@@ -10,7 +10,7 @@ from matplotlib.image import AxesImage
 from matplotlib.patches import Circle
 
 from keras_evae.plotting.canvas import as_label
-from keras_evae.plotting.ladder_curves import ink
+from keras_evae.plotting.curves import ink
 from keras_evae.plotting.spins import PIXELS, plot_spins
 
 # Of samples from weak to strong; the reference, which comes first, has the colour of text.

@@ -75,7 +75,7 @@ class Trial:
 
     @functools.cached_property
     def _trainer(self) -> Trainer:
-        from keras_evae.training.training_run import make_probe_trainer
+        from keras_evae.training.recipe import make_probe_trainer
 
         return make_probe_trainer(self.run, self.folder)
 

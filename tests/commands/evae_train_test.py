@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from keras_evae.config import load_config
-from keras_evae.training.training_run import train
+from keras_evae.training.recipe import train
 from tests.helpers.commands import PATIENCE, SMOKE, assert_one_line, call_here, command
 
 LADDER = [0, 0, 10, 1000]

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from keras_evae.config import load_config
-from keras_evae.training.training_run import train
+from keras_evae.training.recipe import train
 from tests.helpers.dataset_kills import fork, killed
 from tests.helpers.killed_training import OPERATIONS, prepare
 from tests.helpers.training_cases import STEPS, fingerprint

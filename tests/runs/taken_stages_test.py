@@ -14,7 +14,7 @@ from keras_evae.runs.from_config import planned_stages
 from keras_evae.runs.run_folder import decided_by, open_run_folder
 from keras_evae.runs.stage_folder import CHECKED, finished_stages
 from keras_evae.runs.taken_stages import describe_taken_stages, shared_stages, take_stages
-from keras_evae.training.training_run import train
+from keras_evae.training.recipe import train
 from tests.helpers.run_folders import record_version, write_stage
 from tests.helpers.training_cases import CONFIG, ROOT, fingerprint, python, python_environment
 

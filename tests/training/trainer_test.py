@@ -11,8 +11,8 @@ from keras_evae.model.evae import EVAE
 from keras_evae.runs.checkpoints import CHECKPOINT, Checkpoint, read_values, write_checkpoint
 from keras_evae.runs.from_config import dataset_specification
 from keras_evae.runs.stage_plan import plan_stages
+from keras_evae.training.recipe import train
 from keras_evae.training.trainer import Trainer, compile_model, reset_optimizer
-from keras_evae.training.training_run import train
 from tests.helpers.training_cases import CONFIG
 
 
