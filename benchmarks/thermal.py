@@ -19,11 +19,11 @@ from collections.abc import Callable
 import numpy as np
 
 from keras_evae.annealing import anneal, relax
+from keras_evae.dataset.thermal_averages import sample
 from keras_evae.geometry import make_geometry
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.machine import processor_kind, usable_cores
 from keras_evae.monte_carlo.checkerboard import MonteCarlo
-from keras_evae.thermal import sample
 
 SAME_ENERGY = 1e-6
 TEMPERATURE = 0.5

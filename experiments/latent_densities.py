@@ -61,7 +61,7 @@ def main() -> None:
 def densities(run: Run) -> Iterator[tuple[str, float, Draw]]:
     """Name, time to learn, and a function that draws vectors."""
     from keras_evae.model.latent_flow import FlowSettings, LatentFlow
-    from keras_evae.model.priors import training_posteriors
+    from keras_evae.model.latent_priors import training_posteriors
 
     settings = FlowSettings.for_lattice(run.shape)
     training = list(run.read_split("train"))

@@ -11,8 +11,6 @@ Example:
 (32, 48, 3)
 """
 
-from __future__ import annotations
-
 import importlib
 import re
 from pathlib import Path

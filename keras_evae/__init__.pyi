@@ -8,6 +8,7 @@ from keras_evae.annealing import relax as relax
 from keras_evae.config import load_config as load_config
 from keras_evae.dataset.formats.spin_files import read_spins as read_spins
 from keras_evae.dataset.formats.spin_files import write_spins as write_spins
+from keras_evae.dataset.thermal_averages import sample as sample
 from keras_evae.evaluation.ground_state import find_ground_state as find_ground_state
 from keras_evae.evaluation.recipes import evaluate as evaluate
 from keras_evae.evaluation.stable_states import generate_stable as generate_stable
@@ -20,8 +21,7 @@ from keras_evae.other_codes import from_si as from_si
 from keras_evae.plotting.spins import plot as plot
 from keras_evae.runs.run import load_run as load_run
 from keras_evae.terms import EnergyTerm as EnergyTerm
-from keras_evae.thermal import sample as sample
-from keras_evae.training.recipe import train as train
+from keras_evae.training.training_run import train as train
 
 __version__: str
 __all__: list[str]

@@ -11,8 +11,6 @@ into fused operations where the processor has them, so other types of processor 
 from which an annealed state diverges; the distribution is the same.
 """
 
-from __future__ import annotations
-
 import collections
 import functools
 import itertools
@@ -24,12 +22,13 @@ import numpy as np
 
 from keras_evae.errors import as_integer
 from keras_evae.hamiltonian import Hamiltonian
-from keras_evae.lattice import as_spins
 from keras_evae.machine import usable_cores
 from keras_evae.monte_carlo.checkerboard import MonteCarlo
-from keras_evae.monte_carlo.checks import check_shape, check_stream
+from keras_evae.monte_carlo.checks import check_shape
 from keras_evae.monte_carlo.general import GeneralMonteCarlo
-from keras_evae.monte_carlo.schedule import AnnealingSchedule
+from keras_evae.monte_carlo.schedule import AnnealingSchedule, as_schedule
+from keras_evae.monte_carlo.streams import check_stream
+from keras_evae.spin_arrays import as_spins
 
 # Raised whenever a change of the kernels, or of the general sampler, changes the bits of a configuration.
 KERNEL_VERSION = 2
@@ -62,7 +61,7 @@ def anneal(
     >>> anneal(Hamiltonian(), (16, 32), index=7).shape
     (16, 32, 3)
     """
-    schedule = _schedule(schedule)
+    schedule = as_schedule(schedule)
     lattice = choose_sampler(hamiltonian)(hamiltonian, shape, seed, index)
     lattice.heat_bath(schedule.temperature_steps(), schedule.sweeps, schedule.over_relaxation)
     lattice.relax(schedule.torque_tolerance, schedule.max_greedy_sweeps)
@@ -89,7 +88,7 @@ def anneal_many(
     Returns:
         Generator of arrays `(y, x, 3)` of float32; closing it stops its threads.
     """
-    schedule = _schedule(schedule)
+    schedule = as_schedule(schedule)
     shape, count = check_shape(hamiltonian, shape), as_integer("count", count, 0)
     seed, start = check_stream(seed, start)
     workers = usable_cores() if workers is None else as_integer("workers", workers, 1)
@@ -121,10 +120,6 @@ def relax(
     lattice.spins = spins
     torque, _ = lattice.relax(torque_tolerance, max_sweeps)
     return lattice.spins, torque
-
-
-def _schedule(schedule: AnnealingSchedule | str) -> AnnealingSchedule:
-    return AnnealingSchedule.preset(schedule) if isinstance(schedule, str) else schedule
 
 
 def choose_sampler(hamiltonian: Hamiltonian) -> type[MonteCarlo]:

@@ -133,7 +133,7 @@ class DatasetConfig(Section):
 
 
 class ThermalConfig(Section):
-    """What `evae-thermal` samples, on the lattice of the dataset: the arguments of `keras_evae.thermal.sample`.
+    """What `evae-thermal` samples, on the lattice of the dataset: the arguments of `keras_evae.sample`.
 
     `path` is the file of the results. With `J_meV`, the exchange constant of a pair of atoms in meV, tables give the
     temperature in kelvin too.
@@ -177,14 +177,16 @@ class NetworkConfig(Section):
 class TrainingConfig(Section):
     """Optimiser and batches.
 
-    `augmentation` draws a random translation and lattice symmetry for each sample, `gradient_clip_norm` bounds
-    the norm of the whole gradient (softens the jump from one gamma to the next), `reset_optimizer` starts each
-    stage with a fresh Adam state. Adam remembers squared gradients for 1 / (1 - `adam_beta_2`) steps: where a stage has
-    fewer, those of the gamma before set the size of its steps. `phases` computes the convolutions at half resolution,
-    on one device in float32; `jit_compile` compiles the training step with XLA. `auto` is the fast choice: phases
-    without XLA on CPUs, plain layers with XLA on GPUs, without XLA on several devices. With `precision:
-    mixed_bfloat16` the layers compute in bfloat16; latent vectors, spins, losses and weights stay float32.
-    `checkpoint_minutes` is how much of a stage is lost at most when a run is killed; it may differ from start to start.
+    `augmentation` draws a random translation and lattice symmetry for each sample, `gradient_clip_norm` bounds the norm
+    of the whole gradient (softens the jump from one gamma to the next), `reset_optimizer` starts each stage with a
+    fresh Adam state. Adam remembers squared gradients for 1 / (1 - `adam_beta_2`) steps: where a stage has fewer, those
+    of the gamma before set the size of its steps. Stages from the gamma `settle_from` on settle in the state they have
+    collapsed into: every second latent vector is drawn from the standard normal, so that L_H is the energy of generated
+    states too, and the learning rate falls to a tenth. `phases` computes the convolutions at half resolution, on one
+    device in float32; `jit_compile` compiles the training step with XLA. `auto` is the fast choice: phases without XLA
+    on CPUs, plain layers with XLA on GPUs, without XLA on several devices. With `precision: mixed_bfloat16` the layers
+    compute in bfloat16; latent vectors, spins, losses and weights stay float32. `checkpoint_minutes` is how much of a
+    stage is lost at most when a run is killed; it may differ from start to start.
     """
 
     seed: Seed = 0
@@ -194,6 +196,7 @@ class TrainingConfig(Section):
     augmentation: bool = False
     gradient_clip_norm: Positive | None = None
     reset_optimizer: bool = False
+    settle_from: Positive | None = None
     phases: Switch = "auto"
     jit_compile: Switch = "auto"
     precision: Literal["float32", "mixed_bfloat16"] = "float32"

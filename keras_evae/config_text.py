@@ -1,7 +1,5 @@
 """How a configuration is written: YAML, `section.key=value`, types of values, the line that says what is wrong."""
 
-from __future__ import annotations
-
 import dataclasses
 import difflib
 import re

@@ -1,10 +1,8 @@
-"""How the commands speak: plain lines on standard output, an error as one line and an exit code.
+"""How the commands speak: lines, tables, durations and bars of progress; an error as one line and an exit code.
 
 Exit codes: 0 done, 2 bad configuration, 3 bad data, 4 mismatch, 5 disk or memory, 6 locked by another process,
 7 numerical, 130 and 143 stopped, 141 nobody reads the output any more; 1 for anything else.
 """
-
-from __future__ import annotations
 
 import csv
 import io

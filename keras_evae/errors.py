@@ -1,9 +1,7 @@
-"""Errors that a user can mend, each with the exit code its command leaves with; values in few words, and numbers.
+"""Errors that a user can mend, each with its command's exit code; arguments and JSON checked, faults of reading told.
 
 The message is one line: what was expected, what was found, how to mend it.
 """
-
-from __future__ import annotations
 
 import contextlib
 import dataclasses

@@ -1,9 +1,7 @@
-"""Files: written whole or not at all, whatever crashes; one process at a time in a folder; read without trust.
+"""Files: written whole or not at all, locked, with checksums; arrays of NPZ and NPY files read without trust.
 
 `keras_evae.dataset.reading` does for HDF5 what is done here for arrays in NPZ and NPY, and for JSON.
 """
-
-from __future__ import annotations
 
 import contextlib
 import errno
@@ -29,8 +27,7 @@ from keras_evae.machine import check_memory
 
 try:
     import fcntl
-except ImportError:
-    # Windows.
+except ImportError:  # Windows.
     fcntl = None  # type: ignore[assignment]
 
 logger = logging.getLogger(__name__)
@@ -152,7 +149,8 @@ def load_arrays(
         if missing := set(names or ()) - headers.keys():
             raise DataError(f"{path}: expected an array {min(missing)!r}, found {in_brief(sorted(headers))}")
         wanted = headers if names is None else names
-        check_memory(path, sum(math.prod(headers[name][0]) * headers[name][1].itemsize for name in wanted))
+        needed = sum(math.prod(headers[name][0]) * headers[name][1].itemsize for name in wanted)
+        check_memory(needed, f"{path}: its arrays")
         arrays = {}
         for name in wanted:
             with archive.open(f"{name}.npy") as member:

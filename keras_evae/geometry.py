@@ -1,14 +1,4 @@
-"""Which sites of the rectangular lattice carry a spin: shapes by name and size, and masks from files.
-
-A mask is a Boolean array `(y, x)`, True where there is a spin; row = y upwards, column = x. The bonds of absent sites
-are missing, as are those beyond an open edge. Configurations and files keep a mask as text: rows and columns, then
-the lengths of the runs of absent and present sites in turn, row by row, the first of them absent.
-
-    2x3 1 2 2 1      is      . o o
-                             . . o
-"""
-
-from __future__ import annotations
+"""Samples, which sites of the lattice carry a spin: shapes by name and size, and masks from PNG and NPY files."""
 
 import dataclasses
 from collections.abc import Callable

@@ -15,8 +15,6 @@ A mask removes sites with their bonds; the vectors that stand for them in arrays
 E0 = -J x (number of bonds <ij>) is the zero of the loss L_H whatever J2 and the terms are.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import functools
 import itertools
@@ -26,7 +24,8 @@ from typing import Any
 import numpy as np
 
 from keras_evae.errors import ArgumentError, as_number, changed_fields
-from keras_evae.lattice import AXES, Lattice, as_mask, as_spins, as_type_of, check_lengths, encode_mask, namespace
+from keras_evae.lattice import AXES, Lattice, as_mask, encode_mask
+from keras_evae.spin_arrays import as_spins, as_type_of, check_lengths, namespace
 from keras_evae.terms import EnergyTerm, SecondNeighbours, as_terms, check_term
 from keras_evae.units import CellUnits, SiTable, atomistic_table
 
@@ -53,7 +52,7 @@ class Hamiltonian:
         K: Uniaxial anisotropy along z (positive: easy axis).
         dmi: `"neel"` (d_ij = z x r_ij) or `"bloch"` (d_ij = r_ij).
         boundary: `"periodic"` or `"open"`, or one of them per axis in array order, `(y, x)`.
-        mask: Sites that carry a spin, Boolean `(y, x)`, or its text (`keras_evae.geometry`); None: all sites of any
+        mask: Sites that carry a spin, Boolean `(y, x)`, or its text (`keras_evae.lattice`); None: all sites of any
             lattice. A mask fixes the shape of the lattice. Whatever vectors lie outside of it are not read, and
             fields are zero there.
         J2: Exchange constant of second neighbours.
@@ -220,7 +219,6 @@ class Hamiltonian:
         )
 
     def _sample(self) -> str:
-        """What the mask leaves; nothing without one."""
         return "" if self.mask is None else "{} of {} x {} sites".format(np.count_nonzero(self.mask), *self.mask.shape)
 
     def coupling(self, axis: int) -> np.ndarray:

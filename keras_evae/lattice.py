@@ -1,11 +1,13 @@
-"""The square lattice with its edges and absent sites: neighbours at any distance, and sites that do not interact.
+"""The square lattice: neighbours and bonds with its edges and absent sites, masks and their text, allowed sides.
 
-For energy terms beyond nearest neighbours, on arrays and tensors, and for the general sampler.
+A mask is a Boolean array `(y, x)`, True where there is a spin; row = y upwards, column = x. The bonds of absent sites
+are missing, as are those beyond an open edge. Configurations and files keep a mask as text: rows and columns, then
+the lengths of the runs of absent and present sites in turn, row by row, the first of them absent.
+
+    2x3 1 2 2 1      is      . o o
+                             . . o
 """
 
-from __future__ import annotations
-
-import math
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -13,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from keras_evae.errors import ArgumentError, as_integer
+from keras_evae.spin_arrays import as_type_of, namespace, sum_over
 
 # Array axes of a lattice stored as (..., y, x, 3).
 AXES = (-3, -2)
@@ -20,8 +23,6 @@ AXES = (-3, -2)
 LATTICE_MULTIPLE = 16
 # Sites along an axis of a sample, or of a lattice, in files.
 LARGEST_SIDE = 4096
-# How far the length of a spin may be from 1.
-UNIT = 1e-3
 
 
 class Lattice:
@@ -61,13 +62,13 @@ class Lattice:
 
     def dot(self, first: Any, second: Any) -> Any:
         """Scalar products `(..., y, x, 1)` of vectors `(..., y, x, 3)`; the last axis is kept, to multiply vectors."""
-        return _sum(first * second, -1, True)
+        return sum_over(first * second, -1, keep=True)
 
     def total(self, values: Any) -> Any:
         """Sum `(...,)` of `(..., y, x, 3)` or `(..., y, x, 1)` over components and the sites that carry a spin."""
         if self.mask is not None:
             values = values * as_type_of(self.mask[..., None], values)
-        return _sum(values, (-3, -2, -1), False)
+        return sum_over(values, (-3, -2, -1))
 
     def bonds(self, dy: int, dx: int) -> np.ndarray:
         """Sites `(y, x)` that carry a spin and have a neighbour at that distance."""
@@ -104,61 +105,6 @@ class Lattice:
             colour = np.where(self.mask, colour, -1)
         classes = (np.flatnonzero(colour == number) for number in range(colour.max() + 1))
         return [sites for sites in classes if len(sites)]
-
-
-def as_type_of(values: Any, like: Any) -> Any:
-    """Values in the precision of an array or tensor, and as one of its kind."""
-    if isinstance(like, np.ndarray):
-        return np.asarray(values, like.dtype)
-    tensorflow = namespace(like)
-    if isinstance(values, tensorflow.Tensor):
-        return tensorflow.cast(values, like.dtype)
-    return tensorflow.constant(np.asarray(values, like.dtype.as_numpy_dtype))
-
-
-def namespace(values: Any) -> Any:
-    """NumPy for arrays; TensorFlow for tensors, imported only when one is at hand: the import takes seconds."""
-    if isinstance(values, np.ndarray):
-        return np
-    import tensorflow
-
-    return tensorflow
-
-
-def as_spins(spins: Any) -> Any:
-    """Arrays in single or double precision as they are, halves as float32, which can hold an energy, others float64."""
-    if not hasattr(spins, "shape"):
-        spins = np.asarray(spins)
-    if len(spins.shape) < 3 or spins.shape[-1] != 3:
-        raise ValueError(f"Spins must have the shape (..., y, x, 3). Received: shape={tuple(spins.shape)}")
-    if isinstance(spins, np.ndarray):
-        single = spins.dtype.kind == "f" and spins.dtype.itemsize < 8
-        return np.asarray(spins, np.float32 if single else np.float64)
-    name = getattr(spins.dtype, "name", spins.dtype)
-    return spins if name in ("float32", "float64") else namespace(spins).cast(spins, "float32")
-
-
-def check_lengths(states: np.ndarray, first: int = 0) -> None:
-    """Raises `ValueError` unless all vectors of `(n, y, x, 3)` are unit or zero vectors within 1e-3, or NaN.
-
-    `first` is the number of the first state, for the message.
-    """
-    squares = np.square(states).reshape(-1, 3) @ np.ones(3, states.dtype)
-    if squares.min(initial=1.0) >= 1 - 2 * UNIT and squares.max(initial=1.0) <= 1 + 2 * UNIT:
-        return
-    wrong = np.where(squares < UNIT**2, 0.0, np.nan_to_num(np.abs(squares - 1.0)))
-    state, y, x = np.unravel_index(wrong.argmax(), states.shape[:-1])
-    if wrong.max() > 2 * UNIT:
-        raise ValueError(
-            f"Expected unit vectors, or zero vectors where there is no spin; divide the spins by their lengths. "
-            f"Received: length {math.sqrt(squares[wrong.argmax()]):g} at (y, x) = ({y}, {x}) of state {first + state}"
-        )
-
-
-def _sum(values: Any, axes: Any, keep: bool) -> Any:
-    if isinstance(values, np.ndarray):
-        return np.sum(values, axis=axes, keepdims=keep)
-    return namespace(values).reduce_sum(values, axis=axes, keepdims=keep)
 
 
 def _places_in_blocks(side: int, length: int) -> np.ndarray:

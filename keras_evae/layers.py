@@ -1,7 +1,5 @@
 """Keras layers of the E-VAE: periodic padding, L2 normalisation, masks and the sampling of latent vectors."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from keras_evae.machine import prepare_tensorflow
@@ -125,7 +123,7 @@ class SiteMask(keras.layers.Layer):
     """Makes zero vectors of the spins on absent sites.
 
     Args:
-        mask: Sites that carry a spin, Boolean `(y, x)`, or its text (`keras_evae.geometry`).
+        mask: Sites that carry a spin, Boolean `(y, x)`, or its text (`keras_evae.lattice`).
 
     Input shape:
         4D tensor `(batch, y, x, channels)`.

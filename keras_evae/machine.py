@@ -1,6 +1,4 @@
-"""What the package asks of the computer: processor, cores, threads, TensorFlow's start, installed versions."""
-
-from __future__ import annotations
+"""What the package asks of the computer: processor, cores, memory, TensorFlow's start, installed versions."""
 
 import contextlib
 import functools
@@ -212,16 +210,17 @@ def available_memory(root: str | Path = "/") -> int:
     return max(0, min([left, *_left_in_groups(root)]))
 
 
-def check_memory(path: str | Path, needed: int, memory: Callable[[], int] = available_memory) -> None:
-    """Compares the bytes that the content of a file needs with those that the process can still take.
+def check_memory(
+    needed: float, what: str, remedy: str = "nothing was read", memory: Callable[[], int] = available_memory
+) -> None:
+    """Compares the bytes that something needs with those that this process can still take.
 
     Raises:
-        ResourceError: With both.
+        ResourceError: With both and the remedy.
     """
     if needed > (free := memory()):
         raise ResourceError(
-            f"{path}: expected arrays that fit into the {free / 1e9:.2f} GB of memory available, found "
-            f"{needed / 1e9:.2f} GB; nothing was read"
+            f"{what} need {needed / 1e9:.2f} GB of memory, found {free / 1e9:.2f} GB available; {remedy}"
         )
 
 

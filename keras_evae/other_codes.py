@@ -1,7 +1,5 @@
 """The Hamiltonian in and for other codes: from SI units, and as input of Spirit, mumax3 and ubermag."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any

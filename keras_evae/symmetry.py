@@ -8,15 +8,13 @@ What further terms of the energy have is found out: an operation counts as a sym
 random state as it is. Energies are polynomials of the spins, and two of them that differ do so on almost every state.
 """
 
-from __future__ import annotations
-
 import functools
 import itertools
 
 import numpy as np
 
 from keras_evae.hamiltonian import Hamiltonian
-from keras_evae.terms import random_vectors
+from keras_evae.spin_arrays import random_spins
 
 # Share of its parts by which rounding may change an energy.
 ROUNDING = 1e-11
@@ -47,7 +45,7 @@ def point_group(hamiltonian: Hamiltonian, shape: tuple[int, int]) -> tuple[Point
     if mask is not None:
         operations = tuple(o for o in operations if np.array_equal(_move_sites(mask, o), mask))
     if hamiltonian.further_terms:
-        spins = random_vectors(np.random.default_rng(0), hamiltonian.lattice(shape))
+        spins = random_spins(np.random.default_rng(0), shape, mask)
         images = {o: apply_point_operation(spins, o, hamiltonian.dmi) for o in operations}
         operations = tuple(o for o in operations if _same_terms(hamiltonian, spins, images[o]))
     return operations
@@ -114,7 +112,7 @@ def _is_period(hamiltonian: Hamiltonian, shape: tuple[int, int], step: int, axis
         return False
     if not hamiltonian.further_terms:
         return True
-    spins = random_vectors(np.random.default_rng(0), hamiltonian.lattice(shape))
+    spins = random_spins(np.random.default_rng(0), shape, mask)
     return _same_terms(hamiltonian, spins, np.roll(spins, step, axis))
 
 

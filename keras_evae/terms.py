@@ -5,8 +5,6 @@ each single spin: then the heat bath draws from the exact distribution of a spin
 docs/energies.md shows how to write one.
 """
 
-from __future__ import annotations
-
 import abc
 import dataclasses
 import re
@@ -17,6 +15,7 @@ import numpy as np
 
 from keras_evae.errors import ConfigError, in_brief
 from keras_evae.lattice import Lattice
+from keras_evae.spin_arrays import random_spins
 
 # Step of the finite differences, the directions and colours tried, and the deviations that rounding may cause.
 STEP, DIRECTIONS, COLOURS, SLOPE_TOLERANCE, FIELD_TOLERANCE = 1e-4, 3, 64, 1e-5, 1e-9
@@ -100,7 +99,7 @@ def check_term(term: EnergyTerm, lattice: Lattice, reach: int) -> None:
         ConfigError: With what is wrong.
     """
     random = np.random.default_rng(0)
-    spins, *directions = (random_vectors(random, lattice) for _ in range(1 + DIRECTIONS))
+    spins, *directions = (random_spins(random, lattice.shape, lattice.mask) for _ in range(1 + DIRECTIONS))
     field = _checked_field(term, spins, lattice)
     for direction in directions:
         energies = _checked_energies(term, np.stack([spins + STEP * direction, spins - STEP * direction]), lattice)
@@ -113,7 +112,7 @@ def check_term(term: EnergyTerm, lattice: Lattice, reach: int) -> None:
                 f"{_name(term)}: expected field = -dE/dS, {expected:.8g} along a random direction, "
                 f"found {slope:.8g} from differences of energy; mend `field` or `energy`"
             )
-    others = random_vectors(random, lattice)
+    others = random_spins(random, lattice.shape, lattice.mask)
     for colours in (lattice.colours(farthest) for farthest in {term.reach, reach}):
         # All of them, but where the reach is very long.
         _check_reach(term, spins, others, lattice, [colours[k] for k in random.permutation(len(colours))[:COLOURS]])
@@ -152,13 +151,6 @@ def _checked_energies(term: EnergyTerm, spins: np.ndarray, lattice: Lattice) -> 
             f"{spins.shape}, found {energies.shape}; use lattice.total"
         )
     return energies
-
-
-def random_vectors(random: np.random.Generator, lattice: Lattice) -> np.ndarray:
-    """Unit vectors `(y, x, 3)`, zero outside of the mask."""
-    vectors = random.normal(size=(*lattice.shape, 3))
-    vectors /= np.linalg.norm(vectors, axis=-1, keepdims=True)
-    return vectors if lattice.mask is None else vectors * lattice.mask[..., None]
 
 
 def _name(term: EnergyTerm) -> str:

@@ -11,8 +11,6 @@ central differences give the bonds of `keras_evae.hamiltonian`, in units of E = 
     J = 1, D = -+ D a / (2 A) (- Neel, + Bloch), B = Ms B a^2 / (2 A), K = Ku a^2 / (2 A)
 """
 
-from __future__ import annotations
-
 import dataclasses
 import math
 from collections.abc import Sequence

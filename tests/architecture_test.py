@@ -20,11 +20,11 @@ FILES = {path.relative_to(PACKAGE).as_posix(): ast.parse(path.read_text()) for p
 # A room is a folder or a module at the root. It imports rooms of lower storeys, and rooms to its left on its own.
 STOREYS = [
     ["errors", "machine", "files", "console"],
-    ["lattice", "geometry", "terms", "units", "hamiltonian", "symmetry", "other_codes"],
+    ["spin_arrays", "lattice", "geometry", "terms", "units", "hamiltonian", "symmetry", "other_codes"],
     ["monte_carlo", "annealing"],
     ["analysis", "minima"],
     ["layers", "model"],
-    ["dataset", "thermal", "plotting", "config_text", "config_sections", "config"],
+    ["dataset", "plotting", "config_text", "config_sections", "config"],
     ["runs"],
     ["training"],
     ["evaluation", "commands"],

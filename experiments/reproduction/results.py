@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from keras_evae.errors import DataError, EVAEError
-from keras_evae.evaluation.convergence import DIGITS, HEADER, changes_on_doubling, in_words
+from keras_evae.evaluation.convergence import DIGITS, HEADER, changes_on_doubling, yes_or_no
 from keras_evae.evaluation.recipes import ALL, make_section, results_folder
 from keras_evae.evaluation.results import Cell, Section, Table, read_section
 from keras_evae.evaluation.stage_selection import first_collapsed, ladder_of_gamma
@@ -113,7 +113,7 @@ def longer_stages(run: Run, longer: Run) -> Table:
                 _relative_change(stage.metrics["validation"][loss], other.metrics["validation"][loss])
                 for loss in LOSSES.values()
             ]
-            rows.append([stage.beta, stage.gamma, stage.stage.epochs, other.stage.epochs, *changes, in_words(changes)])
+            rows.append([stage.beta, stage.gamma, stage.stage.epochs, other.stage.epochs, *changes, yes_or_no(changes)])
             rows += _doublings(other, stage.stage.epochs)
     header = ["beta", "gamma", "epochs", "longer_epochs", *HEADER[4:]]
     caption = f"{run.name} and {longer.name}: change of the losses of the validation split by longer stages, per cent"
@@ -131,7 +131,7 @@ def _doublings(stage: FinishedStage, shortest: int) -> list[list[Cell]]:
     rows: list[list[Cell]] = []
     while epochs // 2 >= shortest:
         shares = changes_on_doubling(history, epochs)
-        rows.insert(0, [stage.beta, stage.gamma, epochs // 2, epochs, *shares, in_words(shares)])
+        rows.insert(0, [stage.beta, stage.gamma, epochs // 2, epochs, *shares, yes_or_no(shares)])
         epochs //= 2
     return rows
 

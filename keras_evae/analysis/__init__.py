@@ -1,10 +1,10 @@
-"""Analysis of spin states: arrays in, arrays out."""
+"""What is measured on given spin states and numbers: charge, skyrmions, angles, S(q), distances, transitions."""
 
-from keras_evae.analysis.comparison import Alignment, align
-from keras_evae.analysis.description import StateDescription, describe_state
+from keras_evae.analysis.alignment import Alignment, align
+from keras_evae.analysis.angle_histogram import AngleDistribution, angle_distribution
+from keras_evae.analysis.description import StateDescription, describe_state, generated_statistics
 from keras_evae.analysis.distances import fft_mse, wasserstein
-from keras_evae.analysis.distribution import AngleDistribution, angle_distribution
-from keras_evae.analysis.field import field_angle, local_correlation
+from keras_evae.analysis.field_angles import field_angle, local_correlation
 from keras_evae.analysis.neighbours import Bonds, defect_share, delaunay_bonds
 from keras_evae.analysis.principal_components import critical_beta
 from keras_evae.analysis.skyrmions import Skyrmions, find_skyrmions

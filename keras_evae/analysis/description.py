@@ -1,10 +1,11 @@
-"""All that is measured on one configuration."""
+"""All that is measured on one configuration: energy, torque, angles, charge, order of skyrmions; means of a set."""
 
 import dataclasses
 
 import numpy as np
 
-from keras_evae.analysis.field import field_angle
+from keras_evae.analysis.distances import fft_mse
+from keras_evae.analysis.field_angles import field_angle
 from keras_evae.analysis.neighbours import Bonds, delaunay_bonds
 from keras_evae.analysis.skyrmions import Skyrmions, skyrmions_of
 from keras_evae.analysis.structure import BraggPeaks, bragg_peaks, structure_factor
@@ -74,3 +75,17 @@ def describe_state(spins: np.ndarray, hamiltonian: Hamiltonian) -> StateDescript
         psi4=psi4,
         peaks=bragg_peaks(structure_factor(spins)),
     )
+
+
+def generated_statistics(states: np.ndarray, hamiltonian: Hamiltonian) -> dict[str, float]:
+    """E/N, FFT-MSE, mean S_z and charge of states `(n, y, x, 3)`, as the metrics of a stage keep them."""
+    energies, charges = hamiltonian.energy_per_site(states.astype(np.float64)), charge_of(states, hamiltonian)
+    defined = charges[np.isfinite(charges)]
+    return {
+        "energy_per_site_mean": float(energies.mean()),
+        "energy_per_site_std": float(energies.std()),
+        "energy_per_site_lowest": float(energies.min()),
+        "fft_mse": fft_mse(states),
+        "magnetization_z": float(hamiltonian.on_sites(states[..., 2]).mean()),
+        **({"topological_charge_mean": float(defined.mean())} if len(defined) else {}),
+    }

@@ -1,4 +1,4 @@
-"""Topological charge of a spin configuration on the lattice."""
+"""Topological charge of spin configurations on the lattice, its density, and staggered spins."""
 
 import numpy as np
 

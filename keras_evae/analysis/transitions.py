@@ -1,4 +1,4 @@
-"""Where the losses of a ladder of stages change their behaviour (Figure 2 of the paper).
+"""What counts as collapse, and where the losses of a ladder of stages change their behaviour (Figure 2 of the paper).
 
 A ladder is a list of weights, beta or gamma, in rising order, with one number measured at each. A transition lies
 between two neighbours of the ladder and cannot be known better than that.
@@ -6,7 +6,7 @@ between two neighbours of the ladder and cannot be known better than that.
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 # FFT-MSE falls by less than 10 towards the collapse, and by 100 and more in it: the middle on a logarithmic scale.
 LIKENESS_DROP = 30.0
@@ -105,7 +105,24 @@ def generation_collapse(
     >>> generation_collapse([0, 100, 1000, 3000], [3.1e-6, 6.9e-6, 5.0e-6, 3.0e-8])
     Transition(before=1000, after=3000)
     """
-    return _crossing(gammas, [factor * value < fft_mses[0] for value in fft_mses])
+    measured = [{"fft_mse": value} for value in fft_mses]
+    return _crossing(gammas, [generates_one_state(found, measured[0], factor) for found in measured])
+
+
+def generates_one_state(
+    generated: Mapping[str, float], vae: Mapping[str, float], factor: float = LIKENESS_DROP, in_energy: bool = False
+) -> bool:
+    """Whether a stage generates one state: its states are `factor` times more alike than those of the standard VAE.
+
+    Alike is FFT-MSE, as in Figure 5B: it counts for curves and pictures. With `in_energy` the spread of E/N must be as
+    much smaller, too. The search for the lowest state asks for that: FFT-MSE alone does not see whether states lie at
+    different heights. On a ladder of gamma the spread may fall a stage later, so both do not share one critical gamma.
+
+    Args:
+        generated, vae: `fft_mse` and `energy_per_site_std` of generated states of the stage, and of that at gamma = 0.
+    """
+    measures = ("fft_mse", "energy_per_site_std") if in_energy else ("fft_mse",)
+    return all(factor * generated[name] < vae[name] for name in measures)
 
 
 def _crossing(weights: Sequence[float], beyond: Sequence[bool]) -> Transition | None:

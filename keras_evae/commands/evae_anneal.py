@@ -4,9 +4,8 @@ import argparse
 import logging
 from pathlib import Path
 
-from keras_evae.commands.options import add_config, add_export, add_overrides, make_main, new_parser, number
+from keras_evae.commands.options import add_config, add_export, add_overrides, add_workers, make_main, new_parser
 from keras_evae.config import load_config
-from keras_evae.config_text import Workers
 from keras_evae.dataset.cluster import connect
 from keras_evae.dataset.formats.spin_files import export_states
 from keras_evae.dataset.generation import ensure_dataset
@@ -14,7 +13,7 @@ from keras_evae.dataset.specification import DatasetSpecification
 from keras_evae.errors import ConfigError
 from keras_evae.minima.freezing import annealing_report
 from keras_evae.plotting import new_figure, save_figure, style
-from keras_evae.plotting.temperature import plot_annealing_report
+from keras_evae.plotting.temperature_curves import plot_annealing_report
 from keras_evae.runs.from_config import dataset_specification
 from keras_evae.runs.resources import check_annealing
 
@@ -39,14 +38,9 @@ def make_parser() -> argparse.ArgumentParser:
     add_config(parser, required=True)
     add_overrides(parser, "dataset.storage=float16")
     add_export(parser)
-    scheduler_help = (
-        "anneal on a Dask cluster, such as tcp://127.0.0.1:8786, or on processes here: local (default: threads)"
-    )
     report_help = "anneal 8 lattices and say where they freeze and which schedule to take; no dataset is made"
     parser.add_argument("--report", action="store_true", help=report_help)
-    parser.add_argument("--scheduler", metavar="ADDRESS", help=scheduler_help)
-    workers_help = "threads or local processes (default: all cores)"
-    parser.add_argument("--workers", type=number(Workers), metavar="N", help=workers_help)
+    add_workers(parser, "anneal")
     return parser
 
 

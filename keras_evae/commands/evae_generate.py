@@ -50,7 +50,7 @@ def _generate(options: argparse.Namespace) -> None:
     needed = 2 * SPIN_BYTES * math.prod(run.shape) * options.number
     check_room(options.output.parent, needed, f"{options.number} states", "take a smaller --number")
     # Imported late, as TensorFlow comes with it.
-    from keras_evae.model.priors import PRIORS
+    from keras_evae.model.latent_priors import PRIORS
 
     if options.prior not in PRIORS:
         raise ConfigError(f"--prior: expected one of {', '.join(PRIORS)}, found {options.prior}")

@@ -1,30 +1,26 @@
 """Samples thermal states: averages with errors at some temperatures, or maps over two parameters."""
 
-from __future__ import annotations
-
 import argparse
 import contextlib
-import io
 import itertools
 import logging
 from pathlib import Path
 
 import numpy as np
 
-from keras_evae.commands.options import add_config, add_overrides, make_main, new_parser, number
+from keras_evae.commands.options import add_config, add_overrides, add_workers, make_main, new_parser
 from keras_evae.config import Config, load_config
 from keras_evae.config_sections import ThermalConfig
-from keras_evae.config_text import Workers
 from keras_evae.console import format_csv, format_table
 from keras_evae.dataset.cluster import connect
-from keras_evae.dataset.thermal_chains import ThermalSpecification
+from keras_evae.dataset.formats.spin_files import write_spins
 from keras_evae.dataset.thermal_file import ensure_thermal
+from keras_evae.dataset.thermal_specification import ThermalSpecification
 from keras_evae.errors import ArgumentError, ConfigError
 from keras_evae.files import disk_errors, write_whole
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.plotting import new_figure, save_figure, style
-from keras_evae.plotting.temperature import plot_map, plot_thermal
-from keras_evae.thermal import average
+from keras_evae.plotting.temperature_curves import plot_scan, plot_thermal
 from keras_evae.units import BOLTZMANN, MILLI_ELECTRONVOLT
 
 logger = logging.getLogger(__name__)
@@ -50,10 +46,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_overrides(parser, "thermal.sweeps=30000")
     scan_help = "a map over NAME, one of J, D, B, K, T, as at most two axes of COUNT even steps"
     parser.add_argument("--scan", action="append", default=[], metavar="NAME=START:STOP:COUNT", help=scan_help)
-    scheduler_help = "sample on a Dask cluster, such as tcp://127.0.0.1:8786, or on processes here: local"
-    parser.add_argument("--scheduler", metavar="ADDRESS", help=scheduler_help)
-    workers_help = "threads or local processes (default: all cores)"
-    parser.add_argument("--workers", type=number(Workers), metavar="N", help=workers_help)
+    add_workers(parser, "sample")
     return parser
 
 
@@ -65,16 +58,15 @@ def _sample(options: argparse.Namespace) -> None:
     specification = _specification(config, settings, scans)
     cluster = connect(options.scheduler, options.workers) if options.scheduler else contextlib.nullcontext()
     with cluster as client:
-        arrays = ensure_thermal(settings.path, specification, average, options.workers, client)
+        arrays = ensure_thermal(settings.path, specification, options.workers, client)
     kelvin = (settings.J_meV or 0.0) / (abs(config.hamiltonian.J) or 1.0) * MILLI_ELECTRONVOLT / BOLTZMANN
     rows = _rows(specification, arrays, kelvin)
     with disk_errors(settings.path):
         write_whole(settings.path.with_suffix(".csv"), format_csv(list(rows[0]), [row.values() for row in rows]))
         _draw(settings.path.with_suffix(".png"), arrays, scans)
         if settings.keep:
-            content = io.BytesIO()
-            np.save(content, arrays["spins"].reshape(-1, *specification.shape, 3))
-            write_whole(settings.path.with_name(f"{settings.path.stem}_spins.npy"), content.getvalue())
+            spins = arrays["spins"].reshape(-1, *specification.shape, 3)
+            write_spins(settings.path.with_name(f"{settings.path.stem}_spins.npy"), spins)
     axes = ["T", *(name for name in scans if name != "T")]
     cells = [
         [f"{row[name]:.5g}" for name in axes] + [f"{row[name]:.5g} ± {row[f'{name}_error']:.1g}" for name in SHOWN]
@@ -137,7 +129,7 @@ def _draw(path: Path, arrays: dict[str, np.ndarray], scans: dict[str, np.ndarray
             figure, axes = new_figure(1, len(MAPPED), (3.6, 2.8))
             for cell, name in zip(axes[0], MAPPED, strict=True):
                 values = arrays[name].reshape(len(x), len(y)).T
-                plot_map(cell, x.tolist(), y.tolist(), values, (f"${first}$", f"${second}$"), SHOWN[name])
+                plot_scan(cell, x.tolist(), y.tolist(), values, (f"${first}$", f"${second}$"), SHOWN[name])
         else:
             points = [f"{name} = {value:.3g}" for name, axis in scans.items() if name != "T" for value in axis]
             figure, axes = new_figure(1, len(SHOWN), (3.0, 2.6))

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 from pydantic import TypeAdapter, ValidationError
 
 from keras_evae import __version__
-from keras_evae.config_text import expected_value, parse_yaml
+from keras_evae.config_text import Workers, expected_value, parse_yaml
 from keras_evae.console import run_command
 from keras_evae.errors import ConfigError, one_line
 
@@ -67,6 +67,13 @@ def add_config(parser: argparse._ActionsContainer, required: bool = False) -> No
 def add_export(parser: argparse._ActionsContainer) -> None:
     help = "write the states for other programs too, beside the HDF5 file: OVF, VTK image data, or NPZ"
     parser.add_argument("--export", choices=("ovf", "vti", "npz"), help=help)
+
+
+def add_workers(parser: argparse.ArgumentParser, verb: str) -> None:
+    help = f"{verb} on a Dask cluster, such as tcp://127.0.0.1:8786, or on processes here: local (default: threads)"
+    parser.add_argument("--scheduler", metavar="ADDRESS", help=help)
+    help = "threads or local processes (default: all cores)"
+    parser.add_argument("--workers", type=number(Workers), metavar="N", help=help)
 
 
 def add_overrides(parser: argparse.ArgumentParser, example: str) -> None:

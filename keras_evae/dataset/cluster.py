@@ -12,7 +12,7 @@ import functools
 import gc
 import logging
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from keras_evae.errors import ClusterError, ConfigError
 
@@ -22,11 +22,13 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 LOOPBACK = "127.0.0.1"
+# Of Dask, which need not be installed.
+Client: TypeAlias = "distributed.Client"
 Started = TypeVar("Started")
 
 
 @contextlib.contextmanager
-def connect(scheduler: str, workers: int | None = None, seconds: float = 10.0) -> Iterator[distributed.Client]:
+def connect(scheduler: str, workers: int | None = None, seconds: float = 10.0) -> Iterator[Client]:
     """A client of a running scheduler (`tcp://host:8786`), or of single-threaded processes on this machine (`local`).
 
     Args:
@@ -85,9 +87,7 @@ def _start(make: Callable[[], Started], attempts: int = 6) -> Started:
 
 
 @contextlib.contextmanager
-def cluster_pool(
-    client: distributed.Client,
-) -> Iterator[tuple[concurrent.futures.Executor, Callable[[], int]]]:
+def cluster_pool(client: Client) -> Iterator[tuple[concurrent.futures.Executor, Callable[[], int]]]:
     """An executor on a cluster, and the number of its threads at the moment, at least one.
 
     Raises:

@@ -13,22 +13,19 @@ import itertools
 import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from keras_evae.annealing import KERNEL_VERSION
 from keras_evae.console import progress_bar
-from keras_evae.dataset.cluster import cluster_pool
+from keras_evae.dataset.cluster import Client, cluster_pool
 from keras_evae.dataset.hdf5 import check_dataset, write_dataset
 from keras_evae.dataset.own_files import import_states
-from keras_evae.dataset.shard_folder import ShardFolder, open_parts, parts_path, remove_parts
+from keras_evae.dataset.shard_folder import ShardFolder, hold_parts, parts_path, remove_parts
 from keras_evae.dataset.shards import LONGEST_SHARD, anneal_shard
 from keras_evae.dataset.specification import DatasetSpecification
 from keras_evae.errors import DataError
 from keras_evae.files import check_room, disk_errors, publish
 from keras_evae.machine import usable_cores
-
-if TYPE_CHECKING:
-    import distributed
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +41,7 @@ def ensure_dataset(
     path: str | Path,
     specification: DatasetSpecification,
     workers: int | None = None,
-    client: distributed.Client | None = None,
+    client: Client | None = None,
     longest_shard: int = LONGEST_SHARD,
 ) -> None:
     """Checks a dataset to the last bit if it is there, generates or imports it if not; see `generate_dataset`.
@@ -67,7 +64,7 @@ def generate_dataset(
     path: str | Path,
     specification: DatasetSpecification,
     workers: int | None = None,
-    client: distributed.Client | None = None,
+    client: Client | None = None,
     longest_shard: int = LONGEST_SHARD,
 ) -> None:
     """Anneals all configurations of a dataset and writes its file, which appears only when it is complete.
@@ -90,7 +87,8 @@ def generate_dataset(
     path = Path(path).absolute()
     _refuse_existing(path)
     check_room(path.parent, room_for_dataset(path, specification), "the dataset and its shards", REMEDY)
-    with disk_errors(path), open_parts(path, specification, longest_shard) as parts:
+    folder = ShardFolder(parts_path(path), specification, longest_shard)
+    with disk_errors(path), hold_parts(folder) as parts:
         # Again under the lock: the generator that held it before may have finished.
         _refuse_existing(path)
         _make_missing(parts, cluster_pool(client) if client else thread_pool(workers))

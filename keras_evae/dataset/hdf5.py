@@ -1,4 +1,4 @@
-"""The file of a dataset: HDF5, split by index into train, validation and test.
+"""The HDF5 file of a dataset: written, checked, read by split into train, validation and test.
 
 Layout, for each split:
 
@@ -11,8 +11,6 @@ version of the format. Readers give float32 unit vectors whatever the storage, a
 Hamiltonian's mask. Each component of a spin stored as float16 is rounded by at most 2^-12, each spin by at most
 |dS| = 5e-4; in a minimum of the energy that changes the energy in second order only.
 """
-
-from __future__ import annotations
 
 import contextlib
 import logging
@@ -195,7 +193,7 @@ def read_split(path: str | Path, split: str, count: int | None = None) -> np.nda
     with open_dataset(path) as file:
         spins = file[split]["spins"]
         shape = (len(range(len(spins))[:count]), *spins.shape[1:])
-        check_memory(path, 4 * math.prod(shape))
+        check_memory(4 * math.prod(shape), f"{path}: its arrays")
         values = np.empty(shape, np.float32)
         step = max(1, PART // max(1, 4 * math.prod(shape[1:])))
         for start in range(0, len(values), step):

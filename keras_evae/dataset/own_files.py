@@ -5,8 +5,6 @@ validation and test. The file is that of `keras_evae.dataset.hdf5`; its attribut
 the states come, with their SHA-256 and number of states, and how far from minima they are.
 """
 
-from __future__ import annotations
-
 import glob
 import logging
 from collections.abc import Iterable, Iterator

@@ -69,7 +69,7 @@ class StoredArray:
             needed = (_selected(self.shape, key) + self._chunk) * self.dtype.itemsize
             # Looking at the memory takes longer than reading a little.
             if needed > PART:
-                check_memory(self.path, needed, self._memory)
+                check_memory(needed, f"{self.path}: its arrays", memory=self._memory)
             return self._stored[key]
 
 
@@ -172,9 +172,10 @@ class _ArchivedArray:
     def _read(self, start: int, count: int) -> np.ndarray:
         """So many numbers, flat."""
         with reading_errors(self._path):
-            check_memory(self._path, count * self.dtype.itemsize, self._memory)
+            needed = count * self.dtype.itemsize
+            check_memory(needed, f"{self._path}: its arrays", memory=self._memory)
             self._member.seek(self._begin + start * self.dtype.itemsize)
-            return np.frombuffer(self._member.read(count * self.dtype.itemsize), self.dtype)
+            return np.frombuffer(self._member.read(needed), self.dtype)
 
     def __getitem__(self, key: Any) -> np.ndarray:
         rows = range(len(self.shape) and self.shape[0])[key if isinstance(key, slice) else slice(None)]

@@ -10,8 +10,6 @@ short of that: a `.partial` file is removed, a shard without a line is made agai
 manifest is in the format of `sha256sum --check manifest.sha256`.
 """
 
-from __future__ import annotations
-
 import contextlib
 import io
 import logging
@@ -51,23 +49,14 @@ def parts_path(target: Path) -> Path:
 
 
 @contextlib.contextmanager
-def open_parts(
-    target: Path, specification: DatasetSpecification, longest_shard: int = LONGEST_SHARD
-) -> Iterator[ShardFolder]:
-    """Locks the work folder of a target, creates it if it is missing, and looks at what is finished.
+def hold_parts(parts: Folder) -> Iterator[Folder]:
+    """Locks a work folder, creates it if it is missing, and looks at what is finished.
 
     Raises:
         LockedError: If another process holds it.
         MismatchError: If its shards are of another specification; nothing is changed.
         DataError: If its specification is damaged.
     """
-    with hold_parts(ShardFolder(parts_path(target), specification, longest_shard)) as parts:
-        yield parts
-
-
-@contextlib.contextmanager
-def hold_parts(parts: Folder) -> Iterator[Folder]:
-    """Locks a work folder, and opens it; errors as `open_parts`."""
     with hold_lock(parts.path / LOCK):
         try:
             parts.open()

@@ -4,8 +4,6 @@ A shard is a pure function of the specification and its number. As a file it is 
 `spins` (n, y, x, 3) in the dataset's storage type, `energy` (n,) and `charge` (n,), both float64.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 import numpy as np

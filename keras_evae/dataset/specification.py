@@ -1,6 +1,4 @@
-"""What fixes the content of a dataset."""
-
-from __future__ import annotations
+"""What fixes the content of a dataset: Hamiltonian, lattice, sizes, seed, schedule, storage, files of own states."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -8,8 +6,9 @@ from typing import Any
 
 from keras_evae.errors import ArgumentError, as_integer, in_brief
 from keras_evae.hamiltonian import Hamiltonian
-from keras_evae.monte_carlo.checks import check_shape, check_stream
+from keras_evae.monte_carlo.checks import check_shape
 from keras_evae.monte_carlo.schedule import AnnealingSchedule
+from keras_evae.monte_carlo.streams import check_stream
 
 SPLITS = ("train", "validation", "test")
 STORAGES = ("float32", "float16")

@@ -1,4 +1,4 @@
-"""Chains of thermal states: what fixes them, and their unit of work.
+"""Chains of thermal states: lattices at their temperatures, sampled segment by segment, in parallel.
 
 A chain is one lattice at one temperature or, with exchange, copies of a lattice at all of them. It is made segment by
 segment; each is a pure function of the specification and of the state in which the segment before it ends.
@@ -6,10 +6,8 @@ segment; each is a pure function of the specification and of the state in which 
 
 from __future__ import annotations
 
-import dataclasses
-import functools
+import concurrent.futures
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -18,97 +16,23 @@ from keras_evae.analysis.neighbours import delaunay_bonds
 from keras_evae.analysis.skyrmions import skyrmions_of
 from keras_evae.analysis.topology import charge_of
 from keras_evae.annealing import KERNEL_VERSION, choose_sampler
-from keras_evae.dataset.shards import GENERAL_UPDATE
-from keras_evae.errors import ArgumentError, MismatchError, as_integer, as_number
-from keras_evae.hamiltonian import Hamiltonian
+from keras_evae.console import progress_bar
+from keras_evae.dataset.cluster import Client, cluster_pool
+from keras_evae.dataset.generation import thread_pool
+from keras_evae.dataset.thermal_specification import ThermalSpecification
+from keras_evae.errors import MismatchError
+from keras_evae.machine import usable_cores
 from keras_evae.monte_carlo.checkerboard import MonteCarlo
-from keras_evae.monte_carlo.checks import check_shape, check_stream
 from keras_evae.monte_carlo.tempering import even_temperatures, exchange
 
-# Spin updates of a segment: half a minute of one core.
-SEGMENT_UPDATES = 3e10
 # Skyrmions are counted once in so many measurements of the charge: a count takes hundreds of sweeps.
 COUNT_INTERVAL = 100
 # Where lattices start to be cooled from, above the Curie temperature.
 HOT = 1.0
 STATE = ("spins", "words", "replicas", "temperatures")
-
-
-@dataclasses.dataclass(frozen=True)
-class ThermalSpecification:
-    """Everything that fixes thermal averages; `keras_evae.thermal.sample` says what the arguments are.
-
-    Raises:
-        ValueError: For temperatures, intervals or a lattice that cannot be used.
-    """
-
-    hamiltonians: tuple[Hamiltonian, ...]
-    shape: tuple[int, int]
-    temperatures: tuple[float, ...]
-    sweeps: int
-    thermalization: int
-    seed: int = 0
-    exchange: bool = False
-    even_acceptance: bool = False
-    interval: int = 10
-    charge_interval: int = 300
-    over_relaxation: int = 5
-    keep: int = 0
-
-    def __post_init__(self) -> None:
-        temperatures = tuple(as_number("temperatures", temperature, positive=True) for temperature in self.temperatures)
-        object.__setattr__(self, "temperatures", temperatures)
-        if not self.temperatures or list(self.temperatures) != sorted(set(self.temperatures)):
-            raise ArgumentError("temperatures", "rising, each once", list(self.temperatures))
-        for name, least in (("sweeps", 1), ("thermalization", 0), ("interval", 1), ("charge_interval", 1),
-                            ("over_relaxation", 0), ("keep", 0)):  # fmt: skip
-            object.__setattr__(self, name, as_integer(name, getattr(self, name), least))
-        for name, step in (("charge_interval", self.interval), ("sweeps", self.charge_interval)):
-            if getattr(self, name) % step:
-                raise ArgumentError(name, f"a multiple of {step}", getattr(self, name))
-        if self.keep > self.blocks:
-            raise ArgumentError("keep", f"at most sweeps / charge_interval = {self.blocks}", self.keep)
-        if self.exchange and len(self.temperatures) < 2:
-            raise ArgumentError("temperatures", "two at least for exchange", list(self.temperatures))
-        if self.even_acceptance and not self.exchange:
-            raise ArgumentError("even_acceptance", "False without exchange", True)
-        check_stream(self.seed, len(self.hamiltonians) * len(self.temperatures))
-        for hamiltonian in self.hamiltonians:
-            check_shape(hamiltonian, self.shape)
-
-    @property
-    def blocks(self) -> int:
-        """Measurements of the charge."""
-        return self.sweeps // self.charge_interval
-
-    @property
-    def chains(self) -> int:
-        return len(self.hamiltonians) * (1 if self.exchange else len(self.temperatures))
-
-    @functools.cached_property
-    def segment_blocks(self) -> int:
-        """Blocks of a segment."""
-        updates = self.charge_interval * (1 + self.over_relaxation) * self.shape[0] * self.shape[1]
-        updates *= len(self.temperatures) if self.exchange else 1
-        updates *= GENERAL_UPDATE if any(each.further_terms for each in self.hamiltonians) else 1
-        return max(1, int(SEGMENT_UPDATES / updates))
-
-    @property
-    def segments(self) -> int:
-        """Segments of a chain; the first brings it into equilibrium."""
-        return 1 - (-self.blocks // self.segment_blocks)
-
-    def blocks_of(self, segment: int) -> range:
-        """The blocks of a segment, none of the first."""
-        return range(self.blocks)[max(0, segment - 1) * self.segment_blocks : segment * self.segment_blocks]
-
-    def attributes(self) -> dict[str, Any]:
-        """Plain values, by the names under which a configuration knows them."""
-        values = dataclasses.asdict(dataclasses.replace(self, hamiltonians=()))
-        values |= {"temperatures": list(self.temperatures), "shape": list(self.shape)}
-        del values["hamiltonians"]
-        named = {f"thermal.{name}": value for name, value in values.items()}
-        return {**named, "hamiltonians": [hamiltonian.to_config() for hamiltonian in self.hamiltonians]}
+# What has a row for each measurement.
+SERIES = ("series", "charge", "counts", "kept")
+Arrays = dict[str, np.ndarray]
 
 
 class _Chain:
@@ -201,7 +125,7 @@ def run_segment(
     """
     if kernel_version != KERNEL_VERSION:
         raise MismatchError(f"kernel version: expected {kernel_version}, found {KERNEL_VERSION} on a worker")
-    with ThreadPoolExecutor(workers, thread_name_prefix="thermal") as pool:
+    with concurrent.futures.ThreadPoolExecutor(workers, thread_name_prefix="thermal") as pool:
         # Spins that go from thread to thread leave the caches.
         apply = pool.map if workers > 1 else map
         chain = _Chain(of, number, apply)
@@ -231,3 +155,73 @@ def run_segment(
             "kept": np.array(kept, np.float32).reshape(-1, n, *of.shape, 3),
             **chain.state(),
         }
+
+
+def make_chains(
+    specification: ThermalSpecification,
+    missing: Iterable[int],
+    read: Callable[[int], Arrays],
+    write: Callable[[int, Arrays], None],
+    workers: int | None = None,
+    client: Client | None = None,
+) -> Arrays:
+    """Makes the missing segments of all chains, on threads or on the workers of a Dask cluster.
+
+    Args:
+        specification: What to sample.
+        missing: Numbers of segments, those of the first chain first.
+        read, write: Give and take the arrays of a segment, by its number.
+        workers, client: Threads, or a Dask cluster instead. The result does not depend on them.
+
+    Returns:
+        The arrays of all segments, each `(hamiltonians, temperatures, times, ...)`, but for `history`, `(hamiltonians,
+        rounds + 1, temperatures)`, and `temperatures`, at which the chains were, `(hamiltonians, temperatures)`.
+    """
+    chains, segments, cores = specification.chains, specification.segments, workers or usable_cores()
+    # Where there are few chains, each takes several threads.
+    inner = 1 if client or not specification.exchange else max(1, cores // chains)
+    # What is behind a segment that is lost is made again, with the same bits.
+    todo = dict.fromkeys(range(chains), segments)
+    for part in sorted(missing, reverse=True):
+        todo[part // segments] = part % segments
+    with (
+        progress_bar(
+            description="sampling", total=segments * chains, initial=sum(todo.values()), unit="segment"
+        ) as bar,
+        cluster_pool(client) if client else thread_pool(cores) as (executor, _),
+    ):
+
+        def submit(chain: int) -> concurrent.futures.Future:
+            first = todo[chain]
+            state = read(chain * segments + first - 1) if first else None
+            state = state and {name: state[name] for name in STATE}
+            return executor.submit(run_segment, specification, chain, first, state, inner, KERNEL_VERSION)
+
+        pending = {submit(chain): chain for chain, first in todo.items() if first < segments}
+        while pending:
+            for future in concurrent.futures.wait(pending, return_when=concurrent.futures.FIRST_COMPLETED).done:
+                chain = pending.pop(future)
+                write(chain * segments + todo[chain], future.result())
+                bar.update()
+                todo[chain] += 1
+                if todo[chain] < segments:
+                    pending[submit(chain)] = chain
+    return _join(specification, read)
+
+
+def _join(specification: ThermalSpecification, read: Callable[[int], Arrays]) -> Arrays:
+    segments, joined = specification.segments, []
+    for chain in range(specification.chains):
+        # The first only brings the chain into equilibrium.
+        found = [read(chain * segments + number) for number in range(1, segments)]
+        arrays = {name: np.concatenate([each[name] for each in found]) for name in SERIES}
+        later = [each["history"][1:] for each in found] if specification.exchange else []
+        arrays["history"] = np.concatenate([found[0]["history"][:1], *later])
+        joined.append({**arrays, "temperatures": found[-1]["temperatures"][None]})
+    size = (len(specification.hamiltonians), len(specification.temperatures))
+    whole = {}
+    for name in joined[0]:
+        # (chains, times, temperatures of a chain, ...) with the temperatures in front of the times.
+        values = np.moveaxis(np.stack([each[name] for each in joined]), 2, 1)
+        whole[name] = values.reshape(*size, *values.shape[2:])
+    return whole | {"temperatures": whole["temperatures"][..., 0]}

@@ -1,127 +1,46 @@
-"""Thermal averages on disk: made in parts like a dataset, then one HDF5 file.
+"""The HDF5 file of thermal averages: made in parts like a dataset, checked, read.
 
 Layout: `averages` (hamiltonians, n) has a field for the temperature, for each average and for its `_error`; `series`
 (hamiltonians, n, rounds, 6), see `keras_evae.monte_carlo.checkerboard.MonteCarlo.measure`, and `charge_series` are what
-they are of; `acceptance`, `round_trips` and `spins` as `keras_evae.thermal.ThermalResult` has them. All are checksummed
-(fletcher32). The attributes hold the specification and the versions.
+they are of; `acceptance`, `round_trips` and `spins` as `keras_evae.dataset.thermal_averages.ThermalResult` has them.
+All are checksummed (fletcher32). The attributes hold the specification and the versions.
 """
 
 from __future__ import annotations
 
-import concurrent.futures
-from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import h5py
 import numpy as np
 
-from keras_evae.annealing import KERNEL_VERSION
-from keras_evae.console import progress_bar
-from keras_evae.dataset.cluster import cluster_pool
-from keras_evae.dataset.generation import thread_pool
+from keras_evae.dataset.cluster import Client
 from keras_evae.dataset.hdf5 import AGAIN, METADATA_BYTES, VERSIONS, create_file, json_attribute, write_attribute
 from keras_evae.dataset.reading import open_hdf5
 from keras_evae.dataset.shard_folder import PartsFolder, hold_parts, parts_path, remove_parts
 from keras_evae.dataset.specification import describe_difference
-from keras_evae.dataset.thermal_chains import STATE, ThermalSpecification, run_segment
+from keras_evae.dataset.thermal_averages import average
+from keras_evae.dataset.thermal_chains import Arrays, make_chains
+from keras_evae.dataset.thermal_specification import ThermalSpecification
 from keras_evae.errors import DataError, MismatchError
 from keras_evae.files import disk_errors, publish
-from keras_evae.machine import usable_cores
-
-if TYPE_CHECKING:
-    import distributed
 
 FORMAT_VERSION = 1
 # Arrays that are no fields of the table.
-SERIES = ("series", "charge", "counts", "kept")
 APART = ("acceptance", "round_trips", "series", "charge_series", "spins")
-Arrays = dict[str, np.ndarray]
-
-
-def make_chains(
-    specification: ThermalSpecification,
-    missing: Iterable[int],
-    read: Callable[[int], Arrays],
-    write: Callable[[int, Arrays], None],
-    workers: int | None = None,
-    client: distributed.Client | None = None,
-) -> Arrays:
-    """Makes the missing segments of all chains, on threads or on the workers of a Dask cluster.
-
-    Args:
-        specification: What to sample.
-        missing: Numbers of segments, those of the first chain first.
-        read, write: Give and take the arrays of a segment, by its number.
-        workers, client: As for `ensure_thermal`.
-
-    Returns:
-        The arrays of all segments, each `(hamiltonians, temperatures, times, ...)`, but for `history`, `(hamiltonians,
-        rounds + 1, temperatures)`, and `temperatures`, at which the chains were, `(hamiltonians, temperatures)`.
-    """
-    chains, segments, cores = specification.chains, specification.segments, workers or usable_cores()
-    # Where there are few chains, each takes several threads.
-    inner = 1 if client or not specification.exchange else max(1, cores // chains)
-    # What is behind a segment that is lost is made again, with the same bits.
-    todo = dict.fromkeys(range(chains), segments)
-    for part in sorted(missing, reverse=True):
-        todo[part // segments] = part % segments
-    with (
-        progress_bar(
-            description="sampling", total=segments * chains, initial=sum(todo.values()), unit="segment"
-        ) as bar,
-        cluster_pool(client) if client else thread_pool(cores) as (executor, _),
-    ):
-
-        def submit(chain: int) -> concurrent.futures.Future:
-            first = todo[chain]
-            state = read(chain * segments + first - 1) if first else None
-            state = state and {name: state[name] for name in STATE}
-            return executor.submit(run_segment, specification, chain, first, state, inner, KERNEL_VERSION)
-
-        pending = {submit(chain): chain for chain, first in todo.items() if first < segments}
-        while pending:
-            for future in concurrent.futures.wait(pending, return_when=concurrent.futures.FIRST_COMPLETED).done:
-                chain = pending.pop(future)
-                write(chain * segments + todo[chain], future.result())
-                bar.update()
-                todo[chain] += 1
-                if todo[chain] < segments:
-                    pending[submit(chain)] = chain
-    return _join(specification, read)
-
-
-def _join(specification: ThermalSpecification, read: Callable[[int], Arrays]) -> Arrays:
-    segments, joined = specification.segments, []
-    for chain in range(specification.chains):
-        # The first only brings the chain into equilibrium.
-        found = [read(chain * segments + number) for number in range(1, segments)]
-        arrays = {name: np.concatenate([each[name] for each in found]) for name in SERIES}
-        later = [each["history"][1:] for each in found] if specification.exchange else []
-        arrays["history"] = np.concatenate([found[0]["history"][:1], *later])
-        joined.append({**arrays, "temperatures": found[-1]["temperatures"][None]})
-    size = (len(specification.hamiltonians), len(specification.temperatures))
-    whole = {}
-    for name in joined[0]:
-        # (chains, times, temperatures of a chain, ...) with the temperatures in front of the times.
-        values = np.moveaxis(np.stack([each[name] for each in joined]), 2, 1)
-        whole[name] = values.reshape(*size, *values.shape[2:])
-    return whole | {"temperatures": whole["temperatures"][..., 0]}
 
 
 def ensure_thermal(
     path: str | Path,
     specification: ThermalSpecification,
-    average: Callable[[ThermalSpecification, Arrays], Arrays],
     workers: int | None = None,
-    client: distributed.Client | None = None,
+    client: Client | None = None,
 ) -> Arrays:
     """The content of a file, which is made if it is not there; stopped at any moment, it goes on from its parts.
 
     Args:
         path: The file. Until it is complete its parts lie in `<path>.parts/`.
         specification: What to sample.
-        average: Makes what is written of the joined segments.
         workers, client: Threads, or a Dask cluster instead. The result does not depend on them.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Whether stages were long enough: what doubling their length changed, and what noise is left."""
+"""Recipe `convergence`: whether stages were long enough, what doubling their length changed, what noise is left."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -27,7 +27,7 @@ def make_convergence(run: Run, output: Path, file: str) -> Section:
     for stage in run.stages:
         epochs = stage.stage.epochs
         changes = changes_on_doubling(read_history(stage), epochs)
-        rows.append([stage.beta, stage.gamma, epochs, run.samples(stage.stage), *changes, in_words(changes)])
+        rows.append([stage.beta, stage.gamma, epochs, run.samples(stage.stage), *changes, yes_or_no(changes)])
     caption = "change of the losses of the validation split from half of the stage to its end, per cent"
     converged = sum(row[-1] == "yes" for row in rows)
     return Section(
@@ -76,7 +76,7 @@ def _extrapolation_table(run: Run) -> Table:
     return Table("extrapolation", caption, header, [row])
 
 
-def in_words(changes: Sequence[Cell]) -> str:
+def yes_or_no(changes: Sequence[Cell]) -> str:
     """Whether a stage is converged, from the changes of its losses in per cent: yes, no, or - if one is not known."""
     known = [abs(change) for change in changes if isinstance(change, float)]
     return "-" if len(known) < len(changes) else "yes" if max(known) <= 100 * CONVERGED else "no"

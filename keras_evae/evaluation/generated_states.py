@@ -1,4 +1,4 @@
-"""Analysis of generated states, or of any file of spins, beside the test data."""
+"""Recipe `analyse`: skyrmions, order and S(q) of generated states, or of any file of spins, beside the test data."""
 
 from __future__ import annotations
 

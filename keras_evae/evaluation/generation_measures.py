@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from keras_evae.analysis import defect_share, describe_state, ring_average, structure_factor
-from keras_evae.analysis.nearest import nearest_distances, symmetric_distances
+from keras_evae.analysis.nearest_states import nearest_distances, symmetric_distances
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.minima.distinct import SAME_STATE
 

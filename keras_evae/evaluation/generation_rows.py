@@ -17,13 +17,14 @@ from keras_evae.console import progress_bar
 from keras_evae.evaluation.generation_measures import Estimate, MeasuredSet, estimate, measure_set
 from keras_evae.evaluation.results import Record
 from keras_evae.evaluation.stage_selection import before_collapse
-from keras_evae.evaluation.stage_states import GENERATION_SEED, load_stage, reconstruct
+from keras_evae.evaluation.stage_states import load_stage, reconstruct
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.machine import usable_cores
 from keras_evae.minima.relaxation import precise_energy, relax_states
 from keras_evae.monte_carlo.schedule import PRESETS, AnnealingSchedule
 from keras_evae.runs.run import Run
 from keras_evae.runs.stage_folder import FinishedStage
+from keras_evae.runs.stage_plan import GENERATION_SEED
 
 TEST, OUTPUTS = "test data", "outputs"
 # Share of the test data's diversity from which a stage counts as generating, and not as collapsed.

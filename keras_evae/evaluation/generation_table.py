@@ -1,4 +1,4 @@
-"""How good generated states are, and how fast they come, beside test data, outputs of the network and the annealer."""
+"""Recipe `generation`: how good generated states are, and how fast, beside test data, outputs and the annealer."""
 
 import functools
 import math
@@ -15,9 +15,9 @@ from keras_evae.evaluation.generation_measures import Estimate, MeasuredSet
 from keras_evae.evaluation.generation_rows import OUTPUTS, TEST, AnnealerPoint, Row
 from keras_evae.evaluation.results import Cell, Picture, Record, Section, Table, for_each_run
 from keras_evae.evaluation.stage_selection import nearest_gammas
-from keras_evae.machine import describe_environment, usable_cores
+from keras_evae.machine import check_memory, describe_environment, usable_cores
 from keras_evae.minima.certificate import SAME_ENERGY, Candidate, best_known
-from keras_evae.runs.resources import SPIN_BYTES, check_memory
+from keras_evae.runs.resources import SPIN_BYTES
 from keras_evae.runs.run import Run
 from keras_evae.runs.stage_plan import in_words
 
@@ -60,7 +60,7 @@ def make_generation(
     stages, notes = nearest_gammas(run, gammas) if gammas else (sets.generating_stages(run), [])
     # Raw and relaxed, of the outputs and of each way.
     states = 2 * count * len(stages) * (1 + len(priors))
-    check_memory(states * math.prod(run.shape) * SPIN_BYTES, f"{states} states", "take a smaller --number")
+    check_memory(states * math.prod(run.shape) * SPIN_BYTES, f"memory: {states} states", "take a smaller --number")
     rows = list(sets.measure_rows(run, stages, priors, count))
     annealer = sets.measure_annealer(run.hamiltonian, run.shape, seconds)
     energies = [float(row.relaxed.values["energy_per_site"].min()) for row in rows]

@@ -17,7 +17,7 @@ from keras_evae.config import Config, dump_config, load_config
 from keras_evae.config_sections import EVAEConfig
 from keras_evae.dataset import DatasetSpecification, ensure_dataset
 from keras_evae.errors import ConfigError, DataError, MismatchError, as_integer, as_number
-from keras_evae.evaluation.ground_state_tables import draw_states, make_headline, make_section
+from keras_evae.evaluation.ground_state_tables import draw_states, make_headline, make_search_section
 from keras_evae.evaluation.relaxed_states import write_states
 from keras_evae.evaluation.report import write_report
 from keras_evae.evaluation.results import Record, Section
@@ -96,7 +96,7 @@ def find_ground_state(
         others = itertools.product(sorted(set(betas) - {beta}), range(len(trials)))
         curve = [trial(other, f"seed_{k}").search(bound, settle=False) for other, k in others]
         states, methods = _compare_methods(config, output, trials, count, anneal_seconds)
-        section = make_section(trials, curve, states, methods)
+        section = make_search_section(trials, curve, states, methods)
         section.publish(output)
         headline = make_headline(section, methods, trials[0].run, output.resolve().name)
         write_report([found.run for found in trials], [section], {}, output, [headline])

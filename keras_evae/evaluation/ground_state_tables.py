@@ -33,7 +33,7 @@ TEXT = (
 )
 
 
-def make_section(
+def make_search_section(
     trials: Sequence[Trial], others: Sequence[Trial], states: Sequence[Record], methods: Sequence[Record]
 ) -> Section:
     """Results of trials, of others at further beta, of the distinct states, the lowest first, and of all methods."""

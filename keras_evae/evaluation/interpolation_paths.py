@@ -110,7 +110,7 @@ def find_latent_paths(
 
 
 def _nearest_images(run: Run, stages: Sequence[FinishedStage], images: Sequence[Targets], count: int) -> list[Targets]:
-    from keras_evae.model.latent import reconstruct_mean
+    from keras_evae.model.latent_inversion import reconstruct_mean
 
     states = np.concatenate([image.states for image in images]).astype(np.float32)
     worst = np.zeros(len(images))
@@ -122,7 +122,7 @@ def _nearest_images(run: Run, stages: Sequence[FinishedStage], images: Sequence[
 
 def _pass(run: Run, stage: FinishedStage, images: Sequence[Targets], max_steps: int) -> list[LatentPath]:
     """The paths of one stage: all targets are mapped in one batch."""
-    from keras_evae.model.latent import inverse_mapping
+    from keras_evae.model.latent_inversion import inverse_mapping
 
     model, states = load_stage(run, stage), np.concatenate([image.states for image in images])
     latent, losses = inverse_mapping(model, states, max_steps=max_steps)
@@ -131,9 +131,7 @@ def _pass(run: Run, stage: FinishedStage, images: Sequence[Targets], max_steps: 
 
 
 def _follow(model: EVAE, image: Targets, ends: np.ndarray, losses: np.ndarray) -> LatentPath:
-    from keras_evae.model.latent import interpolate
-
-    spins = model.decode_many(interpolate(ends[0], ends[1], POINTS))
+    spins = model.decode_many(np.linspace(ends[0], ends[1], POINTS))
     energies = np.array([precise_energy(state, model.hamiltonian) for state in spins])
     charges = topological_charge(spins)
     same_charges = np.rint(charges[[0, -1]]) == np.rint(topological_charge(image.states))

@@ -1,4 +1,4 @@
-"""The recipes of `evae-evaluate`: each makes one figure of the paper, or an analysis, from runs."""
+"""The register of the recipes of `evae-evaluate`, each of which makes one figure or analysis of runs; `evaluate`."""
 
 import contextlib
 import dataclasses
@@ -70,7 +70,7 @@ RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (
            in_all=False),
     Recipe("states", "shown_states", "Eight generated states",
            "of the stage that generates best and of the collapsed one, with E/N and psi6"),
-    Recipe("movie", "moving_states", "Movies", "GIFs of generated states along gamma and of an interpolation",
+    Recipe("movie", "movies", "Movies", "GIFs of generated states along gamma and of an interpolation",
            needs_gamma=True, in_all=False),
 )}
 # fmt: on

@@ -1,4 +1,4 @@
-"""Generated states relaxed at T = 0, before and after, with certificates in a file."""
+"""Recipe `relax`: generated states before and after relaxation at T = 0, and their HDF5 file with certificates."""
 
 import contextlib
 import dataclasses
@@ -31,7 +31,7 @@ Certificates = dict[str, np.ndarray]
 def make_relax(run: Run, output: Path, file: str, count: int = 100, anneals: int | None = None) -> Section:
     """Energy of generated states of each stage before and after relaxation; writes the states with certificates."""
     path = output / f"states{file.removeprefix('relax')}.h5"
-    certificates, best, changes = export_states(run, path, count, anneals)
+    certificates, best, changes = write_all_stages(run, path, count, anneals)
     numbers: Record = {"last_stage_finished": is_finished(run), "best_known_energy_per_site": best[0].energy_per_site}
     return Section(
         "relax",
@@ -90,7 +90,7 @@ def write_states(
         write_attribute(file, "origins", {str(index): origin for index, origin in enumerate(origins)})
 
 
-def export_states(
+def write_all_stages(
     run: Run, path: Path, count: int = 100, anneals: int | None = None
 ) -> tuple[dict[str, Certificates], list[Candidate], dict[str, Record]]:
     """Writes generated and relaxed states of each finished stage with their certificates, to an HDF5 file.

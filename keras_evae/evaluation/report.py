@@ -19,12 +19,12 @@ import jinja2
 from keras_evae.errors import DataError
 from keras_evae.evaluation.results import Picture, Section, read_section
 from keras_evae.evaluation.stage_selection import by_label
-from keras_evae.evaluation.stage_states import GENERATION_SEED
 from keras_evae.evaluation.verdict import make_verdict
 from keras_evae.machine import describe_environment
 from keras_evae.runs.environment import read_environment
 from keras_evae.runs.manifest import read_listed, write_listed
 from keras_evae.runs.run import Run
+from keras_evae.runs.stage_plan import GENERATION_SEED
 
 logger = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""Eight generated states of the stage that generates best, and of the last one if that has collapsed."""
+"""Recipe `states`: eight generated states of the stage that generates best, and of the last if that has collapsed."""
 
 from pathlib import Path
 

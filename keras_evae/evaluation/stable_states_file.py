@@ -24,7 +24,16 @@ from keras_evae.dataset.specification import describe_difference
 from keras_evae.errors import DataError, EVAEError, MismatchError, validate_json
 from keras_evae.evaluation.relaxed_states import new_states_file
 from keras_evae.evaluation.stable_states import CHUNK, MEASURED, StableStates, StateSource, collect_chunks, make_source
-from keras_evae.files import disk_errors, hold_lock, json_text, load_arrays, read_sealed, write_sealed, write_whole
+from keras_evae.files import (
+    as_npz,
+    disk_errors,
+    hold_lock,
+    json_text,
+    load_arrays,
+    read_sealed,
+    write_sealed,
+    write_whole,
+)
 from keras_evae.runs.run import Run
 
 logger = logging.getLogger(__name__)
@@ -92,9 +101,8 @@ def _kept_chunk(parts: Path, source: StateSource, number: int) -> StableStates:
         if content is not None:
             file = load_arrays(path, io.BytesIO(content), ("spins", "record"))
             return StableStates(file["spins"], file["record"])
-    made, stream = source.chunk(number), io.BytesIO()
-    np.savez(stream, spins=made.spins, record=made.record)
-    write_sealed(path, stream.getbuffer())
+    made = source.chunk(number)
+    write_sealed(path, as_npz({"spins": made.spins, "record": made.record}))
     return made
 
 

@@ -10,12 +10,11 @@ import numpy as np
 
 from keras_evae.runs.run import Run
 from keras_evae.runs.stage_folder import FinishedStage, load_stage_weights
+from keras_evae.runs.stage_plan import GENERATION_SEED
 
 if TYPE_CHECKING:
     from keras_evae.model.evae import EVAE
 
-# Seed of the latent vectors of generated states: the same ones for each stage and run.
-GENERATION_SEED = 0
 BATCH = 100
 
 

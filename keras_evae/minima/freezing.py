@@ -1,6 +1,4 @@
-"""Where a cooling freezes, and whether it was slow enough."""
-
-from __future__ import annotations
+"""The report of a cooling: where it freezes, and whether it was slow enough."""
 
 import dataclasses
 import math
@@ -19,7 +17,7 @@ from keras_evae.machine import usable_cores
 from keras_evae.minima.slow_anneals import Anneals, anneal_slowly
 from keras_evae.monte_carlo.autocorrelation import autocorrelation_time
 from keras_evae.monte_carlo.checkerboard import MonteCarlo
-from keras_evae.monte_carlo.schedule import PRESETS, AnnealingSchedule
+from keras_evae.monte_carlo.schedule import PRESETS, AnnealingSchedule, as_schedule
 
 HEADER = ("T", "T of the spins", "E/N", "charge", "charge, relaxed", "skyrmions, relaxed", "autocorrelation, sweeps")
 # States at which the charge of a lattice is the final one: closer than this on average.
@@ -107,7 +105,7 @@ def annealing_report(
         sweeps: Heat-bath sweeps at each of them for the autocorrelation time, in a copy of the lattice.
         workers: Threads; all cores by default. The numbers do not depend on it.
     """
-    schedule = AnnealingSchedule.preset(schedule) if isinstance(schedule, str) else schedule
+    schedule = as_schedule(schedule)
     for name, value, least in (("lattices", lattices, 2), ("points", points, 1), ("sweeps", sweeps, 2)):
         as_integer(name, value, least)
     schedules = {"this": schedule, **{name: each for name, each in PRESETS.items() if each != schedule}}

@@ -1,4 +1,4 @@
-"""The two states between which Figure 4 interpolates: skyrmion lattices with and without an interstitial skyrmion."""
+"""The two targets of Figure 4: skyrmion lattices with and without an interstitial skyrmion."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import dataclasses
 
 import numpy as np
 
-from keras_evae.analysis import topological_charge
+from keras_evae.analysis import align, topological_charge
 from keras_evae.annealing import relax
 from keras_evae.errors import DataError
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.minima.relaxation import minimise_energy
 from keras_evae.minima.skyrmion_lattices import commensurate_lattices, place_skyrmions, triangular_skyrmions
-from keras_evae.symmetry import apply_point_operation, point_group, random_symmetry
+from keras_evae.symmetry import apply_point_operation, random_symmetry
 
 # Largest torque |S x h| of the relaxed states; of the sweeps in single precision that come first.
 TORQUE, SINGLE_PRECISION_TORQUE = 1e-6, 5e-6
@@ -59,14 +59,16 @@ def make_targets(hamiltonian: Hamiltonian, shape: tuple[int, int]) -> Targets:
     except ValueError as error:
         raise DataError(f"no pair of skyrmion lattices to interpolate between: {error}") from error
     lattice = commensurate_lattices(shape, len(positions))[0]
-    nearest = positions[np.argmin(np.linalg.norm(positions - np.array(shape) / 2, axis=-1))]
-    hole = (nearest + lattice.vectors.sum(axis=0) / 3) % shape
+    middle = positions[np.argmin(np.linalg.norm(positions - np.array(shape) / 2, axis=-1))]
+    hole = (middle + lattice.vectors.sum(axis=0) / 3) % shape
     interstitial = place_skyrmions(np.vstack([positions, hole]), lattice.spacing / 4, shape, hamiltonian)
     initial, final = (
         minimise_energy(hamiltonian, relax(hamiltonian, spins, SINGLE_PRECISION_TORQUE)[0], TORQUE)
         for spins in (interstitial, perfect)
     )
-    states = np.stack([initial, _nearest_image(final, initial, hamiltonian)])
+    nearest = align(final, initial, hamiltonian)
+    turned = apply_point_operation(final, nearest.operation, hamiltonian.dmi)
+    states = np.stack([initial, np.roll(turned, np.array(nearest.shift, int), axis=(0, 1))])
     torque = float(hamiltonian.torque(states).max())
     counts = np.rint(np.abs(topological_charge(states))).astype(int).tolist()
     if counts != [len(positions) + 1, len(positions)] or torque > TORQUE:
@@ -75,15 +77,3 @@ def make_targets(hamiltonian: Hamiltonian, shape: tuple[int, int]) -> Targets:
             f"{shape[1]} sites, found {counts[0]} and {counts[1]} with a torque of {torque:.1e}; use a larger lattice"
         )
     return Targets(states, len(positions), lattice.spacing, torque)
-
-
-def _nearest_image(spins: np.ndarray, reference: np.ndarray, hamiltonian: Hamiltonian) -> np.ndarray:
-    """The translation and point operation of a state with the largest sum_i S_i.R_i, from its Fourier transform."""
-    transform = np.fft.fft2(reference, axes=(0, 1))
-    images = []
-    for operation in point_group(hamiltonian, spins.shape[:2]):
-        turned = apply_point_operation(spins, operation, hamiltonian.dmi)
-        overlaps = np.fft.ifft2(np.sum(transform * np.fft.fft2(turned, axes=(0, 1)).conj(), axis=-1)).real
-        shift = np.unravel_index(np.argmax(overlaps), overlaps.shape)
-        images.append((overlaps.max(), np.roll(turned, shift, axis=(0, 1))))
-    return max(images, key=lambda image: image[0])[1]

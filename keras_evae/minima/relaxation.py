@@ -1,4 +1,4 @@
-"""Relaxation of many states, and in double precision, for states that shall be minima to many digits."""
+"""Relaxation of many states at T = 0; minimisation and E/N of one state in double precision."""
 
 import numpy as np
 from scipy.optimize import minimize

@@ -1,4 +1,4 @@
-"""Spin states made of skyrmions at given places: the start of a relaxation, or a target to compare with."""
+"""Triangular lattices of skyrmions, placed by hand: the start of a relaxation, or a target to compare with."""
 
 import contextlib
 import dataclasses

@@ -12,7 +12,7 @@ import numpy as np
 from keras_evae.annealing import KERNEL_VERSION, anneal_many, relax
 from keras_evae.console import progress_bar
 from keras_evae.errors import DataError
-from keras_evae.files import disk_errors, load_arrays, write_whole
+from keras_evae.files import as_npz, disk_errors, load_arrays, write_whole
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.minima.relaxation import TORQUE, precise_energy
 from keras_evae.monte_carlo.schedule import SLOW_SCHEDULE, AnnealingSchedule
@@ -85,11 +85,10 @@ def anneal_for(
     with progress_bar(total=cpu_seconds, description="slow anneals", bar_format=form) as bar:
         while count := anneals.fitting(cpu_seconds, piece) if anneals else 1:
             anneals = anneal_slowly(hamiltonian, shape, count, schedule, seed, anneals)
-            content = io.BytesIO()
-            np.savez(content, identity=np.frombuffer(identity, np.uint8), **dataclasses.asdict(anneals))
+            content = as_npz({"identity": np.frombuffer(identity, np.uint8), **dataclasses.asdict(anneals)})
             with disk_errors(folder / FILE):
                 folder.mkdir(parents=True, exist_ok=True)
-                write_whole(folder / FILE, content.getvalue())
+                write_whole(folder / FILE, content)
             bar.update(min(anneals.cpu_seconds, cpu_seconds) - bar.n)
     # The first piece leaves no count of zero.
     return anneals  # type: ignore[return-value]

@@ -1,7 +1,5 @@
 """What the model asks of TensorFlow's devices: which form is the fast one there, and a GPU's memory."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 

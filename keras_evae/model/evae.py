@@ -18,9 +18,9 @@ from keras_evae.layers import LARGEST_LOG_VARIANCE, Sampling
 from keras_evae.model import polyphase
 from keras_evae.model.devices import fast_form_is_fastest
 from keras_evae.model.keras_switches import SpinModel, check_scope, check_types
-from keras_evae.model.losses import hamiltonian_loss, kl_loss, reconstruction_loss
+from keras_evae.model.latent_priors import normal_vectors
+from keras_evae.model.losses import hamiltonian_loss, input_weights, kl_loss, reconstruction_loss
 from keras_evae.model.networks import build_decoder, build_encoder
-from keras_evae.model.priors import normal_vectors
 
 # In float16 the gradients of small losses vanish unless the loss is scaled, which it is not.
 # float64 serves comparisons to the last digits; the configuration does not offer it.
@@ -56,6 +56,9 @@ class EVAE(SpinModel):
         largest_log_variance: Bound of the posteriors' log-variances in L_KL and in the noise, see `losses.kl_loss`.
         dense_units: Width of the encoder's first dense layer; None: that of the flattened features before it, which is
             3072 at 128 x 128 and grows with the lattice. Its parameters are the product of both.
+        generated_from: Gamma from which on every second latent vector of a training step is drawn from the standard
+            normal. L_RC is then the mean over the others, while L_H and the statistics of the batch normalisations are
+            also those of generated states, which lie where no posterior does. None: never, as in the paper.
         replicas: Replicas that share each batch, `keras_evae.training.replicas.Replicas`; None for one device.
 
     Built in the scope of a `tf.distribute` strategy with `replicas=Replicas(strategy)`, the model trains on all of
@@ -85,6 +88,7 @@ class EVAE(SpinModel):
         precision: str = "float32",
         largest_log_variance: float = LARGEST_LOG_VARIANCE,
         dense_units: int | None = None,
+        generated_from: float | None = None,
         replicas: Any = None,
         **kwargs: Any,
     ) -> None:
@@ -106,6 +110,7 @@ class EVAE(SpinModel):
         self.lattice_shape = as_shape("lattice_shape", lattice_shape)
         self.latent_dim = latent_dim = as_integer("latent_dim", latent_dim, 1)
         self.dense_units = dense_units = dense_units and as_integer("dense_units", dense_units, 1)
+        self.generated_from = generated_from
         self.hamiltonian = hamiltonian or Hamiltonian()
         self.hamiltonian.check_lattice(self.lattice_shape)
         self.seed = seed = as_integer("seed", seed, 0)
@@ -198,9 +203,15 @@ class EVAE(SpinModel):
 
     def _loss_terms(self, spins: Any, training: bool, share: Any = None) -> dict[str, Any]:
         """The named loss terms and their weighted sum, for `train_step` and `test_step` alike."""
-        mean, log_variance = self.run_encoder(spins, training)
-        outputs = self.run_decoder(self.sampling((mean, log_variance), share=share), training)
-        reconstruction = reconstruction_loss(spins, outputs, self.hamiltonian.mask)
+        posterior = mean, log_variance = self.run_encoder(spins, training)
+        weights = None
+        if training and self.generated_from is not None:
+            size = share.batch_size if share else tf.shape(spins)[0]
+            weights = input_weights(size, self.gamma.value >= self.generated_from)[share.rows if share else slice(None)]
+            # Mean 0 and log-variance 0: the standard normal.
+            posterior = tuple(tf.where(weights[:, None] > 0, part, 0.0) for part in posterior)
+        outputs = self.run_decoder(self.sampling(posterior, share=share), training)
+        reconstruction = reconstruction_loss(spins, outputs, self.hamiltonian.mask, weights)
         kl = kl_loss(mean, log_variance, self.sampling.largest_log_variance)
         energy = hamiltonian_loss(self.hamiltonian, outputs)
         return {
@@ -261,6 +272,7 @@ class EVAE(SpinModel):
             "precision": self.precision,
             "largest_log_variance": self.sampling.largest_log_variance,
             **({} if self.dense_units is None else {"dense_units": self.dense_units}),
+            **({} if self.generated_from is None else {"generated_from": self.generated_from}),
         }
 
     @classmethod

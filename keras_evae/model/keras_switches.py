@@ -3,8 +3,6 @@
 docs/keras.md has the table of all switches.
 """
 
-from __future__ import annotations
-
 import functools
 import inspect
 from collections.abc import Callable

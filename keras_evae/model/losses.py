@@ -6,8 +6,6 @@ Each function returns one scalar tensor. The sums and means are part of the defi
 the critical values of beta and gamma lie.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np
@@ -18,12 +16,15 @@ from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.layers import LARGEST_LOG_VARIANCE
 
 
-def reconstruction_loss(spins_in: Any, spins_out: Any, mask: np.ndarray | None = None) -> Any:
+def reconstruction_loss(
+    spins_in: Any, spins_out: Any, mask: np.ndarray | None = None, weights: Any | None = None
+) -> Any:
     """L_RC: squared distance between input and output spins, mean over the batch and the sites that carry a spin.
 
     Args:
         spins_in, spins_out: `(batch, y, x, 3)`.
         mask: Those sites, Boolean `(y, x)`; None: all.
+        weights: Of the states, `(batch,)`, with mean 1; None: all count alike.
 
     Returns:
         Scalar between 0 (equal) and 4 (every spin reversed); the sum runs over the spin components.
@@ -31,7 +32,15 @@ def reconstruction_loss(spins_in: Any, spins_out: Any, mask: np.ndarray | None =
     squares = ops.sum(ops.square(spins_in - spins_out), axis=-1)
     if mask is not None:
         squares = squares * ops.cast(mask / mask.mean(), squares.dtype)
+    if weights is not None:
+        squares = squares * weights[:, None, None]
     return ops.mean(squares)
+
+
+def input_weights(batch_size: Any, half: Any) -> Any:
+    """Weights `(batch_size,)` of a batch in L_RC, with mean 1; where `half` is true, every second one is 0."""
+    weights = tf.where(half & (tf.range(batch_size) % 2 == 1), 0.0, 1.0)
+    return weights / tf.reduce_mean(weights)
 
 
 def kl_loss(mean: Any, log_variance: Any, largest_log_variance: float = LARGEST_LOG_VARIANCE) -> Any:

@@ -1,7 +1,5 @@
 """Encoder and decoder of the E-VAE (Figure 1 and Experimental Section of the paper)."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 from typing import Any

@@ -12,8 +12,6 @@ The functions read the layers of the plain Keras models and own no variables: we
 and tests hold outputs, gradients and training equal. The readable form is `keras_evae.model.networks`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

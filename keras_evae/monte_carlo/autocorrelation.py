@@ -1,7 +1,5 @@
 """Means of correlated series, and their errors from the integrated autocorrelation time."""
 
-from __future__ import annotations
-
 import numpy as np
 
 # The sum over the autocorrelation ends where it is as long as so many times its own value.

@@ -5,8 +5,6 @@ are zero vectors from beginning to end: then the fields of their neighbours lack
 draws a new spin whatever the old one was, has to be told where they are.
 """
 
-from __future__ import annotations
-
 import itertools
 import math
 from collections.abc import Iterator
@@ -16,12 +14,7 @@ import numpy as np
 from keras_evae.errors import as_integer, as_number
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.monte_carlo import kernels
-from keras_evae.monte_carlo.checks import (
-    check_shape,
-    check_temperatures,
-    finished_spins,
-    given_spins,
-)
+from keras_evae.monte_carlo.checks import check_shape, check_temperatures, finished_spins, given_spins
 from keras_evae.monte_carlo.streams import random_state
 
 
@@ -67,14 +60,14 @@ class MonteCarlo:
     @spins.setter
     def spins(self, spins: np.ndarray) -> None:
         spins = _turn(given_spins(self.hamiltonian, self.shape, spins), self.hamiltonian, -1)
-        for source, (colour, *place) in self._sublattices(self.shape[0]):
+        for source, (colour, *place) in self._sublattices():
             self._planes[(colour, slice(None), *place)] = np.moveaxis(spins[source], -1, 0)
         kernels.wrap(self._black, self._white, self._sites, self.hamiltonian.periodic)
 
     def _components(self) -> np.ndarray:
         """The spins of the kernels, `(3, y, x)`."""
         components = np.empty((3, *self.shape), np.float32)
-        for target, (colour, *place) in self._sublattices(self.shape[0]):
+        for target, (colour, *place) in self._sublattices():
             components[(slice(None), *target)] = self._planes[(colour, slice(None), *place)]
         return components
 
@@ -172,16 +165,16 @@ class MonteCarlo:
     def _mask_planes(self, mask: np.ndarray, plane: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
         """1 for sites with a spin and 0 for others, in the layout of the kernels, for each colour."""
         planes = _aligned_zeros((2, *plane))
-        for source, target in self._sublattices(self.shape[0]):
+        for source, target in self._sublattices():
             planes[target] = mask[source]
         return planes[0], planes[1]
 
-    def _sublattices(self, rows: int) -> Iterator[tuple[tuple, tuple]]:
+    def _sublattices(self) -> Iterator[tuple[tuple, tuple]]:
         """Pairs of slices, into `(y, x)` and into the planes `(colour, y, x)`, of even and odd rows of each colour."""
         margin = kernels.VECTOR
         for colour, first in itertools.product((0, 1), (0, 1)):
             lattice = slice(first, None, 2), slice((first + colour) & 1, None, 2)
-            yield lattice, (colour, slice(1 + first, rows + 1, 2), slice(margin, margin + self._sites))
+            yield lattice, (colour, slice(1 + first, self.shape[0] + 1, 2), slice(margin, margin + self._sites))
 
 
 def greedy_shift(K: float) -> tuple[np.float32, np.float32]:

@@ -1,17 +1,13 @@
-"""What a sampler accepts and returns: shapes, streams, temperatures, spins."""
-
-from __future__ import annotations
+"""What a sampler accepts and returns: shapes, temperatures, spins."""
 
 import numpy as np
 
-from keras_evae.errors import NumericalError, as_integer
+from keras_evae.errors import NumericalError
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.lattice import as_shape
+from keras_evae.monte_carlo.streams import LANES
 
 SMALLEST_PERIODIC_SIDE = 4
-# Streams of one seed: 2^16 lanes for each of 2^46 configurations, two words each.
-LANES = 2**16
-STREAMS = 2**46
 
 
 def finished_spins(hamiltonian: Hamiltonian, spins: np.ndarray) -> np.ndarray:
@@ -67,13 +63,13 @@ def check_shape(hamiltonian: Hamiltonian, shape: tuple[int, int]) -> tuple[int, 
     if hamiltonian.further_terms:
         return _check_general_shape(hamiltonian, shape)
     for axis, side, periodic, even in zip("yx", shape, hamiltonian.periodic, (False, True), strict=True):
-        least = SMALLEST_PERIODIC_SIDE if periodic else 1
         even = even or periodic
+        least = SMALLEST_PERIODIC_SIDE if periodic else 1 + even
         if side < least or (even and side % 2):
             kind = "periodic" if periodic else "open"
             raise ValueError(
                 f"Expected {'an even number' if even else 'a number'} of sites along the {kind} {axis} axis, at least "
-                f"{max(least, 2) if even else least}; change that side. Received: shape={tuple(shape)}"
+                f"{least}; change that side. Received: shape={tuple(shape)}"
             )
     if shape[1] > 2 * LANES:
         raise ValueError(f"Expected at most {2 * LANES} columns; transpose the lattice. Received: shape={tuple(shape)}")
@@ -91,11 +87,3 @@ def _check_general_shape(hamiltonian: Hamiltonian, shape: tuple[int, int]) -> tu
     # Looks at the terms, too.
     hamiltonian.lattice(shape)
     return shape
-
-
-def check_stream(seed: int, index: int) -> tuple[int, int]:
-    """Seed and index as Python's integers, which do not overflow."""
-    seed, index = as_integer("seed", seed, 0), as_integer("index", index, 0)
-    if seed >= 2**64 or index >= STREAMS:
-        raise ValueError(f"Expected a seed below 2^64 and an index below 2^46. Received: seed={seed}, index={index}")
-    return seed, index

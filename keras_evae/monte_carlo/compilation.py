@@ -4,8 +4,6 @@ Beside the modules, Numba's own place, the files would outlive `pip uninstall`, 
 hide an editable installation. `NUMBA_CACHE_DIR` counts where it is set. Caches of other packages stay where they are.
 """
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import hashlib

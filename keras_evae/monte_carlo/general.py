@@ -6,8 +6,6 @@ looked up in a table of neighbours by compiled loops; fields of a user's own ter
 in NumPy, before each colour. All random numbers come from one xoshiro128+ generator.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np
@@ -68,8 +66,9 @@ class GeneralMonteCarlo(MonteCarlo):
         while torque >= tolerance and done < max_sweeps:
             overshoot, steps = relaxation_cycle(cycle)
             sweeps = steps * [overshoot] + SHORT_SWEEPS * [SHORT_MEMORY]
-            for memory in sweeps[: max_sweeps - done]:
-                self._greedy_sweep(memory)
+            for overshoot in sweeps[: max_sweeps - done]:
+                for sites in self._colours:
+                    general_greedy(self._spins, sites, *self._bonds, self._external_field(), self._shift, overshoot)
                 done += 1
             torque = self._largest_torque()
             cycle += 1
@@ -97,10 +96,6 @@ class GeneralMonteCarlo(MonteCarlo):
         anisotropy = np.float32(self.hamiltonian.K / temperature) if self.hamiltonian.K else None
         for sites in self._colours:
             kernel(self._spins, sites, *self._bonds, self._external_field(), temperature, anisotropy, self._random)
-
-    def _greedy_sweep(self, overshoot: np.float32) -> None:
-        for sites in self._colours:
-            general_greedy(self._spins, sites, *self._bonds, self._external_field(), self._shift, overshoot)
 
     def _randomise(self) -> None:
         """A heat-bath sweep without energy."""

@@ -18,8 +18,6 @@ interpreter lock and start no threads.
 What the kernels inline stands in their file: Numba's cache notices changes of a kernel's own file only.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numba

@@ -1,4 +1,4 @@
-"""Cooling schedules of the simulated annealing."""
+"""Cooling schedules of the simulated annealing, and the presets among them by name."""
 
 from __future__ import annotations
 
@@ -93,3 +93,8 @@ PRESETS = {
     "quench": AnnealingSchedule(start_temperature=2.0, end_temperature=0.05, temperatures=150, over_relaxation=0),
     "slow": SLOW_SCHEDULE,
 }
+
+
+def as_schedule(schedule: AnnealingSchedule | str) -> AnnealingSchedule:
+    """A schedule, or the preset of a name."""
+    return AnnealingSchedule.preset(schedule) if isinstance(schedule, str) else schedule

@@ -1,10 +1,20 @@
-"""Random streams: the first words of each lane's generator, from a seed and an index."""
-
-from __future__ import annotations
+"""Random streams: seeds and indices checked, and the first words of each lane's generator from both."""
 
 import numpy as np
 
-from keras_evae.monte_carlo.checks import LANES, check_stream
+from keras_evae.errors import as_integer
+
+# Streams of one seed: 2^16 lanes for each of 2^46 configurations, two words each.
+LANES = 2**16
+STREAMS = 2**46
+
+
+def check_stream(seed: int, index: int) -> tuple[int, int]:
+    """Seed and index as Python's integers, which do not overflow."""
+    seed, index = as_integer("seed", seed, 0), as_integer("index", index, 0)
+    if seed >= 2**64 or index >= STREAMS:
+        raise ValueError(f"Expected a seed below 2^64 and an index below 2^46. Received: seed={seed}, index={index}")
+    return seed, index
 
 
 def random_state(seed: int, index: int, lanes: int) -> np.ndarray:

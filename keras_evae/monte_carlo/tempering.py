@@ -3,8 +3,6 @@
 Reference: Hukushima and Nemoto 1996, J. Phys. Soc. Jpn. 65, 1604.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 

@@ -1,12 +1,10 @@
-"""Figures: arrays in, matplotlib axes out. No computing, no files."""
+"""Figures: arrays in, Matplotlib axes out, and their files. Nothing is computed here."""
 
 from keras_evae.plotting.canvas import as_label, new_figure, save_figure, style
 from keras_evae.plotting.curves import (
     COLORS,
     ENERGY_LABEL,
     LOSS_LABELS,
-    LossCurves,
-    ladder_colors,
     mark_data,
     mark_transition,
     plot_angle_densities,

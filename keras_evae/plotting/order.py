@@ -1,4 +1,4 @@
-"""Order of the skyrmions: structure factor, neighbours, and distributions over states."""
+"""Pictures of the order of skyrmions: structure factor, neighbours, and distributions over states."""
 
 from collections.abc import Mapping
 

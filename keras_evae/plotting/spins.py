@@ -1,4 +1,4 @@
-"""Spin configurations, and maps over their sites.
+"""Pictures of spin configurations, and maps over their sites: `plot`, colour wheel, arrows, local correlation.
 
 Spins are shown in one colour convention everywhere: hue = in-plane angle (+x is red), lightness = S_z.
 """

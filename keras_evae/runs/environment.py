@@ -1,7 +1,5 @@
 """Who trained a run: its first start, the version of the training, and what its last bits depend on beside them."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Mapping
 from pathlib import Path

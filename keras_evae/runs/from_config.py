@@ -76,5 +76,6 @@ def make_model(
         precision=precision,
         largest_log_variance=config.network.largest_log_variance,
         dense_units=config.network.dense_units,
+        generated_from=config.training.settle_from,
         replicas=replicas,
     )

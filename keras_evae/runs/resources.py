@@ -3,8 +3,6 @@
 What is refused cannot fit; what is accepted may still be too much beside other programs.
 """
 
-from __future__ import annotations
-
 import math
 import os
 from pathlib import Path
@@ -15,9 +13,9 @@ import numpy as np
 from keras_evae.config_sections import DatasetConfig, NetworkConfig, TrainingConfig
 from keras_evae.dataset.generation import REMEDY, room_for_dataset
 from keras_evae.dataset.specification import DatasetSpecification
-from keras_evae.errors import ConfigError, ResourceError
+from keras_evae.errors import ConfigError
 from keras_evae.files import check_room, existing_folder
-from keras_evae.machine import available_memory, usable_cores
+from keras_evae.machine import available_memory, check_memory, usable_cores
 
 # A share of the memory that is available, which a split may take if nobody has said that it shall.
 SHARE = 0.5
@@ -46,7 +44,8 @@ def check_annealing(specification: DatasetSpecification, path: Path, workers: in
     """Compares what annealing a dataset on this machine needs with what is there; `ResourceError` if it cannot fit."""
     threads = min(workers or usable_cores(), specification.count)
     needed = threads * math.prod(specification.shape) * ANNEALED_BYTES
-    check_memory(needed, f"{threads} lattices annealed at once", "take fewer --workers, or a smaller dataset.shape")
+    what = f"memory: {threads} lattices annealed at once"
+    check_memory(needed, what, "take fewer --workers, or a smaller dataset.shape")
     check_room(path.parent, room_for_dataset(path, specification), "the dataset and its shards", REMEDY)
 
 
@@ -71,8 +70,8 @@ def check_training(
     batch = training.batch_size * sites * SITE_BYTES
     copies = (COPIES_BESIDE_GPU if _has_gpu() else COPIES_ON_CPU) * state // STATE
     memory = copies + TENSORFLOW_BYTES + (0 if _has_gpu() else batch)
-    words = f"{state / 12e6:.3g} million weights, and batches of {training.batch_size} states"
-    check_memory(memory, f"training {words}", "take a smaller lattice, network.dense_units or training.batch_size")
+    words = f"memory: training {state / 12e6:.3g} million weights, and batches of {training.batch_size} states"
+    check_memory(memory, words, "take a smaller lattice, network.dense_units or training.batch_size")
     # Training keeps these two splits at the same time.
     fits((sum(specification.sizes[:2]), *specification.shape, 3), dataset.cache, available_memory())
     check_annealing(specification, dataset.path)
@@ -84,19 +83,6 @@ def check_training(
     what = f"{stages - finished} stages and a checkpoint{' beside the dataset' if both and data else ''}"
     check_room(folder, run + (data if both else 0.0), what, "make room, or choose another --output or dataset.path")
     return f"about {memory / 1e9:.1f} GB of memory and {(run + data) / 1e9:.1f} GB on the disk"
-
-
-def check_memory(needed: float, what: str, remedy: str) -> None:
-    """Compares the bytes that something needs with the memory that this process can still take.
-
-    Raises:
-        ResourceError: With both and the remedy.
-    """
-    available = available_memory()
-    if needed > available:
-        raise ResourceError(
-            f"memory: {what} need {needed / 1e9:.1f} GB, found {available / 1e9:.1f} GB available; {remedy}"
-        )
 
 
 def fits(shape: tuple[int, ...], cache: bool | Literal["auto"], available: int) -> bool:

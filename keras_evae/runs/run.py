@@ -1,4 +1,4 @@
-"""Run folders: what a training run writes, and how it is read again.
+"""An open run (`Run`, `load_run`): what the folder of a training run holds, and how it is read again.
 
 config.yaml          the whole configuration, defaults included
 manifest.sha256      checksums of these two (see `keras_evae.runs.manifest`)

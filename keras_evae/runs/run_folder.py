@@ -1,6 +1,4 @@
-"""Opening the folder of a run, and comparing its configuration with another one."""
-
-from __future__ import annotations
+"""Opening the folder of a run; comparing its configuration with another one, and with that of its stages."""
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,7 +8,7 @@ from typing import Any
 from keras_evae.config import Config, dump_config, load_config
 from keras_evae.errors import RESTORE, DataError, MismatchError, in_brief
 from keras_evae.runs.environment import ENVIRONMENT, meant_path, record_start
-from keras_evae.runs.manifest import MANIFEST, begin_manifest, decisive_keys, read_listed, write_listed
+from keras_evae.runs.manifest import MANIFEST, begin_manifest, read_listed, write_listed
 
 CONFIG = "config.yaml"
 # Held by the process that trains the run.
@@ -19,6 +17,8 @@ LOCK = ".lock"
 LISTED = (CONFIG, ENVIRONMENT)
 # May differ from start to start: the result does not depend on it. Of the file of a sample only the mask counts.
 NOT_COMPARED = ("training.checkpoint_minutes", "dataset.cache", "geometry.file")
+# Sections that the weights of a stage depend on; where the dataset lies decides nothing either.
+DECISIVE = ("hamiltonian", "geometry", "dataset", "network", "training")
 
 
 def open_run_folder(path: str | Path, config: Config, details: Mapping[str, Any] | None = None) -> Path:
@@ -105,7 +105,22 @@ def with_meant_dataset(folder: str | Path, config: Config) -> Config:
 
 def decided_by(config: Config) -> dict[str, Any]:
     """Keys and values that a stage's weights depend on, as its metrics.json keeps them."""
-    return decisive_keys(dict(_flatten(config.model_dump(mode="json"))))
+    values, indifferent = _flatten(config.model_dump(mode="json")), (*NOT_COMPARED, "dataset.path")
+    return {key: value for key, value in values if key.partition(".")[0] in DECISIVE and key not in indifferent}
+
+
+def check_decisive_keys(folder: Path, found: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
+    """Compares what a stage was trained with and what its run says now, in the keys that both have.
+
+    Raises:
+        MismatchError: With the first key that differs.
+    """
+    for key in sorted(found.keys() & expected.keys()):
+        if found[key] != expected[key]:
+            raise MismatchError(
+                f"{folder}: {key}: trained with {in_brief(found[key])}, but the configuration of the run says "
+                f"{in_brief(expected[key])}; restore config.yaml, or train another run with another --output"
+            )
 
 
 def config_differences(first: Config, second: Config) -> dict[str, tuple[Any, Any]]:

@@ -1,4 +1,4 @@
-"""Folders of finished stages: a stage's folder appears whole, and damage to what is in it is noticed.
+"""Folders of finished stages: weights, metrics, history, written as a whole; damage to them is noticed.
 
 model.weights.h5     weights, optimiser state and seed position at the end of the stage
 metrics.json         losses in inference mode, statistics of generated states; what its weights depend on
@@ -19,22 +19,48 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NotRequired
 
 import numpy as np
+from typing_extensions import TypedDict
 
 from keras_evae.console import format_csv
 from keras_evae.dataset.reading import open_hdf5
 from keras_evae.errors import DataError, in_brief, validate_json
 from keras_evae.files import disk_errors, file_checksum, json_text, read_checksums, sync_folder
-from keras_evae.runs.manifest import Numbers, StageRecord, check_decisive_keys, describe_plan
-from keras_evae.runs.stage_plan import Stage
+from keras_evae.runs.run_folder import check_decisive_keys
+from keras_evae.runs.stage_plan import Stage, describe_plan
 
 if TYPE_CHECKING:
     from keras_evae.model.evae import EVAE
 
 WEIGHTS, METRICS, HISTORY, CHECKSUMS = "model.weights.h5", "metrics.json", "history.csv", "checksums.sha256"
 CHECKED = (WEIGHTS, METRICS, HISTORY)
+
+
+class Numbers(dict[str, Any]):
+    """Numbers, or groups of them, by their names; a `DataError` where one is missing."""
+
+    def __init__(self, file: Path, remedy: str, values: Mapping[str, Any]) -> None:
+        super().__init__(values)
+        self._file, self._remedy = file, remedy
+
+    def __missing__(self, name: str) -> float:
+        raise DataError(f"{self._file}: expected {name}, found none; {self._remedy}")
+
+
+class StageRecord(TypedDict):
+    """What metrics.json holds of a stage."""
+
+    index: int
+    beta: float
+    gamma: float
+    first_epoch: int
+    epochs: int
+    metrics: dict[str, dict[str, float]]
+    # Not in stages of earlier versions: the configuration, and beta, gamma and epochs of all stages up to this one.
+    config: NotRequired[dict[str, Any]]
+    stages: NotRequired[list[list[float]]]
 
 
 def read_history(stage: FinishedStage) -> Mapping[str, list[float]]:
@@ -100,14 +126,15 @@ def finished_stages(
         if not folder.is_dir():
             break
         _check(folder, _checksums(folder), [METRICS, HISTORY])
-        record = _read_record(folder / METRICS)
+        file = folder / METRICS
+        record = validate_json(file, file.read_bytes(), StageRecord, _remedy(file))
         expected = {**dataclasses.asdict(stage), "stages": describe_plan(planned[: stage.index + 1])}
         # A probe is planned alone; what it started from is compared where it is read.
         if planned[0].index:
             del expected["stages"]
         check_decisive_keys(folder, record, expected)
         check_decisive_keys(folder, record.get("config", {}), config)
-        numbers = functools.partial(Numbers, folder / METRICS, _remedy(folder / METRICS))
+        numbers = functools.partial(Numbers, file, _remedy(file))
         metrics = numbers({name: numbers(values) for name, values in record["metrics"].items()})
         finished.append(FinishedStage(stage, folder, metrics))
     return tuple(finished)
@@ -167,16 +194,12 @@ def copy_stage(stage: FinishedStage, path: Path) -> None:
     _check(stage.path, checksums)
     with _appear_whole(path / "stages" / stage.name) as partial:
         for file in stage.path.iterdir():
-            _link_or_copy(file, partial / file.name)
+            try:
+                os.link(file, partial / file.name)
+            except OSError:
+                # Another disk, or one without links; whatever else is wrong, copying says.
+                shutil.copyfile(file, partial / file.name)
         _check(partial, checksums)
-
-
-def _link_or_copy(file: Path, copy: Path) -> None:
-    try:
-        os.link(file, copy)
-    except OSError:
-        # Another disk, or one without links; whatever else is wrong, copying says.
-        shutil.copyfile(file, copy)
 
 
 @contextlib.contextmanager
@@ -260,10 +283,6 @@ def _check(folder: Path, checksums: Mapping[str, str], names: Sequence[str] = CH
     for file in (folder / name for name in names):
         if not file.is_file() or file_checksum(file) != checksums[file.name]:
             raise _damaged(file)
-
-
-def _read_record(file: Path) -> StageRecord:
-    return validate_json(file, file.read_bytes(), StageRecord, _remedy(file))
 
 
 def _damaged(file: Path, problem: str = "missing or damaged (not what its checksum says)") -> DataError:

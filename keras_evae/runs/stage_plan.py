@@ -1,16 +1,17 @@
-"""Sequential training (Experimental Section of the paper): which beta and gamma hold in which epoch.
+"""The plan of a sequential training (Experimental Section of the paper): which beta and gamma hold in which epoch.
 
 Pure functions. A stage is a number of epochs at one beta and one gamma; stages follow one another on one
 continuous epoch axis, first the VAE's ladder of beta, then the E-VAE's ladder of gamma.
 """
-
-from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
 
 # The loss terms of the paper, by their names in logs and metrics.
 LOSSES = {"L_RC": "reconstruction_loss", "L_KL": "kl_loss", "L_H": "hamiltonian_loss"}
+
+# Of the latent vectors of generated states: the same ones for each stage and run.
+GENERATION_SEED = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,3 +78,8 @@ def plan_stages(
 
 def _per_stage(epochs: int | Sequence[int], count: int) -> list[int]:
     return [epochs] * count if isinstance(epochs, int) else list(epochs)
+
+
+def describe_plan(stages: Sequence[Stage]) -> list[list[float]]:
+    """Beta, gamma and epochs of stages, as a stage keeps those up to itself."""
+    return [[stage.beta, stage.gamma, stage.epochs] for stage in stages]

@@ -4,8 +4,6 @@ Training depends on nothing but the configuration, the stages before and the tra
 with the same bits, where what `machine.describe_arithmetic` says is equal too.
 """
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path

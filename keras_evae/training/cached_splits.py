@@ -1,7 +1,5 @@
 """The splits of a dataset as training reads them again and again: from memory where they fit, else from the file."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path

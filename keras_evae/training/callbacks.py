@@ -1,6 +1,4 @@
-"""Keras callbacks of the sequential training."""
-
-from __future__ import annotations
+"""Keras callbacks of the training: beta and gamma, history, stop at NaN and infinity, state at each epoch's end."""
 
 import math
 import time

@@ -6,13 +6,11 @@ from the nearest lower gamma that has not collapsed, only brackets the collapse:
 its own then climbs again from the VAE, and goes on in small steps until the collapse.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import math
 from collections.abc import Callable, Mapping, Sequence
 
-from keras_evae.analysis.transitions import LIKENESS_DROP, Transition
+from keras_evae.analysis.transitions import Transition
 from keras_evae.runs.stage_folder import FinishedStage
 
 # What the metrics of a probe's stage hold beside those of other stages: gamma of the stage that it started from, and
@@ -46,14 +44,6 @@ class Probe:
 
 # Trains for a purpose at a gamma, from the weights of another gamma.
 Train = Callable[[str, float, float], Probe]
-
-
-def is_collapsed(generated: Mapping[str, float], reference: Mapping[str, float], factor: float = LIKENESS_DROP) -> bool:
-    """Whether a model generates one state: its `fft_mse` and `energy_per_site_std` are `factor` times below the VAE's.
-
-    FFT-MSE alone does not see whether the states lie at different heights, the spread of E/N not whether they differ.
-    """
-    return all(factor * generated[name] < reference[name] for name in ("fft_mse", "energy_per_site_std"))
 
 
 def find_collapse(

@@ -1,6 +1,4 @@
-"""What a run is going to do: in words, with what is there already and how long the rest will take."""
-
-from __future__ import annotations
+"""The forecast of a run in words: what it is going to do, what is there already, how long the rest will take."""
 
 import itertools
 import statistics
@@ -13,7 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_evae.analysis import critical_beta
+from keras_evae.analysis import critical_beta, generated_statistics
 from keras_evae.analysis.principal_components import SAMPLES
 from keras_evae.annealing import anneal, anneal_many
 from keras_evae.config_sections import DatasetConfig
@@ -22,9 +20,8 @@ from keras_evae.dataset import DatasetSpecification, finished_share, read_split
 from keras_evae.machine import usable_cores
 from keras_evae.model.evae import EVAE
 from keras_evae.runs.checkpoints import assign_values, read_values
-from keras_evae.runs.stage_plan import Stage
+from keras_evae.runs.stage_plan import GENERATION_SEED, Stage
 from keras_evae.training.replicas import share_batches, spans_hosts
-from keras_evae.training.stage_metrics import GENERATION_SEED, generated_statistics
 
 # What is not measured, as on two cores and a usual disk: bytes, and what comes with each epoch and each stage.
 WRITTEN_PER_SECOND, COPIED_PER_SECOND = 200e6, 2e9
@@ -54,7 +51,7 @@ class _Stopwatch(keras.callbacks.Callback):
         self.evaluations.append(time.perf_counter() - self.start)
 
 
-def describe_plan(
+def describe_run(
     dataset: DatasetConfig,
     specification: DatasetSpecification,
     model: EVAE,

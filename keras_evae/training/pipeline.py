@@ -4,8 +4,6 @@ The order of the training data and its augmentation depend on (seed, epoch, posi
 that goes on at some epoch sees what an uninterrupted run would have seen.
 """
 
-from __future__ import annotations
-
 import collections
 import contextlib
 import itertools

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 from tqdm import tqdm
 
-from keras_evae.analysis.transitions import COLLAPSED_KL, LIKENESS_DROP
+from keras_evae.analysis.transitions import COLLAPSED_KL, LIKENESS_DROP, generates_one_state
 from keras_evae.console import format_seconds, in_notebook, progress_bar
 from keras_evae.runs.stage_plan import LOSSES, Stage
 
@@ -145,6 +145,6 @@ def _collapse(stage: Stage, metrics: Metrics, before: Sequence[tuple[Stage, Metr
     if metrics["validation"]["kl_loss"] < COLLAPSED_KL:
         return " | posterior collapsed: L_KL is below ln 2"
     vae = [found["generated"] for other, found in before if (other.beta, other.gamma) == (stage.beta, 0)]
-    if stage.gamma and vae and LIKENESS_DROP * metrics["generated"]["fft_mse"] < vae[0]["fft_mse"]:
+    if stage.gamma and vae and generates_one_state(metrics["generated"], vae[0]):
         return f" | collapsed to one state: FFT-MSE more than {LIKENESS_DROP:g} times below that at gamma = 0"
     return ""

@@ -1,6 +1,4 @@
-"""The recipe of evae-train: annealed data, then the VAE's stages, then the E-VAE's stages."""
-
-from __future__ import annotations
+"""A training run from beginning to end (`train`): annealed data, then the VAE's stages, then the E-VAE's stages."""
 
 import itertools
 import logging
@@ -30,7 +28,7 @@ from keras_evae.runs.run_folder import (
 from keras_evae.runs.stage_folder import finished_stages, refuse_orphans
 from keras_evae.runs.stage_plan import plan_stages
 from keras_evae.runs.taken_stages import describe_taken_stages, shared_stages, take_stages
-from keras_evae.training.forecast import describe_plan, describe_posterior_collapse
+from keras_evae.training.forecast import describe_posterior_collapse, describe_run
 from keras_evae.training.replicas import (
     Replicas,
     choose_strategy,
@@ -99,7 +97,7 @@ def _lead(config: Config, output: str | Path, devices: tf.distribute.Strategy, s
         checkpoint = trainer.find_checkpoint(stages, len(finished))
         samples, path = trainer.samples_to_go(missing, checkpoint), config.dataset.path
         batch_size = config.training.batch_size
-        plan = describe_plan(config.dataset, specification, trainer.model, batch_size, stages, len(finished), samples)
+        plan = describe_run(config.dataset, specification, trainer.model, batch_size, stages, len(finished), samples)
         for line in itertools.chain(plan, describe_taken_stages(folder), _describe_devices(config, devices)):
             logger.info(line)
         logger.info(f"{'Needs':12s} {needs}")

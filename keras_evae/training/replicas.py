@@ -4,8 +4,6 @@ Every replica holds the whole model and gets the whole batch, of which it works 
 batch is drawn alike on every replica, so that training does not depend on the number of replicas (beyond rounding).
 """
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 import json

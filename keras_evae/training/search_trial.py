@@ -13,14 +13,14 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from keras_evae.analysis.transitions import COLLAPSED_KL, LIKENESS_DROP, Transition
+from keras_evae.analysis.transitions import COLLAPSED_KL, LIKENESS_DROP, Transition, generates_one_state
 from keras_evae.config_sections import EVAEConfig
 from keras_evae.errors import ConfigError, DataError
 from keras_evae.runs.environment import record_start
 from keras_evae.runs.run import Run
 from keras_evae.runs.stage_folder import FinishedStage, finished_stages, refuse_orphans
 from keras_evae.runs.stage_plan import Stage
-from keras_evae.training.collapse_search import RECORD, Probe, find_collapse, is_collapsed
+from keras_evae.training.collapse_search import RECORD, Probe, find_collapse
 
 if TYPE_CHECKING:
     from keras_evae.training.trainer import Trainer
@@ -35,7 +35,7 @@ class Trial:
     Args:
         run: Has finished the stage of gamma = 0 at `beta`; nothing is written to its stages.
         evae: The collapse is sought between the first and the last gamma, with probes as long as the longest stage.
-        factor: See `is_collapsed`.
+        factor: See `generates_one_state`.
         transition: The collapse; None before the search, and if the largest gamma has not collapsed.
     """
 
@@ -85,7 +85,8 @@ class Trial:
         return [stage for stage in self.run.stages if stage.beta == self.beta] + [probe.stage for probe in self.probes]
 
     def _is_collapsed(self, stage: FinishedStage) -> bool:
-        return is_collapsed(stage.metrics["generated"], self._stages[0].metrics["generated"], self.factor)
+        vae = self._stages[0].metrics["generated"]
+        return generates_one_state(stage.metrics["generated"], vae, self.factor, in_energy=True)
 
     def _finish(self, purpose: str, gamma: float, start: float) -> Probe:
         """Reads a probe from the folder; trains it if there is none."""

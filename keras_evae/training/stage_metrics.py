@@ -1,22 +1,18 @@
-"""What a model has become at the end of a stage: losses, statistics of generated states, pictures and angles."""
-
-from __future__ import annotations
+"""What is measured at the end of a stage: losses of both splits, statistics of generated states, pictures, angles."""
 
 import math
 
 import numpy as np
 
-from keras_evae.analysis import charge_of, fft_mse, field_angle
+from keras_evae.analysis import field_angle, generated_statistics
 from keras_evae.dataset import read_split
 from keras_evae.errors import NumericalError
-from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.model.evae import EVAE
+from keras_evae.runs.stage_plan import GENERATION_SEED
 from keras_evae.training.cached_splits import CachedSplits
 from keras_evae.training.pipeline import evaluation_batches
 from keras_evae.training.replicas import share_batches
 
-# Of the latent vectors of the states generated at the end of a stage.
-GENERATION_SEED = 0
 PICTURES = 3
 
 
@@ -50,16 +46,3 @@ def check_finite(metrics: dict[str, dict[str, float]]) -> None:
     ]
     if found:
         raise NumericalError(f"{', '.join(found)} at the end of the stage; the stages before it are kept")
-
-
-def generated_statistics(states: np.ndarray, hamiltonian: Hamiltonian) -> dict[str, float]:
-    energies, charges = hamiltonian.energy_per_site(states.astype(np.float64)), charge_of(states, hamiltonian)
-    defined = charges[np.isfinite(charges)]
-    return {
-        "energy_per_site_mean": float(energies.mean()),
-        "energy_per_site_std": float(energies.std()),
-        "energy_per_site_lowest": float(energies.min()),
-        "fft_mse": fft_mse(states),
-        "magnetization_z": float(hamiltonian.on_sites(states[..., 2]).mean()),
-        **({"topological_charge_mean": float(defined.mean())} if len(defined) else {}),
-    }

@@ -31,9 +31,8 @@ from keras_evae.runs.checkpoints import (
     write_checkpoint,
 )
 from keras_evae.runs.environment import record_arithmetic
-from keras_evae.runs.manifest import describe_plan
 from keras_evae.runs.stage_folder import FinishedStage, load_stage_weights, save_stage
-from keras_evae.runs.stage_plan import Stage
+from keras_evae.runs.stage_plan import Stage, describe_plan
 from keras_evae.training.cached_splits import CachedSplits
 from keras_evae.training.callbacks import BetaScheduler, EpochHistory, GammaScheduler, KeepState, StopOnNonFinite
 from keras_evae.training.pipeline import errors_of_batches, evaluation_batches, streaming_batches, training_batches
@@ -181,6 +180,7 @@ class Trainer:
             BetaScheduler(lambda epoch: stage.beta),
             GammaScheduler(lambda epoch: stage.gamma),
             StopOnNonFinite(),
+            *self._learning_rate(stage),
             EpochHistory(history),
         ]
         with contextlib.ExitStack() as stack:
@@ -196,6 +196,18 @@ class Trainer:
                 stack.callback(keep.save)
             self._fit_epochs(range(first, stage.last_epoch), callbacks)
         return history
+
+    def _learning_rate(self, stage: Stage) -> list[keras.callbacks.Callback]:
+        """Of a run with stages that settle, in which it falls to a tenth."""
+        rate, settle_from = self._training.learning_rate, self._training.settle_from
+        if settle_from is None:
+            return []
+
+        def schedule(epoch: int, _before: float) -> float:
+            share = (epoch - stage.first_epoch) / max(1, stage.epochs - 1)
+            return rate * 0.1**share if stage.gamma >= settle_from else rate
+
+        return [keras.callbacks.LearningRateScheduler(schedule)]
 
     def _keep_state(self, stage: Stage, history: dict[str, list[float]]) -> KeepState:
         def copy(epoch: int) -> Checkpoint:

@@ -54,7 +54,7 @@ def test_averages_in_all_forms(folder):
 def test_a_map_has_each_point_where_it_belongs(folder, order, monkeypatch):
     drawn = {}
     monkeypatch.setattr(
-        evae_thermal, "plot_map", lambda axes, x, y, values, names, title: drawn.setdefault(title, (names, values))
+        evae_thermal, "plot_scan", lambda axes, x, y, values, names, title: drawn.setdefault(title, (names, values))
     )
     monkeypatch.chdir(folder)
     scans = [word for axis in order for word in ("--scan", axis)]

@@ -24,6 +24,11 @@ generate_dataset = functools.partial(generation.generate_dataset, longest_shard=
 ensure_dataset = functools.partial(generation.ensure_dataset, longest_shard=2)
 
 
+def open_parts(path):
+    folder = shard_folder.ShardFolder(shard_folder.parts_path(path), SPECIFICATION, 2)
+    return shard_folder.hold_parts(folder)
+
+
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     path = tmp_path_factory.mktemp("data") / "whole.h5"
@@ -114,7 +119,7 @@ def test_d1_flipped_bits_are_never_used(path, parts, monkeypatch, name, count):
     for flipped in random_flips(content, count):
         file.write_bytes(flipped)
         try:
-            with shard_folder.open_parts(path, SPECIFICATION, 2) as opened:
+            with open_parts(path) as opened:
                 missing = opened.missing()
                 for shard in set(range(5)) - set(missing):
                     assert (parts / SHARDS[shard]).read_bytes() == written[SHARDS[shard]]
@@ -165,7 +170,7 @@ def test_disk_need_and_second_generators(path, parts):
     with pytest.raises(DiskError, match=r"the dataset and its shards need .* GB, found .* GB free") as error:
         generate_dataset(path.parent / "large" / "x.h5", dataclasses.replace(SPECIFICATION, sizes=(10**12, 1, 1)))
     assert error.value.exit_code == 5 and not (path.parent / "large").exists()
-    with shard_folder.open_parts(path, SPECIFICATION, 2), pytest.raises(LockedError) as error:
+    with open_parts(path), pytest.raises(LockedError) as error:
         generate_dataset(path, SPECIFICATION)
     assert error.value.exit_code == 6 and "\n" not in str(error.value)
     for part in (str(parts), f"process {os.getpid()} on {os.uname().nodename}", "started 20", "wait for it or stop it"):
@@ -206,7 +211,7 @@ def test_shards_take_seconds_and_megabytes(shape, sweeps, length):
 
 
 def test_shards_that_are_damaged_or_of_other_kernels_are_refused(path, parts):
-    with shard_folder.open_parts(path, SPECIFICATION, 2) as opened:
+    with open_parts(path) as opened:
         (parts / SHARDS[3]).write_bytes(b"")
         with pytest.raises(DataError, match=f"{parts / SHARDS[3]}: truncated or damaged; start again"):
             opened.read(3)

@@ -17,7 +17,7 @@ dataset:
   test: 4
   schedule: {temperatures: 5, max_greedy_sweeps: 50}
 network: {latent_dim: 4}
-training: {batch_size: 8, augmentation: true, checkpoint_minutes: 1e-6}
+training: {batch_size: 8, augmentation: true, settle_from: 10, checkpoint_minutes: 1e-6}
 vae: {betas: [1e-4, 1e-3], epochs: 2}
 evae: {beta: 1e-3, gammas: [10], epochs: 2}
 """

@@ -15,6 +15,7 @@ from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.model.evae import EVAE
 from keras_evae.model.losses import hamiltonian_loss, kl_loss, reconstruction_loss
 from keras_evae.runs.checkpoints import read_values, training_variables
+from keras_evae.training.replicas import Share
 from tests.helpers.states import random_spins
 
 SHAPE = (16, 32)
@@ -80,6 +81,37 @@ def test_changing_a_weight_after_tracing_changes_loss_and_gradient(spins):
         assert np.abs(after[1] - before[1]).max() > 1e-4
         weight.assign(1e-3)
     assert traced.experimental_get_tracing_count() == 1
+
+
+@pytest.mark.parametrize(
+    ("gamma", "share", "replaced"), [(99.0, None, 0), (100.0, None, 12), (100.0, Share(slice(3, 9), 6, 24), 3)]
+)
+def test_from_a_gamma_on_every_second_latent_vector_is_normal(spins, monkeypatch, gamma, share, replaced):
+    model = small_model(gamma=gamma, generated_from=100.0)
+    rows = range(24)[share.rows] if share else range(24)
+    inputs, outputs = spins[rows], random_spins(len(rows), *SHAPE, seed=1).astype(np.float32)
+    posterior = np.full((len(rows), 8), 50.0, np.float32), np.full((len(rows), 8), -20.0, np.float32)
+    latent = {}
+    monkeypatch.setattr(model, "run_encoder", lambda spins, training: posterior)
+    monkeypatch.setattr(model, "run_decoder", lambda z, training: latent.update({training: z.numpy()}) or outputs)
+    terms = model._loss_terms(inputs, training=True, share=share)
+    normal = np.abs(latent[True]).max(axis=-1) < 6
+    assert [row for row, is_normal in zip(rows, normal, strict=True) if is_normal] == [r for r in rows if r % 2][
+        :replaced
+    ]
+    assert np.abs(latent[True][~normal] - 50).max() < 1e-3
+    # The mean over the rows of posteriors, in all replicas together; the other terms as always.
+    compared = (
+        float(reconstruction_loss(inputs[~normal], outputs[~normal])) * (~normal).mean() / (0.5 if replaced else 1)
+    )
+    assert float(terms["reconstruction_loss"]) == pytest.approx(compared, rel=1e-6)
+    assert float(terms["kl_loss"]) == pytest.approx(float(kl_loss(*posterior)), rel=1e-6)
+    assert float(terms["hamiltonian_loss"]) == pytest.approx(
+        float(hamiltonian_loss(model.hamiltonian, outputs)), rel=1e-6
+    )
+    model._loss_terms(inputs, training=False)
+    assert latent[False].min() > 49
+    assert EVAE.from_config(model.get_config()).generated_from == 100.0
 
 
 def test_fit_reports_every_term_and_learns(spins, model):

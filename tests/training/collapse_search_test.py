@@ -5,9 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from keras_evae.analysis.transitions import Transition
+from keras_evae.analysis.transitions import Transition, generates_one_state
 from keras_evae.runs.stage_folder import FinishedStage
-from keras_evae.training.collapse_search import RISE, STEP, Probe, find_collapse, is_collapsed
+from keras_evae.training.collapse_search import RISE, STEP, Probe, find_collapse
 
 
 def drive(lower, upper, collapsed, known=(), settle=True, energy=lambda gamma: -2.0):
@@ -93,4 +93,5 @@ def test_settling_goes_on_while_the_energy_falls():
 )
 def test_rule_of_the_collapse(fft_mse, spread, collapsed):
     vae = {"fft_mse": 2e-5, "energy_per_site_std": 4e-3}
-    assert is_collapsed({"fft_mse": fft_mse, "energy_per_site_std": spread}, vae) is collapsed
+    generated = {"fft_mse": fft_mse, "energy_per_site_std": spread}
+    assert generates_one_state(generated, vae, in_energy=True) is collapsed

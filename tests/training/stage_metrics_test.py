@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from keras_evae.analysis import fft_mse
+from keras_evae.analysis import fft_mse, generated_statistics
 from keras_evae.errors import NumericalError
 from keras_evae.hamiltonian import Hamiltonian
-from keras_evae.training.stage_metrics import check_finite, generated_statistics
+from keras_evae.training.stage_metrics import check_finite
 from tests.helpers.states import skyrmion, uniform
 
 

@@ -73,7 +73,7 @@ def test_checkpoint_of_the_first_missing_stage_alone_is_taken(tmp_path, model):
 
 
 def test_nothing_is_traced_again_after_the_first_step(tmp_path, monkeypatch):
-    """Stages differ in beta, gamma and epochs; the training step and the evaluation are compiled once for all."""
+    """Stages differ in weights, epochs and learning rate; the training step and the evaluation are compiled once."""
     loss_terms, traces = EVAE._loss_terms, []
 
     def counting(self, spins, training, share=None):
@@ -83,8 +83,11 @@ def test_nothing_is_traced_again_after_the_first_step(tmp_path, monkeypatch):
 
     monkeypatch.setattr(EVAE, "_loss_terms", counting)
     train(configured(tmp_path, "vae.betas=[1e-3]", "vae.epochs=1"), tmp_path / "run")
-    assert len(list((tmp_path / "run" / "stages").iterdir())) == 2
     assert sorted(traces) == ["evaluation", "training"]
+    stages = sorted((tmp_path / "run" / "stages").iterdir())
+    rates = [np.genfromtxt(stage / "history.csv", delimiter=",", names=True)["learning_rate"] for stage in stages]
+    # The second stage settles.
+    np.testing.assert_allclose(np.hstack(rates), [1e-3, 1e-3, 1e-4], rtol=1e-6)
 
 
 @pytest.mark.parametrize("augmentation", [False, True])

@@ -1,6 +1,4 @@
-"""Spin configurations as arrays in HDF5, NPZ and NPY files, of this and of other programs."""
-
-from __future__ import annotations
+"""Spin configurations as arrays in HDF5, NPZ and NPY files, of this and of other programs: read and written."""
 
 import contextlib
 import dataclasses

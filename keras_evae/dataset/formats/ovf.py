@@ -6,8 +6,6 @@ check value before them tells. Only the numbers of nodes count: extents and step
 Source: OOMMF User's Guide, https://math.nist.gov/oommf/doc/userguide21a0/userguidexml/sec_ovfformat.html
 """
 
-from __future__ import annotations
-
 import itertools
 import math
 import re

@@ -1,7 +1,5 @@
 """Reads and writes spin configurations by the suffix of the file; checks and normalises what it reads."""
 
-from __future__ import annotations
-
 import contextlib
 import logging
 from collections.abc import Iterator
@@ -73,7 +71,7 @@ def read_states(
     """
     with open_states(source, layer) as states:
         count = min(len(states), limit or len(states))
-        check_memory(source, 4 * int(np.prod(states.shape[1:], dtype=object)) * count)
+        check_memory(4 * int(np.prod(states.shape[1:], dtype=object)) * count, f"{source}: its arrays")
         spins = np.empty((count, *states.shape[1:]), np.float32)
         for start, part in unit_vectors(source, states, count):
             if mask is not None:

@@ -1,7 +1,5 @@
 """VTK image data (.vti), as ParaView and PyVista read it; VTK itself is not needed."""
 
-from __future__ import annotations
-
 from typing import IO, Any
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""Whether two configurations are one state, up to the symmetries of the energy."""
+"""Two configurations brought together by the symmetries of the energy: whether they are one state."""
 
 import dataclasses
 

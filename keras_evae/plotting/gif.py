@@ -1,4 +1,4 @@
-"""Movies of spin configurations, as GIF through Pillow."""
+"""Movies of given spin configurations, frame by frame, as GIF through Pillow."""
 
 import io
 from collections.abc import Sequence

@@ -3,15 +3,15 @@
 import numpy as np
 from PIL import Image
 
-from keras_evae.evaluation import moving_states
+from keras_evae.evaluation import movies
 from keras_evae.evaluation.stage_selection import ladder_of_gamma
 from keras_evae.minima.interstitial import Targets
-from keras_evae.model.latent import reconstruct_mean
+from keras_evae.model.latent_inversion import reconstruct_mean
 from tests.helpers.states import skyrmion, uniform
 
 
 def test_a_lattice_without_room_for_the_targets_gets_one_movie(smoke_run, tmp_path, caplog):
-    section = moving_states.make_movie([smoke_run], tmp_path)
+    section = movies.make_movie([smoke_run], tmp_path)
     with Image.open(tmp_path / "movie_gamma.gif") as movie:
         assert movie.n_frames == len(ladder_of_gamma(smoke_run))
     assert any(note.startswith("no movie of an interpolation: ") for note in section.notes)
@@ -23,12 +23,12 @@ def test_a_lattice_without_room_for_the_targets_gets_one_movie(smoke_run, tmp_pa
 
 def test_interpolation_between_the_reconstructed_targets(smoke_run, tmp_path, monkeypatch):
     ends = np.stack([skyrmion(smoke_run.shape, radius=4.0), uniform(smoke_run.shape)])
-    monkeypatch.setattr(moving_states, "make_targets", lambda hamiltonian, shape: Targets(ends, 0, 12.0, 1e-7))
+    monkeypatch.setattr(movies, "make_targets", lambda hamiltonian, shape: Targets(ends, 0, 12.0, 1e-7))
     drawn = {}
-    monkeypatch.setattr(moving_states, "write_movie", lambda path, states, *_: drawn.setdefault(path.name, states))
-    moving_states.make_movie([smoke_run], tmp_path)
-    stage = min(ladder_of_gamma(smoke_run), key=lambda stage: abs(stage.gamma - moving_states.COMPARED_GAMMA))
-    expected = reconstruct_mean(moving_states.load_stage(smoke_run, stage), ends.astype(np.float32))
+    monkeypatch.setattr(movies, "write_movie", lambda path, states, *_: drawn.setdefault(path.name, states))
+    movies.make_movie([smoke_run], tmp_path)
+    stage = min(ladder_of_gamma(smoke_run), key=lambda stage: abs(stage.gamma - movies.COMPARED_GAMMA))
+    expected = reconstruct_mean(movies.load_stage(smoke_run, stage), ends.astype(np.float32))
     shown = drawn["movie_interpolation.gif"]
-    assert len(shown) == moving_states.POINTS
+    assert len(shown) == movies.POINTS
     np.testing.assert_allclose(shown[[0, -1]], expected, atol=1e-5)

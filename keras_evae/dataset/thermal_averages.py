@@ -1,4 +1,4 @@
-r"""Thermal averages with their errors.
+r"""Thermal averages with their errors: energy, heat capacity, magnetisation, susceptibility, charge, skyrmions.
 
 For N sites at the temperature T, M the sum of the spins and Q the topological charge:
 
@@ -15,8 +15,6 @@ For N sites at the temperature T, M the sum of the spins and Q the topological c
 Each has an error, one standard deviation, from the integrated autocorrelation time of its own fluctuations.
 """
 
-from __future__ import annotations
-
 import logging
 import types
 from collections.abc import Sequence
@@ -24,8 +22,8 @@ from typing import Any
 
 import numpy as np
 
-from keras_evae.dataset.thermal_chains import ThermalSpecification
-from keras_evae.dataset.thermal_file import Arrays, make_chains
+from keras_evae.dataset.thermal_chains import Arrays, make_chains
+from keras_evae.dataset.thermal_specification import ThermalSpecification
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.monte_carlo.autocorrelation import autocorrelation_time, mean_and_error
 from keras_evae.monte_carlo.tempering import count_round_trips, pair_acceptance

@@ -2,7 +2,7 @@ import numpy as np
 from PIL import Image
 
 from keras_evae.plotting.colors import spin_colors
-from keras_evae.plotting.movie import SIDE, write_movie
+from keras_evae.plotting.gif import SIDE, write_movie
 from tests.helpers.states import skyrmion, uniform
 
 

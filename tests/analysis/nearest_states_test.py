@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from keras_evae.analysis import align
-from keras_evae.analysis.nearest import nearest_distances, symmetric_distances
+from keras_evae.analysis.nearest_states import nearest_distances, symmetric_distances
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.minima.skyrmion_lattices import triangular_skyrmions
 from keras_evae.symmetry import random_symmetry

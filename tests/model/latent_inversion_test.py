@@ -4,7 +4,7 @@ import pytest
 
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.model.evae import EVAE
-from keras_evae.model.latent import interpolate, inverse_mapping, reconstruct_mean
+from keras_evae.model.latent_inversion import inverse_mapping, reconstruct_mean
 from tests.helpers.states import random_spins
 
 SHAPE = (16, 32)
@@ -57,11 +57,7 @@ def test_stops_when_saturated(model):
     assert np.any(losses[-3] <= 0.95 * losses[-3 - 20])
 
 
-def test_path_and_batches(model):
-    path = interpolate(np.array([0.0, 2.0]), np.array([1.0, -2.0]), 5)
-    np.testing.assert_allclose(path, [[0, 2], [0.25, 1], [0.5, 0], [0.75, -1], [1, -2]])
-    with pytest.raises(ValueError, match="at least 2"):
-        interpolate(np.zeros(2), np.ones(2), 1)
+def test_batches(model):
     latent = np.random.default_rng(0).normal(size=(13, 6))
     spins = model.decode_many(latent, batch_size=8)
     assert spins.shape == (13, *SHAPE, 3)

@@ -1,4 +1,4 @@
-"""The latent space of a trained model: which vector decodes to a given state, and the path between two of them."""
+"""Inverse mapping: which latent vector decodes to a given state, and what the encoder's mean decodes to."""
 
 from __future__ import annotations
 
@@ -65,21 +65,6 @@ def inverse_mapping(
     while len(curve) < max_steps and not _saturated(curve, tolerance, patience):
         curve.append(step().numpy())
     return (scaled.value * scale).numpy(), np.stack([*curve, distances().numpy()])
-
-
-def interpolate(initial: np.ndarray, final: np.ndarray, points: int) -> np.ndarray:
-    """Latent vectors at equal steps on the straight line between two, both ends included.
-
-    Args:
-        initial, final: `(latent_dim,)`.
-        points: Number of vectors, at least 2.
-
-    Returns:
-        `(points, latent_dim)`.
-    """
-    if points < 2:
-        raise ValueError(f"`points` must be at least 2. Received: points={points}")
-    return np.linspace(initial, final, points)
 
 
 def reconstruct_mean(model: EVAE, spins: np.ndarray, batch_size: int = 100) -> np.ndarray:

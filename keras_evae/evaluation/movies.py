@@ -1,4 +1,4 @@
-"""Movies: the interpolation between two skyrmion lattices, and generated states along gamma."""
+"""Recipe `movie`: the interpolation between two skyrmion lattices, and generated states along gamma."""
 
 import dataclasses
 from pathlib import Path
@@ -11,7 +11,7 @@ from keras_evae.evaluation.results import Section, for_each_run
 from keras_evae.evaluation.stage_selection import before_collapse, ladder_of_gamma
 from keras_evae.evaluation.stage_states import generate, load_stage
 from keras_evae.minima.interstitial import make_targets
-from keras_evae.plotting.movie import write_movie
+from keras_evae.plotting.gif import write_movie
 from keras_evae.runs.run import Run
 
 # Pictures of the interpolation, both ends included, and seconds of a stage.
@@ -32,11 +32,9 @@ def make_movie(run: Run, output: Path, file: str) -> Section:
     except DataError as error:
         return dataclasses.replace(section, notes=[*notes, f"no movie of an interpolation: {error}"])
     stage = min(before_collapse(run), key=lambda stage: abs(stage.gamma - COMPARED_GAMMA))
-    from keras_evae.model.latent import interpolate
-
     model = load_stage(run, stage)
     ends = np.asarray(model.encode(np.asarray(targets.states, np.float32))[0])
-    path = model.decode_many(interpolate(ends[0], ends[1], POINTS))
+    path = model.decode_many(np.linspace(ends[0], ends[1], POINTS))
     energies = zip(np.linspace(0, 1, POINTS), run.hamiltonian.energy_per_site(path.astype(np.float64)), strict=True)
     labels = [f"R = {share:.2f}, E/N = {energy:.4f}" for share, energy in energies]
     write_movie(output / f"{file}_interpolation.gif", path, labels)

@@ -6,7 +6,7 @@ import pytest
 
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.model.evae import EVAE
-from keras_evae.model.priors import normal_vectors, training_posteriors
+from keras_evae.model.latent_priors import normal_vectors, training_posteriors
 from tests.helpers.states import random_spins
 
 SHAPE = (16, 32)

@@ -1,4 +1,4 @@
-"""Distribution of angles, collected from pieces that need not fit into memory together."""
+"""Distribution of angles: a histogram collected from pieces that need not fit into memory together."""
 
 import dataclasses
 from collections.abc import Iterable

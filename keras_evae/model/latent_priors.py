@@ -1,11 +1,9 @@
-"""Where the latent vectors of generated states come from, by name.
+"""Where latent vectors come from, by the name of their prior: normal vectors, posteriors of training states.
 
 normal       the standard normal, to which L_KL draws the posteriors (the paper)
 posterior    the posterior of a random training state
 flow         a density that was learned from the posteriors of training states, see `keras_evae.model.latent_flow`
 """
-
-from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any

@@ -6,10 +6,10 @@ from scipy import special
 from scipy.signal import lfilter
 
 from keras_evae.analysis import charge_of
+from keras_evae.dataset.thermal_averages import _variance, sample
 from keras_evae.geometry import make_geometry
 from keras_evae.hamiltonian import Hamiltonian
 from keras_evae.monte_carlo.tempering import count_round_trips, even_temperatures
-from keras_evae.thermal import _variance, sample
 from tests.helpers.thermal import logistic_slope, mean_and_error
 
 FREE = {"J": 0.0, "D": 0.0, "B": 0.0}

@@ -1,6 +1,4 @@
-"""Quantities against the temperature, and maps of them."""
-
-from __future__ import annotations
+"""Thermal averages against the temperature, their maps over two parameters, and the report of a cooling."""
 
 import math
 from collections.abc import Sequence
@@ -11,22 +9,20 @@ from matplotlib.axes import Axes
 
 def plot_thermal(
     axes: Axes, temperatures: np.ndarray, values: np.ndarray, errors: np.ndarray, label: str, name: str = ""
-) -> Axes:
+) -> None:
     """A quantity with its errors against the temperature, both `(n,)`."""
     axes.errorbar(temperatures, values, errors, fmt="o-", capsize=2, linewidth=0.8, markersize=3, label=name or None)
     axes.set(xlabel="$T$ ($J$)", ylabel=label)
-    return axes
 
 
-def plot_map(
+def plot_scan(
     axes: Axes, x: Sequence[float], y: Sequence[float], values: np.ndarray, names: Sequence[str], title: str
-) -> Axes:
+) -> None:
     """A quantity `(y, x)` over two parameters, with its scale."""
     picture = axes.pcolormesh(x, y, values, shading="nearest", cmap="viridis")
     axes.figure.colorbar(picture, ax=axes)
     axes.set(xlabel=names[0], ylabel=names[1], title=title)
     axes.grid(False)
-    return axes
 
 
 def plot_annealing_report(axes: Sequence[Axes], rows: np.ndarray, freezing: tuple[float, float]) -> None:
