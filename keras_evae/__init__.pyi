@@ -21,7 +21,7 @@ from keras_evae.other_codes import from_si as from_si
 from keras_evae.plotting.spins import plot as plot
 from keras_evae.runs.run import load_run as load_run
 from keras_evae.terms import EnergyTerm as EnergyTerm
-from keras_evae.training.training_run import train as train
+from keras_evae.training.recipe import train as train
 
 __version__: str
 __all__: list[str]
