@@ -247,7 +247,7 @@ class EVAE(SpinModel):
         """The spins that this replica works on, their share of the batch, None if it is all, and how many count."""
         spins = self.spins_of_batch(data)
         share = self._share.of_batch(spins) if self._share else None
-        return (spins, None, tf.shape(spins)[0]) if share is None else (spins[share.rows], share, share.count)
+        return (spins, None, tf.shape(spins)[0]) if share is None else (share.of(spins), share, share.count)
 
     def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
         """Nothing: with a strategy, Keras would take a batch out of the data to build a model that is built already."""

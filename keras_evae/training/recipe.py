@@ -146,8 +146,10 @@ def make_trainer(config: Config, folder: Path, devices: tf.distribute.Strategy |
 
 
 def make_probe_trainer(run: Run, folder: Path) -> Trainer:
-    """The trainer of further stages of a run, in a folder beside it."""
-    return make_trainer(with_meant_dataset(run.path, run.config), folder)
+    """The trainer of further stages of a run, in a folder beside it. None settles: the collapse is yet to be found."""
+    config = with_meant_dataset(run.path, run.config)
+    training = config.training.model_copy(update={"settle_from": None})
+    return make_trainer(config.model_copy(update={"training": training}), folder)
 
 
 def train_vae(config: Config, folder: Path, beta: float, seed: int) -> Run:

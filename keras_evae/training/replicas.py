@@ -36,6 +36,14 @@ class Share:
     count: Any
     batch_size: Any
 
+    def of(self, batch: Any) -> Any:
+        """The replica's rows of a batch, in memory of their own.
+
+        A slice would share that of the batch, which can be an array of the caller, such as a split that is kept:
+        TensorFlow takes the slice for memory that nobody else needs, and writes results over it.
+        """
+        return tf.gather(batch, tf.range(self.rows.start, self.rows.stop))
+
 
 def choose_strategy(name: str | None, batch_size: int) -> tf.distribute.Strategy:
     """The strategy of `evae-train --strategy`; TensorFlow's default, one device, for None.

@@ -15,6 +15,7 @@ from keras_evae.errors import ConfigError
 from keras_evae.runs.run import load_run
 from keras_evae.training.replicas import (
     Replicas,
+    Share,
     check_cluster,
     choose_strategy,
     describe_strategy,
@@ -227,3 +228,11 @@ def test_one_device_shares_nothing_and_three_not_all_batches(monkeypatch):
     monkeypatch.setattr(tf.distribute, "MirroredStrategy", lambda names: type("S", (), {"num_replicas_in_sync": 3}))
     with pytest.raises(ConfigError, match="batch_size: expected a multiple of the 3 replicas .*, found 100"):
         choose_strategy("mirrored", 100)
+
+
+def test_rows_of_a_replica_share_no_memory_with_the_batch():
+    batch = tf.random.normal((6, 16, 16, 3))
+    share = Share(slice(2, 4), 2, 6)
+    shared = [np.shares_memory(memoryview(rows), memoryview(batch)) for rows in (batch[share.rows], share.of(batch))]
+    assert shared == [True, False]
+    np.testing.assert_array_equal(share.of(batch), batch[share.rows])
