@@ -171,6 +171,8 @@ class Trainer:
         Returns:
             History of the stage: a list for each name, one value an epoch.
         """
+        # The weights of a stage that settled bring along the rate it ended with.
+        self.model.optimizer.learning_rate = self._training.learning_rate
         history = {name: list(values) for name, values in resumed.history.items()} if resumed else {}
         first = resumed.epoch if resumed else stage.first_epoch
         if resumed:

@@ -11,8 +11,9 @@ from keras_evae.errors import DataError
 from keras_evae.model.evae import EVAE
 from keras_evae.runs.checkpoints import CHECKPOINT, Checkpoint, read_values, write_checkpoint
 from keras_evae.runs.from_config import dataset_specification
-from keras_evae.runs.stage_plan import plan_stages
-from keras_evae.training.recipe import train
+from keras_evae.runs.run import load_run
+from keras_evae.runs.stage_plan import Stage, plan_stages
+from keras_evae.training.recipe import make_probe_trainer, train
 from keras_evae.training.trainer import Trainer, compile_model, reset_optimizer
 from tests.helpers.training_cases import CONFIG
 
@@ -88,6 +89,11 @@ def test_nothing_is_traced_again_after_the_first_step(tmp_path, monkeypatch):
     rates = [np.genfromtxt(stage / "history.csv", delimiter=",", names=True)["learning_rate"] for stage in stages]
     # The second stage settles.
     np.testing.assert_allclose(np.hstack(rates), [1e-3, 1e-3, 1e-4], rtol=1e-6)
+    run, probe = load_run(tmp_path / "run"), Stage(2, 1e-3, 20.0, 3, 1)
+    (tmp_path / "probes").mkdir()
+    trainer = make_probe_trainer(run, tmp_path / "probes")
+    trainer.train((run.stages[-1].stage, probe), run.stages[-1:], None)
+    assert float(trainer.model.optimizer.learning_rate) == pytest.approx(1e-3)
 
 
 @pytest.mark.parametrize("augmentation", [False, True])
